@@ -1,0 +1,3 @@
+module github.com/understudy-ai/understudy
+
+go 1.26
