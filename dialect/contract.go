@@ -1,0 +1,169 @@
+package dialect
+
+import (
+	"strings"
+
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// Field is one request field of a dialect, as a row of the loss contract.
+type Field struct {
+	// Path is where it stands: "logit_bias", "messages[].name".
+	Path string
+	// Feature is what it means in llm. Empty for a field that only this dialect has;
+	// the following say how losing that one counts.
+	Feature  llm.Feature
+	Severity llm.Severity
+	Absolute bool
+	Note     string
+}
+
+// Carriage is how a provider side carries a feature.
+type Carriage struct {
+	Action llm.Action
+	// Severity replaces the feature's own where this target makes it matter less or
+	// more.
+	Severity llm.Severity
+	// Note says how, and when it is otherwise: "above 1 it is clamped".
+	Note string
+}
+
+// Carries maps each feature that a provider side carries in some way.
+type Carries map[llm.Feature]Carriage
+
+// Contract says what of req, which came in dialect from, the provider side of to
+// does not carry as it is. It needs no encoding: the tables decide. What depends
+// on values, such as a temperature above the target's range, is reported by
+// ProviderSide.EncodeRequest.
+func Contract(from, to *Dialect, req *llm.Request) []llm.Loss {
+	var losses []llm.Loss
+	for _, f := range llm.Used(req) {
+		if l, lost := Verdict(from, to, f); lost {
+			losses = append(losses, l)
+		}
+	}
+	for _, path := range extraPaths(from.Name, req) {
+		losses = append(losses, from.extraLoss(path))
+	}
+	return losses
+}
+
+// Verdict is the row of the contract for one feature: the loss it is on the way
+// from a client of one dialect to a provider of another, if it is one.
+func Verdict(from, to *Dialect, f llm.Feature) (l llm.Loss, lost bool) {
+	info := f.Info()
+	l = llm.Loss{Feature: f, Path: from.path(f), Severity: info.Severity, Absolute: info.Absolute}
+	c, carried := to.Carries[f]
+	switch {
+	case carried:
+		l.Action, l.Detail = c.Action, c.Note
+		if c.Severity != "" {
+			l.Severity = c.Severity
+		}
+		if c.Action != llm.ActionDropped && c.Action != llm.ActionRefused {
+			l.Absolute = false
+		}
+		return l, c.Action != llm.ActionMapped
+	case info.Severity == llm.Contract:
+		l.Action = llm.ActionRefused
+	default:
+		l.Action = llm.ActionDropped
+	}
+	return l, true
+}
+
+// path is where the dialect's clients write the feature.
+func (d *Dialect) path(f llm.Feature) string {
+	for _, field := range d.Fields {
+		if field.Feature == f {
+			return field.Path
+		}
+	}
+	return string(f)
+}
+
+// FieldLoss is the row of the contract for a field that only d has.
+func FieldLoss(field Field) llm.Loss {
+	l := llm.Loss{
+		Feature: llm.Feature(field.Path), Path: field.Path, Action: llm.ActionDropped,
+		Severity: field.Severity, Absolute: field.Absolute, Detail: field.Note,
+	}
+	if field.Severity == llm.Contract {
+		l.Action = llm.ActionRefused
+	}
+	return l
+}
+
+// extraLoss finds the verdict for a member kept in Extra: the table's, or that of
+// an unknown field.
+func (d *Dialect) extraLoss(path string) llm.Loss {
+	for _, field := range d.Fields {
+		if field.Path == path && field.Feature == "" {
+			return FieldLoss(field)
+		}
+	}
+	return FieldLoss(Field{Path: path, Severity: llm.Tuning, Note: "a field this gateway does not know"})
+}
+
+// extraPaths lists where req holds members that only their own dialect restores.
+func extraPaths(from Name, req *llm.Request) []string {
+	w := extraWalk{from: string(from)}
+	w.add("", req.Extra)
+	for i := range req.Messages {
+		m := &req.Messages[i]
+		w.add("messages[].", m.Extra)
+		w.parts("messages[].content[].", m.Parts)
+	}
+	for i := range req.Tools {
+		w.add("tools[].", req.Tools[i].Extra)
+	}
+	return w.paths
+}
+
+type extraWalk struct {
+	from  string
+	paths []string
+}
+
+func (w *extraWalk) parts(prefix string, parts []llm.Part) {
+	for i := range parts {
+		w.add(prefix, parts[i].Extra)
+		if r := parts[i].Result; r != nil {
+			w.parts(prefix+"content[].", r.Parts)
+		}
+	}
+}
+
+func (w *extraWalk) add(prefix string, extra llm.Extra) {
+	for _, m := range extra[w.from] {
+		path := prefix + m.Key
+		if !contains(w.paths, path) {
+			w.paths = append(w.paths, path)
+		}
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, have := range list {
+		if have == s {
+			return true
+		}
+	}
+	return false
+}
+
+// RefusalMessage says in words why a request is not sent to a target.
+func RefusalMessage(refused []llm.Loss, to Name) string {
+	names := make([]string, 0, len(refused))
+	for _, l := range refused {
+		name := l.Name()
+		if l.Detail != "" {
+			name += " (" + l.Detail + ")"
+		}
+		if !contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return "The target's API (" + string(to) + ") cannot carry: " + strings.Join(names, ", ") +
+		". Remove it from the request, or let the route accept the loss with `loss: lenient` where that is possible."
+}

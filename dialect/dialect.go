@@ -1,0 +1,220 @@
+// Package dialect says what a wire format must be able to do: the two sides of
+// a dialect, its relay, its table of fields and of what it carries, and the loss
+// contract between any two of them.
+//
+// A Dialect is a value that a folder below this one provides. Codecs are pure:
+// bytes and values go in and come out; no HTTP, clock, logger or context. The
+// package does not list the dialects there are; package app does.
+package dialect
+
+import "github.com/understudy-ai/understudy/llm"
+
+// Name names a dialect in config, facts, headers and docs.
+type Name string
+
+// The dialects' names.
+const (
+	OpenAIChat        Name = "openai-chat"
+	AnthropicMessages Name = "anthropic-messages"
+)
+
+// Operation is what a client asks for.
+type Operation string
+
+// The operations.
+const (
+	Generate   Operation = "generate"
+	ListModels Operation = "list models"
+	GetModel   Operation = "get model"
+)
+
+// Endpoint is a path at which a dialect serves an operation.
+type Endpoint struct {
+	Method string
+	// Path is in the form of http.ServeMux patterns, without method and host.
+	Path      string
+	Operation Operation
+	// Header decides between dialects that share a path: the one whose Header the
+	// request carries, else the one with none.
+	Header string
+}
+
+// Dialect is one wire format, both sides. All of it may be used concurrently;
+// readers, writers and taps belong to one call each.
+type Dialect struct {
+	Name      Name
+	Endpoints []Endpoint
+	// ErrorHeader is a request header by which a client of this dialect is
+	// recognised where the path does not tell.
+	ErrorHeader string
+	// RequestIDHeader is the response header in which clients of this dialect look
+	// for the request's id.
+	RequestIDHeader string
+	// RelayHeaders are the request headers, in canonical form, that belong to the
+	// dialect and go to a provider that speaks it too.
+	RelayHeaders []string
+
+	Client   ClientSide
+	Provider ProviderSide
+	Relay    Relay
+	Models   ModelLister
+
+	// Fields is the table of request fields that a client may send.
+	Fields []Field
+	// Carries says how the provider side carries each feature of llm. What it does
+	// not list is not carried.
+	Carries Carries
+}
+
+// ClientSide is the dialect towards a client.
+type ClientSide interface {
+	// DecodeRequest reads a request whose JSON has been checked. A returned
+	// *llm.Error is the client's fault and names the field.
+	DecodeRequest(body []byte) (*llm.Request, error)
+	// EncodeResponse writes a whole answer and says what of it the dialect cannot
+	// show. An error means that the answer is not legal in this dialect.
+	EncodeResponse(*llm.Response) ([]byte, []llm.Loss, error)
+	NewStreamWriter(StreamOptions) StreamWriter
+	// EncodeError writes the error body and chooses the HTTP status.
+	EncodeError(e *llm.Error, requestID string) (status int, body []byte)
+}
+
+// ProviderSide is the dialect towards a provider.
+type ProviderSide interface {
+	// EncodeRequest writes the request for a target and says what was lost beyond
+	// what the table Carries says.
+	EncodeRequest(*llm.Request, Target) (Encoded, error)
+	// DecodeResponse reads the body of a successful answer. A body that holds an
+	// error gives an *llm.Error of the class that the vendor's code says; anything
+	// else that is no answer gives CodeBadAnswer.
+	DecodeResponse(body []byte) (*llm.Response, error)
+	NewStreamReader() StreamReader
+	// DecodeError classifies an error answer by its status and the vendor's codes.
+	DecodeError(status int, body []byte) *llm.Error
+}
+
+// Relay is the dialect towards a provider that speaks it too: bytes stay as they
+// are.
+type Relay interface {
+	// Peek reads what routing needs from a checked body.
+	Peek(body []byte) (Peeked, error)
+	// SetModel replaces the model's name and nothing else; ask adds what the gateway
+	// itself needs to be told (usage in a stream).
+	SetModel(body []byte, model string, ask Ask) ([]byte, error)
+	// Strip removes what this gateway put into earlier answers on behalf of other
+	// vendors, and what they signed, from a body that goes to the dialect's own
+	// vendor. It returns body itself when there is nothing to remove.
+	Strip(body []byte) ([]byte, []llm.Loss, error)
+	// NewTap returns a tap for one answer; ask is what SetModel was given.
+	NewTap(ask Ask) Tap
+}
+
+// Peeked is what a relayed request says about itself.
+type Peeked struct {
+	Model  string
+	Stream bool
+	// StreamUsage is set when the client itself asked for usage in the stream, or
+	// the dialect always gives it.
+	StreamUsage bool
+}
+
+// Ask lists the gateway's own additions to a relayed request.
+type Ask struct {
+	// StreamUsage asks for usage in a stream whose client did not; its traces are
+	// kept from the client.
+	StreamUsage bool
+}
+
+// Target is what a provider side must know of the model it writes for.
+type Target struct {
+	Model string // the provider's name for it
+	Facts llm.ModelFacts
+}
+
+// Encoded is a request written for a target.
+type Encoded struct {
+	Body   []byte
+	Losses []llm.Loss
+	// ToolNames maps the names sent to the client's, where they had to differ.
+	ToolNames map[string]string
+}
+
+// Frame is one event of a stream without its framing. Data aliases the reader's
+// buffer and is valid until the next frame.
+type Frame struct {
+	Event string // the event's name, where the framing has one
+	Data  []byte
+}
+
+// StreamReader turns frames into events.
+type StreamReader interface {
+	// Read appends the events of one frame to dst. An *llm.Error is what the vendor
+	// said, or CodeBadAnswer for a frame against the dialect's grammar. Frames
+	// after the end are ignored.
+	Read(dst []llm.Event, f Frame) ([]llm.Event, error)
+	// Close is called once when the body has ended. It completes a stream whose
+	// finish was seen and whose terminator is missing, and returns CodeTruncated
+	// for one that broke off.
+	Close(dst []llm.Event) ([]llm.Event, error)
+}
+
+// StreamOptions is what a stream writer must know beforehand.
+type StreamOptions struct {
+	ID      string // used when the provider gives none
+	Model   string // used when the provider names none
+	Created int64  // Unix seconds, likewise
+	Usage   bool   // the client asked for usage at the end
+}
+
+// StreamWriter writes events as the dialect's stream, framing included.
+type StreamWriter interface {
+	// Write appends the bytes for e to dst; often none.
+	Write(dst []byte, e llm.Event) []byte
+	// Error appends the dialect's terminal error; nothing may be written after it.
+	Error(dst []byte, e *llm.Error) []byte
+	// Heartbeat appends a sign of life that every client of the dialect ignores.
+	Heartbeat(dst []byte) []byte
+	// Losses says what of the answer the dialect could not show.
+	Losses() []llm.Loss
+}
+
+// Tap reads the bytes of a relayed answer as they go by.
+type Tap interface {
+	// Frame looks at one frame of a stream. An error is as StreamReader.Read's.
+	Frame(f Frame) (Signal, error)
+	// Close is called when the body has ended: the terminator to add where only it
+	// is missing, or CodeTruncated.
+	Close() (terminator []byte, err error)
+	// Body reads a whole answer: its usage and whether anything in it is usable. An
+	// error is as ProviderSide.DecodeResponse's.
+	Body(body []byte) (Signal, error)
+	// Usage is what has been counted so far.
+	Usage() llm.Usage
+}
+
+// Signal is what a tap saw.
+type Signal struct {
+	Content bool // something the client would see or act on
+	Finish  bool // a finish reason of a choice
+	End     bool // the stream's terminator; what follows is not forwarded
+	Model   string
+	// Hide says that the frame is a trace of Ask and not for the client.
+	Hide bool
+	// Data replaces the frame's data where it holds a trace of Ask; nil leaves it.
+	Data []byte
+}
+
+// ModelLister writes the model lists of a dialect.
+type ModelLister interface {
+	EncodeModels([]ModelEntry) []byte
+	EncodeModel(ModelEntry) []byte
+}
+
+// ModelEntry is one model a client may ask for.
+type ModelEntry struct {
+	ID        string
+	Owner     string // the lead's provider
+	Created   int64  // Unix seconds
+	Window    int64  // tokens; 0 when unknown
+	MaxOutput int64  // tokens; 0 when unknown
+}

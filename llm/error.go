@@ -1,0 +1,163 @@
+package llm
+
+import (
+	"fmt"
+	"time"
+)
+
+// Code is the class of an error: a closed list, one row each in Codes.
+type Code string
+
+// The error codes.
+const (
+	CodeInvalidRequest Code = "invalid_request"
+	CodeUnsupported    Code = "unsupported"
+	CodeContextLength  Code = "context_length"
+	CodeTooLarge       Code = "too_large"
+	CodeAuthentication Code = "authentication"
+	CodePermission     Code = "permission"
+	CodeModelNotFound  Code = "model_not_found"
+	CodePathNotFound   Code = "path_not_found"
+	CodeMethod         Code = "method_not_allowed"
+	CodeMediaType      Code = "unsupported_media_type"
+	CodeContentPolicy  Code = "content_policy"
+	CodeConflict       Code = "conflict"
+	CodeRateLimit      Code = "rate_limit"
+	CodeQuota          Code = "quota"
+	CodeProviderAuth   Code = "provider_auth"
+	CodeModelGone      Code = "model_gone"
+	CodeOverloaded     Code = "overloaded"
+	CodeServerError    Code = "server_error"
+	CodeTimeout        Code = "timeout"
+	CodeUnreachable    Code = "unreachable"
+	CodeBadAnswer      Code = "bad_answer"
+	CodeTruncated      Code = "truncated"
+	CodeNotImplemented Code = "not_implemented"
+	CodeUnavailable    Code = "unavailable"
+	CodeClientGone     Code = "client_gone"
+	CodeRequestTimeout Code = "request_timeout"
+	CodeInternal       Code = "internal"
+)
+
+// Next says what a failed attempt means for the call.
+type Next uint8
+
+// What to do after an error.
+const (
+	GiveUp    Next = iota // hand it to the client: no target would do better
+	TryNext               // another target may well succeed
+	RetryOnce             // the same target once more, then the next
+)
+
+// String names n as docs/errors.md does.
+func (n Next) String() string {
+	switch n {
+	case TryNext:
+		return "next target"
+	case RetryOnce:
+		return "once more, then next target"
+	default:
+		return "no"
+	}
+}
+
+// CodeInfo is what is fixed about a Code.
+type CodeInfo struct {
+	Code   Code
+	Status int // HTTP status where the client's dialect has no better one
+	Next   Next
+	Doc    string
+}
+
+// Codes is the closed list of error codes, in the order of docs/errors.md.
+func Codes() []CodeInfo {
+	return []CodeInfo{
+		{CodeInvalidRequest, 400, GiveUp, "The request is malformed or has a value that is not allowed."},
+		{CodeUnsupported, 400, TryNext, "The target cannot carry a feature that the request depends on, so the gateway refused to send it there."},
+		{CodeContextLength, 400, GiveUp, "The prompt, or prompt and reply together, exceed the model's window."},
+		{CodeContentPolicy, 400, GiveUp, "The vendor refused the prompt by its content policy."},
+		{CodeAuthentication, 401, GiveUp, "The client's credential for the gateway is missing or wrong."},
+		{CodePermission, 403, GiveUp, "The client's credential does not allow this."},
+		{CodeModelNotFound, 404, GiveUp, "No configured model has this name."},
+		{CodePathNotFound, 404, GiveUp, "The gateway serves nothing at this path."},
+		{CodeMethod, 405, GiveUp, "The path exists, but not with this method."},
+		{CodeRequestTimeout, 408, GiveUp, "The request's body did not arrive in time."},
+		{CodeConflict, 409, RetryOnce, "The vendor reports a conflict with another request."},
+		{CodeTooLarge, 413, GiveUp, "The request's body is larger than the limit."},
+		{CodeMediaType, 415, GiveUp, "The request's content type or encoding is not accepted."},
+		{CodeRateLimit, 429, TryNext, "The vendor limits the rate for a while."},
+		{CodeQuota, 429, TryNext, "The vendor's account has no credit or quota left; waiting does not help."},
+		{CodeClientGone, 499, GiveUp, "The client left before the answer; it is only logged."},
+		{CodeInternal, 500, GiveUp, "The gateway itself failed."},
+		{CodeServerError, 500, TryNext, "The vendor failed."},
+		{CodeNotImplemented, 501, GiveUp, "The operation or method is not supported by the vendor as asked."},
+		{CodeProviderAuth, 502, TryNext, "The vendor refused the gateway's credential; the client's own is fine."},
+		{CodeModelGone, 404, TryNext, "The vendor does not have the target's model any more, or not for this account."},
+		{CodeUnreachable, 502, TryNext, "No connection to the vendor, or it broke before an answer."},
+		{CodeBadAnswer, 502, TryNext, "The vendor's answer could not be understood."},
+		{CodeTruncated, 502, TryNext, "The vendor's answer ended before it was whole."},
+		{CodeOverloaded, 503, TryNext, "The vendor has no capacity now."},
+		{CodeUnavailable, 503, GiveUp, "The gateway cannot take the request now, for example while it shuts down."},
+		{CodeTimeout, 504, TryNext, "The vendor took longer than a deadline allows."},
+	}
+}
+
+// Info returns the row of c in Codes; an unlisted code is a programmer's error.
+func (c Code) Info() CodeInfo {
+	for _, info := range Codes() {
+		if info.Code == c {
+			return info
+		}
+	}
+	panic("BUG: llm: unlisted error code " + string(c))
+}
+
+// Origin says whose fault an error is.
+type Origin string
+
+// The origins of errors.
+const (
+	OriginClient   Origin = "client"
+	OriginGateway  Origin = "gateway"
+	OriginProvider Origin = "provider"
+)
+
+// Error is how a call or an attempt failed.
+type Error struct {
+	Code   Code
+	Origin Origin
+	// Message is safe to show to the client. It never holds a secret, and no
+	// vendor's text that could.
+	Message string
+	// Status is the HTTP status the vendor answered with; 0 if none.
+	Status int
+	// Param names the request field at fault, where known.
+	Param string
+	// Type and VendorCode are the vendor's own words for the kind of error;
+	// identifiers, never prose.
+	Type, VendorCode string
+	// RetryAfter is when the vendor wants to be asked again; 0 when it did not say.
+	RetryAfter time.Duration
+	// Err is the cause. It is logged, never shown.
+	Err error
+}
+
+// Error returns the message with the code, for logs.
+func (e *Error) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("%s: %s: %v", e.Code, e.Message, e.Err)
+	}
+	return fmt.Sprintf("%s: %s", e.Code, e.Message)
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// HTTPStatus is the status to answer with where the dialect has no own rule:
+// the code's, since a vendor's odd status would mislead the client's SDK.
+func (e *Error) HTTPStatus() int { return e.Code.Info().Status }
+
+// Invalid returns an error of the client's making.
+func Invalid(param, format string, args ...any) *Error {
+	return &Error{Code: CodeInvalidRequest, Origin: OriginClient, Param: param, Message: fmt.Sprintf(format, args...)}
+}
