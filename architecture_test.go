@@ -1,0 +1,451 @@
+package main_test
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// mayImport is the import rule: for a package's folder, the folders of ours it may import. "." is the root, "*" is
+// anything, and a name that ends in "/*" is every folder below. Rows may stand for packages yet to be written.
+// docs/architecture.md shows the same table; change both together, and say why in the commit.
+var mayImport = map[string]string{
+	".":            "cli",
+	"cli":          "app admin config demo",
+	"app":          "*", // only app names concrete dialects and stores
+	"demo":         "app config internal/*",
+	"bench":        "internal/*",
+	"bench/*":      "internal/*",
+	"console":      "", // a client of the admin API like any other
+	"admin":        "llm access budget provider route continuity/*",
+	"continuity/*": "llm route budget provider dialect",
+	"telemetry":    "llm access budget gateway",
+	"store/*":      "llm access budget route gateway internal/*",
+	"gateway":      "llm dialect provider route access budget transport internal/*",
+	"transport":    "llm provider internal/*",
+	"route":        "llm dialect provider",
+	"budget":       "llm access provider",
+	"access":       "llm",
+	"config":       "llm provider",
+	"provider":     "llm dialect",
+	"dialect/*":    "llm dialect internal/*",
+	"dialect":      "llm",
+	"llm":          "",
+	"internal/*":   "",
+}
+
+// namesOnly lists the rows that may use dialect's names but none of the interfaces it declares: they speak of
+// dialects and never call one.
+var namesOnly = []string{"provider", "continuity/*"}
+
+// dialectFiles are the files a dialect's folder always holds, so that a reader of one dialect can find the way
+// around the next.
+var dialectFiles = []string{
+	"doc.go", "wire.go", "client.go", "provider.go", "stream.go", "errors.go", "relay.go", "testdata",
+}
+
+// emptyWords are folder names that say nothing about what is inside.
+var emptyWords = []string{
+	"base", "common", "core", "data", "helper", "helpers", "info", "manager", "models", "pkg", "processor",
+	"services", "types", "util", "utils",
+}
+
+// maxRootFolders keeps the root listing short enough to be read as the architecture.
+const maxRootFolders = 20
+
+// tree is the product's Go source, parsed, and what the rules need to know about it as a whole.
+type tree struct {
+	fset    *token.FileSet
+	module  string
+	folders []string // every folder, slash-separated, ignored ones and other modules left out
+	files   []file
+	// providers are the folder names under provider/.
+	providers []string
+	// dialectInterfaces are the interfaces declared in package dialect.
+	dialectInterfaces []string
+}
+
+// file is one Go file; its path is slash-separated and relative to the root.
+type file struct {
+	path   string
+	folder string
+	isTest bool
+	syntax *ast.File
+}
+
+func TestImports(t *testing.T) {
+	tr := parseTree(t)
+	for _, f := range tr.files {
+		report(t, tr.imports(f))
+	}
+}
+
+func TestForbiddenCode(t *testing.T) {
+	tr := parseTree(t)
+	for _, f := range tr.files {
+		report(t, tr.forbidden(f))
+	}
+}
+
+func TestFolders(t *testing.T) {
+	tr := parseTree(t)
+	var root []string
+	for _, folder := range tr.folders {
+		if folder != "." && !strings.Contains(folder, "/") {
+			root = append(root, folder)
+		}
+		if slices.Contains(emptyWords, path.Base(folder)) {
+			t.Errorf("%s: got a folder named %q, want a name for what is inside", folder, path.Base(folder))
+		}
+	}
+	if len(root) >= maxRootFolders {
+		t.Errorf("root listing: got %d folders %v, want fewer than %d", len(root), root, maxRootFolders)
+	}
+	for _, f := range tr.files {
+		report(t, placed(f))
+	}
+	for _, folder := range tr.folders {
+		if path.Dir(folder) != "dialect" || isSuite(folder) {
+			continue
+		}
+		for _, name := range dialectFiles {
+			if _, err := os.Stat(filepath.FromSlash(folder + "/" + name)); errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s: got no %s, want one in every dialect", folder, name)
+			}
+		}
+	}
+}
+
+// TestRules breaks each rule once, so that a rule that stopped looking is noticed.
+func TestRules(t *testing.T) {
+	const inFunc = "package x; func f() { "
+	for _, tc := range []struct {
+		name, path, src, want string
+	}{
+		{"allowed", "route/a.go", `package route; import ("fmt"; "example.test/m/llm")`, ""},
+		{"not in the row", "route/a.go", `package route; import "example.test/m/gateway"`, "may not import gateway"},
+		{"row of a folder below", "store/redis/a.go", `package redis; import "example.test/m/app"`, "may not import app"},
+		{"no row", "surprise/a.go", `package surprise`, "has no row"},
+		{"no row, test only", "surprise/a_test.go", `package surprise`, ""},
+		{"sibling", "dialect/one/a.go", `package one; import "example.test/m/dialect/two"`, "siblings"},
+		{"sibling in a test", "dialect/one/a_test.go", `package one; import "example.test/m/dialect/two"`, "siblings"},
+		{"suite in a test", "dialect/one/a_test.go", `package one; import "example.test/m/dialect/dialecttest"`, ""},
+		{"suite in the product", "dialect/one/a.go", `package one; import "example.test/m/dialect/dialecttest"`, "siblings"},
+		{"test reaches further", "gateway/a_test.go", `package gateway; import "example.test/m/dialect/one"`, ""},
+		{"dialect's names", "provider/a.go", `package provider; import "example.test/m/dialect"; var _ dialect.Name`, ""},
+		{"dialect's sides", "provider/a.go", `package provider; import "example.test/m/dialect"; var _ dialect.Side`, "dialect.Side"},
+		{"provider's name", "gateway/a.go", inFunc + `_ = "acme" }`, `provider's name "acme"`},
+		{"provider's name in part", "gateway/a.go", inFunc + `_ = "acme-chat" }`, ""},
+		{"provider's name in a test", "gateway/a_test.go", inFunc + `_ = "acme" }`, ""},
+		{"init", "gateway/a.go", `package x; func init() {}`, "init"},
+		{"default client", "gateway/a.go", `package x; import "net/http"; var _ = http.DefaultClient`, "http.DefaultClient"},
+		{"default client, hidden", "gateway/a.go", `package x; import "net/http"; func f() { http.Get("") }`, "http.Get"},
+		{"read all", "gateway/a.go", `package x; import "io"; func f(r io.Reader) { io.ReadAll(r) }`, "io.ReadAll"},
+		{"read all, bounded", "gateway/a.go", `package x; import "io"; func f(r io.Reader) { io.ReadAll(io.LimitReader(r, 1)) }`, ""},
+		{"scanner", "gateway/a.go", `package x; import "bufio"; var _ = bufio.NewScanner(nil)`, "bufio.NewScanner"},
+		{"scanner at the terminal", "cli/a.go", `package x; import "bufio"; var _ = bufio.NewScanner(nil)`, ""},
+		{"random", "gateway/a.go", `package x; import "math/rand/v2"`, "math/rand"},
+		{"random in jitter", "gateway/jitter.go", `package x; import "math/rand/v2"`, ""},
+		{"package name", "route/a.go", `package routing`, "package routing"},
+		{"package name of a test", "route/a_test.go", `package route_test`, ""},
+		{"code in a provider", "provider/acme/a.go", `package acme`, "no Go code"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			fset := token.NewFileSet()
+			syntax, err := parser.ParseFile(fset, tc.path, tc.src, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tr := &tree{
+				fset: fset, module: "example.test/m",
+				providers: []string{"acme"}, dialectInterfaces: []string{"Side"},
+			}
+			f := file{path: tc.path, folder: path.Dir(tc.path), isTest: strings.HasSuffix(tc.path, "_test.go"), syntax: syntax}
+			found := append(tr.imports(f), tr.forbidden(f)...)
+			if f.syntax.Name.Name != "x" { // "x" is said of code that could stand in any package
+				found = append(found, placed(f)...)
+			}
+			got := strings.Join(found, "\n")
+			if (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
+				t.Errorf("got %q, want %q in it", got, tc.want)
+			}
+		})
+	}
+}
+
+// imports holds f to the import rule. Tests may reach further than the code they test, but not to its siblings.
+func (tr *tree) imports(f file) []string {
+	allowed, ok := row(f.folder)
+	if !ok && !f.isTest {
+		return []string{fmt.Sprintf("%s: package %s has no row in mayImport, want one", f.path, f.folder)}
+	}
+	var found []string
+	for _, spec := range f.syntax.Imports {
+		name, _ := strconv.Unquote(spec.Path.Value)
+		ours, ok := strings.CutPrefix(name, tr.module+"/")
+		if !ok || ours == f.folder {
+			continue
+		}
+		at := tr.fset.Position(spec.Pos())
+		switch {
+		case path.Dir(ours) != "." && path.Dir(ours) == path.Dir(f.folder):
+			if !f.isTest || !isSuite(ours) {
+				found = append(found, fmt.Sprintf("%s: %s imports %s, want siblings apart", at, f.folder, ours))
+			}
+		case f.isTest:
+		case !slices.ContainsFunc(strings.Fields(allowed), func(p string) bool { return matches(p, ours) }):
+			found = append(found, fmt.Sprintf("%s: %s may not import %s, want one of [%s]", at, f.folder, ours, allowed))
+		}
+	}
+	if slices.ContainsFunc(namesOnly, func(p string) bool { return matches(p, f.folder) }) && !f.isTest {
+		for _, use := range uses(f, tr.module+"/dialect") {
+			if slices.Contains(tr.dialectInterfaces, use.Sel.Name) {
+				found = append(found, fmt.Sprintf("%s: got dialect.%s in %s, want only dialects' names",
+					tr.fset.Position(use.Pos()), use.Sel.Name, f.folder))
+			}
+		}
+	}
+	return found
+}
+
+// forbidden looks for code that is a mistake wherever it stands.
+func (tr *tree) forbidden(f file) []string {
+	var found []string
+	add := func(at token.Pos, format string, args ...any) {
+		found = append(found, tr.fset.Position(at).String()+": "+fmt.Sprintf(format, args...))
+	}
+	for _, decl := range f.syntax.Decls {
+		if fn, ok := decl.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
+			add(fn.Pos(), "got an init function, want what it does done by a caller")
+		}
+	}
+	if f.isTest {
+		return found
+	}
+	if !matches("provider/*", f.folder) && f.folder != "provider" {
+		ast.Inspect(f.syntax, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				if s, _ := strconv.Unquote(lit.Value); slices.Contains(tr.providers, s) {
+					add(lit.Pos(), "got provider's name %q in Go, want the fact that differs in its provider.yaml", s)
+				}
+			}
+			return true
+		})
+	}
+	for _, use := range uses(f, "net/http") {
+		switch use.Sel.Name {
+		case "DefaultClient", "Get", "Head", "Post", "PostForm":
+			add(use.Pos(), "got http.%s, want a client with its own limits", use.Sel.Name)
+		}
+	}
+	for _, use := range uses(f, "bufio") {
+		if use.Sel.Name == "NewScanner" && f.folder != "cli" {
+			add(use.Pos(), "got bufio.NewScanner, want a reader that survives a long line")
+		}
+	}
+	bounded := boundedReads(f.syntax)
+	for _, use := range uses(f, "io") {
+		if use.Sel.Name == "ReadAll" && !slices.Contains(bounded, use) {
+			add(use.Pos(), "got io.ReadAll, want it around an io.LimitReader or http.MaxBytesReader")
+		}
+	}
+	for _, spec := range f.syntax.Imports {
+		name, _ := strconv.Unquote(spec.Path.Value)
+		if (name == "math/rand" || name == "math/rand/v2") && path.Base(f.path) != "jitter.go" {
+			add(spec.Pos(), "got %s, want crypto/rand, or the code in jitter.go", name)
+		}
+	}
+	return found
+}
+
+// placed holds a file to its folder: a package is named for it, and a provider is facts alone.
+func placed(f file) []string {
+	if matches("provider/*", f.folder) {
+		return []string{f.path + ": got Go in a provider's folder, want no Go code there"}
+	}
+	name := strings.TrimSuffix(f.syntax.Name.Name, "_test")
+	if name != "main" && name != path.Base(f.folder) {
+		return []string{fmt.Sprintf("%s: got package %s, want it named for its folder", f.path, f.syntax.Name.Name)}
+	}
+	return nil
+}
+
+// row finds what a package may import: its own row, else that of the nearest folder above it.
+func row(folder string) (allowed string, ok bool) {
+	nearest := ""
+	for p := range mayImport {
+		if matches(p, folder) && len(p) >= len(nearest) {
+			nearest, ok = p, true
+		}
+	}
+	return mayImport[nearest], ok
+}
+
+func matches(pattern, folder string) bool {
+	if pattern == "*" {
+		return true
+	}
+	if above, ok := strings.CutSuffix(pattern, "/*"); ok {
+		return strings.HasPrefix(folder, above+"/")
+	}
+	return pattern == folder
+}
+
+// isSuite reports whether folder holds a suite for its siblings' tests, such as dialect/dialecttest.
+func isSuite(folder string) bool {
+	return path.Base(folder) == path.Dir(folder)+"test"
+}
+
+// uses finds every mention of a member of the package imported as importPath.
+func uses(f file, importPath string) []*ast.SelectorExpr {
+	local := ""
+	for _, spec := range f.syntax.Imports {
+		if name, _ := strconv.Unquote(spec.Path.Value); name == importPath {
+			local = path.Base(importPath)
+			if spec.Name != nil {
+				local = spec.Name.Name
+			}
+		}
+	}
+	if local == "" {
+		return nil
+	}
+	var found []*ast.SelectorExpr
+	ast.Inspect(f.syntax, func(n ast.Node) bool {
+		if sel, ok := n.(*ast.SelectorExpr); ok {
+			if id, ok := sel.X.(*ast.Ident); ok && id.Name == local {
+				found = append(found, sel)
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// boundedReads finds the functions called directly on a reader that has a limit.
+func boundedReads(syntax *ast.File) []*ast.SelectorExpr {
+	var found []*ast.SelectorExpr
+	ast.Inspect(syntax, func(n ast.Node) bool {
+		outer, ok := n.(*ast.CallExpr)
+		if !ok || len(outer.Args) != 1 {
+			return true
+		}
+		fn, ok := outer.Fun.(*ast.SelectorExpr)
+		inner, isCall := outer.Args[0].(*ast.CallExpr)
+		if !ok || !isCall {
+			return true
+		}
+		if limit, ok := inner.Fun.(*ast.SelectorExpr); ok && (limit.Sel.Name == "LimitReader" || limit.Sel.Name == "MaxBytesReader") {
+			found = append(found, fn)
+		}
+		return true
+	})
+	return found
+}
+
+// parseTree reads the files itself. `go test` then knows which files the result depends on; had it asked `go list`, a
+// cached pass would outlive the change that breaks the rule.
+func parseTree(t *testing.T) *tree {
+	t.Helper()
+	tr := &tree{fset: token.NewFileSet(), module: moduleName(t)}
+	ignored := ignoredFolders(t)
+	err := filepath.WalkDir(".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name = filepath.ToSlash(name)
+		if entry.IsDir() {
+			if name != "." && (strings.HasPrefix(path.Base(name), ".") || path.Base(name) == "testdata" ||
+				slices.Contains(ignored, path.Base(name)) || slices.Contains(ignored, "/"+name)) {
+				return fs.SkipDir
+			}
+			tr.folders = append(tr.folders, name)
+			if _, err := os.Stat(name + "/go.mod"); err == nil && name != "." {
+				return fs.SkipDir // a module of its own, with rules of its own
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") {
+			return nil
+		}
+		syntax, err := parser.ParseFile(tr.fset, name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		tr.files = append(tr.files, file{
+			path: name, folder: path.Dir(name), isTest: strings.HasSuffix(name, "_test.go"), syntax: syntax,
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("read the source: %v", err)
+	}
+	for _, folder := range tr.folders {
+		if path.Dir(folder) == "provider" {
+			tr.providers = append(tr.providers, path.Base(folder))
+		}
+	}
+	for _, f := range tr.files {
+		if f.folder == "dialect" {
+			tr.dialectInterfaces = append(tr.dialectInterfaces, interfaces(f.syntax)...)
+		}
+	}
+	return tr
+}
+
+func interfaces(syntax *ast.File) []string {
+	var found []string
+	ast.Inspect(syntax, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.TypeSpec); ok {
+			if _, ok := spec.Type.(*ast.InterfaceType); ok {
+				found = append(found, spec.Name.Name)
+			}
+		}
+		return true
+	})
+	return found
+}
+
+func moduleName(t *testing.T) string {
+	t.Helper()
+	mod, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(mod), "\n")
+	return strings.TrimPrefix(strings.TrimSpace(first), "module ")
+}
+
+// ignoredFolders reads .gitignore's folders, which are what a build or a run leaves behind. One that begins with a
+// slash stands at the root.
+func ignoredFolders(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile(".gitignore")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); strings.HasSuffix(line, "/") {
+			found = append(found, strings.TrimSuffix(line, "/"))
+		}
+	}
+	return found
+}
+
+func report(t *testing.T, found []string) {
+	t.Helper()
+	for _, line := range found {
+		t.Error(line)
+	}
+}
