@@ -52,13 +52,14 @@ func Check(b []byte, l Limits) error {
 	if c.depth == 0 {
 		c.depth = DefaultDepth
 	}
-	if fault := c.document(); fault.msg != "" {
-		return &SyntaxError{Offset: c.at, Msg: fault.msg, Kind: fault.kind}
+	if !c.document() {
+		return &SyntaxError{Offset: c.at, Msg: c.msg, Kind: c.kind}
 	}
 	return nil
 }
 
 // checker reads a document once. It keeps its own stack: the depth of the text is not the depth of the calls.
+// Its methods return false if the text is to be refused, with at, kind and msg saying where and why.
 type checker struct {
 	text       []byte
 	at         int
@@ -66,6 +67,8 @@ type checker struct {
 	duplicates bool
 	open       []frame
 	names      []name // of all open objects, innermost last
+	kind       ErrorKind
+	msg        string
 }
 
 // frame is an object or array that is not closed yet.
@@ -75,73 +78,61 @@ type frame struct {
 	seen   map[string]struct{} // its folded names, once there are too many to look through
 }
 
-// fault is a reason to refuse the text at checker.at. The zero fault is none.
-type fault struct {
-	kind ErrorKind
-	msg  string
-}
-
-var noFault = fault{}
-
-func (c *checker) document() fault {
+func (c *checker) document() bool {
 	c.space()
 	if c.at == len(c.text) {
-		return fault{Empty, "no value"}
+		return c.fail(Empty, "no value")
 	}
 	for {
-		opened, f := c.value()
-		if f != noFault {
-			return f
+		depth := len(c.open)
+		if !c.value() {
+			return false
 		}
-		if opened {
-			continue
+		if len(c.open) > depth {
+			continue // to the first value inside
 		}
-		ended, f := c.after()
-		if f != noFault {
-			return f
+		if !c.after() {
+			return false
 		}
-		if ended {
+		if len(c.open) == 0 {
 			break
 		}
 	}
 	c.space()
 	if c.at < len(c.text) {
-		return fault{Trailing, "something follows the value"}
+		return c.fail(Trailing, "something follows the value")
 	}
-	return noFault
+	return true
 }
 
-// value reads a scalar or an empty container whole. Of any other container it reads the bracket and, in an
-// object, the first name, and reports that it was opened.
-func (c *checker) value() (opened bool, f fault) {
+// value reads a scalar or an empty container whole. Any other container it opens: it reads the bracket and, in
+// an object, the first name.
+func (c *checker) value() bool {
 	if c.at == len(c.text) {
-		return false, c.unexpected()
+		return c.unexpected()
 	}
 	switch b := c.text[c.at]; b {
 	case '"':
-		_, f = c.str()
-		return false, f
+		_, ok := c.str()
+		return ok
 	case '{', '[':
 		return c.begin(b == '{')
 	case 't':
-		return false, c.literal("true")
+		return c.literal("true")
 	case 'f':
-		return false, c.literal("false")
+		return c.literal("false")
 	case 'n':
-		return false, c.literal("null")
+		return c.literal("null")
 	default:
 		end, ok := numberEnd(c.text, c.at)
 		c.at = end
-		if !ok {
-			return false, c.unexpected()
-		}
-		return false, noFault
+		return ok || c.unexpected()
 	}
 }
 
-func (c *checker) begin(object bool) (opened bool, f fault) {
+func (c *checker) begin(object bool) bool {
 	if len(c.open) >= c.depth {
-		return false, fault{Depth, "nested more than " + strconv.Itoa(c.depth) + " deep"}
+		return c.fail(Depth, "nested more than "+strconv.Itoa(c.depth)+" deep")
 	}
 	c.at++
 	c.space()
@@ -151,58 +142,50 @@ func (c *checker) begin(object bool) (opened bool, f fault) {
 	}
 	if c.at < len(c.text) && c.text[c.at] == closing {
 		c.at++
-		return false, noFault
+		return true
 	}
 	c.open = append(c.open, frame{object: object, names: len(c.names)})
-	if object {
-		return true, c.member()
-	}
-	return true, noFault
+	return !object || c.member()
 }
 
-// after reads what follows a value: closing brackets, then a comma and, in an object, the next name. It reports
-// whether the document has ended.
-func (c *checker) after() (ended bool, f fault) {
+// after reads what follows a value: closing brackets, then a comma and, in an object, the next name. It leaves
+// nothing open if the document has ended.
+func (c *checker) after() bool {
 	for len(c.open) > 0 {
 		top := &c.open[len(c.open)-1]
 		c.space()
 		if c.at == len(c.text) {
-			return false, c.unexpected()
+			return c.unexpected()
 		}
 		switch b := c.text[c.at]; {
 		case b == ',':
 			c.at++
 			c.space()
-			if top.object {
-				return false, c.member()
-			}
-			return false, noFault
+			return !top.object || c.member()
 		case b == '}' && top.object, b == ']' && !top.object:
 			c.at++
 			c.names = c.names[:top.names]
 			c.open = c.open[:len(c.open)-1]
 		default:
-			return false, c.unexpected()
+			return c.unexpected()
 		}
 	}
-	return true, noFault
+	return true
 }
 
 // member reads a name and its colon.
-func (c *checker) member() fault {
+func (c *checker) member() bool {
 	if c.at == len(c.text) || c.text[c.at] != '"' {
 		return c.unexpected()
 	}
 	start := c.at
-	plain, f := c.str()
-	if f != noFault {
-		return f
+	plain, ok := c.str()
+	if !ok {
+		return false
 	}
-	if !c.duplicates && !c.isNew(c.text[start+1:c.at-1], plain) {
-		shown := Value(c.text[start:c.at])
+	if raw := c.text[start+1 : c.at-1]; !c.duplicates && !c.isNew(raw, plain) {
 		c.at = start
-		text, _ := shown.Text() // it was read as a string just now
-		return fault{Duplicate, "name " + strconv.Quote(clip(text)) + " repeats, or differs only by case"}
+		return c.fail(Duplicate, "name "+strconv.Quote(clip(nameOf(raw)))+" repeats, or differs only by case")
 	}
 	c.space()
 	if c.at == len(c.text) || c.text[c.at] != ':' {
@@ -210,11 +193,11 @@ func (c *checker) member() fault {
 	}
 	c.at++
 	c.space()
-	return noFault
+	return true
 }
 
-// str reads a string and reports whether it is plain: ASCII without escapes.
-func (c *checker) str() (plain bool, f fault) {
+// str reads a string and tells whether it is plain: ASCII without escapes.
+func (c *checker) str() (plain, ok bool) {
 	b := c.text
 	i := c.at + 1
 	plain = true
@@ -227,28 +210,36 @@ func (c *checker) str() (plain bool, f fault) {
 		switch x := b[i]; {
 		case x == '"':
 			c.at++
-			return plain, noFault
+			return plain, true
 		case x == '\\':
-			plain = false
 			n := escapeLen(b, i)
 			if n == 0 {
-				return false, fault{Syntax, "broken escape in string"}
+				return false, c.fail(Syntax, "broken escape in string")
 			}
 			i += n
 		case x < ' ':
-			return false, fault{Syntax, "control character in string"}
+			return false, c.fail(Syntax, "control character in string")
 		default:
-			plain = false
-			for i < len(b) && b[i] >= utf8.RuneSelf {
-				r, n := utf8.DecodeRune(b[i:])
-				if r == utf8.RuneError && n == 1 {
-					c.at = i
-					return false, fault{UTF8, "string is not UTF-8"}
-				}
-				i += n
+			i = runesEnd(b, i)
+			if i < len(b) && b[i] >= utf8.RuneSelf {
+				c.at = i
+				return false, c.fail(UTF8, "string is not UTF-8")
 			}
 		}
+		plain = false
 	}
+}
+
+// runesEnd returns the index after the multi-byte runes that begin at i.
+func runesEnd(b []byte, i int) int {
+	for i < len(b) && b[i] >= utf8.RuneSelf {
+		r, n := utf8.DecodeRune(b[i:])
+		if r == utf8.RuneError && n == 1 {
+			return i
+		}
+		i += n
+	}
+	return i
 }
 
 // escapeLen returns the length of the escape at i, or 0 if it is none.
@@ -267,28 +258,33 @@ func escapeLen(b []byte, i int) int {
 	return 0
 }
 
-func (c *checker) literal(word string) fault {
+func (c *checker) literal(word string) bool {
 	for i := range len(word) {
 		if c.at == len(c.text) || c.text[c.at] != word[i] {
 			return c.unexpected()
 		}
 		c.at++
 	}
-	return noFault
+	return true
 }
 
 func (c *checker) space() {
 	c.at = skipSpace(c.text, c.at)
 }
 
-func (c *checker) unexpected() fault {
+func (c *checker) fail(kind ErrorKind, msg string) bool {
+	c.kind, c.msg = kind, msg
+	return false
+}
+
+func (c *checker) unexpected() bool {
 	if c.at >= len(c.text) {
-		return fault{Syntax, "text breaks off"}
+		return c.fail(Syntax, "text breaks off")
 	}
 	if b := c.text[c.at]; b < utf8.RuneSelf {
-		return fault{Syntax, "unexpected " + strconv.QuoteRune(rune(b))}
+		return c.fail(Syntax, "unexpected "+strconv.QuoteRune(rune(b)))
 	}
-	return fault{Syntax, "unexpected byte outside of a string"}
+	return c.fail(Syntax, "unexpected byte outside of a string")
 }
 
 // name is the name of a member, made ready for comparing.
@@ -304,7 +300,7 @@ const fewNames = 16
 func (c *checker) isNew(raw []byte, plain bool) bool {
 	top := &c.open[len(c.open)-1]
 	if !plain {
-		raw = fold(nil, raw)
+		raw = fold(raw)
 	}
 	if top.seen != nil {
 		return top.add(raw)
@@ -369,12 +365,17 @@ func lower(b byte) byte {
 	return b
 }
 
-// fold appends the text of a name with every rune replaced by one that stands for all its cases: the lower case
-// for ASCII, so that plain names need no folding, and the smallest rune otherwise. Bytes that are not UTF-8 and
-// lone surrogates become U+FFFD, as they do in most readers.
-func fold(dst, raw []byte) []byte {
+// fold returns the text of a name, given without its quotes, with every rune replaced by one that stands for all
+// its cases. Lone surrogates become U+FFFD, as they do in most readers.
+func fold(raw []byte) []byte {
 	var buf [64]byte
-	text := unescape(buf[:0], raw, false)
+	return foldText(unescape(buf[:0], raw, false))
+}
+
+// foldText replaces ASCII by its lower case, so that plain names need no folding, and any other rune by the
+// smallest that is equal to it.
+func foldText(text []byte) []byte {
+	folded := make([]byte, 0, len(text))
 	for len(text) > 0 {
 		r, n := utf8.DecodeRune(text)
 		text = text[n:]
@@ -383,10 +384,10 @@ func fold(dst, raw []byte) []byte {
 			least = min(least, o)
 		}
 		if least < utf8.RuneSelf {
-			dst = append(dst, lower(byte(least)))
+			folded = append(folded, lower(byte(least)))
 			continue
 		}
-		dst = utf8.AppendRune(dst, least)
+		folded = utf8.AppendRune(folded, least)
 	}
-	return dst
+	return folded
 }

@@ -1,6 +1,7 @@
 package jsontext
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -254,7 +255,7 @@ func (e *edit) drop(at int, s step) int {
 // rename replaces the name of the members named key, and reports whether another member has the new name.
 func (e *edit) rename(at int, key, newKey string) (n int, clash bool) {
 	text := AppendString(nil, newKey)
-	folded := fold(nil, text[1:len(text)-1])
+	folded := foldText([]byte(newKey))
 	var it item
 	w := walk(e.doc, at)
 	for w.next(&it) {
@@ -274,7 +275,10 @@ func (e *edit) rename(at int, key, newKey string) (n int, clash bool) {
 
 // couldBe reports whether a name, given without its quotes, folds to folded.
 func couldBe(raw, folded []byte) bool {
-	return string(fold(nil, raw)) == string(folded)
+	if plainEnd(raw, 0) == len(raw) {
+		return equalFold(raw, folded)
+	}
+	return bytes.Equal(fold(raw), folded)
 }
 
 // set takes the steps from the value at offset at and puts val at their end.
@@ -288,7 +292,7 @@ func (e *edit) set(at int, steps []step, val []byte) error {
 	}
 	found, clash := false, false
 	var err error
-	folded := fold(nil, []byte(s.key))
+	folded := foldText([]byte(s.key))
 	end := at + 1 // of the last member
 	var it item
 	w := walk(e.doc, at)
