@@ -1,0 +1,173 @@
+// Package provider knows who runs models: the facts of each service, one folder
+// with a provider.yaml each, and the rules by which a user's config builds on
+// them. It loads and checks facts; it sends nothing.
+package provider
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// Facts is what is true of a service for everybody: the content of a
+// provider.yaml. The same keys work in a user's config.
+type Facts struct {
+	Name    string `yaml:"name"`
+	Docs    string `yaml:"docs"`    // address of the API's documentation
+	Checked string `yaml:"checked"` // date when someone last read it
+	KeyEnv  string `yaml:"key_env"` // environment variable that usually holds the key
+	// Auth names how the key is shown: "bearer", "x-api-key" or "none".
+	Auth    string `yaml:"auth"`
+	BaseURL string `yaml:"base_url"`
+	// Dialects maps what the service speaks to the path under BaseURL.
+	Dialects map[dialect.Name]string `yaml:"dialects"`
+	// ModelsPath lists the service's models, under BaseURL; used by check --live.
+	ModelsPath string                 `yaml:"models_path"`
+	Headers    map[string]string      `yaml:"headers"` // sent where the client's request has none of the name
+	Edits      map[dialect.Name]Edits `yaml:"edits"`
+	Errors     []ErrorRule            `yaml:"errors"`
+	Models     []Model                `yaml:"models"`
+}
+
+// Edits change a request on its way to a service that is not quite like its
+// dialect says. Paths are dotted, "[]" stands for every element. There are no
+// conditions: a service that needs some needs a dialect of its own.
+type Edits struct {
+	Drop   []string           `yaml:"drop"`
+	Rename map[string]string  `yaml:"rename"` // path to the new last name
+	Set    map[string]any     `yaml:"set"`
+	Cap    map[string]float64 `yaml:"cap"`
+}
+
+// IsZero reports whether there is nothing to edit.
+func (e Edits) IsZero() bool {
+	return len(e.Drop) == 0 && len(e.Rename) == 0 && len(e.Set) == 0 && len(e.Cap) == 0
+}
+
+// ErrorRule classifies an error that the dialect alone would class otherwise.
+// All fields set must match.
+type ErrorRule struct {
+	Status int    `yaml:"status"`
+	Type   string `yaml:"type"` // the vendor's error type, whole
+	Code   string `yaml:"code"` // the vendor's error code, whole
+	// Prefix is how the message begins; for vendors whose codes do not tell. A
+	// message may quote the user's text, so it is never searched.
+	Prefix string   `yaml:"message_prefix"`
+	Class  llm.Code `yaml:"class"`
+}
+
+// Matches reports whether the rule applies to what a vendor answered.
+func (r ErrorRule) Matches(e *llm.Error, vendorMessage string) bool {
+	return (r.Status == 0 || r.Status == e.Status) &&
+		(r.Type == "" || r.Type == e.Type) &&
+		(r.Code == "" || r.Code == e.VendorCode) &&
+		(r.Prefix == "" || strings.HasPrefix(vendorMessage, r.Prefix))
+}
+
+// Model is one model of a service.
+type Model struct {
+	ID string `yaml:"id"`
+	// SameAs names the model it is, whoever serves it; its own provider/id if empty.
+	SameAs    string `yaml:"same_as"`
+	Window    int64  `yaml:"context"`    // tokens
+	MaxOutput int64  `yaml:"max_output"` // tokens
+	Price     *Price `yaml:"price"`
+	Released  string `yaml:"released"` // YYYY-MM-DD
+	// NoSampling: temperature, top_p and top_k are refused.
+	NoSampling bool                `yaml:"no_sampling"`
+	Prefill    bool                `yaml:"prefill"`
+	MidSystem  bool                `yaml:"mid_system"`
+	Thinking   llm.ThinkingControl `yaml:"thinking"`
+}
+
+// Price is in USD per million tokens.
+type Price struct {
+	Input      float64 `yaml:"input"`
+	Output     float64 `yaml:"output"`
+	CacheRead  float64 `yaml:"cache_read"`
+	CacheWrite float64 `yaml:"cache_write"`
+}
+
+// Facts returns what codecs need to know of the model.
+func (m Model) Facts() llm.ModelFacts {
+	return llm.ModelFacts{
+		Window: m.Window, MaxOutput: m.MaxOutput, NoSampling: m.NoSampling,
+		Prefill: m.Prefill, MidSystem: m.MidSystem, Thinking: m.Thinking,
+	}
+}
+
+// Provider is a service as this gateway uses it: facts, and a name and key of
+// the user's.
+type Provider struct {
+	ID    string // the name in the config
+	Facts Facts
+	Key   Secret
+	// Private allows connections to loopback and private addresses, because the
+	// config's base_url names one.
+	Private bool
+}
+
+// URL is where the provider speaks dialect d.
+func (p *Provider) URL(d dialect.Name) (string, bool) {
+	path, ok := p.Facts.Dialects[d]
+	if !ok {
+		return "", false
+	}
+	return JoinURL(p.Facts.BaseURL, path), true
+}
+
+// Model finds a catalogued model by its id.
+func (p *Provider) Model(id string) (Model, bool) {
+	for _, m := range p.Facts.Models {
+		if m.ID == id {
+			return m, true
+		}
+	}
+	return Model{ID: id}, false
+}
+
+// JoinURL puts a path under a base. A version that ends the base and begins the
+// path ("/v1") counts once, since people give base URLs in both habits.
+func JoinURL(base, path string) string {
+	base = strings.TrimRight(base, "/")
+	path = "/" + strings.TrimLeft(path, "/")
+	if i := strings.LastIndexByte(base, '/'); i >= 0 {
+		if last := base[i:]; len(last) > 2 && last[1] == 'v' && strings.HasPrefix(path, last+"/") {
+			base = base[:i]
+		}
+	}
+	return base + path
+}
+
+// Secret is a key that never shows itself: every way of printing it gives
+// "[redacted]".
+type Secret struct{ value string }
+
+// NewSecret wraps a key.
+func NewSecret(value string) Secret { return Secret{value} }
+
+// Reveal returns the key, for the one place that puts it on the wire.
+func (s Secret) Reveal() string { return s.value }
+
+// IsZero reports whether there is no key.
+func (s Secret) IsZero() bool { return s.value == "" }
+
+const redacted = "[redacted]"
+
+// String hides the key.
+func (Secret) String() string { return redacted }
+
+// GoString hides the key.
+func (Secret) GoString() string { return redacted }
+
+// Format hides the key from every verb.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+// MarshalText hides the key from encoders.
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// LogValue hides the key from slog.
+func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }

@@ -1,0 +1,120 @@
+// Package route knows which targets to try for a model, and in what order. It
+// answers from a table that never changes; a reload builds a new one. It does
+// not send anything or remember how a target fared.
+package route
+
+import (
+	"strings"
+	"time"
+
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
+)
+
+// Target is a provider and one of its models: what one attempt is made at.
+type Target struct {
+	Provider *provider.Provider
+	Model    string // the provider's name for it
+	Facts    llm.ModelFacts
+}
+
+// Name is provider/model, as in headers and logs.
+func (t Target) Name() string { return t.Provider.ID + "/" + t.Model }
+
+// Timeouts bound one call, phase by phase.
+type Timeouts struct {
+	// Connect bounds dialling and the TLS handshake of one attempt.
+	Connect time.Duration
+	// FirstToken bounds one attempt of a streamed call from its start to the first
+	// content; signs of life are not content.
+	FirstToken time.Duration
+	// Answer bounds one attempt of a call that is not streamed. 0 gives each attempt
+	// an equal share of what is left of Total.
+	Answer time.Duration
+	// Stall bounds the time without progress in a stream, and how long the body of
+	// an answer may take once it has begun.
+	Stall time.Duration
+	// Total bounds the whole call, all attempts together.
+	Total time.Duration
+}
+
+// DefaultTimeouts fit models that think for a minute before they speak.
+func DefaultTimeouts() Timeouts {
+	return Timeouts{
+		Connect: 2 * time.Second, FirstToken: 60 * time.Second,
+		Stall: 30 * time.Second, Total: 10 * time.Minute,
+	}
+}
+
+// Route is how a model is served.
+type Route struct {
+	Model    string   // the name the client asked for
+	Targets  []Target // the lead, then the understudies in order; never empty
+	Timeouts Timeouts
+	Loss     llm.LossPolicy
+}
+
+// Table finds the route of a model. It is immutable.
+type Table struct {
+	routes map[string]Route
+	names  []string // configured names, in the config's order
+	// providers by ID, for names of the form provider/model
+	providers map[string]*provider.Provider
+	defaults  Route // timeouts and loss of models that the config does not name
+	// bare maps a catalogued model's id to the one provider that has it.
+	bare map[string]*provider.Provider
+}
+
+// NewTable builds a table. Routes are found by their Model; any model of a
+// provider as provider/model; a catalogued model by its bare id where exactly
+// one provider has it. defaults gives the latter two their Timeouts and Loss.
+func NewTable(routes []Route, providers []*provider.Provider, defaults Route) *Table {
+	t := &Table{
+		routes:    make(map[string]Route, len(routes)),
+		providers: make(map[string]*provider.Provider, len(providers)),
+		defaults:  defaults,
+		bare:      make(map[string]*provider.Provider),
+	}
+	for _, r := range routes {
+		t.routes[r.Model] = r
+		t.names = append(t.names, r.Model)
+	}
+	for _, p := range providers {
+		t.providers[p.ID] = p
+		for _, m := range p.Facts.Models {
+			if _, taken := t.bare[m.ID]; taken {
+				t.bare[m.ID] = nil // ambiguous: only provider/model tells
+				continue
+			}
+			t.bare[m.ID] = p
+		}
+	}
+	return t
+}
+
+// Pick returns the route of a model, or false when no name fits.
+func (t *Table) Pick(model string) (Route, bool) {
+	if r, ok := t.routes[model]; ok {
+		return r, true
+	}
+	if id, rest, ok := strings.Cut(model, "/"); ok && rest != "" {
+		if p := t.providers[id]; p != nil {
+			return t.single(model, p, rest), true
+		}
+	}
+	if p := t.bare[model]; p != nil {
+		return t.single(model, p, model), true
+	}
+	return Route{}, false
+}
+
+func (t *Table) single(name string, p *provider.Provider, model string) Route {
+	facts, _ := p.Model(model)
+	r := t.defaults
+	r.Model = name
+	r.Targets = []Target{{Provider: p, Model: model, Facts: facts.Facts()}}
+	return r
+}
+
+// Names lists the configured models in order.
+func (t *Table) Names() []string { return t.names }
