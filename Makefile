@@ -1,0 +1,62 @@
+# `make` checks a change as CI does, without its slow lanes; `make ci` runs those too, each defined in .ci/run.
+
+LINT := go tool -modfile=.ci/tools/go.mod golangci-lint
+
+.PHONY: all
+all: fmt-check vet lint test build ## everything quick: what to run before a commit
+
+.PHONY: help
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):.* ## (.*)/\1	\2/p' $(MAKEFILE_LIST) | sort | expand -t 12
+
+.PHONY: build
+build: ## build bin/understudy
+	go build -o bin/understudy .
+
+.PHONY: fmt
+fmt: ## format the code
+	$(LINT) fmt
+
+.PHONY: fmt-check
+fmt-check: ## show what fmt would change
+	$(LINT) fmt --diff
+
+.PHONY: vet
+vet: ## run go vet
+	go vet ./...
+
+.PHONY: lint
+lint: ## run the linters of .golangci.yml
+	$(LINT) run
+
+.PHONY: test
+test: ## run the tests
+	go test ./...
+
+.PHONY: race
+race: ## run the tests with the race detector
+	.ci/run race
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (20s)
+	.ci/run fuzz
+
+.PHONY: corpus
+corpus: ## replay recorded traffic, where there is any
+	.ci/run corpus
+
+.PHONY: sdk
+sdk: ## run the vendors' SDKs against the binary
+	.ci/run sdk
+
+.PHONY: bench
+bench: ## measure against a bare proxy, in one go
+	go run ./bench
+
+.PHONY: docs
+docs: ## write docs/errors.md and docs/losses.md from the tables in the code
+	go test -count=1 -run 'Docs' ./... -update-docs
+
+.PHONY: ci
+ci: ## run every lane, as CI does
+	.ci/run
