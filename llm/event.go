@@ -66,6 +66,7 @@ func (e *Event) IsContent() bool {
 		}
 	case EventLogProbs:
 		return len(e.LogProbs) > 0
+	default:
+		return false
 	}
-	return false
 }

@@ -265,13 +265,14 @@ func (r *Reader) finish() (Event, error) {
 	r.skipBOM()
 	ended := r.line == len(r.buf)
 	ev := r.parse(len(r.buf))
-	harmless := r.err == io.EOF && !ev.HasData && r.onlyComments()
+	clean := r.err == io.EOF //nolint:errorlint // a reader ends with io.EOF itself; a wrapped one is a failure
+	harmless := clean && !ev.HasData && r.onlyComments()
 	r.advance(len(r.buf))
 	if harmless {
 		return ev, nil
 	}
-	pe := &PartialError{Clean: r.err == io.EOF, LineEnded: ended, Err: r.err}
-	if pe.Clean {
+	pe := &PartialError{Clean: clean, LineEnded: ended, Err: r.err}
+	if clean {
 		pe.Err = io.ErrUnexpectedEOF
 	}
 	return ev, pe
