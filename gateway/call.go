@@ -1,0 +1,80 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/understudy-ai/understudy/access"
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/route"
+)
+
+// call is one client request from its opening to its settlement. It belongs to
+// the goroutine that serves it; only reply is shared, with the heartbeat.
+type call struct {
+	g     *Gateway
+	id    string
+	r     *http.Request
+	ctx   context.Context //nolint:containedctx // the call is the request: both live and end together
+	end   context.CancelCauseFunc
+	start time.Time
+	log   *slog.Logger
+
+	dialect   *dialect.Dialect
+	operation dialect.Operation
+	pathModel string // the model in the path, for operations that name it there
+	caller    access.Caller
+
+	body   []byte
+	peeked dialect.Peeked
+	// request is the body decoded, once, when the first translating attempt needs it.
+	request *llm.Request
+
+	route    route.Route
+	policy   llm.LossPolicy
+	deadline time.Time
+
+	attempts []*attempt
+	refused  []*attempt // targets not asked, because they would lose what may not be lost
+	reply    *reply
+	failure  *llm.Error // what the client was told, if not an answer
+}
+
+func (g *Gateway) newCall(w http.ResponseWriter, r *http.Request) *call {
+	c := &call{g: g, id: g.opts.NewID(), r: r, start: g.opts.Now()}
+	c.ctx, c.end = context.WithCancelCause(r.Context())
+	c.log = g.opts.Log.With("call", c.id)
+	c.dialect = g.dialectOf(r)
+	c.reply = newReply(c, w)
+	return c
+}
+
+// ended says why the call cannot go on: its client left, its time is up or the
+// gateway shuts down. It is nil while the call lives.
+func (c *call) ended() *llm.Error {
+	if c.ctx.Err() == nil {
+		return nil
+	}
+	switch context.Cause(c.ctx) { //nolint:errorlint // causes are set here, unwrapped
+	case errShutdown:
+		return &llm.Error{Code: llm.CodeUnavailable, Origin: llm.OriginGateway, Message: "The gateway shuts down. Send the request again."}
+	case errTotal:
+		return &llm.Error{
+			Code: llm.CodeTimeout, Origin: llm.OriginGateway,
+			Message: "No target answered within the call's total time of " + c.route.Timeouts.Total.String() + ".",
+		}
+	default:
+		return &llm.Error{Code: llm.CodeClientGone, Origin: llm.OriginClient, Message: "The client left.", Err: context.Cause(c.ctx)}
+	}
+}
+
+// fail tells the client why there is no answer, in its own dialect.
+func (c *call) fail(err *llm.Error) {
+	if c.failure == nil {
+		c.failure = err
+	}
+	c.reply.fail(err)
+}

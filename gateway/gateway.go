@@ -1,0 +1,146 @@
+// Package gateway is a request's life: it opens a call, admits it, tries targets
+// until one answers, delivers the answer and settles the account. The files
+// stand for the steps and are named for them:
+//
+//	open      endpoint → dialect, operation; the body read once
+//	admit     who is calling, and may they
+//	targets   the route, narrowed by what the request allows
+//	attempt   per target: plan → prepare → send → judge
+//	deliver   commit on the first content; relay or translate to the end
+//	settle    usage and outcome, recorded once
+//
+// It decides when another target is tried and never how a vendor is spoken to:
+// that is the dialects', the provider facts' and the transport's business.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/route"
+	"github.com/understudy-ai/understudy/transport"
+)
+
+// Options is what a Gateway is built from.
+type Options struct {
+	Dialects []*dialect.Dialect
+	// Routes finds the targets of a model; Reload replaces it.
+	Routes Routes
+	Sender Sender
+	// Settle is called once for each call, when it is over.
+	Settle func(Record)
+	Log    *slog.Logger
+	Limits Limits
+	// Now and NewID are the clock and the source of call ids.
+	Now   func() time.Time
+	NewID func() string
+}
+
+// Routes finds a model's route. It is immutable and used concurrently.
+type Routes interface {
+	Pick(model string) (route.Route, bool)
+	// Entries lists what a client may ask for, in order.
+	Entries() []dialect.ModelEntry
+}
+
+// Sender sends one request to a provider. An error is a *transport.SendError or
+// the context's.
+type Sender interface {
+	Send(ctx context.Context, r transport.Request) (*transport.Response, error)
+}
+
+// Limits bound what one client may cost.
+type Limits struct {
+	Body        int64         // bytes of a request's body
+	BodyTimeout time.Duration // for the body to arrive
+	// Heartbeat is the silence after which a streaming client is sent a sign of
+	// life, before the first content and between contents.
+	Heartbeat time.Duration
+	// WriteTimeout is how long a client may refuse to read.
+	WriteTimeout time.Duration
+}
+
+// DefaultLimits returns the limits that hold when the config says nothing.
+func DefaultLimits() Limits {
+	return Limits{Body: 64 << 20, BodyTimeout: 60 * time.Second, Heartbeat: 10 * time.Second, WriteTimeout: 30 * time.Second}
+}
+
+// Gateway serves the client APIs of all its dialects.
+type Gateway struct {
+	opts      Options
+	endpoints []endpoint
+	routes    atomic.Pointer[Routes]
+	stop      context.Context
+	stopAll   context.CancelCauseFunc
+}
+
+// errShutdown is the cause by which the last calls end when the time to drain is
+// over.
+var errShutdown = errors.New("the gateway shuts down")
+
+// New builds a gateway. The options must be complete; zero Limits mean
+// DefaultLimits.
+func New(opts Options) *Gateway {
+	if opts.Limits == (Limits{}) {
+		opts.Limits = DefaultLimits()
+	}
+	g := &Gateway{opts: opts}
+	g.stop, g.stopAll = context.WithCancelCause(context.Background())
+	g.routes.Store(&opts.Routes)
+	g.registerEndpoints()
+	return g
+}
+
+// Reload replaces the routes for calls that open from now on.
+func (g *Gateway) Reload(r Routes) { g.routes.Store(&r) }
+
+// Abort ends the calls that still run: streams with an error event, the rest
+// with an error answer. Serve no more requests after it.
+func (g *Gateway) Abort() { g.stopAll(errShutdown) }
+
+// ServeHTTP serves one client request. A panic below costs only this call.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := g.newCall(w, r)
+	defer c.settle()
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
+			panic(p)
+		}
+		g.opts.Log.Error("panic", "call", c.id, "panic", p, "stack", string(debug.Stack()))
+		c.fail(&llm.Error{Code: llm.CodeInternal, Origin: llm.OriginGateway, Message: "The gateway failed on this request."})
+	}()
+	if err := c.serve(); err != nil {
+		c.fail(err)
+	}
+}
+
+// serve is the call's life, in order.
+func (c *call) serve() *llm.Error {
+	if err := c.open(); err != nil {
+		return err
+	}
+	if err := c.admit(); err != nil {
+		return err
+	}
+	if c.operation != dialect.Generate {
+		return c.listModels()
+	}
+	if err := c.read(); err != nil {
+		return err
+	}
+	if err := c.pickTargets(); err != nil {
+		return err
+	}
+	return c.attemptAll()
+}

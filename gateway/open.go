@@ -1,0 +1,249 @@
+package gateway
+
+import (
+	"compress/gzip"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// endpoint is a path one dialect serves. A path that ends in "{model}" stands
+// for any rest, slashes included: models are named provider/model.
+type endpoint struct {
+	dialect.Endpoint
+	dialect *dialect.Dialect
+}
+
+const restOfPath = "{model}"
+
+func (g *Gateway) registerEndpoints() {
+	for _, d := range g.opts.Dialects {
+		for _, e := range d.Endpoints {
+			g.endpoints = append(g.endpoints, endpoint{Endpoint: e, dialect: d})
+		}
+	}
+}
+
+// match returns what of the path the endpoint leaves open, if it serves the path.
+func (e endpoint) match(path string) (rest string, ok bool) {
+	if prefix, open := strings.CutSuffix(e.Path, restOfPath); open {
+		rest, ok = strings.CutPrefix(path, prefix)
+		return rest, ok && rest != ""
+	}
+	return "", path == e.Path
+}
+
+// dialectOf guesses the dialect of a client before its path is known to be
+// served, so that even the first error is in its own words.
+func (g *Gateway) dialectOf(r *http.Request) *dialect.Dialect {
+	for _, d := range g.opts.Dialects {
+		if d.ErrorHeader != "" && r.Header.Get(d.ErrorHeader) != "" {
+			return d
+		}
+	}
+	for _, e := range g.endpoints {
+		if _, ok := e.match(r.URL.Path); ok && e.Header == "" {
+			return e.dialect
+		}
+	}
+	return g.opts.Dialects[0]
+}
+
+// open finds the dialect and operation that the method and path ask for.
+func (c *call) open() *llm.Error {
+	var allowed []string
+	var found *endpoint
+	for i := range c.g.endpoints {
+		e := &c.g.endpoints[i]
+		rest, ok := e.match(c.r.URL.Path)
+		if !ok || e.Header != "" && c.r.Header.Get(e.Header) == "" {
+			continue
+		}
+		if e.Method != c.r.Method {
+			allowed = append(allowed, e.Method)
+			continue
+		}
+		// An endpoint that asks for a header is the more exact one.
+		if found == nil || found.Header == "" && e.Header != "" {
+			found, c.pathModel = e, rest
+		}
+	}
+	switch {
+	case found != nil:
+		c.dialect, c.operation = found.dialect, found.Operation
+		return nil
+	case len(allowed) > 0:
+		c.reply.header().Set("Allow", strings.Join(allowed, ", "))
+		return &llm.Error{
+			Code: llm.CodeMethod, Origin: llm.OriginClient,
+			Message: "This path takes " + strings.Join(allowed, " or ") + " only.",
+		}
+	default:
+		return &llm.Error{
+			Code: llm.CodePathNotFound, Origin: llm.OriginClient,
+			Message: "Nothing is served at this path. Check the base URL that the SDK is given.",
+		}
+	}
+}
+
+// read takes in the body, once, and checks it before anybody acts on it.
+func (c *call) read() *llm.Error {
+	body, err := c.readBody()
+	if err != nil {
+		return err
+	}
+	if len(body) == 0 {
+		return llm.Invalid("", "The request has no body. Send a JSON object.")
+	}
+	value, syntaxErr := jsontext.Parse(body)
+	if syntaxErr != nil {
+		return badJSON(syntaxErr)
+	}
+	if value.Kind() != jsontext.Object {
+		return llm.Invalid("", "The body must be a JSON object, not %s.", value.Kind())
+	}
+	c.body = body
+	peeked, peekErr := c.dialect.Relay.Peek(body)
+	if peekErr != nil {
+		return asError(peekErr, llm.CodeInvalidRequest)
+	}
+	c.peeked = peeked
+	return nil
+}
+
+// readBody reads at most the limit, within the time for it.
+func (c *call) readBody() ([]byte, *llm.Error) {
+	if err := checkMediaType(c.r.Header.Get("Content-Type")); err != nil {
+		return nil, err
+	}
+	limit := c.g.opts.Limits.Body
+	if c.r.ContentLength > limit {
+		return nil, tooLarge(limit)
+	}
+	// The deadline is best effort: a ResponseWriter that has none (as in unit tests)
+	// has no slow client either.
+	_ = c.reply.control.SetReadDeadline(time.Now().Add(c.g.opts.Limits.BodyTimeout))
+	defer func() { _ = c.reply.control.SetReadDeadline(time.Time{}) }()
+
+	var src io.Reader = c.r.Body
+	switch encoding := c.r.Header.Get("Content-Encoding"); strings.ToLower(encoding) {
+	case "", "identity":
+	case "gzip":
+		unzip, err := gzip.NewReader(c.r.Body)
+		if err != nil {
+			return nil, c.bodyError(err)
+		}
+		src = unzip
+	default:
+		return nil, &llm.Error{
+			Code: llm.CodeMediaType, Origin: llm.OriginClient,
+			Message: "The body's content encoding is not accepted. Send it plain or as gzip.",
+		}
+	}
+	body, err := readAll(src, limit, c.r.ContentLength)
+	if err != nil {
+		if errors.Is(err, errTooLarge) {
+			return nil, tooLarge(limit)
+		}
+		return nil, c.bodyError(err)
+	}
+	return body, nil
+}
+
+var errTooLarge = errors.New("more bytes than the limit")
+
+// readAll reads up to limit bytes. hint is how many are promised; memory is given
+// to what arrives, not to what is promised.
+func readAll(r io.Reader, limit, hint int64) ([]byte, error) {
+	const start, trusted = 4 << 10, 1 << 20
+	size := min(max(hint, start), trusted)
+	buf := make([]byte, 0, size+1)
+	for {
+		if len(buf) == cap(buf) {
+			grown := make([]byte, len(buf), 2*cap(buf))
+			copy(grown, buf)
+			buf = grown
+		}
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if int64(len(buf)) > limit {
+			return nil, errTooLarge
+		}
+		if errors.Is(err, io.EOF) {
+			return buf, nil
+		}
+		if err != nil {
+			return buf, err
+		}
+	}
+}
+
+func checkMediaType(contentType string) *llm.Error {
+	media, _, err := mime.ParseMediaType(contentType)
+	if contentType == "" || err != nil || !strings.HasPrefix(media, "multipart/") {
+		return nil // clients label JSON in many ways; whether it is JSON is checked on the body
+	}
+	return &llm.Error{
+		Code: llm.CodeMediaType, Origin: llm.OriginClient,
+		Message: "This endpoint takes a JSON body, not a form.",
+	}
+}
+
+func tooLarge(limit int64) *llm.Error {
+	return &llm.Error{
+		Code: llm.CodeTooLarge, Origin: llm.OriginClient,
+		Message: "The request's body is larger than " + byteCount(limit) + ", the limit of this gateway.",
+	}
+}
+
+// bodyError says why a body could not be read to its end. The connection cannot
+// be trusted to be at a request's boundary afterwards, so it is closed.
+func (c *call) bodyError(err error) *llm.Error {
+	c.reply.header().Set("Connection", "close")
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &llm.Error{
+			Code: llm.CodeRequestTimeout, Origin: llm.OriginClient, Err: err,
+			Message: "The request's body did not arrive within " + c.g.opts.Limits.BodyTimeout.String() + ".",
+		}
+	case c.r.Context().Err() != nil:
+		return &llm.Error{Code: llm.CodeClientGone, Origin: llm.OriginClient, Message: "The client left.", Err: err}
+	default:
+		e := llm.Invalid("", "The request's body could not be read to its end: it is cut short or badly framed.")
+		e.Err = err
+		return e
+	}
+}
+
+// badJSON words a syntax error without quoting the body.
+func badJSON(err error) *llm.Error {
+	e := llm.Invalid("", "The body is not acceptable JSON: %v.", err)
+	var syntax *jsontext.SyntaxError
+	if errors.As(err, &syntax) && syntax.Kind == jsontext.Duplicate {
+		e.VendorCode = "ambiguous_json"
+	}
+	return e
+}
+
+// asError makes an *llm.Error of whatever a codec returned.
+func asError(err error, otherwise llm.Code) *llm.Error {
+	var e *llm.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	var path *jsontext.PathError
+	if otherwise == llm.CodeInvalidRequest && errors.As(err, &path) {
+		return llm.Invalid(path.Path, "%v.", err)
+	}
+	return &llm.Error{Code: otherwise, Origin: llm.OriginGateway, Message: otherwise.Info().Doc, Err: err}
+}
+
+var _ http.Handler = (*Gateway)(nil)
