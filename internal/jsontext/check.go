@@ -45,10 +45,7 @@ func (e *SyntaxError) Error() string {
 // after unescaping or differ only by Unicode simple case folding, since some readers ignore case. Escaped lone
 // surrogates are legal. The error is a [*SyntaxError].
 func Check(b []byte, l Limits) error {
-	// Enough for ordinary documents to be checked without allocating.
-	var frames [16]frame
-	var names [48]name
-	c := checker{text: b, depth: l.Depth, duplicates: l.AllowDuplicates, open: frames[:0], names: names[:0]}
+	c := checker{text: b, depth: l.Depth, duplicates: l.AllowDuplicates}
 	if c.depth == 0 {
 		c.depth = DefaultDepth
 	}
@@ -65,8 +62,8 @@ type checker struct {
 	at         int
 	depth      int
 	duplicates bool
-	open       []frame
-	names      []name // of all open objects, innermost last
+	open       stack[frame]
+	names      stack[name] // of all open objects, innermost last
 	kind       ErrorKind
 	msg        string
 }
@@ -78,23 +75,52 @@ type frame struct {
 	seen   map[string]struct{} // its folded names, once there are too many to look through
 }
 
+// stack keeps its first values in itself, so that an ordinary document is checked without allocating.
+type stack[T any] struct {
+	near [32]T
+	far  []T
+	n    int
+}
+
+func (s *stack[T]) at(i int) *T {
+	if i < len(s.near) {
+		return &s.near[i]
+	}
+	return &s.far[i-len(s.near)]
+}
+
+func (s *stack[T]) push(v T) {
+	if s.n < len(s.near) {
+		s.near[s.n] = v
+	} else {
+		s.far = append(s.far, v)
+	}
+	s.n++
+}
+
+// cut takes values off until n are left.
+func (s *stack[T]) cut(n int) {
+	s.n = n
+	s.far = s.far[:max(0, n-len(s.near))]
+}
+
 func (c *checker) document() bool {
 	c.space()
 	if c.at == len(c.text) {
 		return c.fail(Empty, "no value")
 	}
 	for {
-		depth := len(c.open)
+		depth := c.open.n
 		if !c.value() {
 			return false
 		}
-		if len(c.open) > depth {
+		if c.open.n > depth {
 			continue // to the first value inside
 		}
 		if !c.after() {
 			return false
 		}
-		if len(c.open) == 0 {
+		if c.open.n == 0 {
 			break
 		}
 	}
@@ -131,7 +157,7 @@ func (c *checker) value() bool {
 }
 
 func (c *checker) begin(object bool) bool {
-	if len(c.open) >= c.depth {
+	if c.open.n >= c.depth {
 		return c.fail(Depth, "nested more than "+strconv.Itoa(c.depth)+" deep")
 	}
 	c.at++
@@ -144,15 +170,15 @@ func (c *checker) begin(object bool) bool {
 		c.at++
 		return true
 	}
-	c.open = append(c.open, frame{object: object, names: len(c.names)})
+	c.open.push(frame{object: object, names: c.names.n})
 	return !object || c.member()
 }
 
 // after reads what follows a value: closing brackets, then a comma and, in an object, the next name. It leaves
 // nothing open if the document has ended.
 func (c *checker) after() bool {
-	for len(c.open) > 0 {
-		top := &c.open[len(c.open)-1]
+	for c.open.n > 0 {
+		top := c.open.at(c.open.n - 1)
 		c.space()
 		if c.at == len(c.text) {
 			return c.unexpected()
@@ -164,8 +190,8 @@ func (c *checker) after() bool {
 			return !top.object || c.member()
 		case b == '}' && top.object, b == ']' && !top.object:
 			c.at++
-			c.names = c.names[:top.names]
-			c.open = c.open[:len(c.open)-1]
+			c.names.cut(top.names)
+			c.open.cut(c.open.n - 1)
 		default:
 			return c.unexpected()
 		}
@@ -298,7 +324,7 @@ const fewNames = 16
 
 // isNew adds a name to the innermost object and reports whether nothing there could be taken for it.
 func (c *checker) isNew(raw []byte, plain bool) bool {
-	top := &c.open[len(c.open)-1]
+	top := c.open.at(c.open.n - 1)
 	if !plain {
 		raw = fold(raw)
 	}
@@ -306,19 +332,18 @@ func (c *checker) isNew(raw []byte, plain bool) bool {
 		return top.add(raw)
 	}
 	n := name{signOf(raw), raw}
-	others := c.names[top.names:]
-	for i := range others {
-		if others[i].sign == n.sign && equalFold(others[i].text, n.text) {
+	for i := top.names; i < c.names.n; i++ {
+		if other := c.names.at(i); other.sign == n.sign && equalFold(other.text, n.text) {
 			return false
 		}
 	}
-	if len(others) < fewNames {
-		c.names = append(c.names, n)
+	if c.names.n-top.names < fewNames {
+		c.names.push(n)
 		return true
 	}
 	top.seen = make(map[string]struct{}, 4*fewNames)
-	for i := range others {
-		top.add(others[i].text)
+	for i := top.names; i < c.names.n; i++ {
+		top.add(c.names.at(i).text)
 	}
 	return top.add(raw)
 }
