@@ -235,3 +235,25 @@ func TestAt(t *testing.T) {
 		t.Errorf("got an error of %d bytes for a long key", len(got))
 	}
 }
+
+// Text that was never checked may give nonsense, but no panic and no endless loop.
+func TestBrokenText(t *testing.T) {
+	for _, text := range []string{
+		`{`, `{"a`, `{"a"`, `{"a":`, `{"a" 1}`, `{"a":1 "b"}`, `{"a":"x}`, `{"a":[}`, `{"a":[""`, `{"a":["}`, `{a:1}`, `{"a":}`, `{"a":1,`,
+	} {
+		touch(Value(text))
+		var got *SyntaxError
+		if err := Value(text).Object(func(string, Value) error { return nil }); !errors.As(err, &got) {
+			t.Errorf("Object of %s: got %v, want a SyntaxError", text, err)
+		}
+		touch(Value("[1," + text))
+		if err := Value("[1," + text).Array(func(int, Value) error { return nil }); !errors.As(err, &got) {
+			t.Errorf("Array of [1,%s: got %v, want a SyntaxError", text, err)
+		}
+	}
+	for _, text := range []string{`"\"`, `"\u12"`, `"a\`, `"\ud83d\u"`, "]", "-", `"`} {
+		touch(Value(text))
+		touch(Value(`{"a":` + text + `}`))
+		touch(Value(`{` + text + `:1}`))
+	}
+}
