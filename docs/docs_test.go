@@ -1,0 +1,140 @@
+// Package docs_test writes the pages that are made from tables in the code, and
+// checks that they are current.
+package docs_test
+
+import (
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/anthropic"
+	"github.com/understudy-ai/understudy/dialect/openaichat"
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+var update = flag.Bool("update", false, "write the pages instead of comparing them")
+
+func dialects() []*dialect.Dialect {
+	return []*dialect.Dialect{openaichat.New(), anthropic.New()}
+}
+
+func TestErrorsPage(t *testing.T) { check(t, "errors.md", errorsPage()) }
+
+func TestLossesPage(t *testing.T) { check(t, "losses.md", lossesPage()) }
+
+func check(t *testing.T, file, want string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil { //nolint:gosec // a page for everybody
+			t.Fatal(err)
+		}
+		return
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("%s: got an old page, want what the tables say now; run `make docs`", file)
+	}
+}
+
+func errorsPage() string {
+	var b strings.Builder
+	b.WriteString(`# Errors
+
+Made from the table in ` + "`llm.Codes`" + ` and the dialects; do not edit, run ` + "`make docs`" + `.
+
+The code is what logs, ` + "`X-Understudy-Attempts-Detail`" + ` and records say. "Next" is whether another target is tried when an attempt
+fails so, while the client has no content. The last columns are the status and the words a client gets when no target answered.
+
+| code | meaning | next |`)
+	for _, d := range dialects() {
+		fmt.Fprintf(&b, " %s |", d.Name)
+	}
+	b.WriteString("\n|---|---|---|" + strings.Repeat("---|", len(dialects())) + "\n")
+	for _, info := range llm.Codes() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |", info.Code, info.Doc, info.Next)
+		for _, d := range dialects() {
+			status, body := d.Client.EncodeError(&llm.Error{Code: info.Code, Origin: llm.OriginGateway, Message: "…"}, "id")
+			fmt.Fprintf(&b, " %s |", words(status, body))
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// words names an error as a client's SDK would: the status, then type and code.
+func words(status int, body []byte) string {
+	v := jsontext.Value(body)
+	out := fmt.Sprintf("%d", status)
+	for _, path := range [][]string{{"error", "type"}, {"error", "code"}} {
+		if s, err := v.Get(path...).Text(); err == nil && s != "" {
+			out += " `" + s + "`"
+		}
+	}
+	if status == 0 || http.StatusText(status) == "" && status != 529 && status != 499 {
+		panic(fmt.Sprintf("BUG: no such status: %d", status))
+	}
+	return out
+}
+
+func lossesPage() string {
+	var b strings.Builder
+	b.WriteString(`# What a translation loses
+
+Made from the dialects' tables; do not edit, run ` + "`make docs`" + `.
+
+For each field that a client of one API can send: what becomes of it when the call is served by a provider that speaks another.
+
+| word | meaning |
+|---|---|
+| mapped | carried whole |
+| emulated | same meaning, by other means |
+| approximated | carried with a changed meaning, and reported |
+| dropped | left out, and reported; *harmless* (cost, speed, bookkeeping) or *tuning* (style or quality of the answer) |
+| refused | a *contract* loss: the request is not sent to such a target, unless the route says ` + "`loss: lenient`" + `; *always* means even then |
+
+` + "`loss: strict`" + ` refuses everything but mapped, emulated and harmless. What was lost is in the ` + "`X-Understudy-Loss`" + ` header and the log.
+Between a client and a provider of the same API nothing is lost: the bytes are relayed. An unknown field is dropped(tuning).
+`)
+	for _, from := range dialects() {
+		for _, to := range dialects() {
+			if from.Name != to.Name {
+				pair(&b, from, to)
+			}
+		}
+	}
+	return b.String()
+}
+
+func pair(b *strings.Builder, from, to *dialect.Dialect) {
+	fmt.Fprintf(b, "\n## From %s to %s\n\n| field | becomes | note |\n|---|---|---|\n", from.Name, to.Name)
+	for _, f := range from.Fields {
+		loss, lost := dialect.FieldLoss(f), true
+		if f.Feature != "" {
+			loss, lost = dialect.Verdict(from, to, f.Feature)
+		}
+		note := loss.Detail
+		if f.Feature != "" && f.Note != "" {
+			note = strings.Trim(f.Note+"; "+note, "; ")
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", f.Path, becomes(loss, lost), note)
+	}
+}
+
+func becomes(l llm.Loss, lost bool) string {
+	if !lost {
+		return "mapped"
+	}
+	s := string(l.Action) + " (" + string(l.Severity) + ")"
+	if l.Action == llm.ActionRefused && l.Absolute {
+		s += ", always"
+	}
+	return s
+}
