@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/understudy-ai/understudy/llm"
@@ -137,19 +138,10 @@ func (w *extraWalk) parts(prefix string, parts []llm.Part) {
 func (w *extraWalk) add(prefix string, extra llm.Extra) {
 	for _, m := range extra[w.from] {
 		path := prefix + m.Key
-		if !contains(w.paths, path) {
+		if !slices.Contains(w.paths, path) {
 			w.paths = append(w.paths, path)
 		}
 	}
-}
-
-func contains(list []string, s string) bool {
-	for _, have := range list {
-		if have == s {
-			return true
-		}
-	}
-	return false
 }
 
 // RefusalMessage says in words why a request is not sent to a target.
@@ -160,7 +152,7 @@ func RefusalMessage(refused []llm.Loss, to Name) string {
 		if l.Detail != "" {
 			name += " (" + l.Detail + ")"
 		}
-		if !contains(names, name) {
+		if !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
