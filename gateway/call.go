@@ -36,6 +36,8 @@ type call struct {
 	route    route.Route
 	policy   llm.LossPolicy
 	deadline time.Time
+	onlyOnce bool   // the client forbade every fallback
+	cleanup  func() // releases what pickTargets started
 
 	attempts []*attempt
 	refused  []*attempt // targets not asked, because they would lose what may not be lost

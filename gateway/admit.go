@@ -1,0 +1,17 @@
+package gateway
+
+import (
+	"github.com/understudy-ai/understudy/access"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// admit finds out who is calling and whether they may. It runs before the body
+// is read: a refused caller costs no memory.
+func (c *call) admit() *llm.Error {
+	caller, err := access.Check(c.r.Header)
+	if err != nil {
+		return err
+	}
+	c.caller = caller
+	return nil
+}

@@ -1,0 +1,191 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/route"
+	"github.com/understudy-ai/understudy/transport"
+)
+
+// attempt is one try at one target.
+type attempt struct {
+	target route.Target
+	plan   plan
+	fresh  bool // on a connection of its own
+
+	ask     dialect.Ask
+	encoded dialect.Encoded
+	body    []byte
+	losses  []llm.Loss
+
+	start, firstContent, end time.Time
+
+	status    int    // the vendor's HTTP status; 0 before headers
+	answer    []byte // the vendor's error body as received
+	err       *llm.Error
+	repeat    bool // the vendor cannot have seen it: the same target may be asked again at once
+	model     string
+	usage     llm.Usage
+	committed bool // the client has had content from here
+}
+
+// Attempts a call may make: in all (or as many as there are targets), and at one
+// target.
+const (
+	maxAttempts       = 3
+	maxAttemptsTarget = 2
+)
+
+// attemptAll tries targets in order until one has answered, and says why when none
+// did.
+func (c *call) attemptAll() *llm.Error {
+	if c.peeked.Stream {
+		c.reply.keepAlive()
+	}
+	limit := max(maxAttempts, len(c.route.Targets))
+	target, here := 0, 0
+	fresh := false
+	for len(c.attempts) < limit && target < len(c.route.Targets) {
+		a := c.attempt(c.route.Targets[target], fresh)
+		if a.sent() {
+			c.attempts = append(c.attempts, a)
+			here++
+		} else {
+			c.refused = append(c.refused, a)
+		}
+		alone := len(c.route.Targets) == 1
+		switch c.judge(a, here, alone) {
+		case delivered:
+			return nil
+		case again:
+			fresh = a.repeat
+			if !a.repeat && !c.pause() {
+				return c.ended()
+			}
+		case next:
+			target, here, fresh = target+1, 0, false
+		case giveUp:
+			return c.verdict()
+		}
+	}
+	return c.verdict()
+}
+
+// sent reports whether the attempt went out: one that was refused for its losses
+// did not, and is not in the count.
+func (a *attempt) sent() bool { return !a.start.IsZero() }
+
+// attempt makes one try: plan, prepare, send, and deliver what comes.
+func (c *call) attempt(t route.Target, fresh bool) *attempt {
+	a := &attempt{target: t, fresh: fresh}
+	p, ok := planFor(c.dialect, t, c.g.opts.Dialects)
+	if !ok {
+		a.err = &llm.Error{Code: llm.CodeInternal, Origin: llm.OriginGateway, Message: "The target speaks no dialect of this gateway."}
+		return a
+	}
+	a.plan = p
+	if a.err = c.prepare(a); a.err != nil {
+		return a
+	}
+	ctx, cancel := context.WithCancelCause(c.ctx)
+	defer cancel(nil)
+	w := c.watch(a, cancel)
+	defer w.stop()
+
+	a.start = c.g.opts.Now()
+	defer func() { a.end = c.g.opts.Now() }()
+	resp, err := c.g.opts.Sender.Send(ctx, c.upstream(a))
+	if err != nil {
+		a.err = c.sendError(ctx, a, err)
+		return a
+	}
+	defer func() { _ = resp.Body.Close() }()
+	a.status = resp.Status
+	if a.err = c.checkStatus(a, resp); a.err != nil {
+		a.err = orCause(ctx, a.err)
+		return a
+	}
+	if c.peeked.Stream {
+		a.err = c.deliverStream(ctx, a, resp, w)
+	} else {
+		a.err = c.deliverWhole(ctx, a, resp, w)
+	}
+	a.err = orCause(ctx, a.err)
+	return a
+}
+
+// sendError classifies a failure before any answer.
+func (c *call) sendError(ctx context.Context, a *attempt, err error) *llm.Error {
+	var send *transport.SendError
+	e := &llm.Error{Code: llm.CodeUnreachable, Origin: llm.OriginProvider, Message: "The provider could not be reached.", Err: err}
+	if errors.As(err, &send) {
+		a.repeat = send.MayRepeat()
+		if send.Local {
+			e.Code, e.Origin = llm.CodeUnavailable, llm.OriginGateway
+			e.Message = "The gateway has no resources for another connection now."
+		}
+	}
+	return orCause(ctx, e)
+}
+
+// orCause replaces the error that a deadline caused by the deadline itself.
+func orCause(ctx context.Context, err *llm.Error) *llm.Error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	var late *lateError
+	if errors.As(context.Cause(ctx), &late) {
+		return &llm.Error{Code: llm.CodeTimeout, Origin: llm.OriginProvider, Message: late.Error(), Err: err}
+	}
+	return err
+}
+
+// maxErrorBody bounds what is read of an error answer.
+const maxErrorBody = 64 << 10
+
+// checkStatus lets only a plain success through.
+func (c *call) checkStatus(a *attempt, resp *transport.Response) *llm.Error {
+	if resp.Status == 200 {
+		return nil
+	}
+	if resp.Status < 400 {
+		return &llm.Error{
+			Code: llm.CodeBadAnswer, Origin: llm.OriginProvider, Status: resp.Status,
+			Message: "The provider answered with a status that is neither success nor error.",
+		}
+	}
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	a.answer = body
+	return c.classify(a, resp, body)
+}
+
+// classify names an error answer: by the dialect's codes, then by the rules in the
+// provider's facts, and with the vendor's word on when to come back.
+func (c *call) classify(a *attempt, resp *transport.Response, body []byte) *llm.Error {
+	e := a.plan.dialect.Provider.DecodeError(resp.Status, body)
+	e.Origin = llm.OriginProvider
+	c.applyRules(a, e, body)
+	if wait, ok := transport.RetryAfter(resp.Header, body, resp.Date); ok {
+		e.RetryAfter = wait
+	}
+	return e
+}
+
+func (c *call) applyRules(a *attempt, e *llm.Error, body []byte) {
+	rules := a.target.Provider.Facts.Errors
+	if len(rules) == 0 {
+		return
+	}
+	message := vendorMessage(body)
+	for _, rule := range rules {
+		if rule.Matches(e, message) {
+			e.Code = rule.Class
+			return
+		}
+	}
+}

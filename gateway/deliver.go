@@ -1,0 +1,220 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/internal/sse"
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
+	"github.com/understudy-ai/understudy/transport"
+)
+
+// maxAnswer bounds a whole answer in memory: images and audio come as base64.
+const maxAnswer = 64 << 20
+
+// deliverWhole hands over an answer that is not streamed. Nothing goes to the
+// client before the body is whole and understood, so every fault of it can still
+// be mended by another target.
+func (c *call) deliverWhole(ctx context.Context, a *attempt, resp *transport.Response, w *watchdog) *llm.Error {
+	body, err := c.readAnswer(ctx, resp, w)
+	if err != nil {
+		return err
+	}
+	if jsontext.Value(bytes.TrimSpace(body)).Kind() != jsontext.Object && sse.Sniff(body) {
+		return c.deliverCollected(a, body)
+	}
+	if a.plan.mode == ModeTranslate {
+		return c.deliverDecoded(a, resp, body)
+	}
+	tap := c.dialect.Relay.NewTap(a.ask)
+	seen, tapErr := tap.Body(body)
+	a.usage, a.model = tap.Usage(), seen.Model
+	if tapErr != nil {
+		return c.answerError(a, resp, body, tapErr)
+	}
+	c.sendAnswer(a, body)
+	return nil
+}
+
+// deliverDecoded carries a whole answer over to the client's dialect.
+func (c *call) deliverDecoded(a *attempt, resp *transport.Response, body []byte) *llm.Error {
+	answer, err := a.plan.dialect.Provider.DecodeResponse(body)
+	if err != nil {
+		return c.answerError(a, resp, body, err)
+	}
+	return c.deliverResponse(a, answer)
+}
+
+func (c *call) deliverResponse(a *attempt, answer *llm.Response) *llm.Error {
+	a.encoded.RestoreResponse(answer)
+	a.usage, a.model = answer.Usage, answer.Model
+	body, losses, err := c.dialect.Client.EncodeResponse(answer)
+	if err != nil {
+		return asError(err, llm.CodeBadAnswer)
+	}
+	a.losses = append(a.losses, losses...)
+	c.sendAnswer(a, body)
+	return nil
+}
+
+// deliverCollected makes one answer of a stream that nobody asked for.
+func (c *call) deliverCollected(a *attempt, body []byte) *llm.Error {
+	frames := newFrames(bytes.NewReader(body))
+	reader := a.plan.dialect.Provider.NewStreamReader()
+	var fold llm.Collector
+	var events []llm.Event
+	for {
+		f, err := frames.next()
+		if err != nil {
+			break
+		}
+		if events, err = reader.Read(events[:0], f.Frame); err != nil {
+			return asError(err, llm.CodeBadAnswer)
+		}
+		addAll(&fold, events)
+	}
+	events, err := reader.Close(events[:0])
+	if err != nil {
+		return asError(err, llm.CodeTruncated)
+	}
+	addAll(&fold, events)
+	return c.deliverResponse(a, fold.Response())
+}
+
+func addAll(fold *llm.Collector, events []llm.Event) {
+	for _, e := range events {
+		fold.Add(e)
+	}
+}
+
+func (c *call) sendAnswer(a *attempt, body []byte) {
+	a.firstContent = c.g.opts.Now()
+	a.committed = true
+	c.answerHeaders(a)
+	c.reply.send(http.StatusOK, body)
+}
+
+// readAnswer reads a whole body, never an empty one. Once it has begun it must come within the stall
+// limit: what drips is treated as what hangs.
+func (c *call) readAnswer(ctx context.Context, resp *transport.Response, w *watchdog) ([]byte, *llm.Error) {
+	first := &firstByte{r: resp.Body, begun: func() { w.enter(phaseStall, c.route.Timeouts.Stall) }}
+	body, err := readAll(first, maxAnswer, 0)
+	if err != nil {
+		e := &llm.Error{Code: llm.CodeTruncated, Origin: llm.OriginProvider, Message: "The provider's answer broke off.", Err: err}
+		if errors.Is(err, errTooLarge) || errors.Is(err, transport.ErrTooLarge) {
+			e.Code, e.Message = llm.CodeBadAnswer, "The provider's answer is larger than "+byteCount(maxAnswer)+"."
+		}
+		return nil, orCause(ctx, e)
+	}
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil, &llm.Error{Code: llm.CodeTruncated, Origin: llm.OriginProvider, Message: "The provider's answer is empty."}
+	}
+	return body, nil
+}
+
+// firstByte calls begun when the first byte that is not white space arrives: some
+// services send spaces to keep a connection open while they think.
+type firstByte struct {
+	r     io.Reader
+	begun func()
+	seen  bool
+}
+
+func (f *firstByte) Read(b []byte) (int, error) {
+	n, err := f.r.Read(b)
+	if !f.seen && len(bytes.TrimSpace(b[:n])) > 0 {
+		f.seen = true
+		f.begun()
+	}
+	return n, err //nolint:wrapcheck // a reader passes its source's error on
+}
+
+// answerError completes what a codec found wrong with a successful answer: an
+// error inside it is classified as if it had come with its own status.
+func (c *call) answerError(a *attempt, resp *transport.Response, body []byte, err error) *llm.Error {
+	e := asError(err, llm.CodeBadAnswer)
+	e.Origin = llm.OriginProvider
+	c.applyRules(a, e, body)
+	if e.RetryAfter == 0 && e.Code == llm.CodeRateLimit {
+		e.RetryAfter, _ = transport.RetryAfter(resp.Header, body, resp.Date)
+	}
+	return e
+}
+
+func isJSONObject(b []byte) bool {
+	v, err := jsontext.ParseLenient(b)
+	return err == nil && v.Kind() == jsontext.Object
+}
+
+// mentions reports whether body holds a provider's key, or enough of it to be
+// worth hiding.
+func mentions(body []byte, key provider.Secret) bool {
+	const telling = 8
+	secret := key.Reveal()
+	if len(secret) < telling {
+		return false
+	}
+	text := string(body)
+	return strings.Contains(text, secret[:telling]) || strings.Contains(text, secret[len(secret)-telling:])
+}
+
+// frame is an event of a stream with the bytes it came in.
+type frame struct {
+	dialect.Frame
+	raw  []byte
+	data bool // it has data; otherwise it is a comment or an empty block
+}
+
+// frames reads a stream's events.
+type frames struct{ r *sse.Reader }
+
+func newFrames(r io.Reader) *frames { return &frames{r: sse.NewReader(r, sse.MaxEvent)} }
+
+// errCut is returned for a stream that stopped within an event.
+var errCut = errors.New("the stream stopped within an event")
+
+// next returns the next event; io.EOF after the last one. A last event that lacks
+// only its empty line is whole if its data is.
+func (f *frames) next() (frame, error) {
+	e, err := f.r.Next()
+	var partial *sse.PartialError
+	if errors.As(err, &partial) {
+		if !partial.Clean {
+			return frame{}, partial.Err
+		}
+		if !e.HasData || !isWhole(e.Data) {
+			return frame{}, errCut
+		}
+		e.Raw = append(bytes.TrimRight(e.Raw, "\r\n"), "\n\n"...)
+		err = nil
+	}
+	if err != nil {
+		return frame{}, err //nolint:wrapcheck // io.EOF must stay itself
+	}
+	return frame{Frame: dialect.Frame{Event: e.Name, Data: e.Data}, raw: e.Raw, data: e.HasData}, nil
+}
+
+// more reports whether another event is at hand without waiting.
+func (f *frames) more() bool { return f.r.Buffered() }
+
+func isWhole(data []byte) bool {
+	_, err := jsontext.ParseLenient(data)
+	return err == nil || bytes.Equal(data, []byte("[DONE]"))
+}
+
+// since is a duration for logs, in milliseconds.
+func since(start, end time.Time) int64 {
+	if start.IsZero() || end.IsZero() {
+		return 0
+	}
+	return end.Sub(start).Milliseconds()
+}

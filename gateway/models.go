@@ -1,0 +1,25 @@
+package gateway
+
+import (
+	"net/http"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// listModels answers the model lists from what is configured, in the client's
+// form. No provider is asked.
+func (c *call) listModels() *llm.Error {
+	entries := (*c.g.routes.Load()).Entries()
+	if c.operation == dialect.ListModels {
+		c.reply.send(http.StatusOK, c.dialect.Models.EncodeModels(entries))
+		return nil
+	}
+	for _, e := range entries {
+		if e.ID == c.pathModel {
+			c.reply.send(http.StatusOK, c.dialect.Models.EncodeModel(e))
+			return nil
+		}
+	}
+	return modelNotFound(c.pathModel)
+}

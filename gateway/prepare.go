@@ -1,0 +1,154 @@
+package gateway
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
+	"github.com/understudy-ai/understudy/transport"
+)
+
+// prepare makes the bytes for an attempt from the client's own, which stay as
+// they are: every attempt begins with them.
+func (c *call) prepare(a *attempt) *llm.Error {
+	var err *llm.Error
+	if a.plan.mode == ModeTranslate {
+		err = c.translateRequest(a)
+	} else {
+		err = c.relayRequest(a)
+	}
+	if err != nil {
+		return err
+	}
+	body, editErr := applyEdits(a.body, a.plan.edits)
+	if editErr != nil {
+		return asError(editErr, llm.CodeInternal)
+	}
+	a.body = body
+	return nil
+}
+
+// relayRequest names the target's model in the client's body and leaves the rest.
+func (c *call) relayRequest(a *attempt) *llm.Error {
+	relay := c.dialect.Relay
+	body, losses, err := relay.Strip(c.body)
+	if err != nil {
+		return asError(err, llm.CodeInvalidRequest)
+	}
+	if err := c.accept(a, losses); err != nil {
+		return err
+	}
+	a.ask = dialect.Ask{StreamUsage: c.peeked.Stream && !c.peeked.StreamUsage}
+	if a.body, err = relay.SetModel(body, a.target.Model, a.ask); err != nil {
+		return asError(err, llm.CodeInvalidRequest)
+	}
+	return nil
+}
+
+// translateRequest carries the request over to the provider's dialect, unless
+// that would lose what the policy keeps.
+func (c *call) translateRequest(a *attempt) *llm.Error {
+	req, err := c.decoded()
+	if err != nil {
+		return err
+	}
+	if err := c.accept(a, dialect.Contract(c.dialect, a.plan.dialect, req)); err != nil {
+		return err
+	}
+	encoded, encodeErr := a.plan.dialect.Provider.EncodeRequest(req, dialect.Target{Model: a.target.Model, Facts: a.target.Facts})
+	if encodeErr != nil {
+		return asError(encodeErr, llm.CodeInternal)
+	}
+	if err := c.accept(a, encoded.Losses); err != nil {
+		return err
+	}
+	a.encoded, a.body = encoded, encoded.Body
+	return nil
+}
+
+// decoded is the client's request as values.
+func (c *call) decoded() (*llm.Request, *llm.Error) {
+	if c.request == nil {
+		req, err := c.dialect.Client.DecodeRequest(c.body)
+		if err != nil {
+			return nil, asError(err, llm.CodeInvalidRequest)
+		}
+		c.request = req
+	}
+	return c.request, nil
+}
+
+// accept records losses that the policy lets through and refuses the target for
+// the others.
+func (c *call) accept(a *attempt, losses []llm.Loss) *llm.Error {
+	refused, reported := c.policy.Apply(losses)
+	a.losses = append(a.losses, reported...)
+	if len(refused) == 0 {
+		return nil
+	}
+	return &llm.Error{
+		Code: llm.CodeUnsupported, Origin: llm.OriginGateway, Param: refused[0].Name(),
+		Message: dialect.RefusalMessage(refused, a.plan.dialect.Name),
+	}
+}
+
+// applyEdits makes a body acceptable to a provider that differs from its dialect.
+func applyEdits(body []byte, e provider.Edits) ([]byte, error) {
+	var err error
+	for _, path := range e.Drop {
+		if body, _, err = jsontext.Drop(body, path); err != nil {
+			return nil, err
+		}
+	}
+	for _, path := range sortedKeys(e.Rename) {
+		if body, _, err = jsontext.Rename(body, path, e.Rename[path]); err != nil {
+			return nil, err
+		}
+	}
+	for _, path := range sortedKeys(e.Cap) {
+		if body, _, err = jsontext.Cap(body, path, e.Cap[path]); err != nil {
+			return nil, err
+		}
+	}
+	for _, path := range sortedKeys(e.Set) {
+		value, err := json.Marshal(e.Set[path])
+		if err != nil {
+			return nil, err
+		}
+		if body, err = jsontext.Set(body, path, value); err != nil {
+			return nil, err
+		}
+	}
+	return body, nil
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// upstream is the request that goes out for an attempt. Of the client's headers
+// only those go with it that belong to the dialect both ends speak.
+func (c *call) upstream(a *attempt) transport.Request {
+	header := make(http.Header, len(c.dialect.RelayHeaders))
+	if a.plan.mode != ModeTranslate {
+		for _, name := range c.dialect.RelayHeaders {
+			if values := c.r.Header[name]; len(values) > 0 {
+				header[name] = values
+			}
+		}
+	}
+	return transport.Request{
+		Provider: a.target.Provider, Method: http.MethodPost, URL: a.plan.url,
+		Header: header, Body: a.body, Stream: c.peeked.Stream,
+		Connect: c.route.Timeouts.Connect, Fresh: a.fresh,
+	}
+}

@@ -1,0 +1,301 @@
+package gateway
+
+import (
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// Response headers that say how an answer came about.
+const (
+	HeaderCall     = "X-Understudy-Call"
+	HeaderTarget   = "X-Understudy-Target"
+	HeaderAttempts = "X-Understudy-Attempts"
+	HeaderMode     = "X-Understudy-Mode"
+	HeaderDetail   = "X-Understudy-Attempts-Detail"
+)
+
+// maxHeader bounds the headers whose length the request decides.
+const maxHeader = 2 << 10
+
+// reply is what the client gets. The serving goroutine writes it, and so does the
+// heartbeat of a stream that has fallen silent.
+type reply struct {
+	c       *call
+	control *http.ResponseController
+
+	mu        sync.Mutex
+	w         http.ResponseWriter
+	begun     bool // status and headers are out
+	streaming bool // they were those of a stream
+	closed    bool // nothing may follow
+	writer    dialect.StreamWriter
+	silence   *time.Timer
+	spoke     time.Time // when the client last heard from us
+	extended  time.Time // when the write deadline was last moved
+	err       error     // of the first write that failed: the client is gone
+	status    int
+}
+
+func newReply(c *call, w http.ResponseWriter) *reply {
+	p := &reply{c: c, w: w, control: http.NewResponseController(w)}
+	w.Header().Set(HeaderCall, c.id)
+	return p
+}
+
+// header is the header of the answer, until it has begun.
+func (p *reply) header() http.Header { return p.w.Header() }
+
+// send gives a whole JSON answer.
+func (p *reply) send(status int, body []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.begun || p.closed {
+		return
+	}
+	h := p.w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	p.begin(status)
+	p.write(body)
+	p.closed = true
+}
+
+// keepAlive lets a streaming client hear from the gateway while no target has
+// anything to say. The first sign of life puts the stream's headers out; another
+// target can still be tried after it, since no content has been sent.
+func (p *reply) keepAlive() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spoke = time.Now()
+	p.silence = time.AfterFunc(p.c.g.opts.Limits.Heartbeat, p.beat)
+}
+
+func (p *reply) beat() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.err != nil {
+		return
+	}
+	every := p.c.g.opts.Limits.Heartbeat
+	if left := every - time.Since(p.spoke); left > 0 {
+		p.silence.Reset(left)
+		return
+	}
+	if !p.begun {
+		p.beginStream()
+	}
+	p.write(p.streamWriter().Heartbeat(nil))
+	p.flush()
+	p.silence.Reset(every)
+}
+
+// startStream puts out the headers of a stream, unless a heartbeat already has.
+func (p *reply) startStream() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.begun {
+		p.beginStream()
+	}
+}
+
+func (p *reply) beginStream() {
+	h := p.w.Header()
+	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("Cache-Control", "no-cache")
+	h.Set("X-Accel-Buffering", "no") // proxies in front must not collect events
+	p.streaming = true
+	p.begin(http.StatusOK)
+}
+
+// chunk sends a piece of a stream; now says that nothing more is at hand.
+func (p *reply) chunk(b []byte, now bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.err != nil {
+		return p.err
+	}
+	p.spoke = time.Now()
+	p.write(b)
+	if now {
+		p.flush()
+	}
+	return p.err
+}
+
+// fail ends the answer with an error: as a status while nothing is out, as the
+// dialect's error event in a stream, never as a clean end.
+func (p *reply) fail(err *llm.Error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
+	p.closed = true
+	if p.begun {
+		if p.streaming {
+			p.write(p.streamWriter().Error(nil, err))
+			p.flush()
+		}
+		return
+	}
+	status, body := p.c.errorBody(err)
+	h := p.w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	p.c.errorHeaders(h, err)
+	p.begin(status)
+	p.write(body)
+}
+
+// finish marks the answer as whole.
+func (p *reply) finish() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+}
+
+// stop ends the heartbeat.
+func (p *reply) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	if p.silence != nil {
+		p.silence.Stop()
+	}
+}
+
+// streamWriter is the writer of the attempt that is being delivered; before one,
+// a writer that has written nothing.
+func (p *reply) streamWriter() dialect.StreamWriter {
+	if p.writer == nil {
+		p.writer = p.c.newStreamWriter()
+	}
+	return p.writer
+}
+
+// use makes w the writer for what the reply itself has to say in a stream.
+func (p *reply) use(w dialect.StreamWriter) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.writer = w
+}
+
+func (p *reply) begin(status int) {
+	p.begun, p.status = true, status
+	h := p.w.Header()
+	if name := p.c.dialect.RequestIDHeader; name != "" {
+		h.Set(name, p.c.id)
+	}
+	p.w.WriteHeader(status)
+}
+
+// write moves the client's deadline, at most once a second, and notices when the
+// client is gone.
+func (p *reply) write(b []byte) {
+	if p.err != nil || len(b) == 0 {
+		return
+	}
+	if now := time.Now(); now.Sub(p.extended) > time.Second {
+		p.extended = now
+		_ = p.control.SetWriteDeadline(now.Add(p.c.g.opts.Limits.WriteTimeout))
+	}
+	if _, err := p.w.Write(b); err != nil {
+		p.lost(err)
+	}
+}
+
+func (p *reply) flush() {
+	if p.err != nil {
+		return
+	}
+	if err := p.control.Flush(); err != nil {
+		p.lost(err)
+	}
+}
+
+func (p *reply) lost(err error) {
+	p.err = err
+	p.c.end(err)
+}
+
+// errorBody is the error in the client's dialect: as the vendor wrote it when it
+// speaks the same dialect and its words can be shown, else in ours.
+func (c *call) errorBody(err *llm.Error) (status int, body []byte) {
+	status, body = c.dialect.Client.EncodeError(err, c.id)
+	if len(c.attempts) == 0 || err.Origin != llm.OriginProvider {
+		return status, body
+	}
+	first := c.attempts[0]
+	if first.err == nil || first.err.Code != err.Code || !c.canRelayError(first) {
+		return status, body
+	}
+	return first.status, first.answer
+}
+
+// canRelayError reports whether an attempt's error answer may be shown as it was
+// received.
+func (c *call) canRelayError(a *attempt) bool {
+	if a.plan.mode == ModeTranslate || a.status < 400 || len(a.answer) == 0 {
+		return false
+	}
+	if a.err.Code == llm.CodeProviderAuth || a.err.Code == llm.CodeQuota {
+		return false // about the gateway's own account, which is not the client's business
+	}
+	return isJSONObject(a.answer) && !mentions(a.answer, a.target.Provider.Key)
+}
+
+// errorHeaders says when to come back and whether the client's SDK should try by
+// itself: after every target was tried, it should not.
+func (c *call) errorHeaders(h http.Header, err *llm.Error) {
+	c.attemptHeaders(h)
+	if err.RetryAfter > 0 {
+		seconds := int64((err.RetryAfter + time.Second - 1) / time.Second)
+		h.Set("Retry-After", strconv.FormatInt(seconds, 10))
+	}
+	if len(c.attempts) > 1 || err.Code == llm.CodeProviderAuth || err.Code == llm.CodeQuota {
+		h.Set("X-Should-Retry", "false")
+	}
+}
+
+// attemptHeaders says what was tried.
+func (c *call) attemptHeaders(h http.Header) {
+	if n := len(c.attempts); n > 0 {
+		h.Set(HeaderAttempts, strconv.Itoa(n))
+	}
+	if all := append(c.refused[:len(c.refused):len(c.refused)], c.attempts...); len(all) > 0 {
+		d := detail(all)
+		if len(d) > maxHeader {
+			d = d[:maxHeader]
+		}
+		h.Set(HeaderDetail, d)
+	}
+}
+
+// answerHeaders says how the answer came about: in headers, or in trailers when a
+// heartbeat has put the headers out.
+func (c *call) answerHeaders(a *attempt) {
+	c.reply.mu.Lock()
+	defer c.reply.mu.Unlock()
+	prefix := ""
+	if c.reply.begun {
+		prefix = http.TrailerPrefix
+	}
+	h := c.reply.w.Header()
+	h.Set(prefix+HeaderTarget, a.target.Name())
+	h.Set(prefix+HeaderAttempts, strconv.Itoa(len(c.attempts)+1))
+	h.Set(prefix+HeaderMode, string(a.plan.mode))
+	if len(a.losses) > 0 {
+		h.Set(prefix+HeaderLoss, llm.FormatLosses(a.losses, maxHeader))
+	}
+}
+
+func (c *call) newStreamWriter() dialect.StreamWriter {
+	return c.dialect.Client.NewStreamWriter(dialect.StreamOptions{
+		ID: c.id, Model: c.peeked.Model, Created: c.start.Unix(), Usage: c.peeked.StreamUsage,
+	})
+}

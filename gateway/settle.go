@@ -1,0 +1,118 @@
+package gateway
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// Record is what a call came to. Attempts lists every request that went out to a
+// provider, in order.
+type Record struct {
+	Call      string
+	Caller    string
+	Dialect   dialect.Name
+	Operation dialect.Operation
+	Model     string // as the client asked
+	Stream    bool
+	Start     time.Time
+	Duration  time.Duration
+	Status    int      // HTTP status the client got; 0 if it left before
+	Code      llm.Code // why there was no whole answer; empty if there was
+	Attempts  []AttemptRecord
+}
+
+// AttemptRecord is one request to a provider.
+type AttemptRecord struct {
+	Target       string // provider/model
+	Answered     string // the model that the vendor says answered
+	Mode         Mode
+	Start        time.Time
+	Duration     time.Duration
+	FirstContent time.Duration // since Start; 0 if none came
+	Status       int           // the vendor's HTTP status; 0 if none
+	Code         llm.Code      // why it failed; empty if it did not
+	Committed    bool          // the client has had content from it
+	Usage        llm.Usage
+	Losses       []llm.Loss
+}
+
+// settle ends the call: whatever became of it, it is recorded once.
+func (c *call) settle() {
+	c.reply.stop()
+	if c.cleanup != nil {
+		c.cleanup()
+	}
+	c.end(nil)
+	rec := c.record()
+	c.logRecord(rec)
+	if c.g.opts.Settle != nil {
+		c.g.opts.Settle(rec)
+	}
+}
+
+func (c *call) record() Record {
+	now := c.g.opts.Now()
+	rec := Record{
+		Call: c.id, Caller: c.caller.Name, Dialect: c.dialect.Name, Operation: c.operation,
+		Model: c.peeked.Model, Stream: c.peeked.Stream, Start: c.start, Duration: now.Sub(c.start),
+		Status: c.reply.status,
+	}
+	if c.failure != nil {
+		rec.Code = c.failure.Code
+	}
+	for _, a := range c.attempts {
+		r := AttemptRecord{
+			Target: a.target.Name(), Answered: a.model, Mode: a.plan.mode, Start: a.start,
+			Duration: a.end.Sub(a.start), Status: a.status, Committed: a.committed, Usage: a.usage, Losses: a.losses,
+		}
+		if !a.firstContent.IsZero() {
+			r.FirstContent = a.firstContent.Sub(a.start)
+		}
+		if a.err != nil {
+			r.Code = a.err.Code
+		}
+		rec.Attempts = append(rec.Attempts, r)
+	}
+	return rec
+}
+
+// logRecord writes a line for the call and one for each attempt that failed. No
+// body and no key is ever in them.
+func (c *call) logRecord(rec Record) {
+	for i, a := range c.attempts {
+		if a.err == nil {
+			continue
+		}
+		c.log.LogAttrs(c.r.Context(), slog.LevelWarn, "attempt failed",
+			slog.Int("attempt", i+1), slog.String("provider", a.target.Provider.ID), slog.String("model", a.target.Model),
+			slog.String("mode", string(a.plan.mode)), slog.String("code", string(a.err.Code)), slog.Int("status", a.status),
+			slog.Int64("ms", since(a.start, a.end)), slog.Bool("committed", a.committed), slog.Any("cause", a.err.Err))
+	}
+	level, code := slog.LevelInfo, string(rec.Code)
+	if rec.Code != "" && rec.Code.Info().Status >= 500 {
+		level = slog.LevelWarn
+	}
+	attrs := []slog.Attr{
+		slog.String("caller", rec.Caller), slog.String("dialect", string(rec.Dialect)),
+		slog.String("operation", string(rec.Operation)), slog.String("model", rec.Model), slog.Bool("stream", rec.Stream),
+		slog.Int("status", rec.Status), slog.Int64("ms", rec.Duration.Milliseconds()), slog.Int("attempts", len(rec.Attempts)),
+	}
+	if code != "" {
+		attrs = append(attrs, slog.String("code", code))
+	}
+	if n := len(rec.Attempts); n > 0 {
+		last := rec.Attempts[n-1]
+		attrs = append(attrs, slog.String("target", last.Target), slog.String("mode", string(last.Mode)),
+			slog.Int64("in", last.Usage.Input()), slog.Int64("out", last.Usage.Output()))
+		if len(last.Losses) > 0 {
+			attrs = append(attrs, slog.String("loss", llm.FormatLosses(last.Losses, maxHeader)))
+		}
+	}
+	if len(c.refused) > 0 {
+		attrs = append(attrs, slog.String("refused", detail(c.refused)))
+	}
+	c.log.LogAttrs(c.r.Context(), level, "call", attrs...)
+}

@@ -1,0 +1,288 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/sse"
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/transport"
+)
+
+// maxHeld bounds what is held back before the first content. Start frames and
+// signs of life are small; a vendor that sends more has lost its way.
+const maxHeld = 1 << 20
+
+// deliverStream hands over a streamed answer. Until the first content nothing of
+// it goes to the client, so a fault costs only time; after it the client is
+// committed to this target, and a fault ends in the dialect's error event.
+func (c *call) deliverStream(ctx context.Context, a *attempt, resp *transport.Response, w *watchdog) *llm.Error {
+	body := &peekReader{r: resp.Body}
+	if looksWhole(resp, body) {
+		return c.deliverAsStream(ctx, a, resp, body, w)
+	}
+	s := &stream{c: c, a: a, watch: w, frames: newFrames(body)}
+	var err *llm.Error
+	if a.plan.mode == ModeTranslate {
+		err = s.translate(a.plan.dialect.Provider.NewStreamReader())
+	} else {
+		err = s.relay(c.dialect.Relay.NewTap(a.ask))
+	}
+	if err == nil {
+		c.reply.finish()
+		return nil
+	}
+	err = orCause(ctx, err)
+	err.Origin = llm.OriginProvider
+	c.applyRules(a, err, nil)
+	if a.committed {
+		if gone := c.ended(); gone != nil {
+			err = gone
+		}
+		c.fail(err)
+	}
+	return err
+}
+
+// stream is one streamed answer on its way through.
+type stream struct {
+	c      *call
+	a      *attempt
+	watch  *watchdog
+	frames *frames
+	held   []byte // not yet sent, because no content has come
+	fin    bool   // the vendor said why it stopped
+}
+
+// relay passes frames on as they were received.
+func (s *stream) relay(tap dialect.Tap) *llm.Error {
+	defer func() { s.a.usage = tap.Usage() }()
+	for {
+		f, err := s.frames.next()
+		if err != nil {
+			return s.relayEnd(tap, err)
+		}
+		var seen dialect.Signal
+		if f.data {
+			if seen, err = tap.Frame(f.Frame); err != nil {
+				return asError(err, llm.CodeBadAnswer)
+			}
+		}
+		if seen.Model != "" {
+			s.a.model = seen.Model
+		}
+		out := f.raw
+		switch {
+		case seen.Hide:
+			out = nil
+		case seen.Data != nil:
+			out = sse.Append(nil, f.Event, seen.Data)
+		}
+		s.fin = s.fin || seen.Finish
+		if err := s.pass(out, seen.Content, seen.Content || seen.Finish || seen.End, seen.End); err != nil {
+			return err
+		}
+		if seen.End {
+			return s.release()
+		}
+	}
+}
+
+// relayEnd judges a stream whose body is over and whose terminator was not seen.
+func (s *stream) relayEnd(tap dialect.Tap, cause error) *llm.Error {
+	if !errors.Is(cause, io.EOF) && !s.fin {
+		return broken(cause)
+	}
+	terminator, err := tap.Close()
+	if err != nil {
+		return asError(err, llm.CodeTruncated)
+	}
+	if err := s.pass(terminator, false, true, true); err != nil {
+		return err
+	}
+	return s.release()
+}
+
+// translate passes on what the frames mean, in the client's dialect.
+func (s *stream) translate(reader dialect.StreamReader) *llm.Error {
+	writer := s.c.newStreamWriter()
+	s.c.reply.use(writer)
+	defer func() { s.a.losses = append(s.a.losses, writer.Losses()...) }()
+	var events []llm.Event
+	var out []byte
+	for {
+		f, err := s.frames.next()
+		over := err != nil
+		switch {
+		case !over && !f.data:
+			continue
+		case !over:
+			events, err = reader.Read(events[:0], f.Frame)
+		case errors.Is(err, io.EOF) || s.fin:
+			events, err = reader.Close(events[:0])
+		default:
+			return broken(err)
+		}
+		// What was understood before the fault is the client's.
+		out = out[:0]
+		content, progress, end := false, false, false
+		for i := range events {
+			e := &events[i]
+			s.a.encoded.RestoreEvent(e)
+			content = content || e.IsContent()
+			progress = progress || e.Kind != llm.EventPing && e.Kind != llm.EventStart
+			end = end || e.Kind == llm.EventEnd
+			s.note(e)
+			out = writer.Write(out, *e)
+		}
+		if passErr := s.pass(out, content, progress, end); passErr != nil {
+			return passErr
+		}
+		switch {
+		case err != nil:
+			return asError(err, llm.CodeBadAnswer)
+		case end:
+			return s.release()
+		case over:
+			return &llm.Error{Code: llm.CodeTruncated, Origin: llm.OriginProvider, Message: "The provider's stream ended before the answer did."}
+		}
+	}
+}
+
+func (s *stream) note(e *llm.Event) {
+	switch e.Kind {
+	case llm.EventStart:
+		s.a.model = e.Model
+		if e.Usage.Known {
+			s.a.usage = e.Usage
+		}
+	case llm.EventUsage:
+		s.a.usage = e.Usage
+	case llm.EventFinish:
+		s.fin = true
+	default:
+	}
+}
+
+// pass sends bytes on, or holds them while there has been no content.
+func (s *stream) pass(b []byte, content, progress, last bool) *llm.Error {
+	if content && !s.a.committed {
+		s.commit()
+	}
+	if progress && s.a.committed {
+		s.watch.progress()
+	}
+	if !s.a.committed {
+		if len(s.held)+len(b) > maxHeld {
+			return &llm.Error{Code: llm.CodeBadAnswer, Origin: llm.OriginProvider, Message: "The provider's stream does not come to its content."}
+		}
+		s.held = append(s.held, b...)
+		return nil
+	}
+	if len(s.held) > 0 {
+		b = append(s.held, b...)
+		s.held = nil
+	}
+	if err := s.c.reply.chunk(b, last || !s.frames.more()); err != nil {
+		return &llm.Error{Code: llm.CodeClientGone, Origin: llm.OriginClient, Message: "The client left.", Err: err}
+	}
+	return nil
+}
+
+// commit binds the client to this target.
+func (s *stream) commit() {
+	s.a.committed = true
+	s.a.firstContent = s.c.g.opts.Now()
+	s.c.answerHeaders(s.a)
+	s.c.reply.startStream()
+	s.watch.enter(phaseStall, s.c.route.Timeouts.Stall)
+}
+
+// release ends a whole stream. One without any content is an answer too, unless
+// the vendor counted output that never came.
+func (s *stream) release() *llm.Error {
+	if s.a.committed {
+		return nil
+	}
+	if s.a.usage.Output() > 0 && s.c.hasNext(s.a) {
+		return &llm.Error{Code: llm.CodeBadAnswer, Origin: llm.OriginProvider, Message: "The provider counted output and sent none."}
+	}
+	s.commit()
+	return s.pass(nil, false, false, true)
+}
+
+// hasNext reports whether a target is left behind the attempt's.
+func (c *call) hasNext(a *attempt) bool { return c.targetsLeft(a) > 1 && !c.onlyOnce }
+
+// broken is a stream whose connection failed.
+func broken(cause error) *llm.Error {
+	e := &llm.Error{Code: llm.CodeTruncated, Origin: llm.OriginProvider, Message: "The provider's stream broke off.", Err: cause}
+	if errors.Is(cause, sse.ErrTooLong) {
+		e.Code, e.Message = llm.CodeBadAnswer, "The provider sent an event larger than "+byteCount(sse.MaxEvent)+"."
+	}
+	return e
+}
+
+// deliverAsStream streams an answer that came whole although a stream was asked
+// for.
+func (c *call) deliverAsStream(ctx context.Context, a *attempt, resp *transport.Response, body io.Reader, w *watchdog) *llm.Error {
+	resp.Body = io.NopCloser(body)
+	whole, err := c.readAnswer(ctx, resp, w)
+	if err != nil {
+		return err
+	}
+	answer, decodeErr := a.plan.dialect.Provider.DecodeResponse(whole)
+	if decodeErr != nil {
+		return c.answerError(a, resp, whole, decodeErr)
+	}
+	a.encoded.RestoreResponse(answer)
+	a.usage, a.model = answer.Usage, answer.Model
+	writer := c.newStreamWriter()
+	c.reply.use(writer)
+	var out []byte
+	for _, e := range answer.Events() {
+		out = writer.Write(out, e)
+	}
+	a.losses = append(a.losses, writer.Losses()...)
+	a.committed, a.firstContent = true, c.g.opts.Now()
+	c.answerHeaders(a)
+	c.reply.startStream()
+	if err := c.reply.chunk(out, true); err != nil {
+		return &llm.Error{Code: llm.CodeClientGone, Origin: llm.OriginClient, Message: "The client left.", Err: err}
+	}
+	c.reply.finish()
+	return nil
+}
+
+// peekReader lets the first bytes of a body be looked at before it is read.
+type peekReader struct {
+	r    io.Reader
+	head []byte
+}
+
+func (p *peekReader) Read(b []byte) (int, error) {
+	if len(p.head) > 0 {
+		n := copy(b, p.head)
+		p.head = p.head[n:]
+		return n, nil
+	}
+	return p.r.Read(b) //nolint:wrapcheck // a reader passes its source's error on
+}
+
+// looksWhole reports whether the body of an answer is one JSON document rather
+// than events. Its label decides when it says events; otherwise its first byte.
+func looksWhole(resp *transport.Response, body *peekReader) bool {
+	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
+		return false
+	}
+	head := make([]byte, 512)
+	n, err := io.ReadAtLeast(body.r, head, 1)
+	if n == 0 && err != nil {
+		return false // nothing came; the stream's own end tells why
+	}
+	body.head = head[:n]
+	return !sse.Sniff(body.head)
+}

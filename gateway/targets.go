@@ -1,0 +1,89 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// Request headers by which a client narrows what its route allows.
+const (
+	HeaderLoss     = "X-Understudy-Loss"     // strict, report or lenient
+	HeaderFallback = "X-Understudy-Fallback" // off: the lead only, once
+	HeaderTimeout  = "X-Understudy-Timeout"  // a duration, for the whole call
+)
+
+var errTotal = errors.New("the call's total time is over")
+
+// pickTargets finds the model's route and narrows it by what the request says.
+func (c *call) pickTargets() *llm.Error {
+	model := c.peeked.Model
+	if model == "" {
+		return llm.Invalid("model", "The request names no model.")
+	}
+	r, ok := (*c.g.routes.Load()).Pick(model)
+	if !ok {
+		return modelNotFound(model)
+	}
+	c.route, c.policy = r, r.Loss
+	if err := c.narrow(c.r.Header); err != nil {
+		return err
+	}
+	total := c.route.Timeouts.Total
+	c.deadline = c.start.Add(total)
+	timer := time.AfterFunc(time.Until(c.deadline), func() { c.end(errTotal) })
+	stopShutdown := context.AfterFunc(c.g.stop, func() { c.end(errShutdown) })
+	c.cleanup = func() { timer.Stop(); stopShutdown() }
+	return nil
+}
+
+// narrow applies the request's own wishes; they can only take away.
+func (c *call) narrow(h http.Header) *llm.Error {
+	if v := h.Get(HeaderLoss); v != "" {
+		policy := llm.LossPolicy(v)
+		if !policy.Valid() {
+			return llm.Invalid(HeaderLoss, "The header %s must be strict, report or lenient.", HeaderLoss)
+		}
+		c.policy = c.policy.Narrower(policy)
+	}
+	switch v := h.Get(HeaderFallback); v {
+	case "", "on":
+	case "off":
+		c.route.Targets = c.route.Targets[:1]
+		c.onlyOnce = true
+	default:
+		return llm.Invalid(HeaderFallback, "The header %s must be off, or not be sent.", HeaderFallback)
+	}
+	if v := h.Get(HeaderTimeout); v != "" {
+		d, err := time.ParseDuration(v)
+		if err != nil || d <= 0 {
+			return llm.Invalid(HeaderTimeout, "The header %s must be a duration such as 30s or 2m.", HeaderTimeout)
+		}
+		c.route.Timeouts.Total = min(c.route.Timeouts.Total, d)
+	}
+	return nil
+}
+
+func modelNotFound(model string) *llm.Error {
+	const shown = 100
+	if len(model) > shown {
+		model = model[:shown] + "…"
+	}
+	return &llm.Error{
+		Code: llm.CodeModelNotFound, Origin: llm.OriginClient, Param: "model",
+		Message: "The model " + strconv.QuoteToASCII(model) + " is not configured. The model list of this API shows what there is.",
+	}
+}
+
+// byteCount words a size as people do.
+func byteCount(n int64) string {
+	if n >= 1<<20 && n%(1<<20) == 0 {
+		return fmt.Sprintf("%d MiB", n>>20)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}

@@ -1,0 +1,380 @@
+package gateway_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/anthropic"
+	"github.com/understudy-ai/understudy/dialect/openaichat"
+	"github.com/understudy-ai/understudy/gateway"
+	"github.com/understudy-ai/understudy/internal/fakeprovider"
+	"github.com/understudy-ai/understudy/internal/sse"
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
+	"github.com/understudy-ai/understudy/route"
+	"github.com/understudy-ai/understudy/transport"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is a gateway in front of simulated vendors: two of each dialect, so that
+// both relaying and translating understudies can be tried.
+type world struct {
+	t        *testing.T
+	url      string
+	gw       *gateway.Gateway
+	vendors  map[string]*fakeprovider.Server // by provider id
+	mu       sync.Mutex
+	records  []gateway.Record
+	log      *lockedBuffer
+	calls    atomic.Int64
+	timeouts route.Timeouts
+}
+
+const vendorKey = "sk-canary-4f9a1c77e2"
+
+// The providers of the world: two that speak each dialect.
+var worldProviders = []struct {
+	id      string
+	dialect dialect.Name
+}{
+	{"chat1", dialect.OpenAIChat},
+	{"chat2", dialect.OpenAIChat},
+	{"claude1", dialect.AnthropicMessages},
+	{"claude2", dialect.AnthropicMessages},
+}
+
+type worldOption func(*gateway.Options, *world)
+
+func withLimits(l gateway.Limits) worldOption {
+	return func(o *gateway.Options, _ *world) { o.Limits = l }
+}
+
+func withTimeouts(t route.Timeouts) worldOption {
+	return func(_ *gateway.Options, w *world) { w.timeouts = t }
+}
+
+func newWorld(t *testing.T, opts ...worldOption) *world {
+	t.Helper()
+	w := &world{t: t, vendors: map[string]*fakeprovider.Server{}, log: &lockedBuffer{}, timeouts: route.Timeouts{
+		Connect: 2 * time.Second, FirstToken: 400 * time.Millisecond, Answer: 500 * time.Millisecond,
+		Stall: 500 * time.Millisecond, Total: 20 * time.Second,
+	}}
+	tr := transport.New(transport.Options{})
+	t.Cleanup(tr.Close)
+	o := gateway.Options{
+		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New()},
+		Sender:   tr,
+		Log:      slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Now:      time.Now,
+		NewID:    func() string { return fmt.Sprintf("call-%d", w.calls.Add(1)) },
+		Settle: func(r gateway.Record) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.records = append(w.records, r)
+		},
+	}
+	for _, opt := range opts {
+		opt(&o, w)
+	}
+	o.Routes = w.routes()
+	w.gw = gateway.New(o)
+	server := httptest.NewServer(w.gw)
+	t.Cleanup(server.Close)
+	w.url = server.URL
+	return w
+}
+
+// routes builds a route for each pair of providers, "chat1>claude1", and for each
+// provider alone. The model's markers for the simulated vendor follow after "|".
+func (w *world) routes() pairs {
+	p := pairs{providers: map[string]*provider.Provider{}, timeouts: w.timeouts}
+	for _, wp := range worldProviders {
+		v := fakeprovider.New(fakeprovider.Options{Key: vendorKey})
+		if _, err := v.Start(); err != nil {
+			w.t.Fatal(err)
+		}
+		w.t.Cleanup(v.Close)
+		w.vendors[wp.id] = v
+		facts := provider.Facts{BaseURL: v.RootURL(), Auth: "bearer", Dialects: map[dialect.Name]string{wp.dialect: "/v1/chat/completions"}}
+		if wp.dialect == dialect.AnthropicMessages {
+			facts.Auth = "x-api-key"
+			facts.Dialects[wp.dialect] = "/v1/messages"
+			facts.Headers = map[string]string{"anthropic-version": "2023-06-01"}
+			facts.Errors = []provider.ErrorRule{{Status: 400, Type: "invalid_request_error", Prefix: "Your credit balance is too low", Class: llm.CodeQuota}}
+		}
+		p.providers[wp.id] = &provider.Provider{ID: wp.id, Facts: facts, Key: provider.NewSecret(vendorKey), Private: true}
+	}
+	return p
+}
+
+// pairs makes routes of names: "a>b|markers" is lead a, understudy b.
+type pairs struct {
+	providers map[string]*provider.Provider
+	timeouts  route.Timeouts
+	loss      llm.LossPolicy
+}
+
+func (p pairs) Pick(model string) (route.Route, bool) {
+	names, markers, _ := strings.Cut(model, "|")
+	r := route.Route{Model: model, Timeouts: p.timeouts, Loss: p.loss}
+	if r.Loss == "" {
+		r.Loss = llm.LossReport
+	}
+	for _, name := range strings.Split(names, ">") {
+		pr, ok := p.providers[name]
+		if !ok {
+			return route.Route{}, false
+		}
+		model := "gpt-4o"
+		if _, claude := pr.Facts.Dialects[dialect.AnthropicMessages]; claude {
+			model = "claude-sonnet-4-5"
+		}
+		r.Targets = append(r.Targets, route.Target{
+			Provider: pr, Model: model + markers,
+			Facts: llm.ModelFacts{MaxOutput: 8192, Thinking: llm.ThinkingBudget, Prefill: true},
+		})
+	}
+	return r, true
+}
+
+func (p pairs) Entries() []dialect.ModelEntry {
+	return []dialect.ModelEntry{{ID: "chat1>claude1", Owner: "chat1", Created: 1700000000}}
+}
+
+// fail breaks a vendor until the test ends.
+func (w *world) fail(id, kind string) {
+	w.t.Helper()
+	if err := w.vendors[id].SetFault(&fakeprovider.Fault{Kind: kind}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) mend(id string) {
+	w.t.Helper()
+	if err := w.vendors[id].SetFault(nil); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// record waits for the settlement of the latest call: it comes after the answer.
+func (w *world) record() gateway.Record {
+	w.t.Helper()
+	want := int(w.calls.Load())
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		w.mu.Lock()
+		n := len(w.records)
+		if n == want {
+			defer w.mu.Unlock()
+			return w.records[n-1]
+		}
+		w.mu.Unlock()
+	}
+	w.t.Fatalf("got %d records, want %d: a call was not settled", len(w.records), want)
+	return gateway.Record{}
+}
+
+// api is a client dialect as an application uses it.
+type api struct {
+	name   string
+	path   string
+	header map[string]string
+	own    []string // providers that speak it
+	other  []string
+}
+
+var chatAPI = api{name: "chat", path: "/v1/chat/completions", own: []string{"chat1", "chat2"}, other: []string{"claude1", "claude2"}}
+
+var messagesAPI = api{
+	name: "messages", path: "/v1/messages", header: map[string]string{"Anthropic-Version": "2023-06-01"},
+	own: []string{"claude1", "claude2"}, other: []string{"chat1", "chat2"},
+}
+
+var apis = []api{chatAPI, messagesAPI}
+
+// body is a minimal legal request in either dialect.
+func body(model, text string, stream bool, extra ...map[string]any) map[string]any {
+	b := map[string]any{
+		"model": model, "max_tokens": 512, "stream": stream,
+		"messages": []any{map[string]any{"role": "user", "content": text}},
+	}
+	for _, more := range extra {
+		for k, v := range more {
+			b[k] = v
+		}
+	}
+	return b
+}
+
+// answer is what a client saw.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+	events []sseEvent
+	text   string
+	ended  string // how a stream ended: "clean", "error" or "cut"
+	errTyp string
+	err    error
+}
+
+type sseEvent struct {
+	name string
+	data string
+}
+
+func (w *world) post(a api, b any, header map[string]string) *answer {
+	w.t.Helper()
+	raw, ok := b.([]byte)
+	if !ok {
+		var err error
+		if raw, err = json.Marshal(b); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.url+a.path, bytes.NewReader(raw))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	for k, v := range a.header {
+		req.Header.Set(k, v)
+	}
+	for k, v := range header {
+		req.Header.Set(k, v)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return &answer{err: err}
+	}
+	defer func() { _ = resp.Body.Close() }()
+	out := &answer{status: resp.StatusCode, header: resp.Header}
+	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
+		out.readStream(a, resp.Body)
+		return out
+	}
+	out.body, out.err = io.ReadAll(resp.Body)
+	out.readWhole(a)
+	return out
+}
+
+func (o *answer) readWhole(a api) {
+	var v struct {
+		Choices []struct {
+			Message struct{ Content string }
+		}
+		Content []struct{ Type, Text string }
+		Error   struct{ Type, Message string }
+	}
+	_ = json.Unmarshal(o.body, &v)
+	if a.name == "chat" && len(v.Choices) > 0 {
+		o.text = v.Choices[0].Message.Content
+	}
+	for _, block := range v.Content {
+		o.text += block.Text
+	}
+	o.errTyp = v.Error.Type
+}
+
+func (o *answer) readStream(a api, r io.Reader) {
+	o.ended = "cut"
+	reader := sse.NewReader(r, 0)
+	var raw bytes.Buffer
+	defer func() { o.body = raw.Bytes() }()
+	for {
+		e, err := reader.Next()
+		raw.Write(e.Raw)
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				o.err = err
+			}
+			return
+		}
+		if !e.HasData {
+			continue
+		}
+		o.events = append(o.events, sseEvent{e.Name, string(e.Data)})
+		if a.name == "chat" && string(e.Data) == "[DONE]" {
+			o.ended = "clean"
+			continue
+		}
+		var v struct {
+			Type    string
+			Choices []struct{ Delta struct{ Content string } }
+			Delta   struct{ Text string }
+			Error   *struct{ Type, Message string }
+		}
+		_ = json.Unmarshal(e.Data, &v)
+		for _, c := range v.Choices {
+			o.text += c.Delta.Content
+		}
+		o.text += v.Delta.Text
+		if v.Error != nil {
+			o.ended, o.errTyp = "error", v.Error.Type
+		}
+		if v.Type == "message_stop" {
+			o.ended = "clean"
+		}
+	}
+}
+
+// whole reports whether the answer came as a success, to its end.
+func (o *answer) whole() bool {
+	return o.err == nil && o.status == http.StatusOK && (o.ended == "" || o.ended == "clean")
+}
+
+func (o *answer) String() string {
+	return fmt.Sprintf("status %d, ended %q, error type %q, target %q, attempts %q (%s), err %v, body %.600s",
+		o.status, o.ended, o.errTyp, o.header.Get("X-Understudy-Target"), o.header.Get("X-Understudy-Attempts"),
+		o.header.Get("X-Understudy-Attempts-Detail"), o.err, o.body)
+}
+
+// count is the requests that a vendor saw.
+func (w *world) count(id string) int { return w.vendors[id].Count() }
+
+// eventually waits for a condition that another goroutine brings about.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(3 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		if ok() {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("got no end of waiting, want %s", what)
+		}
+	}
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+var _ = context.Background
