@@ -56,6 +56,11 @@ func (x *exchange) answer(body []byte) *plan {
 	if e := x.vendor.authorize(x.s, x.r); e != nil {
 		return x.refusal(e)
 	}
+	if len(body) > maxBody {
+		p := &plan{}
+		errorNamed("large-413").apply(x, p)
+		return p
+	}
 	o, err := decodeObject(body)
 	if err != nil {
 		return x.refusal(x.vendor.notJSON(err))
@@ -134,10 +139,21 @@ func (x *exchange) failure(e *Error) *plan {
 	p := &plan{status: e.Status, header: http.Header{}, body: x.vendor.errorBody(e, x.number)}
 	x.vendor.header(p.header, x.number)
 	p.header.Set("Content-Type", "application/json")
+	if e.Status == http.StatusTooManyRequests {
+		withoutLimits(p.header) // only the error's own words say when to come back
+	}
 	for k, v := range e.Header {
 		p.header.Set(k, v)
 	}
 	return p
+}
+
+func withoutLimits(h http.Header) {
+	for name := range h {
+		if strings.Contains(name, "Ratelimit") {
+			h.Del(name)
+		}
+	}
 }
 
 func (s *Server) models() []string {

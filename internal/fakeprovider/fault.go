@@ -55,7 +55,7 @@ func (k *kind) fits(x *exchange) bool {
 	if k.Vendor != "" && k.Vendor != x.ask.Vendor {
 		return false
 	}
-	return !k.early && (x.ask.Stream && k.Stream || !x.ask.Stream && k.Unary)
+	return x.ask.Stream && k.Stream || !x.ask.Stream && k.Unary
 }
 
 // kinds returns every fault, connection first, then statuses, bodies and streams.

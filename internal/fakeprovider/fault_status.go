@@ -122,21 +122,21 @@ func statusFaults() []kind {
 		*p = plan{raw: true, steps: []step{{write: []byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"), act: drop}}}
 	})
 	add("error-200", "B32", "200 with an error object", Failover, func(x *exchange, p *plan) {
-		overloaded(x).apply(x, p)
+		errorNamed("overloaded-529").apply(x, p)
 		p.status = 200
 	})
 	add("spend-429", "B19", "429 about an enforced spend limit, with no hint when to come back", Failover, spend)
 	return all
 }
 
-// overloaded is the error of a vendor that is out of capacity.
-func overloaded(_ *exchange) vendorError {
+// errorNamed returns one of vendorErrors.
+func errorNamed(name string) vendorError {
 	for _, e := range vendorErrors() {
-		if e.name == "overloaded-529" {
+		if e.name == name {
 			return e
 		}
 	}
-	panic("BUG: overloaded-529 is gone")
+	panic("BUG: no vendor error " + name)
 }
 
 // redirect points at the same server under another name, so that the journal shows who followed.

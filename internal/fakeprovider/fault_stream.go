@@ -9,7 +9,7 @@ import (
 
 const (
 	defaultChunks = 3
-	dripWait      = 300 * time.Millisecond
+	dripMillis    = 100
 	pingWait      = 20 * time.Millisecond
 )
 
@@ -64,7 +64,7 @@ func inside(text string, cut func(data string) int) func(x *exchange, p *plan) {
 	}
 }
 
-// bytewise joins all frames and sends the first n bytes.
+// firstBytes joins all frames and returns the first n bytes.
 func firstBytes(p *plan, n int) []byte {
 	var all []byte
 	for _, f := range p.frames {
@@ -105,7 +105,9 @@ func brokenStreams() []kind {
 			p.steps = []step{{wait: pingWait, write: []byte(": keep-alive\n\n"), act: flood}}
 		})),
 		slow(streamKind("stall", "D4", "nothing more after some chunks", Broken, ending(stall))),
-		streamKind("drip", "D5", "each chunk 300 ms after the last", Serve, func(_ *exchange, p *plan) { p.delay = max(p.delay, dripWait) }),
+		streamKind("drip", "D5", "each chunk Fault.After milliseconds after the last, by default 100", Serve, func(x *exchange, p *plan) {
+			p.delay = max(p.delay, time.Duration(x.after(dripMillis))*time.Millisecond)
+		}),
 		streamKind("reset-start", "D6", "RST after the start event", Failover, endingEarly(reset)),
 		streamKind("reset-stream", "D6", "RST after some chunks", Broken, ending(reset)),
 		streamKind("reset-bytes", "D6 D8", "RST after Fault.After bytes, by default in the middle", Broken, cutBytes(reset)),
@@ -123,10 +125,10 @@ func brokenStreams() []kind {
 		streamKind("endless-line", "D17", "one line that never ends", Failover, func(_ *exchange, p *plan) {
 			p.steps = []step{{write: []byte(`data: {"x":"`)}, {write: []byte(strings.Repeat("x", 64<<10)), act: flood}}
 		}),
-		streamKind("endless-stream", "D24", "chunks without end", Broken, func(_ *exchange, p *plan) {
+		slow(streamKind("endless-stream", "D24", "chunks without end", Broken, func(_ *exchange, p *plan) {
 			fs := until(p.frames, 1)
 			p.steps = append(p.frameSteps(fs), step{wait: time.Millisecond, write: fs[len(fs)-1].bytes(), act: flood})
-		}),
+		})),
 	}
 }
 

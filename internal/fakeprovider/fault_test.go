@@ -66,7 +66,7 @@ func TestEveryFaultIsWhatItSays(t *testing.T) {
 					s := start(t, Options{})
 					patience := 3 * time.Second
 					if f.Slow {
-						patience = 250 * time.Millisecond
+						patience = 150 * time.Millisecond
 					}
 					h := send(t, client(t), s, vendor, bodyFor(vendor, "fake+x-fault-"+f.Kind, stream), patience, func(r *http.Request) {
 						if k := findKind(f.Kind); k.early {
@@ -127,8 +127,12 @@ func TestConnectionFaultsOnTheWire(t *testing.T) {
 	}{
 		{"reset", func(h heard) bool { return errors.Is(h.err, syscall.ECONNRESET) }, "ECONNRESET"},
 		{"close", func(h heard) bool { return errors.Is(h.err, io.EOF) }, "EOF before any byte"},
-		{"reset-stream", func(h heard) bool { return errors.Is(h.err, syscall.ECONNRESET) && strings.Count(h.body, `"content":"`) == 4 }, "role, 3 chunks, then ECONNRESET"},
-		{"reset-stream=1", func(h heard) bool { return errors.Is(h.err, syscall.ECONNRESET) && strings.Count(h.body, `"content":"`) == 2 }, "role, 1 chunk, then ECONNRESET"},
+		{"reset-stream", func(h heard) bool {
+			return errors.Is(h.err, syscall.ECONNRESET) && strings.Count(h.body, `"content":"`) == 4
+		}, "role, 3 chunks, then ECONNRESET"},
+		{"reset-stream=1", func(h heard) bool {
+			return errors.Is(h.err, syscall.ECONNRESET) && strings.Count(h.body, `"content":"`) == 2
+		}, "role, 1 chunk, then ECONNRESET"},
 		{"drop-stream", func(h heard) bool { return errors.Is(h.err, io.ErrUnexpectedEOF) }, "a cut chunked body"},
 		{"eof-stream", func(h heard) bool { return h.err == nil && !strings.Contains(h.body, "finish_reason\":\"") }, "a clean end without finish"},
 		{"eof-bytes=100", func(h heard) bool { return h.err == nil && len(h.body) == 100 }, "100 bytes and a clean end"},
@@ -266,10 +270,48 @@ func TestRetryFormsSayWhenToComeBack(t *testing.T) {
 			t.Errorf("%s: got %s %q want %q", kind, want[0], got, want[1])
 		}
 	}
+	for vendor := range paths {
+		h := send(t, client(t), s, vendor, bodyFor(vendor, "m+fault-rate-429-none", false), time.Second, nil)
+		for name := range h.header {
+			if strings.Contains(name, "Ratelimit") || strings.Contains(name, "Retry") {
+				t.Errorf("rate-429-none: got %s: %s", name, h.header.Get(name))
+			}
+		}
+	}
 	h := send(t, client(t), s, "openai", bodyFor("openai", "m+fault-rate-429-skewed-date", false), time.Second, nil)
 	date, _ := http.ParseTime(h.header.Get("Date"))
 	retry, _ := http.ParseTime(h.header.Get("Retry-After"))
 	if d := retry.Sub(date); d < 6*time.Second || d > 8*time.Second || time.Until(date) < 9*time.Minute {
 		t.Errorf("skewed date: got %v after %v want 7s, ten minutes ahead", d, date)
+	}
+}
+
+func TestHoldEndsAFaultThatWaits(t *testing.T) {
+	s := start(t, Options{})
+	for _, kind := range []string{"stall", "pings-only", "endless-stream"} {
+		s.Queue(Fault{Kind: kind, Hold: 50 * time.Millisecond})
+		h := send(t, client(t), s, "anthropic", bodyFor("anthropic", "m", true), 2*time.Second, nil)
+		if h.err != nil || h.status != 200 {
+			t.Errorf("%s: got %d %v want an end after the hold", kind, h.status, h.err)
+		}
+	}
+}
+
+func TestMarkersWorkForEarlyFaults(t *testing.T) {
+	s := start(t, Options{})
+	for _, kind := range []string{"reset-early", "close-early", "refused"} {
+		if h := send(t, client(t), s, "openai", bodyFor("openai", "x-fault-"+kind, false), time.Second, nil); h.err == nil {
+			t.Errorf("%s: got %d want no answer", kind, h.status)
+		}
+	}
+}
+
+func TestTooLargeARequestIsRefused(t *testing.T) {
+	s := start(t, Options{})
+	for vendor := range paths {
+		h := send(t, client(t), s, vendor, strings.Repeat(" ", maxBody+1), 5*time.Second, nil)
+		if h.status != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s: got %d %v want 413", vendor, h.status, h.err)
+		}
 	}
 }

@@ -166,17 +166,27 @@ func (x *exchange) act(s step) {
 	case stall:
 		x.stall()
 	case flood:
-		for x.sleep(s.wait) && x.write(s.write, true) && x.r.Context().Err() == nil {
-			select {
-			case <-x.s.closing:
-				return
-			default:
-			}
+		for more := x.patience(); more() && x.sleep(s.wait) && x.write(s.write, true); {
 		}
 	case reset, drop:
 		_ = http.NewResponseController(x.w).Flush()
 		x.breakConn(s.act)
 	case proceed:
+	}
+}
+
+// patience returns a question: shall a flood go on?
+func (x *exchange) patience() func() bool {
+	begin := time.Now()
+	return func() bool {
+		select {
+		case <-x.r.Context().Done():
+			return false
+		case <-x.s.closing:
+			return false
+		default:
+			return x.fault == nil || x.fault.Hold <= 0 || time.Since(begin) < x.fault.Hold
+		}
 	}
 }
 
@@ -264,7 +274,7 @@ func (x *exchange) floodRaw(conn net.Conn, s step) {
 	if s.wait > 0 {
 		block = s.write
 	}
-	for x.sleep(s.wait) {
+	for more := x.patience(); more() && x.sleep(s.wait); {
 		n, err := conn.Write(block)
 		x.s.journal.note(x.seen, func(e *Seen) { e.Sent += int64(n) })
 		if err != nil {

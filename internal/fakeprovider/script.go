@@ -149,6 +149,8 @@ func defaultReply(a Ask) Reply {
 		return Reply{Text: compact(example(a.Schema))}
 	case a.JSON:
 		return Reply{Text: compact(map[string]any{"answer": a.Text})}
+	case len(a.Media) > 0 && a.Text == "":
+		return Reply{Text: describe(a.Media)}
 	case len(a.Media) > 0:
 		return Reply{Text: describe(a.Media) + " You said: " + a.Text}
 	}

@@ -17,7 +17,7 @@ import (
 
 const (
 	defaultKeep = 4096
-	maxBody     = 64 << 20
+	maxBody     = 32 << 20 // as Anthropic's; a longer request gets a 413
 )
 
 // Options say how a server behaves. The zero value accepts any key and any model.
