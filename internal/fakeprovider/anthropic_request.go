@@ -20,6 +20,7 @@ var (
 	noPrefill  = regexp.MustCompile(`^claude-(opus|sonnet)-(4-[6-9]|[5-9])`)
 	noSampling = regexp.MustCompile(`^claude-opus-(4-[7-9]|[5-9])`)
 	noBudget   = regexp.MustCompile(`^claude-opus-(4-[7-9]|[5-9])`)
+	midSystem  = regexp.MustCompile(`^claude-opus-[5-9]`) // these take the role system inside messages
 )
 
 // anthropicReader validates a Messages request and reads what the model is asked.
@@ -327,6 +328,10 @@ func (a *anthropicReader) turns() []turn {
 		at := fmt.Sprintf("messages.%d", i)
 		m, _ := v.(object)
 		role := str(m, "role")
+		if role == "system" && i > 0 && midSystem.MatchString(a.ask.Model) {
+			a.blocks(at, role, m["content"], false)
+			continue
+		}
 		if role != "user" && role != "assistant" {
 			a.say(at+".role", "Input should be 'user' or 'assistant'")
 		}
@@ -373,6 +378,7 @@ func (a *anthropicReader) blocks(at, role string, content any, last bool) []obje
 }
 
 var anthropicBlocks = map[string][]string{
+	"system":    {"text"},
 	"user":      {"text", "image", "document", "tool_result", "search_result", "container_upload"},
 	"assistant": {"text", "thinking", "redacted_thinking", "tool_use", "server_tool_use", "web_search_tool_result"},
 }

@@ -170,7 +170,7 @@ func (o *openaiReader) model() {
 	if o.lax {
 		return
 	}
-	if !openaiReasoning.MatchString(o.ask.Model) {
+	if !openaiReasoning.MatchString(o.ask.Model) || strings.Contains(o.ask.Model, "-chat") {
 		if has(o.body, "reasoning_effort") && openaiPlain.MatchString(o.ask.Model) {
 			o.fail("reasoning_effort", "unsupported_parameter", "Unsupported parameter: 'reasoning_effort' is not supported with this model.")
 		}

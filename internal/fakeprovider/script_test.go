@@ -164,3 +164,16 @@ func TestSplitModel(t *testing.T) {
 		}
 	}
 }
+
+func TestNewestModelsTakeSystemTurns(t *testing.T) {
+	s := start(t, Options{})
+	body := func(model string) string {
+		return `{"model":"` + model + `","max_tokens":9,"messages":[{"role":"user","content":"hi"},{"role":"system","content":"be brief"},{"role":"user","content":"and?"}]}`
+	}
+	if got := readUnary("anthropic", ask(t, s, "anthropic", body("claude-opus-5")).body).text; got != "You said: hi\nand?" {
+		t.Errorf("got %q", got)
+	}
+	if h := send(t, client(t), s, "anthropic", body("claude-sonnet-4-5"), time.Second, nil); h.status != 400 {
+		t.Errorf("older model: got %d want 400", h.status)
+	}
+}
