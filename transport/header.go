@@ -1,0 +1,65 @@
+package transport
+
+import (
+	"net/http"
+	"strings"
+)
+
+// setHeader writes all headers of a request: ours, the dialect's from the client,
+// and those of the provider's facts.
+func (t *Transport) setHeader(req *http.Request, r Request) {
+	h := make(http.Header, len(r.Header)+len(r.Provider.Facts.Headers)+5)
+	for name, values := range r.Header {
+		if relayed(name) {
+			h[http.CanonicalHeaderKey(name)] = values
+		}
+	}
+	for name, value := range r.Provider.Facts.Headers {
+		name = http.CanonicalHeaderKey(name)
+		if _, given := h[name]; !given {
+			h[name] = []string{value}
+		}
+	}
+	if _, given := h["Content-Type"]; !given && len(r.Body) > 0 {
+		h["Content-Type"] = []string{"application/json"}
+	}
+	accept := "application/json"
+	if r.Stream {
+		accept = "text/event-stream"
+	}
+	h["Accept"] = []string{accept}
+	// Without it, any encoding would be welcome (RFC 9110 section 12.5.3).
+	h["Accept-Encoding"] = []string{"identity"}
+	h["User-Agent"] = []string{t.opts.UserAgent}
+	authenticate(h, r)
+	req.Header = h
+}
+
+// authenticate shows the provider's key, in the way its facts name.
+func authenticate(h http.Header, r Request) {
+	key := r.Provider.Key
+	if key.IsZero() {
+		return
+	}
+	switch r.Provider.Facts.Auth {
+	case "bearer":
+		h["Authorization"] = []string{"Bearer " + key.Reveal()}
+	case "x-api-key":
+		h["X-Api-Key"] = []string{key.Reveal()}
+	}
+}
+
+// relayed reports whether a client's header may go to a provider at all.
+// Credentials would be the client's own; an idempotency key makes proxies and
+// net/http send a request twice; the rest belongs to one connection or is set here.
+func relayed(name string) bool {
+	switch name := strings.ToLower(name); name {
+	case "authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie",
+		"idempotency-key", "x-idempotency-key",
+		"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect",
+		"host", "content-length", "content-encoding", "accept", "accept-encoding", "user-agent", "forwarded":
+		return false
+	default:
+		return !strings.HasPrefix(name, "proxy-") && !strings.HasPrefix(name, "x-forwarded-")
+	}
+}

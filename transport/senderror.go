@@ -1,0 +1,147 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http/httptrace"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Phase is how far a request came before it failed.
+type Phase string
+
+// The phases, in order.
+const (
+	PhaseResolve Phase = "resolve"
+	PhaseProxy   Phase = "proxy" // the proxy could not be reached or refused: not the provider's fault
+	PhaseConnect Phase = "connect"
+	PhaseTLS     Phase = "tls"
+	PhaseWrite   Phase = "write"
+	PhaseHeaders Phase = "headers" // the request is written, the answer's headers are not whole
+)
+
+// SendError is how a request failed before there was an answer.
+type SendError struct {
+	Phase Phase
+	// Reused is set when a connection that had been kept idle broke as soon as it was
+	// used, before any byte of an answer: the peer had closed it meanwhile.
+	Reused bool
+	// Refused is set when the peer said, in HTTP/2, that it did not begin with the
+	// request.
+	Refused bool
+	// Wrote is set when the whole request was written, so that the provider may have
+	// run it.
+	Wrote bool
+	// Local is set when this machine lacked what a connection needs: files, ports or
+	// memory. The provider is not to blame.
+	Local bool
+	Err   error
+}
+
+// Error returns the phase and the cause.
+func (e *SendError) Error() string { return string(e.Phase) + ": " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *SendError) Unwrap() error { return e.Err }
+
+// MayRepeat reports whether the request may be sent once more to the same provider
+// on a fresh connection, since the provider cannot have processed it and the next
+// connection is likely to do better.
+func (e *SendError) MayRepeat() bool { return (e.Reused || e.Refused) && !e.Local }
+
+// raceWindow is how soon after its reuse a connection breaks if the peer had closed
+// it before: a round trip. Later, the peer may well have had the request.
+const raceWindow = time.Second
+
+// sending follows one request. net/http calls from several goroutines.
+type sending struct {
+	connected func() bool // stops the time to connect; may be nil
+
+	mu       sync.Mutex
+	at       time.Time // when there was a connection; zero before
+	idle     bool      // it had been kept, unused
+	wrote    bool
+	received bool
+}
+
+func (s *sending) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) {
+			if s.connected != nil {
+				s.connected()
+			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.at, s.idle = time.Now(), info.Reused && info.WasIdle
+		},
+		WroteRequest: func(info httptrace.WroteRequestInfo) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.wrote = info.Err == nil
+		},
+		GotFirstResponseByte: func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.received = true
+		},
+	}
+}
+
+// failure makes the error of a request that had no answer.
+func (s *sending) failure(ctx context.Context, err error, proxied bool) *SendError {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := &SendError{Phase: s.phase(err, proxied), Wrote: s.wrote, Err: err}
+	if ctx.Err() != nil {
+		e.Err = context.Cause(ctx)
+		return e
+	}
+	e.Local = isLocal(err)
+	e.Refused = isRefused(err)
+	e.Reused = s.idle && !s.received && time.Since(s.at) < raceWindow
+	return e
+}
+
+func (s *sending) phase(err error, proxied bool) Phase {
+	var dial *dialError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &op) && op.Op == "proxyconnect", errors.Is(err, errProxyRefused):
+		return PhaseProxy
+	case errors.As(err, &dial):
+		return dial.phase
+	case s.at.IsZero() && proxied:
+		return PhaseProxy
+	case s.at.IsZero():
+		return PhaseConnect
+	case !s.wrote:
+		return PhaseWrite
+	}
+	return PhaseHeaders
+}
+
+// isLocal reports whether err is this machine's own want of something.
+func isLocal(err error) bool {
+	for _, want := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL} {
+		if errors.Is(err, want) {
+			return true
+		}
+	}
+	// A DNS error holds its cause as text alone.
+	var dns *net.DNSError
+	return errors.As(err, &dns) &&
+		(strings.Contains(dns.Err, "socket: ") || strings.Contains(dns.Err, syscall.EMFILE.Error()))
+}
+
+// isRefused reports whether an HTTP/2 peer said that it left the request alone:
+// GOAWAY with a lower last stream, or REFUSED_STREAM. net/http would have sent the
+// request again by itself, and tells why it could not in words alone.
+func isRefused(err error) bool {
+	text := err.Error()
+	return strings.HasPrefix(text, "http2: Transport: cannot retry err [") &&
+		(strings.Contains(text, "REFUSED_STREAM") || strings.Contains(text, "GOAWAY"))
+}

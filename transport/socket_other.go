@@ -1,0 +1,12 @@
+//go:build !linux
+
+package transport
+
+import (
+	"syscall"
+	"time"
+)
+
+// setUserTimeout does nothing where there is no such option: the deadline of each
+// write and the keep-alive probes find a dead peer later.
+func setUserTimeout(syscall.RawConn, time.Duration) error { return nil }

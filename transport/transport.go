@@ -1,0 +1,263 @@
+// Package transport is how bytes reach a provider: credentials, connections and
+// their reuse, timeouts, the egress guard, decompression, and a careful account
+// of how far a request came when it failed.
+//
+// A request is sent once. Nothing is repeated behind the caller's back, no
+// redirect is followed, and no header goes out that was not chosen here or handed
+// over by name. It does not judge answers and knows no dialect.
+package transport
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/netip"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/understudy-ai/understudy/provider"
+)
+
+// Options is what a Transport is built from. The zero value works.
+type Options struct {
+	Log       *slog.Logger // discarded if nil
+	UserAgent string       // as in "understudy/1.2.3"; "understudy" if empty
+	// RootCAs are trusted instead of the system's.
+	RootCAs *x509.CertPool
+	// Resolver finds addresses; net.DefaultResolver if nil.
+	Resolver Resolver
+	// Proxy finds the proxy of a request; http.ProxyFromEnvironment if nil, so
+	// HTTPS_PROXY and NO_PROXY are respected. What a proxy connects to is not seen
+	// from here, so behind one the egress guard is the proxy's business.
+	Proxy func(*http.Request) (*url.URL, error)
+	// MaxBody bounds a whole answer's decoded body in bytes; 64 MiB if 0. Streams have
+	// no bound of their own here.
+	MaxBody int64
+	Now     func() time.Time // time.Now if nil
+}
+
+// Resolver finds the addresses of a host. *net.Resolver is one.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// Request is one request to a provider.
+type Request struct {
+	Provider *provider.Provider
+	Method   string // POST if empty
+	URL      string
+	// Header are the client's headers that belong to the dialect; those that the
+	// transport itself decides on are left out.
+	Header http.Header
+	// Body may be shared by attempts and is never written to.
+	Body   []byte
+	Stream bool
+	// Connect bounds resolving, dialling and the TLS handshake together; 2s if 0.
+	Connect time.Duration
+	// Fresh asks for a connection of its own.
+	Fresh bool
+}
+
+// Response is a provider's answer, of whatever status.
+type Response struct {
+	Status int
+	Header http.Header
+	// Body is decoded where the answer was compressed; reading fails with ErrTooLarge
+	// or ErrEncoding. It must be closed. Closing it early, like ending the context
+	// that it was asked for with, ends the request at the provider, too.
+	Body io.ReadCloser
+	// Date is when the provider says it answered, so that its times can be read by
+	// its own clock; the local time if it does not say.
+	Date time.Time
+}
+
+const (
+	defaultConnect = 2 * time.Second
+	defaultMaxBody = 64 << 20
+)
+
+// errURL is a provider's address that nothing may be sent to. It does not quote
+// the address, which may hold a password.
+var errURL = errors.New("the provider's URL is not an http or https address without user and password")
+
+// errPlain is a provider's address that would show its key to the network.
+var errPlain = errors.New("plain http is only for providers at a private address")
+
+// Transport sends requests and owns the connections. It is used concurrently.
+type Transport struct {
+	opts  Options
+	names names
+
+	mu    sync.RWMutex
+	pools map[poolKey]*pool
+}
+
+// New builds a Transport.
+func New(o Options) *Transport {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.UserAgent == "" {
+		o.UserAgent = "understudy"
+	}
+	if o.Resolver == nil {
+		o.Resolver = net.DefaultResolver
+	}
+	if o.Proxy == nil {
+		o.Proxy = http.ProxyFromEnvironment
+	}
+	if o.MaxBody == 0 {
+		o.MaxBody = defaultMaxBody
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Transport{
+		opts:  o,
+		names: names{resolver: o.Resolver, now: o.Now, log: o.Log},
+		pools: make(map[poolKey]*pool),
+	}
+}
+
+// Close closes the connections that are idle. Running requests go on.
+func (t *Transport) Close() {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, p := range t.pools {
+		p.kept.CloseIdleConnections()
+		p.single.CloseIdleConnections()
+	}
+}
+
+// Send sends r once and returns when the answer's headers are there. The error is
+// a *SendError; when ctx ended, it wraps ctx's cause.
+func (t *Transport) Send(ctx context.Context, r Request) (*Response, error) {
+	u, err := url.Parse(r.URL)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, &SendError{Phase: PhaseConnect, Err: errURL}
+	}
+	if u.Scheme == "http" && !r.Provider.Private {
+		return nil, &SendError{Phase: PhaseConnect, Err: errPlain}
+	}
+	p, err := t.pool(r.Provider, u)
+	if err != nil {
+		return nil, &SendError{Phase: PhaseProxy, Err: err}
+	}
+	connect := r.Connect
+	if connect <= 0 {
+		connect = defaultConnect
+	}
+	s := &sending{}
+	cause := ctx
+	ctx = context.WithValue(ctx, connectKey{}, connect)
+	if p.proxied {
+		// net/http does the CONNECT and what follows, and gives it a minute.
+		limited, cancel := context.WithCancelCause(ctx)
+		timer := time.AfterFunc(connect, func() { cancel(errConnectTimeout) })
+		s.connected = timer.Stop
+		ctx, cause = limited, limited
+	}
+	ctx = httptrace.WithClientTrace(ctx, s.trace())
+	req, err := http.NewRequestWithContext(ctx, method(r), u.String(), nil)
+	if err != nil {
+		return nil, &SendError{Phase: PhaseConnect, Err: errURL}
+	}
+	t.setHeader(req, r)
+	// No GetBody: with it, net/http would send the request again on its own when a
+	// connection turns out to be dead. A body of a type it does not know keeps it from
+	// making one.
+	req.Body = &body{rest: r.Body}
+	req.ContentLength = int64(len(r.Body))
+
+	rt := p.kept
+	if r.Fresh {
+		rt = p.single
+	}
+	resp, err := rt.RoundTrip(req)
+	if err != nil {
+		return nil, s.failure(cause, err, p.proxied)
+	}
+	return t.response(resp, r.Stream), nil
+}
+
+func method(r Request) string {
+	if r.Method == "" {
+		return http.MethodPost
+	}
+	return r.Method
+}
+
+func (t *Transport) response(resp *http.Response, stream bool) *Response {
+	date, err := http.ParseTime(resp.Header.Get("Date"))
+	if err != nil {
+		date = t.opts.Now()
+	}
+	limit := t.opts.MaxBody
+	if stream && resp.StatusCode == http.StatusOK {
+		limit = 0
+	}
+	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: decoded(resp, limit), Date: date}
+}
+
+// body hands out the request's bytes, once.
+type body struct{ rest []byte }
+
+// Read reads what is left.
+func (b *body) Read(p []byte) (int, error) {
+	if len(b.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, b.rest)
+	b.rest = b.rest[n:]
+	return n, nil
+}
+
+// Close does nothing: the bytes are the caller's.
+func (*body) Close() error { return nil }
+
+// poolKey tells connections apart that are never shared: they belong to one
+// provider, since an answer that comes late on a shared connection would be
+// another one's.
+type poolKey struct {
+	provider, origin string
+	private          bool
+}
+
+// pool is the connections of one provider to one host.
+type pool struct {
+	kept    *http.Transport // keeps connections for the next request
+	single  *http.Transport // a connection for each request
+	proxied bool
+}
+
+func (t *Transport) pool(p *provider.Provider, u *url.URL) (*pool, error) {
+	key := poolKey{p.ID, u.Scheme + "://" + u.Host, p.Private}
+	t.mu.RLock()
+	found := t.pools[key]
+	t.mu.RUnlock()
+	if found != nil {
+		return found, nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if found := t.pools[key]; found != nil {
+		return found, nil
+	}
+	proxy, err := t.opts.Proxy(&http.Request{URL: u})
+	if err != nil {
+		return nil, fmt.Errorf("find the proxy: %w", errProxySetting)
+	}
+	if proxy != nil {
+		t.opts.Log.Info("requests go through a proxy", "provider", p.ID, "proxy", proxy.Host)
+	}
+	made := t.newPool(p.Private, proxy)
+	t.pools[key] = made
+	return made, nil
+}
