@@ -38,7 +38,7 @@ func judge(vendor string, stream bool, h heard) (got Outcome, why string) {
 	if !strings.HasPrefix(strings.TrimSpace(body), "{") && len(events(body)) > 0 && (stream || strings.Contains(body, "data:")) {
 		r := readStream(vendor, body)
 		switch {
-		case r.stop != "" && r.bad == "" && (r.content > 0 || r.out <= 1):
+		case r.stop != "" && r.bad == "" && (r.content > 0 || r.out == 0):
 			return Serve, ""
 		case r.content > 0:
 			return Broken, r.bad
@@ -151,6 +151,27 @@ func TestConnectionFaultsOnTheWire(t *testing.T) {
 				t.Errorf("got %v, %q want %s", h.err, h.body, tc.say)
 			}
 		})
+	}
+}
+
+// Short answers must not turn a fault after content into one before it.
+func TestBrokenStreamsHaveContentWhateverTheLength(t *testing.T) {
+	s := start(t, Options{})
+	for _, f := range Faults() {
+		if f.Want != Broken || f.Slow {
+			continue
+		}
+		for vendor := range paths {
+			for _, model := range []string{"m", "m+chunks-1", "m+chunks-2", "m+chunks-50"} {
+				if f.Vendor != "" && f.Vendor != vendor {
+					continue
+				}
+				h := send(t, client(t), s, vendor, bodyFor(vendor, model+"+fault-"+f.Kind, true), 2*time.Second, nil)
+				if got, why := judge(vendor, true, h); got != Broken {
+					t.Errorf("%s %s %s: got %s (%s) want broken", f.Kind, vendor, model, got, why)
+				}
+			}
+		}
 	}
 }
 

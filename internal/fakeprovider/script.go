@@ -274,7 +274,7 @@ func (r *Reply) usage(a Ask) Usage {
 	if r.Usage != nil {
 		return *r.Usage
 	}
-	u := Usage{Input: a.Tokens, Output: max(len(r.Parts)+len(words(r.Refusal)), 1)}
+	u := Usage{Input: a.Tokens, Output: len(r.Parts) + len(words(r.Refusal))}
 	for _, c := range r.ToolCalls {
 		u.Output += 5 + len(c.Arguments)/4
 	}
