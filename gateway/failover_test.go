@@ -34,11 +34,11 @@ func TestFaults(t *testing.T) {
 // holdFault breaks the lead by one fault and looks at what the client gets.
 func (w *world) holdFault(f fakeprovider.Info, a api, lead, understudy string, stream bool) {
 	w.t.Helper()
-	vendor := "openai"
+	speaks := fakeprovider.Chat
 	if strings.HasPrefix(lead, "claude") {
-		vendor = "anthropic"
+		speaks = fakeprovider.Messages
 	}
-	if f.Vendor != "" && f.Vendor != vendor {
+	if f.Dialect != "" && f.Dialect != speaks {
 		return
 	}
 	w.fail(lead, f.Kind)

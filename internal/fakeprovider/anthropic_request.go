@@ -42,7 +42,7 @@ type turn struct {
 }
 
 func (anthropic) read(s *Server, body object) (Ask, *Error) {
-	a := &anthropicReader{check: &check{lax: s.opts.Lax}, s: s, body: body, ask: Ask{Vendor: "anthropic", ToolChoice: "auto", Parallel: true, N: 1, Usage: true, Tokens: len(compact(body))/4 + 1}}
+	a := &anthropicReader{check: &check{lax: s.opts.Lax}, s: s, body: body, ask: Ask{Dialect: Messages, ToolChoice: "auto", Parallel: true, N: 1, Usage: true, Tokens: len(compact(body))/4 + 1}}
 	a.ask.Model, a.ask.markers = splitModel(str(body, "model"))
 	for _, key := range []string{"model", "max_tokens", "messages"} {
 		if _, ok := body[key]; !ok {

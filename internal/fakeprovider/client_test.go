@@ -29,7 +29,7 @@ func client(t *testing.T) *http.Client {
 	return &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-var paths = map[string]string{"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
+var paths = map[string]string{Chat: "/v1/chat/completions", Messages: "/v1/messages"}
 
 // bodyFor is a request of the given vendor.
 func bodyFor(vendor, model string, stream bool) string {
@@ -37,7 +37,7 @@ func bodyFor(vendor, model string, stream bool) string {
 	if stream {
 		b["stream"] = true
 	}
-	if vendor == "anthropic" {
+	if vendor == Messages {
 		b["max_tokens"] = 1000
 	} else if stream {
 		b["stream_options"] = object{"include_usage": true}
@@ -53,7 +53,7 @@ func request(ctx context.Context, t *testing.T, s *Server, vendor, body string) 
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Authorization", "Bearer k")
-	if vendor == "anthropic" {
+	if vendor == Messages {
 		r.Header.Set("X-Api-Key", "k")
 		r.Header.Set("Anthropic-Version", "2023-06-01")
 	}
@@ -191,7 +191,7 @@ func readStream(vendor, body string) *reply {
 			r.fail("error event")
 			return r
 		}
-		if vendor == "openai" {
+		if vendor == Chat {
 			r.chunk(o, ids)
 		} else {
 			r.event(o, ids)
@@ -281,7 +281,7 @@ func readUnary(vendor, body string) *reply {
 		r.fail("error body")
 		return r
 	}
-	if vendor == "openai" {
+	if vendor == Chat {
 		m := at(o, "choices", 0, "message")
 		r.text = textAt(m, "content") + textAt(m, "refusal")
 		r.thinking = textAt(m, "reasoning_content")

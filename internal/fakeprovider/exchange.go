@@ -7,6 +7,12 @@ import (
 	"time"
 )
 
+// Dialects.
+const (
+	Chat     = "openai-chat"
+	Messages = "anthropic-messages"
+)
+
 // vendor is one of the two vendors: what it wants and how it writes.
 type vendor interface {
 	chatPath() string

@@ -37,7 +37,7 @@ type Info struct {
 	Want       Outcome // with a healthy understudy
 	Unary      bool    // strikes unary requests
 	Stream     bool    // strikes streams
-	Vendor     string  // "openai" or "anthropic" when it exists only there
+	Dialect    string  // Chat or Messages when it exists only there
 	Slow       bool    // ends only with the client's patience or Fault.Hold
 	ServerWide bool    // only SetFault can do it: it concerns the listener
 }
@@ -52,7 +52,7 @@ type kind struct {
 
 // fits reports whether the fault exists for this request.
 func (k *kind) fits(x *exchange) bool {
-	if k.Vendor != "" && k.Vendor != x.ask.Vendor {
+	if k.Dialect != "" && k.Dialect != x.ask.Dialect {
 		return false
 	}
 	return x.ask.Stream && k.Stream || !x.ask.Stream && k.Unary

@@ -35,7 +35,7 @@ func awkwardStreams() []kind {
 		}),
 		serve("empty-stream", "D25", "start and stop, no content", func(x *exchange, p *plan) { respeak(x, p, Reply{}) }),
 		serve("filter-stream", "D26", "a content filter's stop after some content", func(x *exchange, p *plan) {
-			respeak(x, p, Reply{Text: "Well, this is ", Stop: map[string]string{"openai": "content_filter", "anthropic": "refusal"}[x.ask.Vendor]})
+			respeak(x, p, Reply{Text: "Well, this is ", Stop: map[string]string{Chat: "content_filter", Messages: "refusal"}[x.ask.Dialect]})
 		}),
 		serve("usage-twice", "D30", "cumulative usage stands in two events", usageTwice),
 		serve("model-change", "D31", "the model's name changes after the first chunk", func(_ *exchange, p *plan) {
@@ -129,7 +129,7 @@ func usageTwice(x *exchange, p *plan) {
 	x.ask.Usage = true
 	p.frames = x.vendor.stream(x.ask, &x.reply, x.number)
 	want := frameUsage
-	if x.ask.Vendor == "anthropic" {
+	if x.ask.Dialect == Messages {
 		want = frameFinish
 	}
 	i := slices.IndexFunc(p.frames, func(f frame) bool { return f.kind == want })

@@ -69,13 +69,13 @@ func bodyFaults() []kind {
 	add("null-content", "C12", "content null and no finish reason", Failover, nullContent)
 	add("empty-text", "C13", "an empty completion that says stop", Serve, func(x *exchange, p *plan) { respeak(x, p, Reply{}) })
 	add("filtered", "C14", "a content filter's or a safety stop", Serve, func(x *exchange, p *plan) {
-		respeak(x, p, Reply{Refusal: "I cannot help with that.", Stop: map[string]string{"openai": "content_filter", "anthropic": "refusal"}[x.ask.Vendor]})
+		respeak(x, p, Reply{Refusal: "I cannot help with that.", Stop: map[string]string{Chat: "content_filter", Messages: "refusal"}[x.ask.Dialect]})
 	})
 	add("length", "C15", "an answer cut by the token limit", Serve, func(x *exchange, p *plan) {
-		respeak(x, p, Reply{Text: "An answer that was", Stop: map[string]string{"openai": "length", "anthropic": "max_tokens"}[x.ask.Vendor]})
+		respeak(x, p, Reply{Text: "An answer that was", Stop: map[string]string{Chat: "length", Messages: "max_tokens"}[x.ask.Dialect]})
 	})
 	badArgs := add("bad-arguments", "C16", "a tool call whose arguments are not JSON", Serve, body(func(b []byte) []byte { return badArguments.ReplaceAll(b, []byte(`"arguments":"{\"city\": Oslo"`)) }))
-	badArgs.tools, badArgs.Vendor = true, "openai"
+	badArgs.tools, badArgs.Dialect = true, Chat
 	slow := add("slow-body", "C20", "one byte per second", Failover, func(_ *exchange, p *plan) {
 		p.steps = []step{}
 		for _, c := range p.body {
@@ -110,7 +110,7 @@ func respeak(x *exchange, p *plan, r Reply) {
 }
 
 func noChoices(x *exchange, p *plan) {
-	if x.ask.Vendor == "anthropic" {
+	if x.ask.Dialect == Messages {
 		p.body = fmt.Appendf(nil, `{"id":"msg_%d","type":"message","role":"assistant","model":%s,"content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":9,"output_tokens":0}}`, x.number, quote(x.ask.Model))
 		return
 	}
@@ -118,7 +118,7 @@ func noChoices(x *exchange, p *plan) {
 }
 
 func nullContent(x *exchange, p *plan) {
-	if x.ask.Vendor == "anthropic" {
+	if x.ask.Dialect == Messages {
 		p.body = fmt.Appendf(nil, `{"id":"msg_%d","type":"message","role":"assistant","model":%s,"content":null,"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":9,"output_tokens":0}}`, x.number, quote(x.ask.Model))
 		return
 	}

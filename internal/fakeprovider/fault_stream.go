@@ -139,7 +139,7 @@ func brokenStreams() []kind {
 // pings sends the start event, then the vendor's keep-alive for ever.
 func pings(x *exchange, p *plan) {
 	ping := []byte(": ping\n\n")
-	if x.ask.Vendor == "anthropic" {
+	if x.ask.Dialect == Messages {
 		ping = frame{name: "ping", data: `{"type":"ping"}`}.bytes()
 	}
 	p.steps = append(p.frameSteps(p.frames[:1]), step{wait: pingWait, write: ping, act: flood})
@@ -176,16 +176,16 @@ func errorStreams() []kind {
 	deltaFirst := streamKind("delta-first", "D15", "content deltas without message_start and content_block_start", Failover, func(_ *exchange, p *plan) {
 		p.frames = without(without(p.frames, frameStart), frameOpen)
 	})
-	deltaFirst.Vendor = "anthropic"
+	deltaFirst.Dialect = Messages
 	unknownBlock := streamKind("unknown-block", "D15", "a delta for a block that was never opened", Broken, func(x *exchange, p *plan) {
 		p.steps = append(p.frameSteps(until(p.frames, x.after(defaultChunks))), step{write: frame{name: "content_block_delta", data: `{"type":"content_block_delta","index":7,"delta":{"type":"text_delta","text":"lost"}}`}.bytes()})
 	})
-	unknownBlock.Vendor = "anthropic"
+	unknownBlock.Dialect = Messages
 	jumps := streamKind("tool-index", "D28", "a fragment of a tool call whose index was never opened, without id", Broken, func(_ *exchange, p *plan) {
 		fs := until(p.frames, 2)
 		p.frames = append(append(fs, frame{kind: frameTool, data: jumpIndex(fs[len(fs)-1].data)}), p.frames[len(fs):]...)
 	})
-	jumps.tools, jumps.Vendor = true, "openai"
+	jumps.tools, jumps.Dialect = true, Chat
 	return append(all,
 		deltaFirst, unknownBlock, jumps,
 		streamKind("not-json-first", "D16", "the first event is not JSON", Failover, func(_ *exchange, p *plan) { p.steps = append([]step{{write: junk}}, p.frameSteps(p.frames)...) }),

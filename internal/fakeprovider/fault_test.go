@@ -58,7 +58,7 @@ func TestEveryFaultIsWhatItSays(t *testing.T) {
 	for _, f := range Faults() {
 		for vendor := range paths {
 			for _, stream := range []bool{false, true} {
-				if f.Vendor != "" && f.Vendor != vendor || stream && !f.Stream || !stream && !f.Unary || f.ServerWide || f.Kind == "keepalive-race" || f.Kind == "deaf" {
+				if f.Dialect != "" && f.Dialect != vendor || stream && !f.Stream || !stream && !f.Unary || f.ServerWide || f.Kind == "keepalive-race" || f.Kind == "deaf" {
 					continue
 				}
 				t.Run(f.Kind+"/"+vendor+"/"+map[bool]string{true: "stream", false: "unary"}[stream], func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestConnectionFaultsOnTheWire(t *testing.T) {
 	} {
 		t.Run(tc.kind, func(t *testing.T) {
 			s := start(t, Options{})
-			h := send(t, client(t), s, "openai", bodyFor("openai", "m+fault-"+tc.kind, true), 3*time.Second, nil)
+			h := send(t, client(t), s, Chat, bodyFor(Chat, "m+fault-"+tc.kind, true), 3*time.Second, nil)
 			if !tc.want(h) {
 				t.Errorf("got %v, %q want %s", h.err, h.body, tc.say)
 			}
@@ -163,7 +163,7 @@ func TestBrokenStreamsHaveContentWhateverTheLength(t *testing.T) {
 		}
 		for vendor := range paths {
 			for _, model := range []string{"m", "m+chunks-1", "m+chunks-2", "m+chunks-50"} {
-				if f.Vendor != "" && f.Vendor != vendor {
+				if f.Dialect != "" && f.Dialect != vendor {
 					continue
 				}
 				h := send(t, client(t), s, vendor, bodyFor(vendor, model+"+fault-"+f.Kind, true), 2*time.Second, nil)
@@ -181,11 +181,11 @@ func TestKeepAliveRaceStrikesTheSecondRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := client(t)
-	body := bodyFor("openai", "m", false)
-	if h := send(t, c, s, "openai", body, time.Second, nil); h.status != 200 {
+	body := bodyFor(Chat, "m", false)
+	if h := send(t, c, s, Chat, body, time.Second, nil); h.status != 200 {
 		t.Fatalf("first: got %v want 200", h)
 	}
-	second := send(t, c, s, "openai", body, time.Second, func(r *http.Request) { r.GetBody = nil })
+	second := send(t, c, s, Chat, body, time.Second, func(r *http.Request) { r.GetBody = nil })
 	if second.err == nil {
 		t.Fatalf("second: got %d want a broken connection", second.status)
 	}
@@ -197,17 +197,17 @@ func TestKeepAliveRaceStrikesTheSecondRequest(t *testing.T) {
 
 func TestRefusedClosesTheListenerAndMends(t *testing.T) {
 	s := start(t, Options{})
-	body := bodyFor("openai", "m", false)
+	body := bodyFor(Chat, "m", false)
 	if err := s.SetFault(&Fault{Kind: "refused"}); err != nil {
 		t.Fatal(err)
 	}
-	if h := send(t, client(t), s, "openai", body, time.Second, nil); !errors.Is(h.err, syscall.ECONNREFUSED) {
+	if h := send(t, client(t), s, Chat, body, time.Second, nil); !errors.Is(h.err, syscall.ECONNREFUSED) {
 		t.Fatalf("got %v want ECONNREFUSED", h.err)
 	}
 	if err := s.SetFault(nil); err != nil {
 		t.Fatal(err)
 	}
-	if h := send(t, client(t), s, "openai", body, time.Second, nil); h.status != 200 {
+	if h := send(t, client(t), s, Chat, body, time.Second, nil); h.status != 200 {
 		t.Errorf("after mending: got %d %v want 200", h.status, h.err)
 	}
 }
@@ -216,7 +216,7 @@ func TestDeafNeverReadsTheBody(t *testing.T) {
 	s := start(t, Options{})
 	s.Queue(Fault{Kind: "deaf"})
 	sent := &counting{left: 64 << 20}
-	h := send(t, client(t), s, "openai", "", 400*time.Millisecond, func(r *http.Request) {
+	h := send(t, client(t), s, Chat, "", 400*time.Millisecond, func(r *http.Request) {
 		r.Body, r.ContentLength, r.GetBody = io.NopCloser(sent), sent.left, nil
 	})
 	if !h.timedOut() {
@@ -249,7 +249,7 @@ func TestFaultsAreChosenByHeaderThenQueueThenModelThenStanding(t *testing.T) {
 	s.Queue(Fault{Kind: "unavailable-503"}, Fault{})
 	c := client(t)
 	try := func(model, header string) int {
-		return send(t, c, s, "openai", bodyFor("openai", model, false), time.Second, func(r *http.Request) {
+		return send(t, c, s, Chat, bodyFor(Chat, model, false), time.Second, func(r *http.Request) {
 			if header != "" {
 				r.Header.Set(FaultHeader, header)
 			}
@@ -282,11 +282,11 @@ func TestRetryFormsSayWhenToComeBack(t *testing.T) {
 		"rate-429-list":          {"Retry-After", "7, 9"},
 		"unavailable-retry-503":  {"Retry-After", "3"},
 		"no-retry-500":           {"X-Should-Retry", "false"},
-		"redirect-307":           {"Location", strings.Replace(s.RootURL(), "127.0.0.1", "localhost", 1) + paths["openai"]},
+		"redirect-307":           {"Location", strings.Replace(s.RootURL(), "127.0.0.1", "localhost", 1) + paths[Chat]},
 		"bad-gateway-502":        {"Content-Type", "text/html; charset=UTF-8"},
 		"rate-429-reset-rfc3339": {"Content-Type", "application/json"},
 	} {
-		h := send(t, client(t), s, "openai", bodyFor("openai", "m+fault-"+kind, false), time.Second, nil)
+		h := send(t, client(t), s, Chat, bodyFor(Chat, "m+fault-"+kind, false), time.Second, nil)
 		if got := h.header.Get(want[0]); got != want[1] {
 			t.Errorf("%s: got %s %q want %q", kind, want[0], got, want[1])
 		}
@@ -299,7 +299,7 @@ func TestRetryFormsSayWhenToComeBack(t *testing.T) {
 			}
 		}
 	}
-	h := send(t, client(t), s, "openai", bodyFor("openai", "m+fault-rate-429-skewed-date", false), time.Second, nil)
+	h := send(t, client(t), s, Chat, bodyFor(Chat, "m+fault-rate-429-skewed-date", false), time.Second, nil)
 	date, _ := http.ParseTime(h.header.Get("Date"))
 	retry, _ := http.ParseTime(h.header.Get("Retry-After"))
 	if d := retry.Sub(date); d < 6*time.Second || d > 8*time.Second || time.Until(date) < 9*time.Minute {
@@ -311,7 +311,7 @@ func TestHoldEndsAFaultThatWaits(t *testing.T) {
 	s := start(t, Options{})
 	for _, kind := range []string{"stall", "pings-only", "endless-stream"} {
 		s.Queue(Fault{Kind: kind, Hold: 50 * time.Millisecond})
-		h := send(t, client(t), s, "anthropic", bodyFor("anthropic", "m", true), 2*time.Second, nil)
+		h := send(t, client(t), s, Messages, bodyFor(Messages, "m", true), 2*time.Second, nil)
 		if h.err != nil || h.status != 200 {
 			t.Errorf("%s: got %d %v want an end after the hold", kind, h.status, h.err)
 		}
@@ -321,7 +321,7 @@ func TestHoldEndsAFaultThatWaits(t *testing.T) {
 func TestMarkersWorkForEarlyFaults(t *testing.T) {
 	s := start(t, Options{})
 	for _, kind := range []string{"reset-early", "close-early", "refused"} {
-		if h := send(t, client(t), s, "openai", bodyFor("openai", "x-fault-"+kind, false), time.Second, nil); h.err == nil {
+		if h := send(t, client(t), s, Chat, bodyFor(Chat, "x-fault-"+kind, false), time.Second, nil); h.err == nil {
 			t.Errorf("%s: got %d want no answer", kind, h.status)
 		}
 	}

@@ -50,7 +50,7 @@ func TestStreamsAndUnaryAnswersAgree(t *testing.T) {
 func TestAnthropicStreamsFollowTheGrammar(t *testing.T) {
 	s := start(t, Options{})
 	for _, model := range answers {
-		body := ask(t, s, "anthropic", bodyFor("anthropic", model, true)).body
+		body := ask(t, s, Messages, bodyFor(Messages, model, true)).body
 		var shape []string
 		next, open := int64(0), false
 		for _, blk := range strings.Split(strings.TrimSuffix(body, "\n\n"), "\n\n") {
@@ -88,11 +88,11 @@ func TestOpenAIStreamsFollowTheGrammar(t *testing.T) {
 	s := start(t, Options{})
 	for _, model := range answers {
 		for _, usage := range []bool{true, false} {
-			body := bodyFor("openai", model, true)
+			body := bodyFor(Chat, model, true)
 			if !usage {
 				body = strings.Replace(body, `"include_usage":true`, `"include_usage":false`, 1)
 			}
-			all := events(ask(t, s, "openai", body).body)
+			all := events(ask(t, s, Chat, body).body)
 			ids, finishes, usages := map[string]bool{}, 0, 0
 			for i, data := range all[:len(all)-1] {
 				o, err := decode(data)
@@ -123,7 +123,7 @@ func TestOpenAIStreamsFollowTheGrammar(t *testing.T) {
 func TestOpenAIChoicesAndLogprobs(t *testing.T) {
 	s := start(t, Options{})
 	body := `{"model":"m","messages":[{"role":"user","content":"hi"}],"n":2,"logprobs":true,"top_logprobs":2}`
-	o, _ := decode(ask(t, s, "openai", body).body)
+	o, _ := decode(ask(t, s, Chat, body).body)
 	if got := textAt(o, "choices", 1, "message", "content"); got != "You said: hi" || intAt(o, "choices", 1, "index") != 1 {
 		t.Errorf("second choice: got %q", got)
 	}

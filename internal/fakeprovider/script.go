@@ -53,7 +53,7 @@ type Error struct {
 
 // Ask is a request as the simulated model understands it.
 type Ask struct {
-	Vendor      string // "openai" or "anthropic"
+	Dialect     string // Chat or Messages
 	Model       string // markers cut off
 	Stream      bool
 	System      string   // joined with newlines
@@ -225,7 +225,7 @@ func applyMarkers(r *Reply, a Ask) {
 			r.ToolCalls[i].Arguments = ""
 		}
 	}
-	if a.Thinking && r.Thinking == "" && r.Redacted == "" && a.Vendor == "anthropic" {
+	if a.Thinking && r.Thinking == "" && r.Redacted == "" && a.Dialect == Messages {
 		r.Thinking = "Let me think."
 	}
 }
@@ -262,7 +262,7 @@ func (r *Reply) limit(a Ask) {
 		r.Parts, r.StopText = r.Parts[:a.MaxTokens], ""
 		r.ToolCalls = nil
 		r.Stop = "length"
-		if a.Vendor == "anthropic" {
+		if a.Dialect == Messages {
 			r.Stop = "max_tokens"
 		}
 	}

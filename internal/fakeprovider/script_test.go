@@ -18,49 +18,49 @@ func TestAnswersByRule(t *testing.T) {
 	oaiTools := `"tools":[{"type":"function","function":{"name":"a","parameters":` + tool + `}},{"type":"function","function":{"name":"b"}},{"type":"function","function":{"name":"c"}}]`
 	antTools := `"tools":[{"name":"a","input_schema":` + tool + `},{"name":"b","input_schema":{"type":"object"}}]`
 	for _, tc := range []struct{ name, vendor, body, want string }{
-		{"echo", "openai", `{"model":"m","messages":[{"role":"user","content":"hi"}]}`, "You said: hi"},
-		{"echo", "anthropic", `{"model":"m","max_tokens":99,"messages":[{"role":"user","content":"hi"}]}`, "You said: hi"},
+		{"echo", Chat, `{"model":"m","messages":[{"role":"user","content":"hi"}]}`, "You said: hi"},
+		{"echo", Messages, `{"model":"m","max_tokens":99,"messages":[{"role":"user","content":"hi"}]}`, "You said: hi"},
 		{
-			"image", "openai", `{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"look"},{"type":"image_url","image_url":{"url":"data:image/png;base64,` + png + `"}}]}]}`,
+			"image", Chat, `{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"look"},{"type":"image_url","image_url":{"url":"data:image/png;base64,` + png + `"}}]}]}`,
 			"I see image/png of 23 bytes. You said: look",
 		},
 		{
-			"document", "openai", `{"model":"m","messages":[{"role":"user","content":[{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,` + pdf + `"}}]}]}`,
+			"document", Chat, `{"model":"m","messages":[{"role":"user","content":[{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,` + pdf + `"}}]}]}`,
 			"I see application/pdf of 14 bytes.",
 		},
 		{
-			"media", "anthropic", `{"model":"m","max_tokens":99,"messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"` + png + `"}},{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"` + pdf + `"}},{"type":"text","text":"look"}]}]}`,
+			"media", Messages, `{"model":"m","max_tokens":99,"messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"` + png + `"}},{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"` + pdf + `"}},{"type":"text","text":"look"}]}]}`,
 			"I see image/png of 23 bytes and application/pdf of 14 bytes. You said: look",
 		},
-		{"tools", "openai", `{"model":"m","messages":[{"role":"user","content":"go"}],` + oaiTools + `}`, `a{"city":"Oslo ☀","unit":"c"} b{}`},
-		{"one tool", "openai", `{"model":"m","messages":[{"role":"user","content":"go"}],"parallel_tool_calls":false,` + oaiTools + `}`, `a{"city":"Oslo ☀","unit":"c"}`},
-		{"named tool", "openai", `{"model":"m","messages":[{"role":"user","content":"go"}],"tool_choice":{"type":"function","function":{"name":"c"}},` + oaiTools + `}`, `c{}`},
-		{"no tool", "openai", `{"model":"m","messages":[{"role":"user","content":"go"}],"tool_choice":"none",` + oaiTools + `}`, `You said: go`},
-		{"tools", "anthropic", `{"model":"m","max_tokens":99,"messages":[{"role":"user","content":"go"}],` + antTools + `}`, `a{"city":"Oslo ☀","unit":"c"} b{}`},
+		{"tools", Chat, `{"model":"m","messages":[{"role":"user","content":"go"}],` + oaiTools + `}`, `a{"city":"Oslo ☀","unit":"c"} b{}`},
+		{"one tool", Chat, `{"model":"m","messages":[{"role":"user","content":"go"}],"parallel_tool_calls":false,` + oaiTools + `}`, `a{"city":"Oslo ☀","unit":"c"}`},
+		{"named tool", Chat, `{"model":"m","messages":[{"role":"user","content":"go"}],"tool_choice":{"type":"function","function":{"name":"c"}},` + oaiTools + `}`, `c{}`},
+		{"no tool", Chat, `{"model":"m","messages":[{"role":"user","content":"go"}],"tool_choice":"none",` + oaiTools + `}`, `You said: go`},
+		{"tools", Messages, `{"model":"m","max_tokens":99,"messages":[{"role":"user","content":"go"}],` + antTools + `}`, `a{"city":"Oslo ☀","unit":"c"} b{}`},
 		{
-			"results", "openai", `{"model":"m","messages":[{"role":"user","content":"go"},{"role":"assistant","content":null,"tool_calls":[{"id":"x","type":"function","function":{"name":"a","arguments":"{}"}}]},{"role":"tool","tool_call_id":"x","content":"3 degrees"}],` + oaiTools + `}`,
+			"results", Chat, `{"model":"m","messages":[{"role":"user","content":"go"},{"role":"assistant","content":null,"tool_calls":[{"id":"x","type":"function","function":{"name":"a","arguments":"{}"}}]},{"role":"tool","tool_call_id":"x","content":"3 degrees"}],` + oaiTools + `}`,
 			"The tools said: 3 degrees.",
 		},
 		{
-			"results", "anthropic", `{"model":"m","max_tokens":99,"messages":[{"role":"user","content":"go"},{"role":"assistant","content":[{"type":"tool_use","id":"x","name":"a","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"x","content":[{"type":"text","text":"3 degrees"}]}]}],` + antTools + `}`,
+			"results", Messages, `{"model":"m","max_tokens":99,"messages":[{"role":"user","content":"go"},{"role":"assistant","content":[{"type":"tool_use","id":"x","name":"a","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"x","content":[{"type":"text","text":"3 degrees"}]}]}],` + antTools + `}`,
 			"The tools said: 3 degrees.",
 		},
 		{
-			"another step", "openai", `{"model":"m+steps-2","messages":[{"role":"user","content":"go"},{"role":"assistant","content":null,"tool_calls":[{"id":"x","type":"function","function":{"name":"a","arguments":"{}"}}]},{"role":"tool","tool_call_id":"x","content":"3"}],` + oaiTools + `}`,
+			"another step", Chat, `{"model":"m+steps-2","messages":[{"role":"user","content":"go"},{"role":"assistant","content":null,"tool_calls":[{"id":"x","type":"function","function":{"name":"a","arguments":"{}"}}]},{"role":"tool","tool_call_id":"x","content":"3"}],` + oaiTools + `}`,
 			`a{"city":"Oslo ☀","unit":"c"} b{}`,
 		},
 		{
-			"schema", "openai", `{"model":"m","messages":[{"role":"user","content":"go"}],"response_format":{"type":"json_schema","json_schema":{"name":"r","strict":true,"schema":{"type":"object","properties":{"n":{"type":"integer","minimum":3},"l":{"type":"array","items":{"type":"boolean"}}},"required":["n","l"],"additionalProperties":false}}}}`,
+			"schema", Chat, `{"model":"m","messages":[{"role":"user","content":"go"}],"response_format":{"type":"json_schema","json_schema":{"name":"r","strict":true,"schema":{"type":"object","properties":{"n":{"type":"integer","minimum":3},"l":{"type":"array","items":{"type":"boolean"}}},"required":["n","l"],"additionalProperties":false}}}}`,
 			`{"l":[true],"n":3}`,
 		},
 		{
-			"schema", "anthropic", `{"model":"m","max_tokens":99,"messages":[{"role":"user","content":"go"}],"output_config":{"format":{"type":"json_schema","schema":{"type":"object","properties":{"n":{"$ref":"#/$defs/n"}},"$defs":{"n":{"enum":["one"]}},"additionalProperties":false}}}}`,
+			"schema", Messages, `{"model":"m","max_tokens":99,"messages":[{"role":"user","content":"go"}],"output_config":{"format":{"type":"json_schema","schema":{"type":"object","properties":{"n":{"$ref":"#/$defs/n"}},"$defs":{"n":{"enum":["one"]}},"additionalProperties":false}}}}`,
 			`{"n":"one"}`,
 		},
-		{"max tokens", "openai", `{"model":"m","max_tokens":2,"messages":[{"role":"user","content":"go on"}]}`, "You said: |length"},
-		{"max tokens", "anthropic", `{"model":"m","max_tokens":3,"messages":[{"role":"user","content":"go on"}]}`, "You said: go |max_tokens"},
-		{"stop", "openai", `{"model":"m","stop":"go","messages":[{"role":"user","content":"go on"}]}`, "You said: |stop"},
-		{"stop", "anthropic", `{"model":"m","max_tokens":9,"stop_sequences":["go"],"messages":[{"role":"user","content":"go on"}]}`, "You said: |stop_sequence"},
+		{"max tokens", Chat, `{"model":"m","max_tokens":2,"messages":[{"role":"user","content":"go on"}]}`, "You said: |length"},
+		{"max tokens", Messages, `{"model":"m","max_tokens":3,"messages":[{"role":"user","content":"go on"}]}`, "You said: go |max_tokens"},
+		{"stop", Chat, `{"model":"m","stop":"go","messages":[{"role":"user","content":"go on"}]}`, "You said: |stop"},
+		{"stop", Messages, `{"model":"m","max_tokens":9,"stop_sequences":["go"],"messages":[{"role":"user","content":"go on"}]}`, "You said: |stop_sequence"},
 	} {
 		t.Run(tc.vendor+"/"+tc.name, func(t *testing.T) {
 			r := readUnary(tc.vendor, ask(t, s, tc.vendor, tc.body).body)
@@ -104,26 +104,26 @@ func TestScriptedReplies(t *testing.T) {
 		Replies: map[string]Reply{"by-name": {Text: "named", Usage: &Usage{Input: 5, CacheRead: 40, CacheWrite: 10, Output: 30, Reasoning: 12}}},
 		Script: func(a Ask) *Reply {
 			if a.Model == "by-script" {
-				return &Reply{Text: a.Vendor + " " + a.Text}
+				return &Reply{Text: a.Dialect + " " + a.Text}
 			}
 			return nil
 		},
 	})
 	s.Enqueue(Reply{Text: "queued"}, Reply{Error: &Error{Status: 418, Type: "odd", Message: "no"}})
 	for _, want := range []string{"queued", "", "You said: Tell me something nice about Oslo please"} {
-		h := send(t, client(t), s, "openai", bodyFor("openai", "m", false), time.Second, nil)
-		if got := readUnary("openai", h.body); got.text != want || want == "" && (h.status != 418 || got.errorType != "odd") {
+		h := send(t, client(t), s, Chat, bodyFor(Chat, "m", false), time.Second, nil)
+		if got := readUnary(Chat, h.body); got.text != want || want == "" && (h.status != 418 || got.errorType != "odd") {
 			t.Errorf("got %d %q want %q", h.status, h.body, want)
 		}
 	}
-	if got := readUnary("anthropic", ask(t, s, "anthropic", bodyFor("anthropic", "by-script", false)).body).text; got != "anthropic Tell me something nice about Oslo please" {
+	if got := readUnary(Messages, ask(t, s, Messages, bodyFor(Messages, "by-script", false)).body).text; got != "anthropic-messages Tell me something nice about Oslo please" {
 		t.Errorf("script: got %q", got)
 	}
-	o, _ := decode(ask(t, s, "openai", bodyFor("openai", "by-name", false)).body)
+	o, _ := decode(ask(t, s, Chat, bodyFor(Chat, "by-name", false)).body)
 	if got, want := compact(at(o, "usage", "prompt_tokens")), json.Number("55"); got != want.String() || intAt(o, "usage", "prompt_tokens_details", "cached_tokens") != 40 {
 		t.Errorf("usage: got %s", compact(at(o, "usage")))
 	}
-	o, _ = decode(ask(t, s, "anthropic", bodyFor("anthropic", "by-name", false)).body)
+	o, _ = decode(ask(t, s, Messages, bodyFor(Messages, "by-name", false)).body)
 	if intAt(o, "usage", "input_tokens") != 5 || intAt(o, "usage", "cache_read_input_tokens") != 40 || intAt(o, "usage", "output_tokens_details", "thinking_tokens") != 12 {
 		t.Errorf("usage: got %s", compact(at(o, "usage")))
 	}
@@ -131,7 +131,7 @@ func TestScriptedReplies(t *testing.T) {
 
 func TestThinkingComesBackOnlyAsItWas(t *testing.T) {
 	s := start(t, Options{})
-	o, _ := decode(ask(t, s, "anthropic", bodyFor("anthropic", "m+think", false)).body)
+	o, _ := decode(ask(t, s, Messages, bodyFor(Messages, "m+think", false)).body)
 	thinking, sig := textAt(o, "content", 0, "thinking"), textAt(o, "content", 0, "signature")
 	back := func(text string) int {
 		body := compact(object{"model": "m", "max_tokens": 9, "messages": []any{
@@ -139,7 +139,7 @@ func TestThinkingComesBackOnlyAsItWas(t *testing.T) {
 			object{"role": "assistant", "content": []any{object{"type": "thinking", "thinking": text, "signature": sig}, object{"type": "text", "text": "yes"}}},
 			object{"role": "user", "content": "and?"},
 		}})
-		return send(t, client(t), s, "anthropic", body, time.Second, nil).status
+		return send(t, client(t), s, Messages, body, time.Second, nil).status
 	}
 	if got := back(thinking); got != 200 {
 		t.Errorf("unchanged: got %d want 200", got)
@@ -170,10 +170,10 @@ func TestNewestModelsTakeSystemTurns(t *testing.T) {
 	body := func(model string) string {
 		return `{"model":"` + model + `","max_tokens":9,"messages":[{"role":"user","content":"hi"},{"role":"system","content":"be brief"},{"role":"user","content":"and?"}]}`
 	}
-	if got := readUnary("anthropic", ask(t, s, "anthropic", body("claude-opus-5")).body).text; got != "You said: hi\nand?" {
+	if got := readUnary(Messages, ask(t, s, Messages, body("claude-opus-5")).body).text; got != "You said: hi\nand?" {
 		t.Errorf("got %q", got)
 	}
-	if h := send(t, client(t), s, "anthropic", body("claude-sonnet-4-5"), time.Second, nil); h.status != 400 {
+	if h := send(t, client(t), s, Messages, body("claude-sonnet-4-5"), time.Second, nil); h.status != 400 {
 		t.Errorf("older model: got %d want 400", h.status)
 	}
 }

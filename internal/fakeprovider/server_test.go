@@ -26,7 +26,7 @@ func TestJournalSeesCancellation(t *testing.T) {
 	s := start(t, Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	resp, err := client(t).Do(request(ctx, t, s, "anthropic", bodyFor("anthropic", "m+fault-stall", true)))
+	resp, err := client(t).Do(request(ctx, t, s, Messages, bodyFor(Messages, "m+fault-stall", true)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,9 +52,9 @@ func TestJournalSeesCancellation(t *testing.T) {
 func TestJournalRecordsRequests(t *testing.T) {
 	s := start(t, Options{})
 	c := client(t)
-	body := bodyFor("openai", "m", true)
+	body := bodyFor(Chat, "m", true)
 	for range 2 {
-		send(t, c, s, "openai", body, time.Second, func(r *http.Request) { r.Header.Set("X-Mark", "here") })
+		send(t, c, s, Chat, body, time.Second, func(r *http.Request) { r.Header.Set("X-Mark", "here") })
 	}
 	eventually(t, "done", func() bool { return !s.Last().Done.IsZero() })
 	seen := s.Requests()
@@ -76,7 +76,7 @@ func TestJournalKeepsTheLast(t *testing.T) {
 	s := start(t, Options{Keep: 4})
 	c := client(t)
 	for range 9 {
-		send(t, c, s, "openai", bodyFor("openai", "m", false), time.Second, nil)
+		send(t, c, s, Chat, bodyFor(Chat, "m", false), time.Second, nil)
 	}
 	if got := len(s.Requests()); got < 2 || got > 4 || s.Count() != 9 {
 		t.Errorf("got %d kept of %d want 2 to 4 of 9", got, s.Count())
@@ -89,7 +89,7 @@ func TestManyClientsAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
-			vendor := []string{"openai", "anthropic"}[i%2]
+			vendor := []string{Chat, Messages}[i%2]
 			for range 5 {
 				h := send(t, c, s, vendor, bodyFor(vendor, "m+chunks-20", i%3 == 0), 5*time.Second, nil)
 				if h.status != 200 || h.err != nil {
@@ -114,7 +114,7 @@ func TestCloseEndsWaitingFaults(t *testing.T) {
 	done := make(chan error, 3)
 	for _, kind := range []string{"hang", "deaf", "endless-1xx"} {
 		go func() {
-			resp, err := client(t).Do(request(t.Context(), t, s, "openai", bodyFor("openai", "m+fault-"+kind, true)))
+			resp, err := client(t).Do(request(t.Context(), t, s, Chat, bodyFor(Chat, "m+fault-"+kind, true)))
 			if err == nil {
 				_, err = io.ReadAll(resp.Body)
 				_ = resp.Body.Close()
@@ -145,12 +145,12 @@ func TestTLSSpeaksHTTP2(t *testing.T) {
 	for _, proto := range []string{"HTTP/2.0", "HTTP/1.1"} {
 		tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.CAPool()}, ForceAttemptHTTP2: proto == "HTTP/2.0"}
 		c := &http.Client{Transport: tr}
-		h := send(t, c, s, "anthropic", bodyFor("anthropic", "m", true), 2*time.Second, nil)
-		if r := readStream("anthropic", h.body); !r.done || h.err != nil || s.Last().Proto != proto {
+		h := send(t, c, s, Messages, bodyFor(Messages, "m", true), 2*time.Second, nil)
+		if r := readStream(Messages, h.body); !r.done || h.err != nil || s.Last().Proto != proto {
 			t.Errorf("%s: got %q %v over %s", proto, h.body, h.err, s.Last().Proto)
 		}
 		for _, kind := range []string{"reset", "reset-stream", "drop-stream", "close", "hang"} {
-			h := send(t, c, s, "anthropic", bodyFor("anthropic", "m+fault-"+kind, true), 300*time.Millisecond, nil)
+			h := send(t, c, s, Messages, bodyFor(Messages, "m+fault-"+kind, true), 300*time.Millisecond, nil)
 			if h.err == nil {
 				t.Errorf("%s %s: got a clean end, %q", proto, kind, h.body)
 			}

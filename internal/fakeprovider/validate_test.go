@@ -13,7 +13,7 @@ func TestWrongRequestsAreRefused(t *testing.T) {
 	user := `{"role":"user","content":"hi"}`
 	png := base64.StdEncoding.EncodeToString([]byte(pngBytes))
 	for vendor, cases := range map[string][][2]string{
-		"openai": {
+		Chat: {
 			{`{`, "could not parse"},
 			{`[]`, "could not parse"},
 			{`{"messages":[` + user + `]}`, "must provide a model"},
@@ -52,7 +52,7 @@ func TestWrongRequestsAreRefused(t *testing.T) {
 			{`{"model":"gpt-5","temperature":0.2,"messages":[` + user + `]}`, "Only the default (1) value"},
 			{`{"model":"gpt-4o","reasoning_effort":"low","messages":[` + user + `]}`, "'reasoning_effort' is not supported"},
 		},
-		"anthropic": {
+		Messages: {
 			{`{`, "not valid JSON"},
 			{`{"max_tokens":9,"messages":[` + user + `]}`, "model: Field required"},
 			{`{"model":"m","messages":[` + user + `]}`, "max_tokens: Field required"},
@@ -147,7 +147,7 @@ func TestKeysModelsAndPaths(t *testing.T) {
 			t.Errorf("%s: got %d %s want %d with %s", tc.name, tc.h.status, tc.h.body, tc.code, tc.want)
 		}
 	}
-	h := send(t, client(t), s, "openai", bodyFor("openai", "three", false), time.Second, func(r *http.Request) { r.Header.Set("Authorization", "Bearer right") })
+	h := send(t, client(t), s, Chat, bodyFor(Chat, "three", false), time.Second, func(r *http.Request) { r.Header.Set("Authorization", "Bearer right") })
 	if h.status != 404 || !strings.Contains(h.body, "The model `three` does not exist") {
 		t.Errorf("unknown model: got %d %s", h.status, h.body)
 	}
@@ -155,6 +155,6 @@ func TestKeysModelsAndPaths(t *testing.T) {
 
 func TestLaxAcceptsWhatCompatibleServersAccept(t *testing.T) {
 	s := start(t, Options{Lax: true})
-	ask(t, s, "openai", `{"model":"o3","max_tokens":5,"top_k":3,"messages":[{"role":"user","content":"hi","extra":1}]}`)
-	ask(t, s, "anthropic", `{"model":"claude-opus-5","max_tokens":5,"temperature":0.5,"foo":1,"messages":[{"role":"user","content":"hi"}]}`)
+	ask(t, s, Chat, `{"model":"o3","max_tokens":5,"top_k":3,"messages":[{"role":"user","content":"hi","extra":1}]}`)
+	ask(t, s, Messages, `{"model":"claude-opus-5","max_tokens":5,"temperature":0.5,"foo":1,"messages":[{"role":"user","content":"hi"}]}`)
 }
