@@ -1,0 +1,215 @@
+package provider
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// Problem is one thing wrong with facts.
+type Problem struct {
+	Path    string // dotted, with list items by number: "models.3.id"
+	Message string // what was found and what is wanted
+}
+
+// Error returns the problem with its place.
+func (p Problem) Error() string { return p.Path + ": " + p.Message }
+
+var (
+	word       = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+	// editPath is names with dots between them, "[]" after one that is a list.
+	editPath = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*(\[\])*(\.[A-Za-z_][A-Za-z0-9_-]*(\[\])*)*$`)
+)
+
+// Auths lists the ways in which a key can be shown to a service.
+func Auths() []string { return []string{"bearer", "x-api-key", "none"} }
+
+// Check returns what is wrong with f. Facts without problems can be used.
+func (f Facts) Check() []Problem {
+	c := &checker{}
+	if !slices.Contains(Auths(), f.Auth) {
+		c.bad("auth", "got %q, want one of %s", f.Auth, strings.Join(Auths(), ", "))
+	}
+	if f.KeyEnv != "" && !word.MatchString(f.KeyEnv) {
+		c.bad("key_env", "got %q, want the name of an environment variable", f.KeyEnv)
+	}
+	c.date("checked", f.Checked)
+	c.baseURL(f.BaseURL)
+	c.dialects(f)
+	c.headers(f.Headers)
+	for _, name := range slices.Sorted(maps.Keys(f.Edits)) {
+		if _, ok := f.Dialects[name]; !ok {
+			c.bad("edits."+string(name), "got edits of a dialect that the service does not speak")
+		}
+		c.edits("edits."+string(name), f.Edits[name])
+	}
+	for i, rule := range f.Errors {
+		c.rule("errors."+strconv.Itoa(i), rule)
+	}
+	c.models(f.Models)
+	return c.problems
+}
+
+// checker collects problems.
+type checker struct{ problems []Problem }
+
+func (c *checker) bad(path, format string, args ...any) {
+	c.problems = append(c.problems, Problem{path, fmt.Sprintf(format, args...)})
+}
+
+func (c *checker) date(path, text string) {
+	if _, err := time.Parse(time.DateOnly, text); text != "" && err != nil {
+		c.bad(path, "got %q, want a date as 2026-01-31", text)
+	}
+}
+
+// baseURL does not quote what it finds wrong: there may be a password in it.
+func (c *checker) baseURL(text string) {
+	u, err := url.Parse(text)
+	switch {
+	case text == "":
+		c.bad("base_url", "got none, want the address of the service's API")
+	case err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		c.bad("base_url", "got something else, want an address without user, query and fragment")
+	case u.Scheme != "https" && !(u.Scheme == "http" && IsPrivateHost(u.Hostname())):
+		c.bad("base_url", "got an address that is not https, want https: http is for loopback and private addresses")
+	}
+}
+
+// IsPrivateHost reports whether host names a place that is not on the internet: a
+// loopback or private address, a name without a dot, or one below a domain kept for
+// private use (RFC 6761, RFC 6762, RFC 8375, ICANN's "internal", and "svc", which
+// is how Kubernetes names its services).
+func IsPrivateHost(host string) bool {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.IsLoopback() || addr.IsPrivate()
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if !strings.Contains(host, ".") {
+		return host != ""
+	}
+	return slices.ContainsFunc([]string{".localhost", ".local", ".internal", ".home.arpa", ".svc"}, func(domain string) bool {
+		return strings.HasSuffix(host, domain)
+	})
+}
+
+func (c *checker) dialects(f Facts) {
+	known := []dialect.Name{dialect.OpenAIChat, dialect.AnthropicMessages}
+	if len(f.Dialects) == 0 {
+		c.bad("dialects", "got none, want at least one, as %s: /path", known[0])
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Dialects)) {
+		at := "dialects." + string(name)
+		if !slices.Contains(known, name) {
+			c.bad(at, "got dialect %q, want one of %v", name, known)
+		}
+		c.path(at, f.Dialects[name])
+	}
+	if f.ModelsPath != "" {
+		c.path("models_path", f.ModelsPath)
+	}
+}
+
+func (c *checker) path(at, text string) {
+	u, err := url.Parse(text)
+	if err != nil || !strings.HasPrefix(text, "/") || u.Host != "" || u.Path != text {
+		c.bad(at, "got %q, want a path below base_url that begins with /", text)
+	}
+}
+
+func (c *checker) headers(headers map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		if !headerName.MatchString(name) {
+			c.bad("headers", "got %q, want the name of a header", name)
+		}
+		if strings.ContainsFunc(headers[name], func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+			c.bad("headers."+name, "got a control character, want text on one line")
+		}
+	}
+}
+
+func (c *checker) edits(at string, e Edits) {
+	paths := slices.Concat(e.Drop, slices.Sorted(maps.Keys(e.Rename)), slices.Sorted(maps.Keys(e.Set)), slices.Sorted(maps.Keys(e.Cap)))
+	for _, path := range paths {
+		if !editPath.MatchString(path) {
+			c.bad(at, "got path %q, want names with dots between them, and [] for every element", path)
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(e.Rename)) {
+		if to := e.Rename[path]; !editPath.MatchString(to) || strings.ContainsAny(to, ".[") {
+			c.bad(at+".rename", "got %q, want the new last name alone", to)
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(e.Cap)) {
+		if most := e.Cap[path]; math.IsNaN(most) || math.IsInf(most, 0) {
+			c.bad(at+".cap", "got %v for %s, want a number", most, path)
+		}
+	}
+}
+
+func (c *checker) rule(at string, r ErrorRule) {
+	if r.Status == 0 && r.Type == "" && r.Code == "" && r.Prefix == "" {
+		c.bad(at, "got a rule that every error matches, want a status, type, code or message_prefix")
+	}
+	if r.Status != 0 && (r.Status < 200 || r.Status > 599) {
+		c.bad(at+".status", "got %d, want an HTTP status", r.Status)
+	}
+	if !slices.ContainsFunc(llm.Codes(), func(info llm.CodeInfo) bool { return info.Code == r.Class }) {
+		c.bad(at+".class", "got %q, want an error code", r.Class)
+	}
+}
+
+func (c *checker) models(models []Model) {
+	seen := map[string]bool{}
+	for i, m := range models {
+		at := "models." + strconv.Itoa(i)
+		if m.ID == "" || strings.ContainsFunc(m.ID, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			c.bad(at+".id", "got %q, want printable characters without spaces", m.ID)
+		}
+		if seen[m.ID] {
+			c.bad(at+".id", "got %q again, want each model once", m.ID)
+		}
+		seen[m.ID] = true
+		c.model(at, m)
+	}
+}
+
+func (c *checker) model(at string, m Model) {
+	switch {
+	case m.Window < 0:
+		c.bad(at+".context", "got %d, want a number of tokens", m.Window)
+	case m.MaxOutput < 0, m.Window > 0 && m.MaxOutput > m.Window:
+		c.bad(at+".max_output", "got %d, want a number of tokens up to context", m.MaxOutput)
+	}
+	if m.SameAs != "" {
+		if id, rest, ok := strings.Cut(m.SameAs, "/"); !ok || id == "" || rest == "" {
+			c.bad(at+".same_as", "got %q, want provider/model", m.SameAs)
+		}
+	}
+	if p := m.Price; p != nil {
+		for _, usd := range []float64{p.Input, p.Output, p.CacheRead, p.CacheWrite} {
+			if !(usd >= 0) || math.IsInf(usd, 0) {
+				c.bad(at+".price", "got %v, want USD per million tokens", usd)
+			}
+		}
+	}
+	c.date(at+".released", m.Released)
+	thinking := []llm.ThinkingControl{
+		llm.ThinkingUnknown, llm.ThinkingNone, llm.ThinkingEffort,
+		llm.ThinkingBudget, llm.ThinkingAdaptive, llm.ThinkingBoth,
+	}
+	if !slices.Contains(thinking, m.Thinking) {
+		c.bad(at+".thinking", "got %q, want one of %v", m.Thinking, thinking[1:])
+	}
+}

@@ -1,0 +1,180 @@
+package provider
+
+import (
+	"cmp"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+//go:embed */provider.yaml
+var files embed.FS
+
+// Catalog is the facts of services by their IDs, which are the names of their
+// folders. It is not to be changed.
+type Catalog map[string]Facts
+
+// Known returns the services this program knows. Each call reads them anew.
+func Known() Catalog {
+	names, err := fs.Glob(files, "*/provider.yaml")
+	if err != nil {
+		panic("BUG: provider: " + err.Error())
+	}
+	c := make(Catalog, len(names))
+	for _, name := range names {
+		data, err := files.ReadFile(name)
+		if err != nil {
+			panic("BUG: provider: " + err.Error())
+		}
+		facts, err := Parse(data, name)
+		if err != nil {
+			panic("BUG: " + err.Error())
+		}
+		c[path.Dir(name)] = facts
+	}
+	return c
+}
+
+// IDs lists the services by name.
+func (c Catalog) IDs() []string { return slices.Sorted(maps.Keys(c)) }
+
+// Facts returns what is known of a service; not if it is none of IDs.
+func (c Catalog) Facts(id string) (Facts, bool) {
+	f, ok := c[id]
+	return f, ok
+}
+
+// Parse reads the text of a provider.yaml, and says everything that is wrong with
+// it, each with its line. file is how errors name it.
+func Parse(data []byte, file string) (Facts, error) {
+	tree, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		return Facts{}, yamlError(file, err)
+	}
+	if len(tree.Docs) != 1 || tree.Docs[0].Body == nil {
+		return Facts{}, fmt.Errorf("%s: got %d documents, want one with facts", file, len(tree.Docs))
+	}
+	var f Facts
+	if err := yaml.NodeToValue(tree.Docs[0].Body, &f, yaml.Strict()); err != nil {
+		return Facts{}, yamlError(file, err)
+	}
+	lines := map[string]int{}
+	noteLines(lines, "", tree.Docs[0].Body)
+	var problems []error
+	for _, p := range f.Check() {
+		problems = append(problems, fmt.Errorf("%s:%d: %w", file, lineOf(lines, p.Path), p))
+	}
+	return f, errors.Join(problems...)
+}
+
+// yamlError says where a file cannot be read, and at an unknown key which one may
+// have been meant.
+func yamlError(file string, err error) error {
+	var at yaml.Error
+	if !errors.As(err, &at) || at.GetToken() == nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	hint := ""
+	var unknown *yaml.UnknownFieldError
+	if errors.As(err, &unknown) {
+		if key := nearest(unknown.Token.Value, keys(reflect.TypeFor[Facts]())); key != "" {
+			hint = fmt.Sprintf(" (did you mean %q?)", key)
+		}
+	}
+	return fmt.Errorf("%s:%d: %s%s", file, at.GetToken().Position.Line, at.GetMessage(), hint)
+}
+
+// noteLines notes the line of every key and list item under its dotted path.
+func noteLines(lines map[string]int, at string, n ast.Node) {
+	switch n := n.(type) {
+	case ast.MapNode:
+		for it := n.MapRange(); it.Next(); {
+			key := it.Key().GetToken()
+			below := join(at, key.Value)
+			lines[below] = key.Position.Line
+			noteLines(lines, below, it.Value())
+		}
+	case *ast.SequenceNode:
+		for i, item := range n.Values {
+			below := join(at, strconv.Itoa(i))
+			lines[below] = item.GetToken().Position.Line
+			noteLines(lines, below, item)
+		}
+	}
+}
+
+// lineOf is the line of path or of what is nearest above it.
+func lineOf(lines map[string]int, path string) int {
+	for path != "" {
+		if line, ok := lines[path]; ok {
+			return line
+		}
+		path = path[:max(strings.LastIndexByte(path, '.'), 0)]
+	}
+	return 1
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// keys lists the keys of a struct and of all below it.
+func keys(t reflect.Type) []string {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		return keys(t.Elem())
+	case reflect.Struct:
+	default:
+		return nil
+	}
+	var found []string
+	for i := range t.NumField() {
+		found = append(found, t.Field(i).Tag.Get("yaml"))
+		found = append(found, keys(t.Field(i).Type)...)
+	}
+	return found
+}
+
+// nearest returns the key in known that is most like got; "" if none is near.
+func nearest(got string, known []string) string {
+	best := slices.MinFunc(known, func(a, b string) int { return cmp.Compare(distance(got, a), distance(got, b)) })
+	if distance(got, best) > 1+len(got)/3 {
+		return ""
+	}
+	return best
+}
+
+// distance is how many letters are to be added, left out or changed to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
