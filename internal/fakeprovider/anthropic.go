@@ -5,12 +5,17 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
 
 // anthropic speaks Messages.
 type anthropic struct{}
+
+// noSamplingVersion is the version of the API that has no sampling parameters, nor citations in user
+// turns (https://platform.claude.com/docs/en/api/versioning).
+const noSamplingVersion = "2026-10-21"
 
 // sign makes the signature of a thinking text. Whoever changes the text breaks it.
 func sign(thinking string) string {
@@ -47,7 +52,7 @@ func (anthropic) authorize(s *Server, r *http.Request) *Error {
 		return fail(http.StatusUnauthorized, "authentication_error", "invalid x-api-key")
 	case r.Header.Get("Anthropic-Version") == "":
 		return fail(http.StatusBadRequest, "invalid_request_error", "anthropic-version: header is required")
-	case r.Header.Get("Anthropic-Version") != "2023-06-01" && r.Header.Get("Anthropic-Version") != "2023-01-01":
+	case !slices.Contains([]string{"2023-01-01", "2023-06-01", noSamplingVersion}, r.Header.Get("Anthropic-Version")):
 		return fail(http.StatusBadRequest, "invalid_request_error", "anthropic-version: \""+r.Header.Get("Anthropic-Version")+"\" is not a valid version")
 	}
 	return nil

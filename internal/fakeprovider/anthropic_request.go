@@ -28,6 +28,7 @@ type anthropicReader struct {
 	*check
 	s      *Server
 	body   object
+	newest bool // the request is of noSamplingVersion
 	ask    Ask
 	marks  int // cache_control markers
 	budget bool
@@ -41,8 +42,8 @@ type turn struct {
 	blocks []object
 }
 
-func (anthropic) read(s *Server, body object) (Ask, *Error) {
-	a := &anthropicReader{check: &check{lax: s.opts.Lax}, s: s, body: body, ask: Ask{Dialect: Messages, ToolChoice: "auto", Parallel: true, N: 1, Usage: true, Tokens: len(compact(body))/4 + 1}}
+func (anthropic) read(s *Server, h http.Header, body object) (Ask, *Error) {
+	a := &anthropicReader{newest: h.Get("Anthropic-Version") == noSamplingVersion, check: &check{lax: s.opts.Lax}, s: s, body: body, ask: Ask{Dialect: Messages, ToolChoice: "auto", Parallel: true, N: 1, Usage: true, Tokens: len(compact(body))/4 + 1}}
 	a.ask.Model, a.ask.markers = splitModel(str(body, "model"))
 	for _, key := range []string{"model", "max_tokens", "messages"} {
 		if _, ok := body[key]; !ok {
@@ -112,11 +113,12 @@ func (a *anthropicReader) params() {
 	}
 	a.mark(a.body)
 	a.output()
-	if a.lax || !noSampling.MatchString(a.ask.Model) {
-		return
-	}
 	for _, key := range []string{"temperature", "top_p", "top_k"} {
-		if has(a.body, key) {
+		switch {
+		case a.lax || !has(a.body, key):
+		case a.newest:
+			a.extra(key)
+		case noSampling.MatchString(a.ask.Model):
 			a.fail("", "", "`%s` is deprecated for this model.", key)
 		}
 	}
@@ -392,6 +394,9 @@ func (a *anthropicReader) block(at, role string, b object) {
 	switch kind {
 	case "text":
 		a.textBlock("messages", at, b)
+		if a.newest && role == "user" && len(list(b, "citations")) > 0 {
+			a.extra(at + ".text.citations")
+		}
 	case "image", "document":
 		a.source(at, kind, b)
 	case "thinking", "redacted_thinking":

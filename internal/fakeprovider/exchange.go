@@ -20,7 +20,7 @@ type vendor interface {
 	noRoute(method, path string, known bool) *Error
 	missingModel(model string) *Error
 	notJSON(err error) *Error
-	read(s *Server, body object) (Ask, *Error)
+	read(s *Server, h http.Header, body object) (Ask, *Error)
 	models(names []string, id string) (string, *Error)
 	header(h http.Header, number int64)
 	errorBody(e *Error, number int64) []byte
@@ -72,7 +72,7 @@ func (x *exchange) answer(body []byte) *plan {
 		return x.refusal(x.vendor.notJSON(err))
 	}
 	var e *Error
-	x.ask, e = x.vendor.read(x.s, o)
+	x.ask, e = x.vendor.read(x.s, x.r.Header, o)
 	x.s.journal.note(x.seen, func(s *Seen) { s.Model, s.Stream = str(o, "model"), x.ask.Stream })
 	switch {
 	case e != nil:

@@ -23,7 +23,7 @@ type openaiReader struct {
 	ask  Ask
 }
 
-func (openai) read(s *Server, body object) (Ask, *Error) {
+func (openai) read(s *Server, _ http.Header, body object) (Ask, *Error) {
 	o := &openaiReader{check: &check{lax: s.opts.Lax}, body: body, ask: Ask{Dialect: Chat, ToolChoice: "auto", Parallel: true, N: 1, Tokens: len(compact(body))/4 + 1}}
 	o.ask.Model, o.ask.markers = splitModel(str(body, "model"))
 	if str(body, "model") == "" {

@@ -135,6 +135,7 @@ func TestKeysModelsAndPaths(t *testing.T) {
 		{"no key", do("POST", "/v1/messages", version, v), 401, `{"type":"error","error":{"type":"authentication_error","message":"x-api-key header is required"},"request_id":"req_`},
 		{"wrong key", do("POST", "/v1/messages", version, v, "X-Api-Key", "wrong"), 401, "invalid x-api-key"},
 		{"no version", do("POST", "/v1/messages", "X-Api-Key", "right"), 400, "anthropic-version: header is required"},
+		{"unknown version", do("POST", "/v1/messages", "X-Api-Key", "right", version, "2026-10-22"), 400, "is not a valid version"},
 		{"models", do("GET", "/v1/models", "Authorization", "Bearer right"), 200, `{"object":"list","data":[{"id":"one","object":"model"`},
 		{"model", do("GET", "/v1/models/two", "Authorization", "Bearer right"), 200, `{"id":"two"`},
 		{"no model", do("GET", "/v1/models/three", "Authorization", "Bearer right"), 404, "model_not_found"},
@@ -157,4 +158,22 @@ func TestLaxAcceptsWhatCompatibleServersAccept(t *testing.T) {
 	s := start(t, Options{Lax: true})
 	ask(t, s, Chat, `{"model":"o3","max_tokens":5,"top_k":3,"messages":[{"role":"user","content":"hi","extra":1}]}`)
 	ask(t, s, Messages, `{"model":"claude-opus-5","max_tokens":5,"temperature":0.5,"foo":1,"messages":[{"role":"user","content":"hi"}]}`)
+}
+
+func TestNewestVersionHasNoSampling(t *testing.T) {
+	s := start(t, Options{})
+	for _, tc := range []struct {
+		version, body string
+		code          int
+	}{
+		{"2023-06-01", `{"model":"m","max_tokens":5,"temperature":1,"messages":[{"role":"user","content":"hi"}]}`, 200},
+		{"2026-10-21", `{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}`, 200},
+		{"2026-10-21", `{"model":"m","max_tokens":5,"temperature":1,"messages":[{"role":"user","content":"hi"}]}`, 400},
+		{"2026-10-21", `{"model":"m","max_tokens":5,"messages":[{"role":"user","content":[{"type":"text","text":"hi","citations":[{"type":"char_location"}]}]}]}`, 400},
+	} {
+		h := send(t, client(t), s, Messages, tc.body, time.Second, func(r *http.Request) { r.Header.Set("Anthropic-Version", tc.version) })
+		if h.status != tc.code {
+			t.Errorf("version %s: %s: got %d %s want %d", tc.version, tc.body, h.status, h.body, tc.code)
+		}
+	}
 }
