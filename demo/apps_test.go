@@ -1,0 +1,83 @@
+package demo
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/understudy-ai/understudy/internal/fakeprovider"
+)
+
+// direct serves the applications from the vendors themselves, each under its own name, so that they can be seen to
+// notice what a gateway would let through.
+func direct(t *testing.T) ([]*clientApp, []*vendor) {
+	t.Helper()
+	openAI, anthropic := newVendors()
+	vendors := map[bool]*vendor{true: openAI, false: anthropic}
+	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := vendors[r.URL.Path == chat{}.path()]
+		r.Header.Set("Authorization", "Bearer "+vendorKey)
+		r.Header.Set("X-Api-Key", vendorKey)
+		w.Header().Set(targetHeader, v.name+"/"+largeModel)
+		v.server.ServeHTTP(w, r)
+	}))
+	apps := newApps(gateway.URL, openAI, anthropic)
+	for _, a := range apps {
+		a.model = largeModel
+	}
+	t.Cleanup(func() {
+		for _, a := range apps {
+			a.close()
+		}
+		openAI.server.Close()
+		anthropic.server.Close()
+		gateway.Close()
+	})
+	return apps, []*vendor{openAI, anthropic}
+}
+
+// TestAppsAreContentWithAHealthyVendor shows that the applications' checks are no stricter than the vendors.
+func TestAppsAreContentWithAHealthyVendor(t *testing.T) {
+	apps, _ := direct(t)
+	for _, a := range apps {
+		got, err := a.ask(t.Context(), "cue 1")
+		if err != nil || got.vendor != a.lead || got.waited < thinkingTime {
+			t.Errorf("%s: got %+v and error %v, want an answer of %s after %v", a.title, got, err, a.lead, thinkingTime)
+		}
+	}
+}
+
+// TestAppsNoticeFaults breaks the vendors with nothing between them and the applications. Whatever is no whole answer
+// must be noticed; otherwise the demo could not tell a gateway that hides faults from one that hands them on.
+func TestAppsNoticeFaults(t *testing.T) {
+	apps, _ := direct(t)
+	for _, info := range fakeprovider.Faults() {
+		if info.Want == fakeprovider.Serve || info.Slow || info.ServerWide {
+			continue
+		}
+		t.Run(info.Kind, func(t *testing.T) {
+			for _, a := range apps {
+				f := fault{unary: info.Unary, stream: info.Stream}
+				if !f.strikes(a) || info.Dialect != "" && (info.Dialect == fakeprovider.Chat) != (a.api == chat{}) {
+					continue
+				}
+				broken := *a
+				broken.http = &http.Client{Transport: faulty{a.http.Transport, info.Kind}}
+				if got, err := broken.ask(t.Context(), "cue 1"); err == nil && info.Kind != "keepalive-race" {
+					t.Errorf("%s: got %+v, want an error", a.title, got)
+				}
+			}
+		})
+	}
+}
+
+// faulty asks the vendor for a fault.
+type faulty struct {
+	http.RoundTripper
+	kind string
+}
+
+func (f faulty) RoundTrip(r *http.Request) (*http.Response, error) {
+	r.Header.Set(fakeprovider.FaultHeader, f.kind)
+	return f.RoundTripper.RoundTrip(r)
+}

@@ -1,0 +1,54 @@
+package demo
+
+import "github.com/understudy-ai/understudy/internal/fakeprovider"
+
+// fault is one way in which a vendor is broken. All strike before the first content of an answer.
+type fault struct {
+	kind  string // of package fakeprovider
+	title string // in words, at most titleWidth characters
+	// unary and stream say which answers it strikes.
+	unary, stream bool
+}
+
+// titleWidth keeps the table of the results within 80 columns.
+const titleWidth = 30
+
+// script returns the faults of the show in their order.
+func script() []fault {
+	faults := []fault{
+		{kind: "refused", title: "connection refused"},
+		{kind: "reset", title: "connection reset"},
+		{kind: "internal-500", title: "500 server error"},
+		{kind: "unavailable-retry-503", title: "503 with Retry-After"},
+		{kind: "overloaded-529", title: "529 overloaded"},
+		{kind: "rate-429-seconds", title: "429 rate limit"},
+		{kind: "quota-429", title: "429 quota spent"},
+		{kind: "auth-401", title: "401 key revoked"},
+		{kind: "hang", title: "hangs, no headers"},
+		{kind: "error-200", title: "200 with an error inside"},
+		{kind: "html-200", title: "200 with an HTML page"},
+		{kind: "invalid-json", title: "invalid JSON (not streamed)"},
+		{kind: "short-length", title: "answer cut off (not streamed)"},
+		{kind: "eof-start", title: "stream ends before content"},
+		{kind: "overloaded-start", title: "stream fails before content"},
+		{kind: "pings-only", title: "stream of pings, no content"},
+	}
+	known := map[string]fakeprovider.Info{}
+	for _, info := range fakeprovider.Faults() {
+		known[info.Kind] = info
+	}
+	for i := range faults {
+		info, ok := known[faults[i].kind]
+		if !ok {
+			panic("BUG: no fault of kind " + faults[i].kind)
+		}
+		faults[i].unary, faults[i].stream = info.Unary, info.Stream
+	}
+	return faults
+}
+
+// strikes reports whether the answers an application waits for can be struck while its lead is
+// broken this way.
+func (f *fault) strikes(a *clientApp) bool {
+	return a.stream && f.stream || !a.stream && f.unary
+}

@@ -1,0 +1,68 @@
+package demo
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// Result is what the applications saw in a run.
+type Result struct {
+	Seconds    float64  `json:"seconds"`
+	FirstToken float64  `json:"first_token_ms"` // how long the gateway waited for a vendor
+	Requests   int      `json:"requests"`
+	Failures   int      `json:"failures"`
+	Faults     []Row    `json:"faults"`   // in the order of the script
+	NoFault    Row      `json:"no_fault"` // requests that no fault could strike
+	Problems   []string `json:"problems"` // the first failures in words; empty without any
+}
+
+// Row is the requests that met one fault.
+type Row struct {
+	Fault      string `json:"fault"` // its kind; empty for none
+	Title      string `json:"title"` // in words
+	Requests   int    `json:"requests"`
+	Lead       int    `json:"lead"`       // answered by the model's lead
+	Understudy int    `json:"understudy"` // answered by its understudy
+	Failures   int    `json:"failures"`   // seen by a client
+	// AddedMedian and AddedP99 are how many milliseconds longer than usual the answers took, against
+	// the median of the same application's requests that met no fault: to the first content of a
+	// stream, to the end of an answer that is not streamed. They are 0 without answers.
+	AddedMedian float64 `json:"added_median_ms"`
+	AddedP99    float64 `json:"added_p99_ms"`
+}
+
+// printTable writes the result as a table by fault, and what it shows in words.
+func (r *Result) printTable(w io.Writer, p palette) {
+	fmt.Fprintf(w, "\n%-*s %8s %6s %11s %9s  %s\n", titleWidth, "", "", "served", "served by", "client", "added ms")
+	fmt.Fprintf(w, "%-*s %8s %6s %11s %9s %6s %5s\n", titleWidth, "fault of the lead", "requests", "lead", "understudy", "failures", "median", "p99")
+	for _, row := range r.Faults {
+		row.print(w, p)
+	}
+	r.NoFault.print(w, p)
+	all := Row{Title: "all", Requests: r.Requests, Lead: r.NoFault.Lead, Understudy: r.NoFault.Understudy, Failures: r.Failures}
+	for _, row := range r.Faults {
+		all.Lead += row.Lead
+		all.Understudy += row.Understudy
+	}
+	fmt.Fprintf(w, "%-*s %8d %6d %11d %s\n\n", titleWidth, all.Title, all.Requests, all.Lead, all.Understudy, p.failures(all.Failures, 9))
+	fmt.Fprintln(w, r.verdict())
+	for _, problem := range r.Problems {
+		fmt.Fprintln(w, "  "+problem)
+	}
+}
+
+func (r *Row) print(w io.Writer, p palette) {
+	fmt.Fprintf(w, "%-*s %8d %6d %11d %s %6.0f %5.0f\n",
+		titleWidth, r.Title, r.Requests, r.Lead, r.Understudy, p.failures(r.Failures, 9), r.AddedMedian, r.AddedP99)
+}
+
+// verdict is the result in a sentence.
+func (r *Result) verdict() string {
+	struck := r.Requests - r.NoFault.Requests
+	met := strconv.Itoa(struck) + " of " + strconv.Itoa(r.Requests) + " requests met a broken lead in one of " + strconv.Itoa(len(r.Faults)) + " ways"
+	if r.Failures == 0 {
+		return met + "; every client got a whole and correct answer, and none saw a failure."
+	}
+	return met + "; " + strconv.Itoa(r.Failures) + " clients saw a failure, the first of them:"
+}
