@@ -38,7 +38,9 @@ func (c *Collector) Add(e Event) {
 		c.resp.Usage = e.Usage
 	case EventEnd:
 		c.ended = true
-	case EventPartEnd, EventPing:
+	case EventPartEnd:
+		c.settle(e)
+	case EventPing:
 	}
 	for dialect, members := range e.Extra {
 		for _, m := range members {
@@ -62,6 +64,17 @@ func (c *Collector) delta(e Event) {
 	}
 	if e.Delta.Citation != nil {
 		p.Citations = append(p.Citations, *e.Delta.Citation)
+	}
+}
+
+// settle takes back an issuer that was said at the start of thinking which then came without a signature.
+func (c *Collector) settle(e Event) {
+	place, ok := c.places[[2]int{e.Choice, e.Index}]
+	if !ok {
+		return
+	}
+	if t := c.choice(e.Choice).Parts[place].Thinking; t != nil && t.Signature == "" && t.Sealed == "" {
+		t.Issuer = ""
 	}
 }
 
