@@ -1,0 +1,262 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/understudy-ai/understudy/llm"
+)
+
+const authNone = "none"
+
+// checker finds what is wrong with a config that could be decoded.
+type checker struct {
+	config   *Config
+	catalog  Catalog
+	problems Problems
+	failed   map[string]bool // the paths that could not be decoded
+}
+
+// bad reports a problem where path stands, unless decoding found one there.
+func (k *checker) bad(path, hint, format string, args ...any) {
+	if !k.failed[path] {
+		k.problems = append(k.problems, k.config.Problem(path, fmt.Sprintf(format, args...), hint))
+	}
+}
+
+func (k *checker) check() {
+	k.listeners()
+	k.access()
+	if len(k.config.Providers) == 0 {
+		k.bad("providers", "for example: "+k.example(), "got no providers, want at least one")
+	}
+	for i := range k.config.Providers {
+		k.provider(&k.config.Providers[i])
+	}
+	for i := range k.config.Models {
+		k.model(&k.config.Models[i])
+	}
+	k.between("drain", k.config.Drain, 0, 24*time.Hour)
+	k.limits()
+}
+
+// example is a line that would mend a config without providers.
+func (k *checker) example() string {
+	ids := k.catalog.IDs()
+	if len(ids) == 0 {
+		return "providers: {local: {base_url: http://127.0.0.1:8000, key: none}}"
+	}
+	facts, _ := k.catalog.Facts(ids[0])
+	return "providers: {" + ids[0] + ": {key: env:" + facts.KeyEnv + "}}"
+}
+
+func (k *checker) listeners() {
+	c := k.config
+	for _, l := range []struct{ path, address string }{{"listen", c.Listen}, {"admin", c.Admin}} {
+		host, port, err := net.SplitHostPort(l.address)
+		if n, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil || n > 65535 {
+			k.bad(l.path, "", "%s: got %s, want host:port, such as 127.0.0.1:8080", l.path, quote(l.address))
+			continue
+		}
+		if !isLoopback(host) {
+			k.bad(l.path, "", "%s: got %s; this version has no access keys: listen on a loopback address, such as 127.0.0.1:%s",
+				l.path, quote(l.address), port)
+		}
+	}
+	if _, port, err := net.SplitHostPort(c.Listen); err == nil && c.Listen == c.Admin && port != "0" {
+		at := "admin"
+		if _, given := c.at[at]; !given {
+			at = "listen"
+		}
+		k.bad(at, "", "%s: got %s for listen and admin, want two addresses", at, quote(c.Listen))
+	}
+}
+
+func (k *checker) access() {
+	if !k.config.Access.Anonymous {
+		k.bad("access.anonymous", "", "access.anonymous: got false; this version has no access keys: leave it true and listen on a loopback address")
+	}
+}
+
+func (k *checker) provider(p *Provider) {
+	path := "providers." + p.Name
+	if !isProviderName(p.Name) {
+		k.bad(path, "", "got provider name %s, want up to 64 letters, digits, dots, dashes or underscores", quote(p.Name))
+		return
+	}
+	if _, ok := k.catalog.Facts(p.Use); !ok && p.Use != "" {
+		k.bad(path+".use", didYouMean(p.Use, k.catalog.IDs()), "%s.use: got %s, want one of %s",
+			path, quote(p.Use), strings.Join(k.catalog.IDs(), ", "))
+		return
+	}
+	if p.Use == "" && p.Facts.BaseURL == "" && len(p.Facts.Dialects) == 0 {
+		k.bad(path, cmp.Or(didYouMean(p.Name, k.catalog.IDs()), "say what it is: use: "+strings.Join(k.catalog.IDs(), " or ")),
+			"got a provider %s that is not known and says neither use nor base_url", quote(p.Name))
+		return
+	}
+	if p.Key == (Key{}) {
+		k.bad(path+".key", "", "%s: got no key, want key: env:NAME, file:/path or none", path)
+	}
+	k.facts(p, path)
+}
+
+// facts checks what the facts and the user made together.
+func (k *checker) facts(p *Provider, path string) {
+	k.baseURL(p.Facts.BaseURL, path+".base_url")
+	for _, name := range slices.Sorted(maps.Keys(p.Facts.Headers)) {
+		if carriesKey(name) {
+			k.bad(path+".headers."+name, "use key: instead", "%s.headers: got %s, want no credentials here", path, quote(name))
+		}
+	}
+}
+
+// carriesKey reports whether a header is one that credentials are sent in.
+func carriesKey(header string) bool {
+	name := strings.ToLower(header)
+	return strings.Contains(name, "auth") || strings.Contains(name, "key") || strings.Contains(name, "token") || name == "cookie"
+}
+
+// baseURL wants https, or http to a host that is not reached over the internet.
+func (k *checker) baseURL(text, path string) {
+	u, err := url.Parse(text)
+	switch {
+	case text == "":
+		k.bad(path, "", "%s: got none, want the address of the service's API, such as http://127.0.0.1:8000/v1", path)
+	case err != nil || u.Host == "" || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
+		k.bad(path, "", "%s: got something else, want an address that begins with https:// or http://", path)
+	case u.User != nil:
+		k.bad(path, "use key: instead", "%s: got a user or password in the address, want none", path)
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		k.bad(path, "", "%s: got an address with a query or fragment, want none", path)
+	case u.Scheme == "http" && !isPrivate(u.Hostname()):
+		k.bad(path, "", "%s: got http to %s, want https: http is for loopback and private addresses", path, quote(u.Hostname()))
+	}
+}
+
+func (k *checker) model(m *Model) {
+	path := "models." + m.Name
+	if !isModelName(m.Name) {
+		k.bad(path, "", "got model name %s, want 1 to 256 printable ASCII characters without spaces", quote(m.Name))
+	}
+	if m.Lead == (Target{}) {
+		k.bad(path+".lead", "", "%s: got no lead, want lead: provider/model", path)
+	} else {
+		k.target(m.Lead, path+".lead")
+	}
+	seen := []Target{m.Lead}
+	for i, t := range m.Understudies {
+		at := path + ".understudies." + strconv.Itoa(i)
+		switch {
+		case k.failed[at]:
+		case slices.Contains(seen, t):
+			k.bad(at, "", "%s.understudies: got %s again, want each target once", path, quote(t.String()))
+		default:
+			k.target(t, at)
+		}
+		seen = append(seen, t)
+	}
+	if m.Loss != "" && !m.Loss.Valid() {
+		all := []string{string(llm.LossStrict), string(llm.LossReport), string(llm.LossLenient)}
+		k.bad(path+".loss", didYouMean(string(m.Loss), all), "%s.loss: got %s, want one of %s", path, quote(string(m.Loss)), strings.Join(all, ", "))
+	}
+	k.timeouts(m.Timeouts, path+".timeouts")
+}
+
+func (k *checker) target(t Target, path string) {
+	if _, ok := k.config.Provider(t.Provider); ok {
+		return
+	}
+	names := make([]string, len(k.config.Providers))
+	for i, p := range k.config.Providers {
+		names[i] = p.Name
+	}
+	k.bad(path, didYouMean(t.Provider, names), "got target %s, want its provider among those configured: %s", quote(t.String()), strings.Join(names, ", "))
+}
+
+func (k *checker) timeouts(t Timeouts, path string) {
+	for _, phase := range []struct {
+		name string
+		d    time.Duration
+	}{
+		{"connect", t.Connect}, {"first_token", t.FirstToken}, {"answer", t.Answer}, {"stall", t.Stall}, {"total", t.Total},
+	} {
+		at := path + "." + phase.name
+		if _, given := k.config.at[at]; !given {
+			continue
+		}
+		most := 24 * time.Hour
+		if t.Total > 0 && phase.name != "total" {
+			most = min(most, t.Total) // no phase outlasts the call
+		}
+		k.between(at, phase.d, time.Millisecond, most)
+	}
+}
+
+func (k *checker) limits() {
+	l := k.config.Limits
+	if l.Body < 1<<10 || l.Body > 1<<30 {
+		k.bad("limits.body", "", "limits.body: got %s, want 1KiB to 1GiB", l.Body)
+	}
+	k.between("limits.body_timeout", l.BodyTimeout, time.Second, time.Hour)
+	k.between("limits.heartbeat", l.Heartbeat, time.Second, time.Hour)
+	k.between("limits.write_timeout", l.WriteTimeout, time.Second, time.Hour)
+}
+
+func (k *checker) between(path string, got, least, most time.Duration) {
+	if got < least || got > most {
+		k.bad(path, "", "%s: got %s, want %s to %s", path, brief(got), brief(least), brief(most))
+	}
+}
+
+// brief writes a duration as people do: 10m, not 10m0s.
+func brief(d time.Duration) string {
+	s := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(s, zero) {
+			s = s[:len(s)-2]
+		}
+	}
+	return s
+}
+
+// isLoopback reports whether a listener on host is reached from this machine only.
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+// isPrivate reports whether host names a place that is not on the internet: a
+// loopback or private address, a name without a dot, or one below a domain kept for
+// private use (RFC 6761, RFC 6762, RFC 8375, ICANN's "internal", and "svc", which
+// is how Kubernetes names its services).
+func isPrivate(host string) bool {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		addr = addr.Unmap()
+		return addr.IsLoopback() || addr.IsPrivate()
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if !strings.Contains(host, ".") {
+		return true
+	}
+	return slices.ContainsFunc([]string{".localhost", ".local", ".internal", ".home.arpa", ".svc"}, func(domain string) bool {
+		return strings.HasSuffix(host, domain)
+	})
+}
+
+// Private reports whether the provider's base_url names a place that is not on the
+// internet, so that connections to private addresses are meant.
+func (p *Provider) Private() bool {
+	u, err := url.Parse(p.Facts.BaseURL)
+	return err == nil && isPrivate(u.Hostname())
+}

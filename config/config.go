@@ -1,0 +1,158 @@
+// Package config is the shape of the config file: plain structs whose comments
+// are the reference, their defaults, and the checks that need nothing but the
+// file. Every problem of a file is reported at once, each with its line and what
+// is wanted instead. The package holds data only: it reads no key, opens no
+// connection and builds nothing.
+package config
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
+)
+
+// DefaultPath is where the config file is looked for when none is named.
+const DefaultPath = "understudy.yaml"
+
+// Config is the whole file.
+type Config struct {
+	// Listen is the address of the client APIs: a loopback address and a port.
+	// 127.0.0.1:8080 if not given; port 0 takes a free one.
+	Listen string `yaml:"listen"`
+	// Admin is the address of /healthz and /readyz, never the same as Listen.
+	// 127.0.0.1:8081 if not given.
+	Admin string `yaml:"admin"`
+	// Providers are the services that run models, by a name of your choice (letters,
+	// digits, ".", "_" and "-"). At least one is wanted.
+	Providers []Provider `yaml:"providers"`
+	// Models are the names that clients ask for, each with what serves it. A model
+	// not named here can still be asked for as provider/model.
+	Models []Model `yaml:"models"`
+	Access Access  `yaml:"access"`
+	// Drain is how long running calls may take to finish when the gateway is
+	// stopped: 0s to 24h, 15m if not given.
+	Drain  time.Duration `yaml:"drain"`
+	Limits Limits        `yaml:"limits"`
+
+	file string              // as it was named; empty without a file
+	at   map[string]position // of keys and list items, by their path
+}
+
+// Provider is a service and how it is used.
+type Provider struct {
+	Name string `yaml:",name"`
+	// Use names the known service whose facts apply; if not given, the one of the
+	// provider's own name, if there is one.
+	Use string `yaml:"use"`
+	// Key says where the service's key is: env:NAME, file:/path, or none. If not
+	// given, it is in the variable the service's documentation uses.
+	Key Key `yaml:"key"`
+	// Facts are the keys of a provider.yaml. What is given here replaces what is
+	// known of the service; maps are merged key by key, models by id.
+	Facts provider.Facts `yaml:",inline"`
+}
+
+// Model is a name that clients ask for and what serves it.
+type Model struct {
+	// Name is 1 to 256 printable ASCII characters without spaces.
+	Name string `yaml:",name"`
+	// Lead is the target that normally serves the model, as provider/model.
+	Lead Target `yaml:"lead"`
+	// Understudies are the standbys in the order in which they are tried, none twice.
+	Understudies []Target `yaml:"understudies"`
+	Timeouts     Timeouts `yaml:"timeouts"`
+	// Loss says what a translation may lose: strict refuses what may change the
+	// answer, report (if not given) reports it and refuses what code depends on,
+	// lenient reports that too.
+	Loss llm.LossPolicy `yaml:"loss"`
+}
+
+// Timeouts bound a call phase by phase, each from 1ms to 24h and none longer than
+// Total. What is not given is as in the comment.
+type Timeouts struct {
+	// Connect bounds dialling and the TLS handshake of an attempt: 2s.
+	Connect time.Duration `yaml:"connect"`
+	// FirstToken bounds a streaming attempt until its first content: 60s.
+	FirstToken time.Duration `yaml:"first_token"`
+	// Answer bounds an attempt that is not streamed; if not given, each attempt has
+	// an equal share of what is left of Total.
+	Answer time.Duration `yaml:"answer"`
+	// Stall bounds the time without progress in a stream: 30s.
+	Stall time.Duration `yaml:"stall"`
+	// Total bounds the call, all attempts together: 10m.
+	Total time.Duration `yaml:"total"`
+}
+
+// Access says who may call.
+type Access struct {
+	// Anonymous lets everybody call who reaches the listener, which is then a
+	// loopback address. It is true if not given; this version has no access keys, so
+	// it cannot be false.
+	Anonymous bool `yaml:"anonymous"`
+}
+
+// Limits bound what one client may cost. They are read at the start; a reload
+// does not change them.
+type Limits struct {
+	// Body is the size of a request's body, as a number with KiB, MiB or GiB: 64MiB,
+	// at most 1GiB.
+	Body Size `yaml:"body"`
+	// BodyTimeout is how long a body may take to arrive: 60s.
+	BodyTimeout time.Duration `yaml:"body_timeout"`
+	// Heartbeat is the silence after which a streaming client is sent a sign of
+	// life: 10s.
+	Heartbeat time.Duration `yaml:"heartbeat"`
+	// WriteTimeout is how long a client may refuse to read: 30s.
+	WriteTimeout time.Duration `yaml:"write_timeout"`
+}
+
+// Default is the configuration without a file: every service of catalog is
+// enabled whose usual key variable is set to something.
+func Default(catalog Catalog, lookup func(string) (string, bool)) *Config {
+	c := defaults()
+	for _, id := range catalog.IDs() {
+		facts, _ := catalog.Facts(id)
+		if v, ok := lookup(facts.KeyEnv); ok && strings.TrimSpace(v) != "" {
+			c.Providers = append(c.Providers, Provider{Name: id, Use: id, Key: Key{Env: facts.KeyEnv}, Facts: facts})
+		}
+	}
+	return c
+}
+
+// defaults is the configuration of an empty file, not yet checked.
+func defaults() *Config {
+	return &Config{
+		Listen: "127.0.0.1:8080",
+		Admin:  "127.0.0.1:8081",
+		Access: Access{Anonymous: true},
+		Drain:  15 * time.Minute,
+		Limits: Limits{
+			Body: 64 << 20, BodyTimeout: 60 * time.Second,
+			Heartbeat: 10 * time.Second, WriteTimeout: 30 * time.Second,
+		},
+		at: map[string]position{},
+	}
+}
+
+// Provider finds a provider by its name.
+func (c *Config) Provider(name string) (*Provider, bool) {
+	i := slices.IndexFunc(c.Providers, func(p Provider) bool { return p.Name == name })
+	if i < 0 {
+		return nil, false
+	}
+	return &c.Providers[i], true
+}
+
+// Problem says something about the place in the file where path stands
+// ("providers.acme.key"), or its nearest parent.
+func (c *Config) Problem(path, message, hint string) Problem {
+	at, ok := c.at[path]
+	for !ok && path != "" {
+		path = path[:max(strings.LastIndexByte(path, '.'), 0)]
+		at, ok = c.at[path]
+	}
+	return Problem{File: c.file, Line: at.line, Column: at.column, Message: message, Hint: hint}
+}

@@ -1,0 +1,348 @@
+package config
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
+)
+
+var update = flag.Bool("update", false, "write the problems found into testdata/*.bad.yaml")
+
+// catalog knows two services.
+type catalog struct{}
+
+func (catalog) IDs() []string { return []string{"openai", "anthropic"} }
+
+func (catalog) Facts(id string) (provider.Facts, bool) {
+	switch id {
+	case "openai":
+		return provider.Facts{
+			Name: "OpenAI", KeyEnv: "OPENAI_API_KEY", Auth: "bearer", BaseURL: "https://api.openai.com/v1",
+			Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/chat/completions"},
+			Models: []provider.Model{
+				{ID: "gpt-5", Window: 400000, Price: &provider.Price{Input: 1.25, Output: 10}, Thinking: llm.ThinkingEffort},
+				{ID: "gpt-4o", Window: 128000},
+			},
+		}, true
+	case "anthropic":
+		return provider.Facts{
+			Name: "Anthropic", KeyEnv: "ANTHROPIC_API_KEY", Auth: "x-api-key", BaseURL: "https://api.anthropic.com",
+			Dialects: map[dialect.Name]string{dialect.AnthropicMessages: "/v1/messages"},
+			Headers:  map[string]string{"anthropic-version": "2023-06-01"},
+		}, true
+	}
+	return provider.Facts{}, false
+}
+
+func TestGood(t *testing.T) {
+	for _, file := range glob(t, "testdata/*.good.yaml") {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			if _, err := Load(file, catalog{}); err != nil {
+				t.Errorf("got problems, want none:\n%v", err)
+			}
+		})
+	}
+}
+
+// TestBad holds each bad file against the problems that its first lines name, all
+// of them and in order: "# want 3:5: message (hint)".
+func TestBad(t *testing.T) {
+	for _, file := range glob(t, "testdata/*.bad.yaml") {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want []string
+			rest := string(data)
+			for {
+				line, after, _ := strings.Cut(rest, "\n")
+				expected, ok := strings.CutPrefix(line, "# want ")
+				if !ok {
+					break
+				}
+				want, rest = append(want, expected), after
+			}
+			// The problems' lines are those of the file without its expectations, so that
+			// one more of them moves nothing.
+			_, err = Parse("f", []byte(rest), catalog{})
+			var got []string
+			if err != nil {
+				got = strings.Split(strings.ReplaceAll("\n"+err.Error(), "\nf:", "\n"), "\n")[1:]
+			}
+			if *update {
+				head := ""
+				for _, line := range got {
+					head += "# want " + line + "\n"
+				}
+				if err := os.WriteFile(file, []byte(head+rest), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if len(want) == 0 || !reflect.DeepEqual(got, want) {
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
+		})
+	}
+}
+
+func glob(t *testing.T, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("got no files %s (%v), want some", pattern, err)
+	}
+	return files
+}
+
+// TestEveryKey reads a file with every key there is and looks at what became of
+// it; a key that the structs gain and the file lacks fails it.
+func TestEveryKey(t *testing.T) {
+	c, err := Load("testdata/every-key.good.yaml", catalog{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := c.Listen+" "+c.Admin, "127.0.0.1:9000 [::1]:9001"; got != want {
+		t.Errorf("listeners: got %s, want %s", got, want)
+	}
+	if c.Drain != 2*time.Minute {
+		t.Errorf("drain: got %v, want 2m", c.Drain)
+	}
+	if want := (Limits{Body: 32 << 20, BodyTimeout: 30 * time.Second, Heartbeat: 5 * time.Second, WriteTimeout: 15 * time.Second}); c.Limits != want {
+		t.Errorf("limits: got %+v, want %+v", c.Limits, want)
+	}
+	wantModel := Model{
+		Name: "assistant", Lead: Target{"acme", "large"}, Understudies: []Target{{"openai", "gpt-5"}},
+		Timeouts: Timeouts{time.Second, 2 * time.Second, 3 * time.Second, 4 * time.Second, time.Minute}, Loss: llm.LossStrict,
+	}
+	if !reflect.DeepEqual(c.Models, []Model{wantModel}) {
+		t.Errorf("models: got %+v, want %+v", c.Models, wantModel)
+	}
+	p, ok := c.Provider("acme")
+	wantProvider := Provider{Name: "acme", Key: Key{File: filepath.Join("testdata", "acme.key")}, Facts: provider.Facts{
+		Name: "Acme", Docs: "https://docs.acme.example", Checked: "2026-08-20", KeyEnv: "ACME_API_KEY", Auth: "bearer",
+		BaseURL: "https://api.acme.example/v1", Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/chat/completions"},
+		ModelsPath: "/models", Headers: map[string]string{"x-acme-version": "7"},
+		Edits: map[dialect.Name]provider.Edits{dialect.OpenAIChat: {
+			Drop: []string{"logprobs"}, Rename: map[string]string{"max_completion_tokens": "max_tokens"},
+			Set: map[string]any{"store": false, "nested": map[string]any{"list": []any{int64(1), 2.5, "x"}}},
+			Cap: map[string]float64{"temperature": 1},
+		}},
+		Errors: []provider.ErrorRule{{Status: 418, Type: "t", Code: "c", Prefix: "p", Class: llm.CodeOverloaded}},
+		Models: []provider.Model{{
+			ID: "large", SameAs: "openai/gpt-5", Window: 131072, MaxOutput: 4096,
+			Price:    &provider.Price{Input: 0.5, Output: 1.5, CacheRead: 0.05, CacheWrite: 0.6},
+			Released: "2026-01-31", NoSampling: true, Prefill: true, MidSystem: true, Thinking: llm.ThinkingEffort,
+		}},
+	}}
+	if !ok || !reflect.DeepEqual(*p, wantProvider) {
+		t.Errorf("provider acme: got %+v, want %+v", p, wantProvider)
+	}
+	text, err := os.ReadFile("testdata/every-key.good.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keysOf(reflect.ValueOf(c).Elem()) {
+		if !strings.Contains(string(text), key+":") {
+			t.Errorf("testdata/every-key.good.yaml: got no key %s, want every one", key)
+		}
+	}
+}
+
+// keysOf lists the keys that the file can have, at every level.
+func keysOf(v reflect.Value) []string {
+	var found []string
+	switch v.Kind() {
+	case reflect.Struct:
+		for _, f := range fieldsOf(v) {
+			found = append(append(found, f.name), keysOf(f.value)...)
+		}
+	case reflect.Slice, reflect.Map, reflect.Pointer:
+		found = keysOf(reflect.New(v.Type().Elem()).Elem())
+	default:
+	}
+	return found
+}
+
+// TestBuildsOn shows what a provider has from the service it names.
+func TestBuildsOn(t *testing.T) {
+	c, err := Parse("f.yaml", []byte(`
+providers:
+  openai: {}
+  anthropic: {key: none, headers: {anthropic-beta: x}}
+  backup:
+    use: openai
+    base_url: http://10.0.0.7:8000/v1
+    models:
+      - {id: gpt-5, price: {input: 0}, thinking: none}
+      - {id: mine}
+`), catalog{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := func(name string) *Provider { found, _ := c.Provider(name); return found }
+	check := func(what string, got, want any) {
+		t.Helper()
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, want %+v", what, got, want)
+		}
+	}
+	check("key by default", p("openai").Key, Key{Env: "OPENAI_API_KEY"})
+	check("key none", p("anthropic").Key, Key{None: true})
+	check("headers merged", p("anthropic").Facts.Headers, map[string]string{"anthropic-version": "2023-06-01", "anthropic-beta": "x"})
+	check("private", []bool{p("openai").Private(), p("backup").Private()}, []bool{false, true})
+	check("dialects kept", p("backup").Facts.Dialects, map[dialect.Name]string{dialect.OpenAIChat: "/chat/completions"})
+	check("models laid over", p("backup").Facts.Models, []provider.Model{
+		{ID: "gpt-5", Window: 400000, Price: &provider.Price{Input: 0, Output: 10}, Thinking: llm.ThinkingNone},
+		{ID: "gpt-4o", Window: 128000},
+		{ID: "mine"},
+	})
+	check("models of the other untouched", p("openai").Facts.Models[0].Price.Input, 1.25)
+}
+
+func TestDefault(t *testing.T) {
+	env := map[string]string{"ANTHROPIC_API_KEY": "x", "OPENAI_API_KEY": " "}
+	c := Default(catalog{}, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
+	if len(c.Providers) != 1 || c.Providers[0].Name != "anthropic" || c.Providers[0].Key != (Key{Env: "ANTHROPIC_API_KEY"}) {
+		t.Errorf("got %+v, want anthropic alone", c.Providers)
+	}
+	if c.Listen != "127.0.0.1:8080" || c.Admin != "127.0.0.1:8081" || c.Drain != 15*time.Minute || !c.Access.Anonymous {
+		t.Errorf("got %+v, want the documented defaults", c)
+	}
+}
+
+// TestReadme reads the config that the README shows.
+func TestReadme(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, ok := strings.Cut(string(text), "```yaml\n")
+	example, _, closed := strings.Cut(after, "```")
+	if !ok || !closed {
+		t.Fatal("README.md: got no YAML example, want one")
+	}
+	c, err := Parse("README.md", []byte(example), catalog{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Models) == 0 || len(c.Models[0].Understudies) == 0 {
+		t.Errorf("README.md: got models %+v, want one with understudies", c.Models)
+	}
+}
+
+func TestTooLarge(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "large.yaml")
+	if err := os.WriteFile(file, []byte(strings.Repeat("# padding\n", maxFile/10+1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Load(file, catalog{})
+	if want := "large.yaml:104858:1: got more than 1MiB up to this line"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %q in it", err, want)
+	}
+}
+
+func TestAbsent(t *testing.T) {
+	_, err := Load("testdata/absent.yaml", catalog{})
+	var p Problem
+	if !errors.As(err, &p) || !strings.HasPrefix(err.Error(), "testdata/absent.yaml: cannot be opened: ") {
+		t.Errorf("got %v, want a Problem that says it cannot be opened", err)
+	}
+}
+
+// TestBombs feeds what makes YAML parsers slow; each must be refused with its line
+// well before anybody gets impatient.
+func TestBombs(t *testing.T) {
+	var laughs strings.Builder
+	laughs.WriteString("a0: &a0 [x,x,x,x,x,x,x,x,x]\n")
+	for i := range 9 {
+		fmt.Fprintf(&laughs, "a%d: &a%d [*a%d,*a%d,*a%d,*a%d]\n", i+1, i+1, i, i, i, i)
+	}
+	for name, text := range map[string]string{
+		"anchors": laughs.String(),
+		"flow":    "listen: " + strings.Repeat("[", 500_000),
+		"maps":    strings.Repeat("{a: ", 200_000),
+		"entries": "listen: 1\nx:\n" + strings.Repeat("- ", 400_000),
+		"keys":    strings.Repeat("? ", 400_000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			_, err := Parse("f", []byte(text), catalog{})
+			var p Problem
+			if !errors.As(err, &p) || p.Line == 0 {
+				t.Errorf("got %v, want a Problem with a line", err)
+			}
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("got an answer after %v, want it at once", took)
+			}
+		})
+	}
+}
+
+// TestNoSecrets puts a key wherever somebody may by mistake; no problem may quote it.
+func TestNoSecrets(t *testing.T) {
+	const secret = "sk-canary4f9a1c77e2"
+	for _, text := range []string{
+		"providers: {openai: {key: %s}}",
+		"providers: {openai: {key: env:%s}}",
+		"providers: {openai: %s}",
+		"providers: {openai: {key: [%s]}}",
+		"providers: %s",
+		"%s",
+		"providers: {openai: {key: \"%s}}",
+		"providers:\n  openai:\n   key: %s\n  - x",
+		"providers: {openai: {headers: {Authorization: Bearer %s}}}",
+		"providers: {openai: {base_url: \"https://u:%s@example.com\"}}",
+		"providers: {openai: {base_url: \"https://example.com?key=%s\"}}",
+		"providers: {openai: {base_url: \"http://[%s\"}}",
+	} {
+		_, err := Parse("f", []byte(strings.ReplaceAll(text, "%s", secret)), catalog{})
+		if err == nil || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%q: got %v, want a problem without the secret", text, err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, pattern := range []string{"testdata/*.good.yaml", "testdata/*.bad.yaml"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := Parse("f", data, catalog{})
+		switch {
+		case err == nil:
+			for _, m := range c.Models {
+				for _, target := range append([]Target{m.Lead}, m.Understudies...) {
+					if _, ok := c.Provider(target.Provider); !ok {
+						t.Errorf("accepted %s, whose provider is not there", target)
+					}
+				}
+			}
+		case err.Error() == "":
+			t.Error("got an error without words, want some")
+		case strings.Contains(strings.TrimSpace(err.Error()), "\n\n"):
+			t.Errorf("got an empty problem in %q, want words", err)
+		}
+	})
+}

@@ -1,0 +1,448 @@
+package config
+
+import (
+	"cmp"
+	"encoding"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// decoder fills structs from YAML and collects what does not fit. It decodes over
+// what is there: keys that are not given keep their values, and list items with
+// an id are laid over those of the same id.
+type decoder struct {
+	file     string
+	problems Problems
+	at       map[string]position // of every key and list item, by path
+	failed   map[string]bool     // the paths whose values did not fit
+	// before is called with each named list item that is about to be filled, and can
+	// set what it is decoded over.
+	before func(item any, m ast.MapNode)
+}
+
+// fail reports what is wrong at n. path is that of the value which is missing for
+// it; empty if none is.
+func (d *decoder) fail(n ast.Node, path, hint, format string, args ...any) {
+	if path != "" {
+		d.failed[path] = true
+	}
+	at := place(n)
+	d.problems = append(d.problems, Problem{
+		File: d.file, Line: at.line, Column: at.column, Message: fmt.Sprintf(format, args...), Hint: hint,
+	})
+}
+
+// place is where n stands: of a mapping its first key.
+func place(n ast.Node) position {
+	if m, ok := n.(ast.MapNode); ok {
+		if it := m.MapRange(); it.Next() {
+			n = it.Key()
+		}
+	}
+	if t := n.GetToken(); t != nil && t.Position != nil {
+		return position{t.Position.Line, t.Position.Column}
+	}
+	return position{}
+}
+
+// decode fills v from n, which stands at path.
+func (d *decoder) decode(n ast.Node, v reflect.Value, path string) {
+	if _, empty := n.(*ast.NullNode); empty {
+		switch v.Kind() {
+		case reflect.Struct, reflect.Map, reflect.Slice, reflect.Pointer:
+			if _, text := v.Addr().Interface().(encoding.TextUnmarshaler); !text {
+				return // "models:" with nothing below it
+			}
+		default:
+		}
+		d.fail(n, path, "", "got nothing for %s, want %s", path, wanted(v))
+		return
+	}
+	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		text, ok := scalarText(n)
+		if !ok {
+			d.mismatch(n, v, path)
+		} else if err := u.UnmarshalText([]byte(text)); err != nil {
+			d.fail(n, path, "", "%s: %v", path, err)
+		}
+		return
+	}
+	if v.Type() == reflect.TypeFor[time.Duration]() {
+		d.duration(n, v, path)
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		if m, ok := n.(ast.MapNode); ok {
+			d.structure(m, v, path)
+			return
+		}
+	case reflect.Map:
+		if m, ok := n.(ast.MapNode); ok {
+			d.mapping(m, v, path)
+			return
+		}
+	case reflect.Slice:
+		if d.list(n, v, path) {
+			return
+		}
+	case reflect.Pointer:
+		if v.IsNil() {
+			v.Set(reflect.New(v.Type().Elem()))
+		}
+		d.decode(n, v.Elem(), path)
+		return
+	default:
+		if setScalar(n, v) {
+			return
+		}
+	}
+	d.mismatch(n, v, path)
+}
+
+// mismatch reports a value of the wrong kind. It does not quote the value: it may
+// be a key that was put in the wrong place.
+func (d *decoder) mismatch(n ast.Node, v reflect.Value, path string) {
+	d.fail(n, path, "", "got %s for %s, want %s", kindOf(n), cmp.Or(path, "the file"), wanted(v))
+}
+
+func (d *decoder) duration(n ast.Node, v reflect.Value, path string) {
+	text, ok := scalarText(n)
+	parsed, err := time.ParseDuration(text)
+	switch {
+	case !ok:
+		d.mismatch(n, v, path)
+	case err != nil || parsed < 0:
+		d.fail(n, path, "", "%s: got %s, want %s", path, quote(text), wanted(v))
+	default:
+		v.SetInt(int64(parsed))
+	}
+}
+
+// structure fills a struct from a mapping.
+func (d *decoder) structure(m ast.MapNode, v reflect.Value, path string) {
+	fields := fieldsOf(v)
+	known := make([]string, len(fields))
+	for i, f := range fields {
+		known[i] = f.name
+	}
+	for key, entry := range d.entries(m, path) {
+		i := slices.Index(known, key)
+		if i < 0 {
+			where := ""
+			if path != "" {
+				where = " in " + path
+			}
+			d.fail(entry.Key, "", didYouMean(key, known), "got unknown key %s%s, want one of %s", quote(key), where, strings.Join(known, ", "))
+			continue
+		}
+		d.decode(entry.Value, fields[i].value, join(path, key))
+	}
+}
+
+// mapping fills a Go map, key by key.
+func (d *decoder) mapping(m ast.MapNode, v reflect.Value, path string) {
+	fresh := reflect.MakeMap(v.Type()) // what is there may be shared
+	for it := v.MapRange(); it.Next(); {
+		fresh.SetMapIndex(it.Key(), it.Value())
+	}
+	for key, entry := range d.entries(m, path) {
+		elem := reflect.New(v.Type().Elem()).Elem()
+		d.decode(entry.Value, elem, join(path, key))
+		fresh.SetMapIndex(reflect.ValueOf(key).Convert(v.Type().Key()), elem)
+	}
+	v.Set(fresh)
+}
+
+// list fills a slice from a sequence, or from a mapping where the items take their
+// names from its keys. It reports whether n is of a kind that fits.
+func (d *decoder) list(n ast.Node, v reflect.Value, path string) bool {
+	elem := v.Type().Elem()
+	name := nameField(elem)
+	if m, ok := n.(ast.MapNode); ok && name >= 0 {
+		for key, entry := range d.entries(m, path) {
+			item := reflect.New(elem).Elem()
+			item.Field(name).SetString(key)
+			if m, ok := entry.Value.(ast.MapNode); ok && d.before != nil {
+				d.before(item.Addr().Interface(), m)
+			}
+			d.decode(entry.Value, item, join(path, key))
+			v.Set(reflect.Append(v, item))
+		}
+		return true
+	}
+	seq, ok := n.(*ast.SequenceNode)
+	if !ok || name >= 0 {
+		return false
+	}
+	var out reflect.Value
+	if id := idField(elem); id >= 0 {
+		out = d.overlay(seq, v, path, id)
+	} else {
+		out = reflect.MakeSlice(v.Type(), len(seq.Values), len(seq.Values))
+		for i, value := range seq.Values {
+			at := join(path, strconv.Itoa(i))
+			d.at[at] = place(value)
+			d.decode(value, out.Index(i), at)
+		}
+	}
+	v.Set(out)
+	return true
+}
+
+// overlay lays the items of seq over those of v with the same id; others follow.
+func (d *decoder) overlay(seq *ast.SequenceNode, v reflect.Value, path string, id int) reflect.Value {
+	out := reflect.AppendSlice(reflect.MakeSlice(v.Type(), 0, v.Len()), v) // what is there may be shared
+	seen := map[string]int{}
+	for i, value := range seq.Values {
+		at := join(path, strconv.Itoa(i))
+		d.at[at] = place(value)
+		item := reflect.New(v.Type().Elem()).Elem()
+		d.decode(value, item, at)
+		name := item.Field(id).String()
+		if line, twice := seen[name]; twice {
+			d.fail(value, "", "", "got id %s again in %s, want each once: it stands in line %d, too", quote(name), path, line)
+			continue
+		}
+		seen[name] = d.at[at].line
+		known := 0
+		for known < out.Len() && out.Index(known).Field(id).String() != name {
+			known++
+		}
+		if known == out.Len() {
+			out = reflect.Append(out, item)
+			continue
+		}
+		// Decoded again, over what is known; its problems have been told.
+		again := decoder{at: map[string]position{}, failed: map[string]bool{}}
+		again.decode(value, out.Index(known), at)
+	}
+	return out
+}
+
+// entries runs over the keys of a mapping, notes where they stand, and reports
+// those that are no text or stand twice.
+func (d *decoder) entries(m ast.MapNode, path string) func(func(string, *ast.MappingValueNode) bool) {
+	return func(yield func(string, *ast.MappingValueNode) bool) {
+		seen := map[string]int{}
+		for it := m.MapRange(); it.Next(); {
+			entry := it.KeyValue()
+			key, ok := scalarText(entry.Key)
+			if !ok {
+				d.fail(entry.Key, "", "", "got a key that is %s, want text", kindOf(entry.Key))
+				continue
+			}
+			at := place(entry.Key)
+			if line, twice := seen[key]; twice {
+				d.fail(entry.Key, "", "", "got key %s again, want each once: it stands in line %d, too", quote(key), line)
+				continue
+			}
+			seen[key] = at.line
+			d.at[join(path, key)] = at
+			if !yield(key, entry) {
+				return
+			}
+		}
+	}
+}
+
+// field is a struct's field and its name in the file.
+type field struct {
+	name  string
+	value reflect.Value
+}
+
+// fieldsOf lists what can be set in v; inlined structs are part of it.
+func fieldsOf(v reflect.Value) []field {
+	var found []field
+	for i := range v.NumField() {
+		name, option, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+		switch {
+		case option == "inline":
+			found = append(found, fieldsOf(v.Field(i))...)
+		case name != "":
+			found = append(found, field{name, v.Field(i)})
+		}
+	}
+	return found
+}
+
+// nameField returns the index of the field of t that holds a list item's name; -1
+// if items have none.
+func nameField(t reflect.Type) int { return fieldWith(t, ",name") }
+
+// idField returns the index of the field of t that tells items apart; -1 if none
+// does.
+func idField(t reflect.Type) int { return fieldWith(t, "id") }
+
+func fieldWith(t reflect.Type, tag string) int {
+	if t.Kind() != reflect.Struct {
+		return -1
+	}
+	for i := range t.NumField() {
+		if t.Field(i).Tag.Get("yaml") == tag {
+			return i
+		}
+	}
+	return -1
+}
+
+// setScalar sets a text, number or truth value, if n is one of v's kind.
+func setScalar(n ast.Node, v reflect.Value) bool {
+	got, ok := anyValue(n)
+	if !ok {
+		return false
+	}
+	switch v.Kind() {
+	case reflect.String:
+		s, ok := got.(string)
+		if ok {
+			v.SetString(s)
+		}
+		return ok
+	case reflect.Bool:
+		b, ok := got.(bool)
+		if ok {
+			v.SetBool(b)
+		}
+		return ok
+	case reflect.Int, reflect.Int64:
+		i, ok := got.(int64)
+		if ok {
+			v.SetInt(i)
+		}
+		return ok
+	case reflect.Float64:
+		switch x := got.(type) {
+		case int64:
+			v.SetFloat(float64(x))
+		case float64:
+			v.SetFloat(x)
+		default:
+			return false
+		}
+		return true
+	case reflect.Interface:
+		v.Set(reflect.ValueOf(got))
+		return true
+	default:
+		return false
+	}
+}
+
+// anyValue is n as JSON would have it.
+func anyValue(n ast.Node) (any, bool) {
+	switch n := n.(type) {
+	case *ast.BoolNode:
+		return n.Value, true
+	case *ast.IntegerNode:
+		switch x := n.Value.(type) {
+		case int64:
+			return x, true
+		case uint64:
+			return int64(x), x <= math.MaxInt64
+		}
+		return nil, false
+	case *ast.FloatNode:
+		return n.Value, !math.IsInf(n.Value, 0) && !math.IsNaN(n.Value)
+	case *ast.SequenceNode:
+		list := make([]any, len(n.Values))
+		for i, value := range n.Values {
+			item, ok := anyValue(value)
+			if !ok {
+				return nil, false
+			}
+			list[i] = item
+		}
+		return list, true
+	case ast.MapNode:
+		m := map[string]any{}
+		for it := n.MapRange(); it.Next(); {
+			key, isText := scalarText(it.Key())
+			item, ok := anyValue(it.Value())
+			if _, twice := m[key]; !ok || !isText || twice {
+				return nil, false
+			}
+			m[key] = item
+		}
+		return m, true
+	}
+	text, ok := scalarText(n)
+	return text, ok
+}
+
+// scalarText is the text of a scalar as it was written.
+func scalarText(n ast.Node) (string, bool) {
+	switch n := n.(type) {
+	case *ast.StringNode:
+		return n.Value, true
+	case *ast.LiteralNode:
+		return n.Value.Value, true
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
+		return n.GetToken().Value, true
+	}
+	return "", false
+}
+
+// kindOf names the kind of a node for people.
+func kindOf(n ast.Node) string {
+	switch n.(type) {
+	case *ast.StringNode, *ast.LiteralNode:
+		return "text"
+	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
+		return "a number"
+	case *ast.BoolNode:
+		return "true or false"
+	case *ast.NullNode:
+		return "nothing"
+	case *ast.SequenceNode:
+		return "a list"
+	}
+	return "keys and values"
+}
+
+// wanted says what v can be filled from.
+func wanted(v reflect.Value) string {
+	switch v.Addr().Interface().(type) {
+	case *Key:
+		return "env:NAME, file:/path or none"
+	case *Target:
+		return "provider/model"
+	case *Size:
+		return "a size such as 64MiB"
+	case *time.Duration:
+		return "a duration such as 30s or 5m"
+	}
+	switch v.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	case reflect.Float64:
+		return "a number"
+	case reflect.Slice:
+		if nameField(v.Type().Elem()) < 0 {
+			return "a list"
+		}
+	case reflect.String:
+		return "text"
+	case reflect.Interface:
+		return "a value"
+	default:
+	}
+	return "keys and values"
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}

@@ -1,0 +1,91 @@
+package config
+
+import (
+	"path/filepath"
+	"reflect"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/understudy-ai/understudy/provider"
+)
+
+// Catalog is what is known of services before a user says anything. It is
+// immutable.
+type Catalog interface {
+	// IDs lists the known services in the order in which they are shown.
+	IDs() []string
+	// Facts returns what is known of a service; not if it is none of IDs.
+	Facts(id string) (provider.Facts, bool)
+}
+
+// Load reads, decodes and checks a config file. An error is a Problem or Problems.
+func Load(path string, catalog Catalog) (*Config, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, data, catalog)
+}
+
+// Parse decodes and checks the text of a config file; file is how errors name it,
+// and its folder is where relative paths in it begin. An error is a Problem or
+// Problems.
+func Parse(file string, data []byte, catalog Catalog) (*Config, error) {
+	body, err := parseYAML(file, data)
+	if err != nil {
+		return nil, err
+	}
+	c := defaults()
+	c.file = file
+	d := &decoder{file: file, at: c.at, failed: map[string]bool{}}
+	d.before = func(item any, m ast.MapNode) {
+		if p, ok := item.(*Provider); ok {
+			p.Use, p.Facts = known(p.Name, m, catalog)
+		}
+	}
+	if body != nil {
+		d.decode(body, reflect.ValueOf(c).Elem(), "")
+		if _, ok := body.(ast.MapNode); !ok {
+			return nil, d.problems.Err()
+		}
+	}
+	for i := range c.Providers {
+		complete(&c.Providers[i], filepath.Dir(file))
+	}
+	k := &checker{config: c, catalog: catalog, problems: d.problems, failed: d.failed}
+	k.check()
+	if err := k.problems.Err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// known returns the service a provider builds on, and its facts: the one that use
+// names, else the one of the provider's own name, else none.
+func known(name string, m ast.MapNode, catalog Catalog) (string, provider.Facts) {
+	for it := m.MapRange(); it.Next(); {
+		if key, _ := scalarText(it.Key()); key == "use" {
+			name, _ = scalarText(it.Value())
+		}
+	}
+	facts, ok := catalog.Facts(name)
+	if !ok {
+		return "", provider.Facts{}
+	}
+	return name, facts
+}
+
+// complete derives what a provider leaves to its service: where the key is, and
+// where a relative path begins.
+func complete(p *Provider, folder string) {
+	switch {
+	case p.Key != (Key{}):
+	case p.Facts.Auth == authNone:
+		p.Key = Key{None: true}
+	case p.Facts.KeyEnv != "":
+		p.Key = Key{Env: p.Facts.KeyEnv}
+	}
+	if p.Key.File != "" && !filepath.IsAbs(p.Key.File) {
+		p.Key.File = filepath.Join(folder, p.Key.File)
+	}
+}

@@ -1,0 +1,132 @@
+package config
+
+import (
+	"errors"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Key says where a provider's key is. The zero value says nothing; the provider's
+// facts then do. It never holds the key itself.
+type Key struct {
+	Env  string // name of an environment variable
+	File string // path of a file that holds the key and nothing else
+	None bool   // the service wants no key
+}
+
+var (
+	envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
+
+	errLiteralKey = errors.New("got a literal value, want env:NAME, file:/path or none" +
+		" (a key does not belong in this file: put it in an environment variable and write, for example, key: env:MY_KEY)")
+	errEnvName = errors.New("got env: without a variable's name, want env:NAME of letters, digits and _" +
+		" (the key itself does not belong in this file)")
+	errFilePath = errors.New("got file: without a path, want file:/path")
+)
+
+// UnmarshalText reads a reference. What it is given may be a key, so errors do not
+// quote it.
+func (k *Key) UnmarshalText(text []byte) error {
+	kind, rest, _ := strings.Cut(string(text), ":")
+	switch {
+	case string(text) == "none":
+		*k = Key{None: true}
+	case kind == "env" && envName.MatchString(rest):
+		*k = Key{Env: rest}
+	case kind == "env":
+		return errEnvName
+	case kind == "file" && rest != "":
+		*k = Key{File: rest}
+	case kind == "file":
+		return errFilePath
+	default:
+		return errLiteralKey
+	}
+	return nil
+}
+
+// String writes the reference as in the file.
+func (k Key) String() string {
+	switch {
+	case k.None:
+		return "none"
+	case k.File != "":
+		return "file:" + k.File
+	case k.Env != "":
+		return "env:" + k.Env
+	}
+	return ""
+}
+
+// Target is a provider and the model to ask it for.
+type Target struct{ Provider, Model string }
+
+// UnmarshalText reads provider/model.
+func (t *Target) UnmarshalText(text []byte) error {
+	name, model, ok := strings.Cut(string(text), "/")
+	if !ok || !isProviderName(name) || !isModelName(model) {
+		return errors.New("got " + quote(string(text)) + ", want provider/model")
+	}
+	*t = Target{Provider: name, Model: model}
+	return nil
+}
+
+// String is provider/model.
+func (t Target) String() string { return t.Provider + "/" + t.Model }
+
+// Size is a number of bytes.
+type Size int64
+
+// UnmarshalText reads a number of bytes, or of KiB, MiB or GiB.
+func (s *Size) UnmarshalText(text []byte) error {
+	want := errors.New("got " + quote(string(text)) + ", want a size such as 64MiB")
+	digits, shift := string(text), 0
+	for i, unit := range []string{"KiB", "MiB", "GiB"} {
+		if before, ok := strings.CutSuffix(digits, unit); ok {
+			digits, shift = strings.TrimSpace(before), 10*(i+1)
+			break
+		}
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n < 0 || n > math.MaxInt64>>shift {
+		return want
+	}
+	*s = Size(n << shift)
+	return nil
+}
+
+// String writes the size with the largest unit that leaves a whole number.
+func (s Size) String() string {
+	for _, unit := range []struct {
+		name  string
+		bytes Size
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+		if s >= unit.bytes && s%unit.bytes == 0 {
+			return strconv.FormatInt(int64(s/unit.bytes), 10) + unit.name
+		}
+	}
+	return strconv.FormatInt(int64(s), 10)
+}
+
+var providerName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// isProviderName reports whether a provider may be called so: the name stands in
+// headers, logs and before the slash of a target.
+func isProviderName(s string) bool { return providerName.MatchString(s) }
+
+// isModelName reports whether clients can ask for a model so: 1 to 256 printable
+// ASCII characters, no space.
+func isModelName(s string) bool {
+	return len(s) >= 1 && len(s) <= 256 && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// quote quotes what was found, cut to a readable length.
+func quote(s string) string {
+	const most = 64
+	if len(s) > most {
+		return strconv.QuoteToASCII(s[:most]) + "..."
+	}
+	return strconv.QuoteToASCII(s)
+}
