@@ -45,6 +45,7 @@ type exchange struct {
 	fault  *Fault
 	ask    Ask
 	reply  Reply
+	whole  bool // everything was sent; guarded by the journal's lock
 }
 
 // answer decides what goes back: an error, a list of models, or what the simulated model says, with
@@ -189,7 +190,7 @@ func (x *exchange) clientLeft() {
 	default:
 	}
 	x.s.journal.note(x.seen, func(e *Seen) {
-		if e.Cancelled.IsZero() && e.Done.IsZero() {
+		if e.Cancelled.IsZero() && e.Done.IsZero() && !x.whole {
 			e.Cancelled = time.Now()
 		}
 	})

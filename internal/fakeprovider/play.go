@@ -130,6 +130,7 @@ func (x *exchange) play(p *plan) {
 			return
 		}
 	}
+	x.s.journal.note(x.seen, func(*Seen) { x.whole = true })
 }
 
 // sleep waits, and reports whether the client and the server are still there.

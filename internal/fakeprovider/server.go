@@ -198,6 +198,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	stop := context.AfterFunc(r.Context(), x.clientLeft)
 	defer func() {
 		stop()
+		if r.Context().Err() != nil {
+			x.clientLeft() // the goroutine that would say so may have been stopped just now
+		}
 		s.journal.note(x.seen, func(e *Seen) { e.Done = time.Now() })
 	}()
 	x.fault = s.pick(r.Header.Get(FaultHeader))
