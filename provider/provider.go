@@ -134,7 +134,7 @@ func (p *Provider) Model(id string) (Model, bool) {
 func JoinURL(base, path string) string {
 	base = strings.TrimRight(base, "/")
 	path = "/" + strings.TrimLeft(path, "/")
-	if i := strings.LastIndexByte(base, '/'); i >= 0 {
+	if i := strings.LastIndexByte(base, '/'); i > 0 && base[i-1] != '/' { // a host may be called v1
 		if last := base[i:]; len(last) > 2 && last[1] == 'v' && strings.HasPrefix(path, last+"/") {
 			base = base[:i]
 		}
@@ -143,17 +143,26 @@ func JoinURL(base, path string) string {
 }
 
 // Secret is a key that never shows itself: every way of printing it gives
-// "[redacted]".
-type Secret struct{ value string }
+// "[redacted]", or at most an address in memory.
+type Secret struct {
+	// value is a pointer since fmt calls no methods for %p or below an unexported
+	// field; there it prints what it finds, but follows no pointer.
+	value *string
+}
 
 // NewSecret wraps a key.
-func NewSecret(value string) Secret { return Secret{value} }
+func NewSecret(value string) Secret { return Secret{&value} }
 
 // Reveal returns the key, for the one place that puts it on the wire.
-func (s Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
 
 // IsZero reports whether there is no key.
-func (s Secret) IsZero() bool { return s.value == "" }
+func (s Secret) IsZero() bool { return s.Reveal() == "" }
 
 const redacted = "[redacted]"
 

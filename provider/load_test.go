@@ -1,0 +1,244 @@
+package provider
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// TestKnown holds every shipped file to more than a user's entry: who reads it has
+// nobody to ask.
+func TestKnown(t *testing.T) {
+	files, err := filepath.Glob("*/provider.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("got %v, %v, want files", files, err)
+	}
+	known := Known()
+	if got := len(known.IDs()); got != len(files) {
+		t.Fatalf("got %d services, want one for each of %v", got, files)
+	}
+	for _, file := range files {
+		t.Run(file, func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Parse(data, file); err != nil {
+				t.Fatal(err)
+			}
+			f, ok := known.Facts(filepath.Dir(file))
+			if !ok {
+				t.Fatalf("got no facts for the folder, want its file's")
+			}
+			for what, text := range map[string]string{"name": f.Name, "docs": f.Docs, "checked": f.Checked, "models_path": f.ModelsPath} {
+				if text == "" {
+					t.Errorf("%s: got none, want it filled in", what)
+				}
+			}
+			if (f.KeyEnv == "") != (f.Auth == "none") {
+				t.Errorf("key_env: got %q with auth %q, want one where there is a key", f.KeyEnv, f.Auth)
+			}
+			shippedModels(t, f.Models)
+		})
+	}
+}
+
+func shippedModels(t *testing.T, models []Model) {
+	t.Helper()
+	if len(models) == 0 {
+		t.Fatal("got no models, want some")
+	}
+	if !slices.IsSortedFunc(models, func(a, b Model) int { return strings.Compare(a.ID, b.ID) }) {
+		t.Errorf("models: got them out of order, want them by id")
+	}
+	priced := 0
+	for _, m := range models {
+		if m.MaxOutput == 0 {
+			t.Errorf("%s: got no max_output, want it: some dialects have to send it", m.ID)
+		}
+		if m.Thinking == llm.ThinkingUnknown {
+			t.Errorf("%s: got nothing on thinking, want how it is controlled", m.ID)
+		}
+		if m.Price == nil {
+			continue
+		}
+		priced++
+		if p := *m.Price; p.Input <= 0 || p.Output < p.Input || p.CacheRead > p.Input {
+			t.Errorf("%s: got price %+v, want one that can be true", m.ID, p)
+		}
+		if m.Released == "" || m.Window == 0 {
+			t.Errorf("%s: got released %q and context %d, want both", m.ID, m.Released, m.Window)
+		}
+	}
+	if priced*10 < len(models)*9 {
+		t.Errorf("got %d of %d models with a price, want nearly all", priced, len(models))
+	}
+}
+
+// TestFacts spot-checks what codecs depend on.
+func TestFacts(t *testing.T) {
+	known := Known()
+	for _, tc := range []struct {
+		provider, model string
+		want            llm.ModelFacts
+	}{
+		{"openai", "gpt-4o", llm.ModelFacts{Window: 128000, MaxOutput: 16384, Thinking: llm.ThinkingNone}},
+		{"openai", "gpt-5", llm.ModelFacts{Window: 400000, MaxOutput: 128000, NoSampling: true, Thinking: llm.ThinkingEffort}},
+		{"anthropic", "claude-haiku-4-5", llm.ModelFacts{Window: 200000, MaxOutput: 64000, Prefill: true, Thinking: llm.ThinkingBudget}},
+		{"anthropic", "claude-sonnet-4-6", llm.ModelFacts{Window: 1000000, MaxOutput: 64000, Thinking: llm.ThinkingBoth}},
+		{"anthropic", "claude-sonnet-5", llm.ModelFacts{Window: 1000000, MaxOutput: 128000, NoSampling: true, Thinking: llm.ThinkingAdaptive}},
+		{"anthropic", "claude-opus-5", llm.ModelFacts{MaxOutput: 128000, NoSampling: true, MidSystem: true, Thinking: llm.ThinkingAdaptive}},
+		{"anthropic", "claude-9", llm.ModelFacts{}},
+	} {
+		p := &Provider{ID: tc.provider, Facts: known[tc.provider]}
+		m, ok := p.Model(tc.model)
+		if got := m.Facts(); got != tc.want || ok != (tc.want != llm.ModelFacts{}) || m.ID != tc.model {
+			t.Errorf("%s/%s: got %+v, %v, want %+v", tc.provider, tc.model, got, ok, tc.want)
+		}
+	}
+}
+
+// TestErrorRules shows each rule what it is for, and its neighbours.
+func TestErrorRules(t *testing.T) {
+	known := Known()
+	for _, tc := range []struct {
+		provider string
+		err      llm.Error
+		message  string
+		want     llm.Code
+	}{
+		{"openai", llm.Error{Status: 400, VendorCode: "billing_hard_limit_reached"}, "Billing hard limit has been reached", llm.CodeQuota},
+		{"openai", llm.Error{Status: 429, VendorCode: "billing_not_active"}, "Your account is not active", llm.CodeQuota},
+		{"openai", llm.Error{Status: 429, VendorCode: "rate_limit_exceeded"}, "", ""},
+		{"anthropic", llm.Error{Status: 400, Type: "invalid_request_error"}, "Your credit balance is too low to access the API.", llm.CodeQuota},
+		{"anthropic", llm.Error{Status: 400, Type: "invalid_request_error"}, "You have reached your specified API usage limits. You will", llm.CodeQuota},
+		{"anthropic", llm.Error{Status: 400, Type: "invalid_request_error"}, "You have reached your specified workspace API usage limits.", llm.CodeQuota},
+		{"anthropic", llm.Error{Status: 400, Type: "invalid_request_error"}, `messages.0: "Your credit balance is too low" is not allowed`, ""},
+		{"anthropic", llm.Error{Status: 429, Type: "rate_limit_error", VendorCode: "enforced_spend_limit_reached"}, "", llm.CodeQuota},
+		{"anthropic", llm.Error{Status: 429, Type: "rate_limit_error"}, "", ""},
+	} {
+		var got llm.Code
+		for _, r := range known[tc.provider].Errors {
+			if r.Matches(&tc.err, tc.message) {
+				got = r.Class
+				break
+			}
+		}
+		if got != tc.want {
+			t.Errorf("%s %+v %q: got class %q, want %q", tc.provider, tc.err, tc.message, got, tc.want)
+		}
+	}
+}
+
+const acme = `name: Acme
+checked: 2026-08-20
+key_env: ACME_API_KEY
+auth: bearer
+base_url: https://api.acme.example
+dialects: {openai-chat: /v1/chat/completions}
+headers: {x-acme: "1"}
+edits:
+  openai-chat:
+    drop: [logprobs, "messages[].name"]
+    rename: {max_completion_tokens: max_tokens}
+    set: {stream_options.include_usage: true}
+    cap: {temperature: 1.5}
+errors:
+  - {status: 418, class: overloaded}
+models:
+  - id: acme-large
+    context: 131072
+    price: {input: 0.5, output: 1.5}
+`
+
+func TestParse(t *testing.T) {
+	f, err := Parse([]byte(acme), "acme.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := f.Edits[dialect.OpenAIChat]; got.Drop[1] != "messages[].name" || got.Set["stream_options.include_usage"] != true ||
+		got.Cap["temperature"] != 1.5 || got.IsZero() || !(Edits{}).IsZero() {
+		t.Errorf("edits: got %+v, want what the file says", got)
+	}
+	if got, ok := f.Models[0].Price, f.Models[0].Window == 131072; !ok || got.Output != 1.5 {
+		t.Errorf("model: got %+v, want what the file says", f.Models[0])
+	}
+	p := &Provider{ID: "acme", Facts: f}
+	if got, ok := p.URL(dialect.OpenAIChat); !ok || got != "https://api.acme.example/v1/chat/completions" {
+		t.Errorf("URL: got %q, %v, want the dialect's path under the base", got, ok)
+	}
+	if got, ok := p.URL(dialect.AnthropicMessages); ok {
+		t.Errorf("URL of a dialect not spoken: got %q, want none", got)
+	}
+}
+
+// TestParseProblems changes one line of a good file.
+func TestParseProblems(t *testing.T) {
+	for _, tc := range []struct{ old, new, want string }{
+		{"auth: bearer", "auht: bearer", `a.yaml:4: unknown field "auht" (did you mean "auth"?)`},
+		{"    context: 131072", "    contxt: 131072", `a.yaml:18: unknown field "contxt" (did you mean "context"?)`},
+		{"auth: bearer", "zzzzzzzzz: 1", `unknown field "zzzzzzzzz"`},
+		{"auth: bearer", "auth: basic", `a.yaml:4: auth: got "basic", want one of bearer, x-api-key, none`},
+		{"auth: bearer", "auth: [bearer]", "a.yaml:4:"},
+		{"auth: bearer", "auth: bearer\nauth: none", "a.yaml:5:"},
+		{"name: Acme", "\tname: Acme", "a.yaml:"},
+		{"key_env: ACME_API_KEY", "key_env: sk-1234", "a.yaml:3: key_env:"},
+		{"2026-08-20", "20.8.2026", "a.yaml:2: checked:"},
+		{"https://api.acme", "http://api.acme", "a.yaml:5: base_url: got an address that is not https"},
+		{"https://api.acme", "ftp://api.acme", "a.yaml:5: base_url: got an address that is not https"},
+		{"https://api.acme", "https://u:secret@api.acme", "a.yaml:5: base_url: got something else"},
+		{"https://api.acme.example", "https://api.acme.example?key=secret", "a.yaml:5: base_url: got something else"},
+		{"https://api.acme.example", `""`, "a.yaml:5: base_url: got none"},
+		{"dialects: {openai-chat:", "dialects: {openai-chta:", `a.yaml:6: dialects.openai-chta: got dialect "openai-chta"`},
+		{"/v1/chat/completions", "https://other.example/v1", "a.yaml:6: dialects.openai-chat: got"},
+		{"{openai-chat: /v1/chat/completions}", "{}", "a.yaml:6: dialects: got none"},
+		{`{x-acme: "1"}`, `{"x acme": "1"}`, `a.yaml:7: headers: got "x acme"`},
+		{`{x-acme: "1"}`, `{x-acme: "1\n2"}`, "a.yaml:7: headers.x-acme: got a control character"},
+		{"  openai-chat:\n    drop", "  anthropic-messages:\n    drop", "a.yaml:9: edits.anthropic-messages: got edits of a dialect"},
+		{"[logprobs,", "[logprobs.,", `a.yaml:9: edits.openai-chat: got path "logprobs."`},
+		{"max_completion_tokens: max_tokens", "max_completion_tokens: a.b", `a.yaml:11: edits.openai-chat.rename: got "a.b"`},
+		{"temperature: 1.5", "temperature: .inf", "a.yaml:13: edits.openai-chat.cap: got +Inf"},
+		{"class: overloaded", "class: overload", `a.yaml:15: errors.0.class: got "overload"`},
+		{"status: 418, ", "", "a.yaml:15: errors.0: got a rule that every error matches"},
+		{"status: 418", "status: 99", "a.yaml:15: errors.0.status: got 99"},
+		{"id: acme-large", "id: acme large", `a.yaml:17: models.0.id: got "acme large"`},
+		{"models:\n", "models:\n  - id: acme-large\n", `a.yaml:18: models.1.id: got "acme-large" again`},
+		{"context: 131072", "context: -1", "a.yaml:18: models.0.context: got -1"},
+		{"context: 131072", "context: 10\n    max_output: 11", "a.yaml:19: models.0.max_output: got 11"},
+		{"context: 131072", "thinking: much", `a.yaml:18: models.0.thinking: got "much"`},
+		{"context: 131072", "same_as: acme-large", "a.yaml:18: models.0.same_as:"},
+		{"context: 131072", "released: yesterday", "a.yaml:18: models.0.released:"},
+		{"output: 1.5}", "output: -1.5}", "a.yaml:19: models.0.price: got -1.5"},
+		{acme, "", "documents, want one"},
+	} {
+		text := strings.Replace(acme, tc.old, tc.new, 1)
+		if text == acme {
+			t.Fatalf("%q: not in the file", tc.old)
+		}
+		_, err := Parse([]byte(text), "a.yaml")
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%q: got error %v, want %q", tc.new, err, tc.want)
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: got a secret in the error %v", tc.new, err)
+		}
+	}
+}
+
+func TestIsPrivateHost(t *testing.T) {
+	for _, host := range []string{"localhost", "127.0.0.1", "::1", "10.1.2.3", "192.168.0.1", "fd12::1", "ollama", "vllm.internal", "a.b.svc", "BOX.LOCAL."} {
+		if !IsPrivateHost(host) {
+			t.Errorf("%s: got public, want private", host)
+		}
+	}
+	for _, host := range []string{"", "api.example.com", "8.8.8.8", "169.254.169.254", "2606:4700::1111", "localhost.example.com", "internal.example"} {
+		if IsPrivateHost(host) {
+			t.Errorf("%s: got private, want public", host)
+		}
+	}
+}
