@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -110,11 +109,14 @@ func (k *checker) provider(p *Provider) {
 
 // facts checks what the facts and the user made together.
 func (k *checker) facts(p *Provider, path string) {
-	k.baseURL(p.Facts.BaseURL, path+".base_url")
 	for _, name := range slices.Sorted(maps.Keys(p.Facts.Headers)) {
 		if carriesKey(name) {
 			k.bad(path+".headers."+name, "use key: instead", "%s.headers: got %s, want no credentials here", path, quote(name))
 		}
+	}
+	for _, problem := range p.Facts.Check() {
+		at := path + "." + problem.Path
+		k.bad(at, "", "%s: %s", at, problem.Message)
 	}
 }
 
@@ -122,23 +124,6 @@ func (k *checker) facts(p *Provider, path string) {
 func carriesKey(header string) bool {
 	name := strings.ToLower(header)
 	return strings.Contains(name, "auth") || strings.Contains(name, "key") || strings.Contains(name, "token") || name == "cookie"
-}
-
-// baseURL wants https, or http to a host that is not reached over the internet.
-func (k *checker) baseURL(text, path string) {
-	u, err := url.Parse(text)
-	switch {
-	case text == "":
-		k.bad(path, "", "%s: got none, want the address of the service's API, such as http://127.0.0.1:8000/v1", path)
-	case err != nil || u.Host == "" || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
-		k.bad(path, "", "%s: got something else, want an address that begins with https:// or http://", path)
-	case u.User != nil:
-		k.bad(path, "use key: instead", "%s: got a user or password in the address, want none", path)
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		k.bad(path, "", "%s: got an address with a query or fragment, want none", path)
-	case u.Scheme == "http" && !isPrivate(u.Hostname()):
-		k.bad(path, "", "%s: got http to %s, want https: http is for loopback and private addresses", path, quote(u.Hostname()))
-	}
 }
 
 func (k *checker) model(m *Model) {
@@ -234,29 +219,4 @@ func isLoopback(host string) bool {
 	}
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.IsLoopback()
-}
-
-// isPrivate reports whether host names a place that is not on the internet: a
-// loopback or private address, a name without a dot, or one below a domain kept for
-// private use (RFC 6761, RFC 6762, RFC 8375, ICANN's "internal", and "svc", which
-// is how Kubernetes names its services).
-func isPrivate(host string) bool {
-	if addr, err := netip.ParseAddr(host); err == nil {
-		addr = addr.Unmap()
-		return addr.IsLoopback() || addr.IsPrivate()
-	}
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if !strings.Contains(host, ".") {
-		return true
-	}
-	return slices.ContainsFunc([]string{".localhost", ".local", ".internal", ".home.arpa", ".svc"}, func(domain string) bool {
-		return strings.HasSuffix(host, domain)
-	})
-}
-
-// Private reports whether the provider's base_url names a place that is not on the
-// internet, so that connections to private addresses are meant.
-func (p *Provider) Private() bool {
-	u, err := url.Parse(p.Facts.BaseURL)
-	return err == nil && isPrivate(u.Hostname())
 }

@@ -6,6 +6,7 @@
 package config
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -120,6 +121,13 @@ func Default(catalog Catalog, lookup func(string) (string, bool)) *Config {
 		}
 	}
 	return c
+}
+
+// Private reports whether the provider's base_url names a place that is not on the
+// internet, so that connections to private addresses are meant.
+func (p *Provider) Private() bool {
+	u, err := url.Parse(p.Facts.BaseURL)
+	return err == nil && provider.IsPrivateHost(u.Hostname())
 }
 
 // defaults is the configuration of an empty file, not yet checked.

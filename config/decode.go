@@ -198,33 +198,43 @@ func (d *decoder) list(n ast.Node, v reflect.Value, path string) bool {
 }
 
 // overlay lays the items of seq over those of v with the same id; others follow.
+// An item's path has its number in the result.
 func (d *decoder) overlay(seq *ast.SequenceNode, v reflect.Value, path string, id int) reflect.Value {
 	out := reflect.AppendSlice(reflect.MakeSlice(v.Type(), 0, v.Len()), v) // what is there may be shared
 	seen := map[string]int{}
-	for i, value := range seq.Values {
-		at := join(path, strconv.Itoa(i))
-		d.at[at] = place(value)
-		item := reflect.New(v.Type().Elem()).Elem()
-		d.decode(value, item, at)
-		name := item.Field(id).String()
-		if line, twice := seen[name]; twice {
+	for _, value := range seq.Values {
+		name := ""
+		if m, ok := value.(ast.MapNode); ok {
+			name = lookup(m, "id")
+		}
+		if line, twice := seen[name]; twice && name != "" {
 			d.fail(value, "", "", "got id %s again in %s, want each once: it stands in line %d, too", quote(name), path, line)
 			continue
 		}
-		seen[name] = d.at[at].line
+		seen[name] = place(value).line
 		known := 0
-		for known < out.Len() && out.Index(known).Field(id).String() != name {
+		for known < out.Len() && (name == "" || out.Index(known).Field(id).String() != name) {
 			known++
 		}
 		if known == out.Len() {
-			out = reflect.Append(out, item)
-			continue
+			out = reflect.Append(out, reflect.Zero(v.Type().Elem()))
 		}
-		// Decoded again, over what is known; its problems have been told.
-		again := decoder{at: map[string]position{}, failed: map[string]bool{}}
-		again.decode(value, out.Index(known), at)
+		at := join(path, strconv.Itoa(known))
+		d.at[at] = place(value)
+		d.decode(value, out.Index(known), at)
 	}
 	return out
+}
+
+// lookup returns the text that a mapping has for a key; empty if it has none.
+func lookup(m ast.MapNode, key string) string {
+	for it := m.MapRange(); it.Next(); {
+		if name, _ := scalarText(it.Key()); name == key {
+			text, _ := scalarText(it.Value())
+			return text
+		}
+	}
+	return ""
 }
 
 // entries runs over the keys of a mapping, notes where they stand, and reports

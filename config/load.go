@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"path/filepath"
 	"reflect"
 
@@ -9,8 +10,8 @@ import (
 	"github.com/understudy-ai/understudy/provider"
 )
 
-// Catalog is what is known of services before a user says anything. It is
-// immutable.
+// Catalog is what is known of services before a user says anything: a
+// provider.Catalog. It is not to be changed.
 type Catalog interface {
 	// IDs lists the known services in the order in which they are shown.
 	IDs() []string
@@ -63,11 +64,7 @@ func Parse(file string, data []byte, catalog Catalog) (*Config, error) {
 // known returns the service a provider builds on, and its facts: the one that use
 // names, else the one of the provider's own name, else none.
 func known(name string, m ast.MapNode, catalog Catalog) (string, provider.Facts) {
-	for it := m.MapRange(); it.Next(); {
-		if key, _ := scalarText(it.Key()); key == "use" {
-			name, _ = scalarText(it.Value())
-		}
-	}
+	name = cmp.Or(lookup(m, "use"), name)
 	facts, ok := catalog.Facts(name)
 	if !ok {
 		return "", provider.Facts{}
