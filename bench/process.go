@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// The bench runs itself again in the roles of the vendor and the bare proxy, so
+// that each has a process whose time can be read.
+const (
+	roleVariable   = "UNDERSTUDY_BENCH_ROLE"
+	targetVariable = "UNDERSTUDY_BENCH_TARGET" // the vendor's address, for the proxy
+	keyVariable    = "UNDERSTUDY_BENCH_KEY"    // where understudy finds the vendors' key
+	roleVendor     = "vendor"
+	roleProxy      = "proxy"
+	understudyName = "understudy"
+)
+
+// playRole serves until standard input ends, which it does when the bench does.
+func playRole(role string) error {
+	var handler http.Handler
+	switch role {
+	case roleVendor:
+		handler = vendor()
+	case roleProxy:
+		handler = proxy(&url.URL{Scheme: "http", Host: os.Getenv(targetVariable)})
+	default:
+		return fmt.Errorf("got role %q, want %s or %s", role, roleVendor, roleProxy)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	fmt.Fprintln(os.Stdout, l.Addr())
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		_ = server.Close() // the process ends with it
+	}()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve: %w", err)
+	}
+	return nil
+}
+
+// process is a running program.
+type process struct {
+	name    string
+	address string
+	cmd     *exec.Cmd
+	stdin   io.Closer
+}
+
+// startRole starts this program again in a role.
+func startRole(ctx context.Context, role, target string) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Env = append(os.Environ(), roleVariable+"="+role, targetVariable+"="+target)
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start the %s: %w", role, err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start the %s: %w", role, err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start the %s: %w", role, err)
+	}
+	p := &process{name: role, cmd: cmd, stdin: stdin}
+	address, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		p.stop()
+		return nil, fmt.Errorf("start the %s: read its address: %w", role, err)
+	}
+	p.address = strings.TrimSpace(address)
+	return p, nil
+}
+
+// startUnderstudy starts the binary with a config that knows the vendor under both
+// formats. It returns at once; the log goes to a file, as it would in service.
+func (b *bench) startUnderstudy(ctx context.Context) (*process, error) {
+	addresses, err := freeAddresses(2)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(b.dir, "understudy.yaml")
+	if err := os.WriteFile(path, []byte(config(addresses[0], addresses[1], b.vendor.address)), 0o600); err != nil {
+		return nil, fmt.Errorf("write the config: %w", err)
+	}
+	log, err := os.Create(b.logPath())
+	if err != nil {
+		return nil, fmt.Errorf("open the log: %w", err)
+	}
+	defer log.Close() // the process has its own descriptor
+	cmd := exec.CommandContext(ctx, b.binary, "serve", "--config", path)
+	cmd.Env = append(os.Environ(), keyVariable+"=sk-bench-0123456789")
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start understudy: %w", err)
+	}
+	return &process{name: understudyName, address: addresses[0], cmd: cmd}, nil
+}
+
+func (b *bench) logPath() string { return filepath.Join(b.dir, "understudy.log") }
+
+// config names a model for each format of the vendor, and one for streams that
+// stay open.
+func config(listen, admin, vendor string) string {
+	return fmt.Sprintf(`listen: %s
+admin: %s
+providers:
+  vendor-a: {use: openai, base_url: "http://%[3]s/v1", key: "env:%[4]s"}
+  vendor-b: {use: anthropic, base_url: "http://%[3]s", key: "env:%[4]s"}
+models:
+  on-openai-chat: {lead: vendor-a/%[5]s}
+  on-anthropic-messages: {lead: vendor-b/%[5]s}
+  held-on-openai-chat: {lead: vendor-a/%[6]s}
+  held-on-anthropic-messages: {lead: vendor-b/%[6]s}
+`, listen, admin, vendor, keyVariable, vendorModel, heldModel)
+}
+
+// freeAddresses finds ports that nobody listens on.
+func freeAddresses(n int) ([]string, error) {
+	var found []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer l.Close() // after the last one is found, so that none is found twice
+		found = append(found, l.Addr().String())
+	}
+	return found, nil
+}
+
+// ready waits for the first right answer.
+func (p *process) ready(ctx context.Context, t target) error {
+	t.address = p.address
+	deadline := time.Now().Add(answerTime)
+	for {
+		err := t.verify(ctx)
+		if err == nil || ctx.Err() != nil || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// stop ends the process and waits for it.
+func (p *process) stop() {
+	if p == nil {
+		return
+	}
+	if p.stdin != nil {
+		p.stdin.Close()
+	} else {
+		_ = p.cmd.Process.Kill()
+	}
+	_ = p.cmd.Wait() // it was told to end, whatever it says
+}

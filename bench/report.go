@@ -1,0 +1,167 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// report is what a run found.
+type report struct {
+	Date        string       `json:"date"`
+	Machine     string       `json:"machine"`
+	Connections int          `json:"connections"`
+	Rounds      int          `json:"rounds"`
+	CPU         []cpuRow     `json:"cpu_us_per_request"`
+	Latency     []latencyRow `json:"latency_us"`
+	Streams     []streamsRow `json:"open_streams"`
+	Process     processRow   `json:"process"`
+}
+
+// spread is the median of some figures and how far they lie apart.
+type spread struct {
+	Median float64 `json:"median"`
+	Min    float64 `json:"min"`
+	Max    float64 `json:"max"`
+}
+
+type cpuRow struct {
+	Scenario   string  `json:"scenario"`
+	Requests   int     `json:"requests"`
+	Proxy      spread  `json:"proxy"`
+	Understudy spread  `json:"understudy"`
+	Ratio      spread  `json:"ratio"`
+	Goal       float64 `json:"goal"`
+}
+
+type latency struct {
+	P50 float64 `json:"p50"`
+	P99 float64 `json:"p99"`
+}
+
+type latencyRow struct {
+	Scenario   string  `json:"scenario"`
+	Until      string  `json:"until"`
+	Rate       float64 `json:"rate"`
+	Samples    int     `json:"samples"`
+	Direct     latency `json:"direct"`
+	Proxy      latency `json:"proxy"`
+	Understudy latency `json:"understudy"`
+}
+
+type streamsRow struct {
+	Scenario      string  `json:"scenario"`
+	Open          int     `json:"open"`
+	ProxyKiB      float64 `json:"proxy_kib"`
+	UnderstudyKiB float64 `json:"understudy_kib"`
+}
+
+type processRow struct {
+	ColdStartMS spread  `json:"cold_start_ms"`
+	IdleMiB     spread  `json:"idle_mib"`
+	BinaryMiB   float64 `json:"binary_mib"`
+}
+
+// Goals besides those of the scenarios.
+const (
+	goalAddedP99  = 1000.0 // µs
+	goalStream    = 64.0   // KiB
+	goalColdStart = 300.0  // ms
+	goalIdle      = 40.0   // MiB
+	goalBinary    = 45.0   // MiB
+)
+
+func newReport(o options) *report {
+	return &report{
+		Date:    time.Now().UTC().Format(time.DateOnly),
+		Machine: fmt.Sprintf("%d CPUs%s, %s/%s, %s", runtime.NumCPU(), cpuModel(), runtime.GOOS, runtime.GOARCH, runtime.Version()),
+		Rounds:  o.rounds, Connections: o.connections,
+	}
+}
+
+// cpuModel is the processor's name where the system tells.
+func cpuModel() string {
+	text, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return ""
+	}
+	_, rest, ok := strings.Cut(string(text), "model name\t: ")
+	if !ok {
+		return ""
+	}
+	name, _, _ := strings.Cut(rest, "\n")
+	return " (" + name + ")"
+}
+
+func spreadOf(figures []float64) spread {
+	sorted := slices.Sorted(slices.Values(figures))
+	n := len(sorted)
+	return spread{Median: (sorted[(n-1)/2] + sorted[n/2]) / 2, Min: sorted[0], Max: sorted[n-1]}
+}
+
+// latencyOf takes the time to a stream's first content or to the end of a whole
+// answer, in µs.
+func latencyOf(took []timing, stream bool) latency {
+	us := make([]float64, len(took))
+	for i, t := range took {
+		d := t.whole
+		if stream {
+			d = t.first
+		}
+		us[i] = float64(d) / float64(time.Microsecond)
+	}
+	slices.Sort(us)
+	return latency{P50: us[len(us)/2], P99: us[min(len(us)-1, len(us)*99/100)]}
+}
+
+// print writes the report as tables.
+func (r *report) print(out io.Writer) error {
+	fmt.Fprintf(out, "%s, %s\n", r.Date, r.Machine)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "\nCPU per request in µs, %d connections: median of %d rounds (least–most)\n", r.Connections, r.Rounds)
+	fmt.Fprintln(w, "scenario\tbare proxy\tunderstudy\tratio\tgoal\t")
+	for _, row := range r.CPU {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t≤ %.1f\t%s\n", row.Scenario, row.Proxy.text("%.0f"), row.Understudy.text("%.0f"),
+			row.Ratio.text("%.2f"), row.Goal, verdict(row.Ratio.Median, row.Goal))
+	}
+	fmt.Fprintln(w, "\nLatency in µs: p50 / p99; added is understudy beside the vendor alone")
+	fmt.Fprintln(w, "scenario\tuntil\trequests/s\tvendor alone\tbare proxy\tunderstudy\tadded\tgoal for p99\t")
+	for _, row := range r.Latency {
+		added := latency{row.Understudy.P50 - row.Direct.P50, row.Understudy.P99 - row.Direct.P99}
+		fmt.Fprintf(w, "%s\t%s\t%.0f\t%s\t%s\t%s\t%s\t≤ %.0f\t%s\n", row.Scenario, row.Until, row.Rate, row.Direct.text(),
+			row.Proxy.text(), row.Understudy.text(), added.text(), goalAddedP99, verdict(added.P99, goalAddedP99))
+	}
+	if len(r.Streams) > 0 {
+		fmt.Fprintf(w, "\nMemory per open stream in KiB, %d open\n", r.Streams[0].Open)
+		fmt.Fprintln(w, "scenario\tbare proxy\tunderstudy\tgoal\t")
+		for _, row := range r.Streams {
+			fmt.Fprintf(w, "%s\t%.1f\t%.1f\t≤ %.0f\t%s\n", row.Scenario, row.ProxyKiB, row.UnderstudyKiB, goalStream, verdict(row.UnderstudyKiB, goalStream))
+		}
+	}
+	p := r.Process
+	fmt.Fprintln(w, "\nProcess\tunderstudy\tgoal\t")
+	if p.ColdStartMS.Median > 0 {
+		fmt.Fprintf(w, "start to first answer, ms\t%s\t≤ %.0f\t%s\n", p.ColdStartMS.text("%.0f"), goalColdStart, verdict(p.ColdStartMS.Median, goalColdStart))
+		fmt.Fprintf(w, "idle memory, MiB\t%s\t≤ %.0f\t%s\n", p.IdleMiB.text("%.1f"), goalIdle, verdict(p.IdleMiB.Median, goalIdle))
+	}
+	fmt.Fprintf(w, "binary, MiB\t%.1f\t≤ %.0f\t%s\n", p.BinaryMiB, goalBinary, verdict(p.BinaryMiB, goalBinary))
+	return w.Flush()
+}
+
+func (s spread) text(format string) string {
+	return fmt.Sprintf(format+" ("+format+"–"+format+")", s.Median, s.Min, s.Max)
+}
+
+func (l latency) text() string { return fmt.Sprintf("%.0f / %.0f", l.P50, l.P99) }
+
+func verdict(got, goal float64) string {
+	if got <= goal {
+		return "met"
+	}
+	return "missed"
+}

@@ -1,0 +1,67 @@
+package main
+
+// scenario is one way through the gateway.
+type scenario struct {
+	name   string
+	client *format // what the client speaks
+	vendor *format // what the vendor behind the gateway speaks
+	stream bool
+	goal   float64 // CPU as a multiple of the bare proxy's
+}
+
+// Goals for CPU per request, as multiples of the bare proxy's in the same run.
+const (
+	goalRelay           = 1.3
+	goalRelayStream     = 1.5
+	goalTranslate       = 2.0
+	goalTranslateStream = 2.5
+)
+
+// scenarios are all there are, in the order of the report.
+func scenarios() []scenario {
+	var all []scenario
+	openAI, anthropic := openAIChat(), anthropicMessages()
+	for _, kind := range []struct {
+		name             string
+		stream           bool
+		relay, translate float64
+	}{
+		{"unary", false, goalRelay, goalTranslate},
+		{"stream", true, goalRelayStream, goalTranslateStream},
+	} {
+		for _, f := range []*format{openAI, anthropic} {
+			all = append(all, scenario{"relay " + kind.name + " " + f.name, f, f, kind.stream, kind.relay})
+		}
+		for _, pair := range [][2]*format{{openAI, anthropic}, {anthropic, openAI}} {
+			name := "translate " + kind.name + " " + pair[0].name + " to " + pair[1].name
+			all = append(all, scenario{name, pair[0], pair[1], kind.stream, kind.translate})
+		}
+	}
+	return all
+}
+
+func scenarioNames() []string {
+	var names []string
+	for _, s := range scenarios() {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// scenarios are those that the options leave.
+func (o options) scenarios() []scenario {
+	var left []scenario
+	for _, s := range scenarios() {
+		if o.only.MatchString(s.name) {
+			left = append(left, s)
+		}
+	}
+	return left
+}
+
+// request is what the client sends. The model decides which vendor the gateway
+// asks; the vendor itself and the bare proxy answer in the client's format.
+func (s scenario) request() []byte { return s.client.request("on-"+s.vendor.name, s.stream) }
+
+// held is a request for a stream that stays open.
+func (s scenario) held() []byte { return s.client.request("held-on-"+s.vendor.name, true) }

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+)
+
+// vendor is the simulated vendor: static answers in both formats on one port, as
+// cheap as net/http allows. Each chunk of a stream is written and flushed by
+// itself, one right after the other. A request for heldModel gets the first half
+// of a stream and nothing more until its client leaves.
+func vendor() http.Handler {
+	mux := http.NewServeMux()
+	buffers := sync.Pool{New: func() any { return new(bytes.Buffer) }}
+	for _, f := range []*format{openAIChat(), anthropicMessages()} {
+		length := []string{strconv.Itoa(len(f.answer))}
+		mux.HandleFunc("POST "+f.path, func(w http.ResponseWriter, r *http.Request) {
+			body := buffers.Get().(*bytes.Buffer)
+			defer buffers.Put(body)
+			body.Reset()
+			if _, err := io.Copy(body, http.MaxBytesReader(w, r.Body, 1<<20)); err != nil {
+				http.Error(w, "read the request: "+err.Error(), http.StatusBadRequest)
+				return
+			}
+			if !bytes.Contains(body.Bytes(), []byte(`"stream":true`)) {
+				w.Header()["Content-Type"] = []string{"application/json"}
+				w.Header()["Content-Length"] = length
+				_, _ = w.Write(f.answer)
+				return
+			}
+			held := bytes.Contains(body.Bytes(), []byte(heldModel))
+			w.Header()["Content-Type"] = []string{"text/event-stream; charset=utf-8"}
+			flusher := http.NewResponseController(w)
+			for i, chunk := range f.chunks {
+				if held && i == len(f.chunks)/2 {
+					<-r.Context().Done()
+					return
+				}
+				_, _ = w.Write(chunk)
+				_ = flusher.Flush()
+			}
+		})
+	}
+	return mux
+}
