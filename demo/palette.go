@@ -6,12 +6,13 @@ import "fmt"
 type palette struct{ on bool }
 
 const (
-	bold  = "1"
-	faint = "2"
-	red   = "31"
-	green = "32"
-	amber = "33"
-	blue  = "36"
+	bold    = "1"
+	faint   = "2"
+	reverse = "7"
+	red     = "31"
+	green   = "32"
+	amber   = "33"
+	cyan    = "36"
 )
 
 func (p palette) paint(style, text string) string {

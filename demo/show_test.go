@@ -75,8 +75,14 @@ func TestQuantile(t *testing.T) {
 		q    float64
 		want time.Duration
 	}{
-		{nil, 0.5, 0}, {[]time.Duration{7}, 0.5, 7}, {[]time.Duration{7}, 0.99, 7}, {[]time.Duration{3, 1}, 0.5, 1},
-		{[]time.Duration{3, 1, 2}, 0.5, 2}, {[]time.Duration{3, 1, 2}, 0.99, 3}, {hundred, 0.5, 50}, {hundred, 0.99, 99},
+		{nil, 0.5, 0},
+		{[]time.Duration{7}, 0.5, 7},
+		{[]time.Duration{7}, 0.99, 7},
+		{[]time.Duration{3, 1}, 0.5, 1},
+		{[]time.Duration{3, 1, 2}, 0.5, 2},
+		{[]time.Duration{3, 1, 2}, 0.99, 3},
+		{hundred, 0.5, 50},
+		{hundred, 0.99, 99},
 	} {
 		if got := quantile(tc.of, tc.q); got != tc.want {
 			t.Errorf("quantile %g of %v: got %d, want %d", tc.q, tc.of, got, tc.want)
@@ -148,7 +154,7 @@ func TestLivePicture(t *testing.T) {
 				return
 			}
 			for _, want := range []string{
-				"20 s left", "alpha broken: connection refused", "beta stood in, 12 ms", "FAILED: got?[2J status 500", "Failures seen by clients   1",
+				"20 s left", "alpha broken: connection refused", "beta stood in, 12 ms", "1  got?[2J status 500", "Failures seen by clients    1  ",
 			} {
 				if !strings.Contains(text, want) {
 					t.Errorf("got %q, want %q in it", text, want)

@@ -37,9 +37,9 @@ func (r *Result) printTable(w io.Writer, p palette) {
 	fmt.Fprintf(w, "\n%-*s %8s %6s %11s %9s  %s\n", titleWidth, "", "", "served", "served by", "client", "added ms")
 	fmt.Fprintf(w, "%-*s %8s %6s %11s %9s %6s %5s\n", titleWidth, "fault of the lead", "requests", "lead", "understudy", "failures", "median", "p99")
 	for _, row := range r.Faults {
-		row.print(w, p)
+		row.write(w, p)
 	}
-	r.NoFault.print(w, p)
+	r.NoFault.write(w, p)
 	all := Row{Title: "all", Requests: r.Requests, Lead: r.NoFault.Lead, Understudy: r.NoFault.Understudy, Failures: r.Failures}
 	for _, row := range r.Faults {
 		all.Lead += row.Lead
@@ -52,7 +52,7 @@ func (r *Result) printTable(w io.Writer, p palette) {
 	}
 }
 
-func (r *Row) print(w io.Writer, p palette) {
+func (r *Row) write(w io.Writer, p palette) {
 	fmt.Fprintf(w, "%-*s %8d %6d %11d %s %6.0f %5.0f\n",
 		titleWidth, r.Title, r.Requests, r.Lead, r.Understudy, p.failures(r.Failures, 9), r.AddedMedian, r.AddedP99)
 }

@@ -134,20 +134,20 @@ func (l *live) picture(m moment) []row {
 		{},
 		{{"", "Now         "}, {nowStyle(m.phase), m.phase.String()}},
 		{},
-		{{faint, fmt.Sprintf("%-12s%-24s answers a second", "Vendor", "")}},
+		{{faint, fmt.Sprintf("%-6s%36s", "Vendor", "answers/s")}},
 	}
 	for _, v := range s.vendors {
 		rows = append(rows, l.vendorRow(v, m))
 	}
-	rows = append(rows, row{}, row{{faint, fmt.Sprintf("%-30s%-12s%8s   %s", "Application", "model", "answers", "last answer")}})
+	rows = append(rows, row{}, row{{faint, fmt.Sprintf("%-30s%-10s%8s%8s  %s", "Application", "model", "answers", "failed", "last")}})
 	for _, a := range s.apps {
 		rows = append(rows, appRow(a, m.apps[a]))
 	}
-	style := bold + ";" + green
+	style := bold + ";" + reverse + ";" + green
 	if m.failures > 0 {
-		style = bold + ";" + red
+		style = bold + ";" + reverse + ";" + red
 	}
-	return append(rows, row{}, row{{bold, "Failures seen by clients   "}, {style, fmt.Sprint(m.failures)}}, row{})
+	return append(rows, row{}, row{{bold, "Failures seen by clients  "}, {style, fmt.Sprintf("  %d  ", m.failures)}}, row{})
 }
 
 func nowStyle(p *phase) string {
@@ -165,23 +165,27 @@ func (l *live) vendorRow(v *vendor, m moment) row {
 		most = max(most, rate)
 	}
 	broken := m.phase.broken == v
-	style, state := blue, ""
+	style, state := cyan, ""
 	if broken {
 		style, state = amber, "  broken"
 	}
 	cells := int(m.rates[v.name] / most * length)
 	return row{
-		{"", fmt.Sprintf("%-6s", v.name)}, {style, strings.Repeat("█", cells)}, {faint, strings.Repeat("░", length-cells)},
-		{"", fmt.Sprintf(" %5.0f", m.rates[v.name])}, {bold + ";" + red, fmt.Sprintf("%-8s", state)}, {faint, "  speaks " + v.apiName},
+		{"", fmt.Sprintf("%-6s", v.name)},
+		{style, strings.Repeat("█", cells)},
+		{faint, strings.Repeat("░", length-cells)},
+		{"", fmt.Sprintf(" %5.0f", m.rates[v.name])},
+		{bold + ";" + red, fmt.Sprintf("%-8s", state)},
+		{faint, "  speaks " + v.apiName},
 	}
 }
 
 // appRow is an application with its last answer.
 func appRow(a *clientApp, seen lastSeen) row {
-	r := row{{"", fmt.Sprintf("%-30s%-12s%8d   ", a.title, a.model, seen.answers)}}
+	r := row{{"", fmt.Sprintf("%-30s%-10s%8d%8d  ", a.title, a.model, seen.answers, seen.failures)}}
 	switch {
 	case seen.problem != "":
-		return append(r, span{red, "FAILED: " + oneLine(seen.problem)})
+		return append(r, span{red, oneLine(seen.problem)})
 	case seen.answers == 0:
 		return append(r, span{faint, "none yet"})
 	case seen.last.vendor == a.lead:
