@@ -1,6 +1,7 @@
 package dialecttest
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 	"unicode/utf8"
@@ -129,7 +130,7 @@ func (r *runner) cut(t *testing.T, stream []byte, whole []llm.Event) {
 		}
 		last = len(list)
 		read, closed, err := ReadStream(r.d.Provider.NewStreamReader(), list)
-		if len(read) > len(whole) || len(read) > 0 && show(read) != show(whole[:len(read)]) {
+		if len(read) > len(whole) || len(read) > 0 && !reflect.DeepEqual(read, whole[:len(read)]) {
 			t.Fatalf("cut after %d bytes: got events that are not a prefix of the whole", i)
 		}
 		tap := r.d.Relay.NewTap(dialect.Ask{})
@@ -153,8 +154,10 @@ func (r *runner) cut(t *testing.T, stream []byte, whole []llm.Event) {
 			t.Errorf("cut after %d bytes: %v", i, err)
 		}
 		got := comparableResponse(llm.Collect(events))
-		got.Usage, got.Extra = full.Usage, full.Extra
-		equal(t, "cut stream that ended well", got, full)
+		want := *full
+		want.Choices = want.Choices[:min(len(got.Choices), len(full.Choices))] // no reader knows how many were asked for
+		got.Usage, got.Extra = want.Usage, want.Extra
+		equal(t, "cut stream that ended well", got, &want)
 	}
 }
 
@@ -415,6 +418,8 @@ func eraseShown(f llm.Feature, r *llm.Response) {
 		drop(func(p llm.Part) bool { return p.Kind == llm.PartThinking })
 	case llm.FeatureVendorPart, llm.FeatureVendorPartText:
 		drop(func(p llm.Part) bool { return p.Kind == llm.PartOpaque })
+	case "tool_arguments": // cut by the token limit, where arguments must be an object
+		drop(func(p llm.Part) bool { return p.Kind == llm.PartToolCall })
 	default:
 	}
 }

@@ -1,0 +1,286 @@
+package anthropic
+
+import (
+	"strings"
+
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// The words of the dialect for kinds of errors [asdk:ErrorObject].
+const (
+	errInvalid    = "invalid_request_error"
+	errAuth       = "authentication_error"
+	errPermission = "permission_error"
+	errNotFound   = "not_found_error"
+	errBilling    = "billing_error"
+	errRateLimit  = "rate_limit_error"
+	errTooLarge   = "request_too_large"
+	errTimeout    = "timeout_error"
+	errOverloaded = "overloaded_error"
+	errAPI        = "api_error"
+)
+
+// tooLong begins the vendor's message for a prompt that exceeds the window. The vendor has no code for it, so
+// clients look for these words.
+const tooLong = "prompt is too long"
+
+// maxErrorBody bounds the body of an error, in bytes.
+const maxErrorBody = 1024
+
+// DecodeError classifies an error answer by its status and the vendor's codes.
+func (providerSide) DecodeError(status int, body []byte) *llm.Error {
+	doc, err := jsontext.ParseLenient(body)
+	if err != nil {
+		doc = nil // a page or a plain text of something before the vendor: only the status tells
+	}
+	return readError(status, doc)
+}
+
+// readError classifies what a body or a frame says went wrong. The status is 0 in a stream.
+func readError(status int, doc jsontext.Value) *llm.Error {
+	said := findError(doc)
+	e := &llm.Error{
+		Origin: llm.OriginProvider, Status: status,
+		Type: identifier(said.kind), VendorCode: identifier(said.code),
+	}
+	e.Code = classify(status, said)
+	if isClientFault(e.Code) && said.message != "" {
+		e.Message = redact(clip(said.message, maxMessage))
+		return e
+	}
+	e.Message = e.Code.Info().Doc
+	return e
+}
+
+// saying is what an error body says, in whatever shape.
+type saying struct{ kind, code, message string }
+
+// findError finds an error in the shapes that the vendor, compatible servers and proxies give it:
+// {"error":{"type","message"}}, {"error":"text"}, {"message"}, {"detail"}.
+func findError(doc jsontext.Value) saying {
+	inner := doc.Get("error")
+	switch inner.Kind() {
+	case jsontext.Object:
+		return saying{
+			kind:    textOf(inner.Get("type")),
+			code:    firstText(inner.Get("details", "error_code"), inner.Get("code")),
+			message: textOf(inner.Get("message")),
+		}
+	case jsontext.String:
+		return saying{message: textOf(inner)}
+	default:
+	}
+	s := saying{message: firstText(doc.Get("message"), doc.Get("detail")), code: textOf(doc.Get("code"))}
+	if kind := textOf(doc.Get("type")); kind != "error" {
+		s.kind = kind
+	}
+	return s
+}
+
+func firstText(values ...jsontext.Value) string {
+	for _, v := range values {
+		if s := textOf(v); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// identifier is s if it is a plain word, which is safe to log.
+func identifier(s string) string {
+	if isWord(strings.ReplaceAll(s, ".", "_"), 64) {
+		return s
+	}
+	return ""
+}
+
+// classify chooses the class of an error: by the vendor's type, then by the status. Messages count only where the
+// vendor has no code, and only by how they begin: further on they may repeat what the user wrote.
+func classify(status int, s saying) llm.Code {
+	switch s.code {
+	case "enforced_spend_limit_reached":
+		return llm.CodeQuota
+	case "context_length_exceeded": // of compatible servers
+		return llm.CodeContextLength
+	}
+	switch s.kind {
+	case errInvalid:
+		switch {
+		case strings.HasPrefix(s.message, "Your credit balance is too low"):
+			return llm.CodeQuota
+		case strings.HasPrefix(s.message, tooLong),
+			strings.HasPrefix(s.message, "input length and `max_tokens` exceed context limit"):
+			return llm.CodeContextLength
+		case status == 409, status == 413:
+			return classifyStatus(status)
+		}
+		return llm.CodeInvalidRequest
+	case errAuth, errPermission:
+		return llm.CodeProviderAuth
+	case errNotFound:
+		return llm.CodeModelGone
+	case errBilling:
+		return llm.CodeQuota
+	case errRateLimit:
+		return llm.CodeRateLimit
+	case errTooLarge:
+		return llm.CodeTooLarge
+	case errTimeout:
+		return llm.CodeTimeout
+	case errOverloaded:
+		return llm.CodeOverloaded
+	case "conflict_error":
+		return llm.CodeConflict
+	}
+	return classifyStatus(status)
+}
+
+func classifyStatus(status int) llm.Code {
+	switch status {
+	case 401, 403:
+		return llm.CodeProviderAuth
+	case 402:
+		return llm.CodeQuota
+	case 404, 410:
+		return llm.CodeModelGone
+	case 405, 415, 501:
+		return llm.CodeNotImplemented
+	case 408, 504, 524:
+		return llm.CodeTimeout
+	case 409:
+		return llm.CodeConflict
+	case 413:
+		return llm.CodeTooLarge
+	case 429:
+		return llm.CodeRateLimit
+	case 499, 502, 520, 521, 522, 523, 525, 526:
+		return llm.CodeUnreachable
+	case 503, 529:
+		return llm.CodeOverloaded
+	}
+	if 400 <= status && status < 500 {
+		return llm.CodeInvalidRequest
+	}
+	return llm.CodeServerError
+}
+
+// isClientFault reports whether the vendor's message helps the client: it is about the client's own request.
+func isClientFault(c llm.Code) bool {
+	switch c {
+	case llm.CodeInvalidRequest, llm.CodeContextLength, llm.CodeTooLarge, llm.CodeContentPolicy:
+		return true
+	default:
+		return false
+	}
+}
+
+// redact replaces words of a message that look like credentials.
+func redact(s string) string {
+	var b strings.Builder
+	for len(s) > 0 {
+		n := 0
+		for n < len(s) && (isWordByte(s[n]) || s[n] == '.' || s[n] == '/' || s[n] == '+' || s[n] == '=') {
+			n++
+		}
+		if looksSecret(s[:n]) {
+			b.WriteString("[redacted]")
+		} else {
+			b.WriteString(s[:n])
+		}
+		if n < len(s) {
+			b.WriteByte(s[n])
+			n++
+		}
+		s = s[n:]
+	}
+	return b.String()
+}
+
+// looksSecret reports whether a word begins as keys do, or is as long and as mixed as tokens are.
+func looksSecret(word string) bool {
+	if len(word) < 12 {
+		return false
+	}
+	for _, prefix := range [...]string{"sk-", "sk_", "pk-", "AIza", "AKIA", "ASIA", "ghp_", "gsk_", "xai-", "xox", "eyJ"} {
+		if strings.HasPrefix(word, prefix) {
+			return true
+		}
+	}
+	if len(word) < 40 || strings.Contains(word, "...") {
+		return false
+	}
+	return strings.ContainsAny(word, "0123456789") && strings.ToLower(word) != word
+}
+
+// EncodeError writes the error body and chooses the HTTP status.
+func (clientSide) EncodeError(e *llm.Error, requestID string) (int, []byte) {
+	status, kind := errorWords(e.Code)
+	return status, errorBody(e, kind, requestID)
+}
+
+// errorBody is the envelope of an error, in an answer and in a stream.
+func errorBody(e *llm.Error, kind, requestID string) []byte {
+	message := e.Message
+	if e.Code == llm.CodeContextLength && !strings.HasPrefix(message, tooLong) {
+		message = tooLong + ": " + message
+	}
+	if message == "" {
+		message = e.Code.Info().Doc
+	}
+	limit := maxMessage
+	for {
+		var w jsontext.Writer
+		w.BeginObject()
+		w.StringField("type", "error")
+		w.Key("error")
+		w.BeginObject()
+		w.StringField("type", kind)
+		w.StringField("message", clip(message, limit))
+		w.EndObject()
+		if requestID != "" {
+			w.StringField("request_id", clip(requestID, 80))
+		}
+		w.EndObject()
+		if len(w.Bytes()) <= maxErrorBody {
+			return w.Bytes()
+		}
+		limit /= 2 // escapes made it longer
+	}
+}
+
+// errorWords are the dialect's status and type for a class of errors.
+func errorWords(c llm.Code) (status int, kind string) {
+	switch c {
+	case llm.CodeAuthentication:
+		return 401, errAuth
+	case llm.CodePermission:
+		return 403, errPermission
+	case llm.CodeModelNotFound, llm.CodePathNotFound, llm.CodeModelGone:
+		return 404, errNotFound
+	case llm.CodeTooLarge:
+		return 413, errTooLarge
+	case llm.CodeRateLimit:
+		return 429, errRateLimit
+	case llm.CodeQuota:
+		return 402, errBilling
+	case llm.CodeOverloaded:
+		return 529, errOverloaded
+	case llm.CodeUnavailable:
+		return 503, errOverloaded
+	case llm.CodeTimeout:
+		return 504, errTimeout
+	case llm.CodeRequestTimeout:
+		return 408, errTimeout
+	case llm.CodeProviderAuth, llm.CodeUnreachable:
+		return 502, errAPI
+	case llm.CodeServerError, llm.CodeBadAnswer, llm.CodeTruncated, llm.CodeInternal:
+		return 500, errAPI
+	case llm.CodeNotImplemented:
+		return 400, errInvalid
+	case llm.CodeClientGone:
+		return 499, errAPI
+	default:
+		return c.Info().Status, errInvalid
+	}
+}

@@ -1,0 +1,346 @@
+package anthropic
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// relay is the dialect towards a provider that speaks it too.
+type relay struct{}
+
+var _ dialect.Relay = relay{}
+
+// Peek reads what routing needs. A stream of this dialect always tells its usage.
+func (relay) Peek(body []byte) (dialect.Peeked, error) {
+	doc := jsontext.Value(bytes.TrimSpace(body))
+	if doc.Kind() != jsontext.Object {
+		return dialect.Peeked{}, invalid(jsontext.Mismatch("object", doc))
+	}
+	model, err := doc.Get("model").Text()
+	if err != nil || model == "" {
+		return dialect.Peeked{}, llm.Invalid("model", "model: want the name of a model")
+	}
+	p := dialect.Peeked{Model: model}
+	if v := doc.Get("stream"); !v.IsNull() {
+		if p.Stream, err = v.Bool(); err != nil {
+			return dialect.Peeked{}, invalid(jsontext.At("stream", err))
+		}
+	}
+	p.StreamUsage = p.Stream
+	return p, nil
+}
+
+// SetModel replaces the model's name. There is nothing to ask for: usage always comes.
+func (relay) SetModel(body []byte, model string, _ dialect.Ask) ([]byte, error) {
+	return jsontext.SetTopString(body, "model", model)
+}
+
+// Strip removes the thinking blocks of the history that carry this gateway's own signature: no vendor made them,
+// and the vendor would refuse them. A message that held nothing else goes with them.
+func (relay) Strip(body []byte) ([]byte, []llm.Loss, error) {
+	if !bytes.Contains(body, []byte(marker)) {
+		return body, nil, nil
+	}
+	messages := jsontext.Value(bytes.TrimSpace(body)).Get("messages")
+	if messages.Kind() != jsontext.Array {
+		return body, nil, nil
+	}
+	stripped, n := rewriteArray(messages, stripMessage)
+	if n == 0 {
+		return body, nil, nil
+	}
+	out, err := jsontext.Set(body, "messages", stripped)
+	if err != nil {
+		return nil, nil, invalid(err)
+	}
+	return out, []llm.Loss{{
+		Feature: llm.FeatureThinkingHistory, Action: llm.ActionDropped, Severity: llm.Harmless,
+		Detail: "thinking of another vendor",
+	}}, nil
+}
+
+// stripMessage returns a message without the blocks to remove, or nothing if no block would be left.
+func stripMessage(m jsontext.Value) []byte {
+	content := m.Get("content")
+	if content.Kind() != jsontext.Array {
+		return m
+	}
+	kept := 0
+	blocks, n := rewriteArray(content, func(block jsontext.Value) []byte {
+		if isOwn(block) {
+			return nil
+		}
+		kept++
+		return block
+	})
+	switch {
+	case n == 0:
+		return m
+	case kept == 0:
+		return nil
+	}
+	out, err := jsontext.Set(m, "content", blocks)
+	if err != nil {
+		return m
+	}
+	return out
+}
+
+// isOwn reports whether a block is thinking under this gateway's signature.
+func isOwn(block jsontext.Value) bool {
+	var sign jsontext.Value
+	switch kind := block.Get("type"); {
+	case is(kind, blockThinking):
+		sign = block.Get("signature")
+	case is(kind, blockRedacted):
+		sign = block.Get("data")
+	}
+	return bytes.HasPrefix(sign, []byte(`"`+marker))
+}
+
+// rewriteArray replaces the elements of an array by what f makes of them, or removes those for which it returns
+// nothing, and returns how many changed. What stands between elements stays as it was.
+func rewriteArray(array jsontext.Value, f func(jsontext.Value) []byte) ([]byte, int) {
+	out := make([]byte, 0, len(array))
+	out = append(out, '[')
+	changed, kept, at := 0, 0, 1
+	_ = array.Array(func(_ int, v jsontext.Value) error { // array is one, and f returns no error
+		start := at
+		for array[start] == ',' || isSpace(array[start]) {
+			start++
+		}
+		between := array[at:start]
+		at = start + len(v)
+		now := f(v)
+		if len(now) == 0 {
+			changed++
+			return nil
+		}
+		if !bytes.Equal(now, v) {
+			changed++
+		}
+		if kept == 0 {
+			between = bytes.TrimLeft(between, ", \t\r\n")
+		}
+		out = append(append(out, between...), now...)
+		kept++
+		return nil
+	})
+	if changed == 0 {
+		return array, 0
+	}
+	return append(out, array[at:]...), changed
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
+
+// NewTap returns a tap for one answer.
+func (relay) NewTap(dialect.Ask) dialect.Tap { return &tap{counts: noCounts()} }
+
+// tap follows an answer that goes by. It holds a stream to the same grammar as streamReader and decodes nothing.
+type tap struct {
+	started, finished, ended bool
+	counts                   counts
+	open, begun              []int64 // the indexes of blocks
+}
+
+// Frame looks at one frame of a stream.
+func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
+	var s dialect.Signal
+	if t.ended || isBlank(f.Data) {
+		return s, nil
+	}
+	doc, err := jsontext.ParseLenient(f.Data)
+	if err != nil {
+		return s, badAnswer("an event is not JSON", err)
+	}
+	if doc.Kind() != jsontext.Object {
+		return s, badAnswer("an event is no object", nil)
+	}
+	kind := typeOf(doc, f.Event)
+	switch {
+	case is(kind, "content_block_delta"):
+		s.Content = hasPiece(doc.Get("delta"))
+		_, err = t.openBlock(doc)
+	case is(kind, "content_block_start"):
+		s.Content = isContent(doc.Get("content_block"))
+		err = t.blockStart(doc)
+	case is(kind, "content_block_stop"):
+		err = t.blockStop(doc)
+	case is(kind, "message_start"):
+		if t.started {
+			return s, badAnswer("a second message_start", nil)
+		}
+		t.started = true
+		message := doc.Get("message")
+		s.Model = textOf(message.Get("model"))
+		t.counts.merge(message.Get("usage"))
+	case is(kind, "message_delta"):
+		s.Finish, err = t.messageDelta(doc)
+	case is(kind, "message_stop"):
+		if !t.finished {
+			return s, truncated("it has no stop reason")
+		}
+		t.ended, s.End = true, true
+	case is(kind, "ping"):
+	case is(kind, "error"), f.Event == "error", !doc.Get("error").IsNull():
+		return s, readError(0, doc)
+	}
+	if err != nil {
+		return dialect.Signal{}, err
+	}
+	return s, nil
+}
+
+// hasPiece reports whether a delta adds something that the client would see or act on.
+func hasPiece(delta jsontext.Value) bool {
+	for _, key := range [...]string{"text", "partial_json", "thinking", "signature"} {
+		if v := delta.Get(key); v.Kind() == jsontext.String {
+			return len(v) > len(`""`)
+		}
+	}
+	return !delta.Get("citation").IsNull()
+}
+
+// isContent reports whether a block's beginning is already something: a call, a text that does not begin empty, or
+// a block that comes whole.
+func isContent(block jsontext.Value) bool {
+	kind := block.Get("type")
+	switch {
+	case is(kind, blockText):
+		return len(block.Get("text")) > len(`""`)
+	case is(kind, blockThinking):
+		return len(block.Get("thinking")) > len(`""`)
+	}
+	return true
+}
+
+func (t *tap) index(doc jsontext.Value, latest int64) (int64, error) {
+	v := doc.Get("index")
+	if v.IsNull() {
+		return latest, nil
+	}
+	n, err := v.Int()
+	if err != nil {
+		return 0, badAnswer("a block's index is no number", err)
+	}
+	return n, nil
+}
+
+func (t *tap) blockStart(doc jsontext.Value) error {
+	if !t.started || t.finished {
+		return badAnswer("a content block outside of the message", nil)
+	}
+	index, err := t.index(doc, int64(len(t.begun)))
+	if err != nil {
+		return err
+	}
+	if place(t.begun, index) >= 0 {
+		return badAnswer("a content block began twice", nil)
+	}
+	t.begun = append(t.begun, index)
+	t.open = append(t.open, index)
+	return nil
+}
+
+// openBlock returns the place in open of the block that an event is about.
+func (t *tap) openBlock(doc jsontext.Value) (int, error) {
+	latest := int64(missing)
+	if n := len(t.begun); n > 0 {
+		latest = t.begun[n-1]
+	}
+	index, err := t.index(doc, latest)
+	if err != nil {
+		return 0, err
+	}
+	i := place(t.open, index)
+	if i < 0 {
+		return 0, badAnswer("an event for content block "+strconv.FormatInt(index, 10)+", which is not open", nil)
+	}
+	return i, nil
+}
+
+func (t *tap) blockStop(doc jsontext.Value) error {
+	i, err := t.openBlock(doc)
+	if err == nil {
+		t.open = append(t.open[:i], t.open[i+1:]...)
+	}
+	return err
+}
+
+func place(list []int64, n int64) int {
+	for i := len(list) - 1; i >= 0; i-- {
+		if list[i] == n {
+			return i
+		}
+	}
+	return -1
+}
+
+func (t *tap) messageDelta(doc jsontext.Value) (finish bool, err error) {
+	if !t.started {
+		return false, badAnswer("a message_delta before message_start", nil)
+	}
+	t.counts.merge(doc.Get("usage"))
+	if doc.Get("delta", "stop_reason").IsNull() || t.finished {
+		return false, nil
+	}
+	if len(t.open) > 0 {
+		return false, badAnswer("the message finished inside a content block", nil)
+	}
+	t.finished = true
+	return true, nil
+}
+
+// Close returns the terminator where only that is missing.
+func (t *tap) Close() ([]byte, error) {
+	switch {
+	case t.ended:
+		return nil, nil
+	case t.finished:
+		t.ended = true
+		return []byte("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"), nil
+	}
+	return nil, truncated("the stream broke off")
+}
+
+// Body reads a whole answer.
+func (t *tap) Body(body []byte) (dialect.Signal, error) {
+	var s dialect.Signal
+	doc, err := jsontext.ParseLenient(body)
+	if err != nil {
+		return s, badAnswer("it is not JSON", err)
+	}
+	if e := errorIn(doc, 0); e != nil {
+		return s, e
+	}
+	content := doc.Get("content")
+	if content.Kind() != jsontext.Array {
+		return s, badAnswer("it has no content", nil)
+	}
+	err = content.Array(func(_ int, block jsontext.Value) error {
+		if block.Kind() != jsontext.Object {
+			return jsontext.Mismatch("content block", block)
+		}
+		s.Content = s.Content || isContent(block) || is(block.Get("type"), blockThinking) && len(block.Get("signature")) > len(`""`)
+		return nil
+	})
+	if err != nil {
+		return dialect.Signal{}, badAnswer("its content is not what it should be", err)
+	}
+	s.Finish = !doc.Get("stop_reason").IsNull()
+	if !s.Content && !s.Finish {
+		return dialect.Signal{}, badAnswer("it is empty and has no stop reason", nil)
+	}
+	s.End = true
+	s.Model = textOf(doc.Get("model"))
+	t.counts.merge(doc.Get("usage"))
+	return s, nil
+}
+
+// Usage is what has been counted so far.
+func (t *tap) Usage() llm.Usage { return t.counts.usage() }

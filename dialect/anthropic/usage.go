@@ -1,0 +1,98 @@
+package anthropic
+
+import (
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// missing stands for a number that the vendor has not given; zero is a number.
+const missing = -1
+
+// counts are the numbers of a usage object. In a stream they come several times, each time cumulative: the last
+// one given for a field counts.
+type counts struct {
+	input, output, thinking     int64
+	cacheRead                   int64
+	cacheWrite, write5, write1h int64
+}
+
+func noCounts() counts {
+	return counts{missing, missing, missing, missing, missing, missing, missing}
+}
+
+// merge takes over the numbers that a usage object gives.
+func (c *counts) merge(usage jsontext.Value) {
+	if usage.Kind() != jsontext.Object {
+		return
+	}
+	take(&c.input, usage.Get("input_tokens"))
+	take(&c.output, usage.Get("output_tokens"))
+	take(&c.cacheRead, usage.Get("cache_read_input_tokens"))
+	take(&c.cacheWrite, usage.Get("cache_creation_input_tokens"))
+	if split := usage.Get("cache_creation"); split.Kind() == jsontext.Object {
+		take(&c.write5, split.Get("ephemeral_5m_input_tokens"))
+		take(&c.write1h, split.Get("ephemeral_1h_input_tokens"))
+	}
+	if details := usage.Get("output_tokens_details"); details.Kind() == jsontext.Object {
+		take(&c.thinking, details.Get("thinking_tokens"))
+	}
+}
+
+func take(n *int64, v jsontext.Value) {
+	if v.Kind() != jsontext.Number {
+		return
+	}
+	if got, err := v.Int(); err == nil && got >= 0 {
+		*n = got
+	}
+}
+
+// usage puts each token into one field. Zeros throughout are what servers say that do not count: no answer costs
+// nothing, so that is no fact.
+func (c *counts) usage() llm.Usage {
+	if max(c.input, c.output, c.cacheRead, c.cacheWrite, c.write5, c.write1h) <= 0 {
+		return llm.Usage{}
+	}
+	u := llm.Usage{
+		Known:        true,
+		InFresh:      max(c.input, 0),
+		InCacheRead:  max(c.cacheRead, 0),
+		InCacheWrite: max(c.cacheWrite, 0),
+	}
+	if c.cacheWrite == missing {
+		u.InCacheWrite = max(c.write5, 0) + max(c.write1h, 0)
+	}
+	u.InCache1h = min(max(c.write1h, 0), u.InCacheWrite)
+	u.InCacheWrite -= u.InCache1h
+	output := max(c.output, 0)
+	u.OutReasoning = min(max(c.thinking, 0), output)
+	u.OutVisible = output - u.OutReasoning
+	return u
+}
+
+// writeUsage writes a usage object. Tiers that are no words of this dialect are left out.
+func writeUsage(w *jsontext.Writer, u llm.Usage, tier string) {
+	w.BeginObject()
+	w.IntField("input_tokens", u.InFresh)
+	w.IntField("cache_creation_input_tokens", u.InCacheWrite+u.InCache1h)
+	w.IntField("cache_read_input_tokens", u.InCacheRead)
+	if u.InCache1h > 0 {
+		w.Key("cache_creation")
+		w.BeginObject()
+		w.IntField("ephemeral_5m_input_tokens", u.InCacheWrite)
+		w.IntField("ephemeral_1h_input_tokens", u.InCache1h)
+		w.EndObject()
+	}
+	w.IntField("output_tokens", u.Output())
+	if u.OutReasoning > 0 {
+		w.Key("output_tokens_details")
+		w.BeginObject()
+		w.IntField("thinking_tokens", u.OutReasoning)
+		w.EndObject()
+	}
+	switch tier {
+	case "standard", "priority", "batch":
+		w.StringField("service_tier", tier)
+	}
+	w.EndObject()
+}

@@ -1,0 +1,266 @@
+package anthropic
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// issuer is the dialect's name where llm keeps who signed or wrote something.
+const issuer = string(dialect.AnthropicMessages)
+
+// marker begins the signatures this gateway puts under thinking that no vendor signed.
+const marker = "understudy.v1."
+
+// maxMessage bounds the text of an error, in bytes.
+const maxMessage = 800
+
+// The roles of a turn.
+const (
+	roleUser      = "user"
+	roleAssistant = "assistant"
+	roleSystem    = "system"
+)
+
+// The types of content blocks that llm has a word for.
+const (
+	blockText       = "text"
+	blockThinking   = "thinking"
+	blockRedacted   = "redacted_thinking"
+	blockToolUse    = "tool_use"
+	blockToolResult = "tool_result"
+	blockImage      = "image"
+	blockDocument   = "document"
+	blockMidSystem  = "mid_conv_system"
+)
+
+// New returns the dialect.
+func New() *dialect.Dialect {
+	return &dialect.Dialect{
+		Name: dialect.AnthropicMessages,
+		Endpoints: []dialect.Endpoint{
+			{Method: "POST", Path: "/v1/messages", Operation: dialect.Generate},
+			{Method: "GET", Path: "/v1/models", Operation: dialect.ListModels, Header: versionHeader},
+			{Method: "GET", Path: "/v1/models/{model...}", Operation: dialect.GetModel, Header: versionHeader},
+		},
+		ErrorHeader:     versionHeader,
+		RequestIDHeader: "Request-Id",
+		RelayHeaders:    []string{versionHeader, "Anthropic-Beta"},
+		Client:          clientSide{},
+		Provider:        providerSide{},
+		Relay:           relay{},
+		Models:          modelLister{},
+		Fields:          fields(),
+		Carries:         carries(),
+	}
+}
+
+// versionHeader is what every request of the dialect's clients carries.
+const versionHeader = "Anthropic-Version"
+
+// is reports whether v is the string s. A spelling with needless escapes is not recognised.
+func is(v jsontext.Value, s string) bool {
+	return len(v) == len(s)+2 && v[0] == '"' && string(v[1:len(v)-1]) == s
+}
+
+// text reads an optional string.
+func text(v jsontext.Value) (string, error) {
+	if v.IsNull() {
+		return "", nil
+	}
+	return v.Text()
+}
+
+// textOf reads what should be a string, or nothing.
+func textOf(v jsontext.Value) string {
+	s, _ := text(v)
+	return s
+}
+
+// invalid turns what went wrong while a request was read into the client's fault.
+func invalid(err error) *llm.Error {
+	var path string
+	var at *jsontext.PathError
+	if errors.As(err, &at) {
+		path, err = at.Path, at.Err
+	}
+	var e *llm.Error
+	if errors.As(err, &e) {
+		if e.Param == "" && path != "" {
+			located := *e
+			located.Param = path
+			located.Message = path + ": " + e.Message
+			return &located
+		}
+		return e
+	}
+	if path == "" {
+		return llm.Invalid("", "The request is not valid: %v.", err)
+	}
+	return llm.Invalid(path, "%s: %v", path, err)
+}
+
+// badAnswer is the error for an answer that could not be understood.
+func badAnswer(why string, err error) *llm.Error {
+	return &llm.Error{
+		Code: llm.CodeBadAnswer, Origin: llm.OriginProvider,
+		Message: "The provider's answer could not be understood: " + why + ".", Err: err,
+	}
+}
+
+// truncated is the error for a stream that ended before it was whole.
+func truncated(why string) *llm.Error {
+	return &llm.Error{
+		Code: llm.CodeTruncated, Origin: llm.OriginProvider,
+		Message: "The provider's answer ended before it was whole: " + why + ".",
+	}
+}
+
+// unsupported is the error for content that the target cannot be given.
+func unsupported(param, why string) *llm.Error {
+	return &llm.Error{Code: llm.CodeUnsupported, Origin: llm.OriginGateway, Param: param, Message: why}
+}
+
+// readStop maps stop_reason, stop_sequence and stop_details, members of a message or of a message_delta's delta.
+func readStop(v jsontext.Value) llm.Stop {
+	raw := textOf(v.Get("stop_reason"))
+	stop := llm.Stop{Raw: raw, Reason: stopReason(raw), Sequence: textOf(v.Get("stop_sequence"))}
+	if details := v.Get("stop_details"); details.Kind() == jsontext.Object {
+		stop.Detail = textOf(details.Get("explanation"))
+	}
+	return stop
+}
+
+func stopReason(raw string) llm.StopReason {
+	switch raw {
+	case "end_turn":
+		return llm.StopEnd
+	case "stop_sequence":
+		return llm.StopSequence
+	case "max_tokens":
+		return llm.StopLength
+	case "model_context_window_exceeded":
+		return llm.StopContextFull
+	case "tool_use":
+		return llm.StopToolCalls
+	case "refusal":
+		return llm.StopRefusal
+	case "pause_turn", "compaction":
+		return llm.StopPause
+	default:
+		return llm.StopOther
+	}
+}
+
+// agree makes the stop reason and the calls of an answer say the same. Only calls that the client runs count.
+func agree(stop llm.Stop, hasCall bool) llm.Stop {
+	switch {
+	case hasCall && (stop.Reason == llm.StopEnd || stop.Reason == llm.StopOther):
+		stop.Reason = llm.StopToolCalls
+	case !hasCall && stop.Reason == llm.StopToolCalls:
+		stop.Reason = llm.StopEnd
+	}
+	return stop
+}
+
+// stopWord is the stop_reason to say; empty for one that is an error here.
+func stopWord(r llm.StopReason) string {
+	switch r {
+	case llm.StopSequence:
+		return "stop_sequence"
+	case llm.StopLength:
+		return "max_tokens"
+	case llm.StopContextFull:
+		return "model_context_window_exceeded"
+	case llm.StopToolCalls:
+		return "tool_use"
+	case llm.StopContentFilter, llm.StopRefusal:
+		return "refusal"
+	case llm.StopPause:
+		return "pause_turn"
+	case llm.StopMalformed:
+		return ""
+	case llm.StopEnd, llm.StopOther:
+	}
+	return "end_turn"
+}
+
+// writeStop writes the three members that say why an answer ended.
+func writeStop(w *jsontext.Writer, stop llm.Stop, extra llm.Extra) {
+	w.StringField("stop_reason", stopWord(stop.Reason))
+	if stop.Sequence != "" && stop.Reason == llm.StopSequence {
+		w.StringField("stop_sequence", stop.Sequence)
+	} else {
+		w.NullField("stop_sequence")
+	}
+	switch {
+	case hasExtra(extra, "stop_details"):
+		writeKept(w, extra, "stop_details")
+	case stop.Detail != "":
+		w.Key("stop_details")
+		w.BeginObject()
+		w.StringField("type", "refusal")
+		w.NullField("category")
+		w.StringField("explanation", stop.Detail)
+		w.EndObject()
+	}
+}
+
+// writeKept restores one member that this dialect kept.
+func writeKept(w *jsontext.Writer, extra llm.Extra, key string) {
+	for _, m := range extra[issuer] {
+		if m.Key == key {
+			w.RawField(key, m.Raw)
+		}
+	}
+}
+
+// keepStop keeps what of a stop llm has no word for.
+func keepStop(extra llm.Extra, v jsontext.Value) llm.Extra {
+	for _, key := range [...]string{"stop_details", "container", "context_management"} {
+		if m := v.Get(key); !m.IsNull() {
+			extra = extra.Add(issuer, key, clone(m))
+		}
+	}
+	return extra
+}
+
+// clone copies bytes that alias a frame.
+func clone(v []byte) []byte { return append([]byte(nil), v...) }
+
+// clip cuts s to at most n bytes between runes.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "…"
+}
+
+// writeExtra restores the members that this dialect kept, whose names begin with prefix.
+func writeExtra(w *jsontext.Writer, extra llm.Extra, prefix string) {
+	for _, m := range extra[issuer] {
+		key, ok := strings.CutPrefix(m.Key, prefix)
+		if ok && (prefix != "" || !isNested(key)) {
+			w.RawField(key, m.Raw)
+		}
+	}
+}
+
+// isNested reports whether a member was kept from inside one of the request's objects.
+func isNested(key string) bool {
+	outer, _, ok := strings.Cut(key, ".")
+	return ok && (outer == "metadata" || outer == "thinking" || outer == "tool_choice" || outer == "output_config")
+}
+
+// hasExtra reports whether members whose names begin with prefix were kept.
+func hasExtra(extra llm.Extra, prefix string) bool {
+	for _, m := range extra[issuer] {
+		if strings.HasPrefix(m.Key, prefix) {
+			return true
+		}
+	}
+	return false
+}
