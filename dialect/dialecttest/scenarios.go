@@ -136,7 +136,7 @@ func basics() []Scenario {
 		{Name: "cache-marks", Request: marked},
 		{Name: "cache-whole", Request: ask("Again.", func(r *llm.Request) { r.Cache = &llm.CacheMark{} })},
 		{Name: "tier", Request: ask("Quick.", func(r *llm.Request) { r.Tier = "auto" })},
-		{Name: "long-stream", Response: answer(llm.StopEnd, llm.Text(strings.Repeat("The quick brown fox \U0001F98A jumps; \u72d0\u72f8\u8df3\u3002 ", 30)))},
+		{Name: "long-stream", Response: answer(llm.StopEnd, llm.Text(strings.Repeat("The quick brown fox \U0001F98A jumps; \u72d0\u72f8\u8df3\u3002 ", 12)))},
 	}
 }
 
