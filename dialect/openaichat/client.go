@@ -1,0 +1,313 @@
+package openaichat
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// clientSide is the dialect towards a client.
+type clientSide struct{}
+
+// DecodeRequest reads a chat completion request. The raw members it keeps alias body.
+func (clientSide) DecodeRequest(body []byte) (*llm.Request, error) {
+	d := requestDecoder{req: &llm.Request{}}
+	v := trim(body)
+	if v.Kind() != jsontext.Object {
+		return nil, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
+	}
+	if err := v.Object(d.member); err != nil {
+		return nil, invalid(err)
+	}
+	if err := d.finish(); err != nil {
+		return nil, invalid(err)
+	}
+	return d.req, nil
+}
+
+// invalid turns an error with a path into the client's error.
+func invalid(err error) *llm.Error {
+	var e *llm.Error
+	var at *jsontext.PathError
+	path := ""
+	if errors.As(err, &at) {
+		path = at.Path
+	}
+	if errors.As(err, &e) {
+		if e.Param == "" {
+			e.Param = path
+		}
+		return e
+	}
+	if at != nil {
+		err = at.Err
+	}
+	return llm.Invalid(path, "Invalid value for '%s': %v.", path, err)
+}
+
+// requestDecoder reads one request, member by member.
+type requestDecoder struct {
+	req                 *llm.Request
+	maxTokens           *int64 // max_tokens, the old name
+	user                string // user, the old name of safety_identifier
+	userRaw             jsontext.Value
+	hasMessages         bool
+	functions           []llm.Tool // functions and function_call, the old names of tools and tool_choice
+	functionChoice      llm.ToolChoice
+	tools, streamOption bool
+}
+
+func (d *requestDecoder) member(key string, v jsontext.Value) error {
+	if v.IsNull() && key != "model" && key != "messages" {
+		return nil // the dialect takes null for unset
+	}
+	if done, err := d.prompt(key, v); done {
+		return err
+	}
+	if done, err := d.sampling(key, v); done {
+		return err
+	}
+	var err error
+	switch r := d.req; key {
+	case "stream":
+		r.Stream, err = v.Bool()
+	case "stream_options":
+		return v.Object(d.streamOptions)
+	case "response_format":
+		return d.format(v)
+	case "reasoning_effort":
+		r.Reasoning, err = effortOf(v)
+	case "verbosity":
+		r.Verbosity, err = oneOf(v, "low", "medium", "high")
+	case "safety_identifier":
+		r.User, err = v.Text()
+	case "user":
+		d.userRaw = v
+		d.user, err = v.Text()
+	case "service_tier":
+		r.Tier, err = v.Text()
+	case "modalities":
+		if isTextOnly(v) {
+			return nil
+		}
+		r.Extra = r.Extra.Add(self, key, v)
+	default:
+		r.Extra = r.Extra.Add(self, key, v)
+	}
+	return err
+}
+
+// prompt reads what the model is given.
+func (d *requestDecoder) prompt(key string, v jsontext.Value) (done bool, err error) {
+	r := d.req
+	switch key {
+	case "model":
+		r.Model, err = v.Text()
+		if err == nil && r.Model == "" {
+			err = errors.New("you must provide a model")
+		}
+	case "messages":
+		d.hasMessages = true
+		r.Messages, err = decodeMessages(v)
+	case "tools":
+		d.tools = true
+		r.Tools, err = decodeTools(v)
+	case "tool_choice":
+		r.ToolChoice, err = toolChoiceOf(v)
+	case "functions":
+		d.functions, err = decodeFunctions(v)
+	case "function_call":
+		d.functionChoice, err = functionChoiceOf(v)
+	case "parallel_tool_calls":
+		r.ParallelCalls, err = boolOf(v)
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+// sampling reads how the answer is drawn, and how much of it.
+func (d *requestDecoder) sampling(key string, v jsontext.Value) (done bool, err error) {
+	r := d.req
+	switch key {
+	case "max_completion_tokens":
+		r.MaxTokens, err = intBetween(v, 1, 1<<53)
+	case "max_tokens":
+		d.maxTokens, err = intBetween(v, 1, 1<<53)
+	case "temperature":
+		r.Temperature, err = floatBetween(v, 0, 2)
+	case "top_p":
+		r.TopP, err = floatBetween(v, 0, 1)
+	case "frequency_penalty":
+		r.FrequencyPenalty, err = floatBetween(v, -2, 2)
+	case "presence_penalty":
+		r.PresencePenalty, err = floatBetween(v, -2, 2)
+	case "seed":
+		r.Seed, err = intBetween(v, -1<<63, 1<<63-1)
+	case "n":
+		var n *int64
+		if n, err = intBetween(v, 1, maxChoices); err == nil {
+			r.N = int(*n)
+		}
+	case "stop":
+		r.Stop, err = stopsOf(v)
+	case "logprobs":
+		r.LogProbs, err = v.Bool()
+	case "top_logprobs":
+		r.TopLogProbs, err = intBetween(v, 0, maxTopLogProbs)
+	case "logit_bias":
+		if v.Kind() != jsontext.Object {
+			return true, jsontext.Mismatch("object", v)
+		}
+		r.LogitBias = v
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+// finish checks what concerns several members.
+func (d *requestDecoder) finish() error {
+	r := d.req
+	switch {
+	case r.Model == "":
+		return llm.Invalid("model", "You must provide a model.")
+	case !d.hasMessages:
+		return llm.Invalid("messages", "Missing required parameter: 'messages'.")
+	case d.maxTokens != nil && r.MaxTokens != nil:
+		return llm.Invalid("max_tokens", "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.")
+	case r.TopLogProbs != nil && !r.LogProbs:
+		return llm.Invalid("top_logprobs", "'top_logprobs' is only allowed when 'logprobs' is enabled.")
+	case d.tools && d.functions != nil:
+		return llm.Invalid("functions", "'functions' and 'tools' are not allowed in one request.")
+	}
+	if d.maxTokens != nil {
+		r.MaxTokens = d.maxTokens
+	}
+	switch {
+	case r.User == "":
+		r.User = d.user
+	case d.user != "" && d.user != r.User:
+		r.Extra = r.Extra.Add(self, "user", d.userRaw)
+	}
+	if d.functions != nil {
+		r.Tools = d.functions
+		if r.ToolChoice.Mode == llm.ChoiceUnset {
+			r.ToolChoice = d.functionChoice
+		}
+	}
+	return d.checkChoice()
+}
+
+// checkChoice refuses a choice of a tool that is not there.
+func (d *requestDecoder) checkChoice() error {
+	if len(d.req.Tools) == 0 {
+		return nil
+	}
+	for _, name := range d.req.ToolChoice.Names {
+		if !slices.ContainsFunc(d.req.Tools, func(t llm.Tool) bool { return t.Name == name }) {
+			return llm.Invalid("tool_choice", "Tool choice %q is not among 'tools'.", name)
+		}
+	}
+	return nil
+}
+
+func (d *requestDecoder) streamOptions(key string, v jsontext.Value) (err error) {
+	switch {
+	case v.IsNull():
+	case key == "include_usage":
+		d.req.StreamUsage, err = v.Bool()
+	case key == "include_obfuscation": // padding is never sent by this gateway
+	default:
+		d.req.Extra = d.req.Extra.Add(self, "stream_options."+key, v)
+	}
+	return err
+}
+
+// format reads response_format: openai.yaml, ResponseFormatText, ...JsonObject, ...JsonSchema.
+func (d *requestDecoder) format(v jsontext.Value) error {
+	kind, err := v.Get("type").Text()
+	if err != nil {
+		return jsontext.At("type", err)
+	}
+	switch kind {
+	case "text":
+		return nil
+	case "json_object":
+		d.req.Format = &llm.Format{Kind: llm.FormatJSON}
+		return nil
+	case "json_schema":
+		f := &llm.Format{Kind: llm.FormatSchema}
+		d.req.Format = f
+		err := v.Get("json_schema").Object(func(key string, v jsontext.Value) error { return d.schema(f, key, v) })
+		if err == nil && f.Schema == nil {
+			err = jsontext.At("schema", errors.New("missing required parameter"))
+		}
+		return jsontext.At("json_schema", err)
+	}
+	return jsontext.At("type", errors.New("supported values are 'text', 'json_object' and 'json_schema'"))
+}
+
+func (d *requestDecoder) schema(f *llm.Format, key string, v jsontext.Value) (err error) {
+	switch {
+	case v.IsNull():
+	case key == "name":
+		f.Name, err = v.Text()
+	case key == "description":
+		f.Description, err = v.Text()
+	case key == "strict":
+		f.Strict, err = boolOf(v)
+	case key == "schema":
+		if v.Kind() != jsontext.Object {
+			return jsontext.Mismatch("object", v)
+		}
+		f.Schema = v
+	default:
+		d.req.Extra = d.req.Extra.Add(self, "response_format."+key, v)
+	}
+	return err
+}
+
+// effortOf reads reasoning_effort: openai.yaml, ReasoningEffort.
+func effortOf(v jsontext.Value) (*llm.Reasoning, error) {
+	effort, err := oneOf(v, "none", "minimal", "low", "medium", "high", "xhigh", "max")
+	if err != nil {
+		return nil, err
+	}
+	if effort == "none" {
+		return &llm.Reasoning{Mode: llm.ReasoningOff}, nil
+	}
+	return &llm.Reasoning{Effort: effort}, nil
+}
+
+// isTextOnly reports whether modalities ask for what every answer is anyway.
+func isTextOnly(v jsontext.Value) bool {
+	n, text := 0, false
+	err := v.Array(func(_ int, v jsontext.Value) error {
+		n++
+		s, err := v.Text()
+		text = s == "text"
+		return err
+	})
+	return err == nil && n == 1 && text
+}
+
+// stopsOf reads stop: a string or a list of them.
+func stopsOf(v jsontext.Value) ([]string, error) {
+	if v.Kind() == jsontext.String {
+		s, err := v.Text()
+		return []string{s}, err
+	}
+	var stops []string
+	err := v.Array(func(_ int, v jsontext.Value) error {
+		s, err := v.Text()
+		stops = append(stops, s)
+		return err
+	})
+	if err == nil && len(stops) > maxStops {
+		err = errors.New("at most 4 stop sequences are supported")
+	}
+	return stops, err
+}

@@ -1,0 +1,139 @@
+package openaichat
+
+import (
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// fields is the table of request fields: openai.yaml, CreateChatCompletionRequest, and the extensions that clients of
+// compatible servers send.
+func fields() []dialect.Field {
+	const (
+		harmless = llm.Harmless
+		tuning   = llm.Tuning
+		contract = llm.Contract
+	)
+	own := func(path string, s llm.Severity, note string) dialect.Field {
+		return dialect.Field{Path: path, Severity: s, Note: note}
+	}
+	always := func(path, note string) dialect.Field {
+		return dialect.Field{Path: path, Severity: contract, Absolute: true, Note: note}
+	}
+	is := func(path string, f llm.Feature) dialect.Field { return dialect.Field{Path: path, Feature: f} }
+	return []dialect.Field{
+		own("model", harmless, "replaced by the target's"),
+		own("messages", harmless, "always carried"),
+		is("messages[].role", llm.FeatureSystemPosition),
+		is("messages[].name", llm.FeatureMessageName),
+		own("messages[].content", harmless, "always carried"),
+		own("messages[].content[].text", harmless, "always carried"),
+		is("messages[].content[].image_url", llm.FeatureImageURL),
+		is("messages[].content[].image_url.url", llm.FeatureImageData),
+		is("messages[].content[].image_url.detail", llm.FeatureImageDetail),
+		is("messages[].content[].file", llm.FeatureDocumentData),
+		is("messages[].content[].file.file_id", llm.FeatureFileID),
+		is("messages[].content[].input_audio", llm.FeatureAudio),
+		is("messages[].content[].prompt_cache_breakpoint", llm.FeatureCacheMark),
+		is("messages[].content[].cache_control", llm.FeatureCacheMark),
+		is("messages[].content[]", llm.FeatureVendorPart),
+		is("messages[].refusal", llm.FeatureRefusalHistory),
+		is("messages[].reasoning_content", llm.FeatureThinkingHistory),
+		own("messages[].reasoning_details", harmless, "thinking signed by others than this gateway's vendors"),
+		own("messages[].annotations", harmless, "citations of an earlier answer, which the dialect does not take back"),
+		always("messages[].audio", "an answer in audio that the vendor keeps"),
+		own("messages[].tool_calls", harmless, "always carried"),
+		own("messages[].tool_call_id", harmless, "always carried"),
+		own("messages[].function_call", harmless, "carried as a tool call"),
+		is("tools", llm.FeatureTools),
+		is("tools[].function.strict", llm.FeatureToolStrict),
+		is("tools[].custom", llm.FeatureVendorTool),
+		is("functions", llm.FeatureTools),
+		is("tool_choice", llm.FeatureToolChoice),
+		is("tool_choice.allowed_tools", llm.FeatureAllowedTools),
+		is("function_call", llm.FeatureToolChoice),
+		is("parallel_tool_calls", llm.FeatureParallelCalls),
+		is("max_completion_tokens", llm.FeatureMaxTokens),
+		is("max_tokens", llm.FeatureMaxTokens),
+		is("temperature", llm.FeatureTemperature),
+		is("top_p", llm.FeatureTopP),
+		is("frequency_penalty", llm.FeatureFrequencyPenalty),
+		is("presence_penalty", llm.FeaturePresencePenalty),
+		is("seed", llm.FeatureSeed),
+		is("n", llm.FeatureChoices),
+		is("stop", llm.FeatureStop),
+		is("logprobs", llm.FeatureLogProbs),
+		is("top_logprobs", llm.FeatureLogProbs),
+		is("logit_bias", llm.FeatureLogitBias),
+		is("response_format", llm.FeatureJSONSchema),
+		is("response_format.json_object", llm.FeatureJSONMode),
+		is("response_format.json_schema.strict", llm.FeatureSchemaLoose),
+		is("reasoning_effort", llm.FeatureEffort),
+		is("reasoning_effort.none", llm.FeatureThinkingOff),
+		is("verbosity", llm.FeatureVerbosity),
+		own("stream", harmless, "always carried"),
+		own("stream_options", harmless, "usage is always counted"),
+		own("stream_options.include_usage", harmless, "usage is always counted"),
+		own("stream_options.include_obfuscation", harmless, "the gateway pads nothing"),
+		is("safety_identifier", llm.FeatureUser),
+		is("user", llm.FeatureUser),
+		is("service_tier", llm.FeatureTier),
+		own("metadata", harmless, "labels for the vendor's own dashboard"),
+		own("store", harmless, "keeping the answer at the vendor"),
+		own("prompt_cache_key", harmless, "routing to a warm cache"),
+		own("prompt_cache_retention", harmless, "how long a cache is kept"),
+		own("prompt_cache_options", harmless, "how a cache is kept"),
+		own("prediction", harmless, "text to speed up the answer with"),
+		always("modalities", "an answer that is more than text"),
+		always("audio", "an answer in audio"),
+		always("moderation", "a safety control"),
+		own("web_search_options", contract, "a search by the vendor"),
+	}
+}
+
+// carries says how the provider side carries each feature.
+func carries() dialect.Carries {
+	mapped := dialect.Carriage{Action: llm.ActionMapped}
+	c := dialect.Carries{
+		llm.FeatureAudio:            {Action: llm.ActionMapped, Note: "wav and mp3; any other format is refused"},
+		llm.FeatureDocumentText:     {Action: llm.ActionApproximated, Severity: llm.Tuning, Note: "as text, with its title around it"},
+		llm.FeatureDocumentContext:  {Action: llm.ActionApproximated, Note: "as text beside the document"},
+		llm.FeatureToolResultImage:  {Action: llm.ActionApproximated, Severity: llm.Tuning, Note: "in a user message after the results"},
+		llm.FeatureToolResultDoc:    {Action: llm.ActionApproximated, Severity: llm.Tuning, Note: "in a user message after the results"},
+		llm.FeatureToolResultError:  {Action: llm.ActionApproximated, Note: `by the word "Error:" before the result`},
+		llm.FeatureVendorPartText:   {Action: llm.ActionApproximated, Note: "said in words"},
+		llm.FeatureThinkingBudget:   {Action: llm.ActionApproximated, Note: "as an effort: below 4096 low, below 16384 medium, else high"},
+		llm.FeatureThinkingAdaptive: {Action: llm.ActionEmulated, Note: "a model of this dialect decides by itself when no effort is set"},
+		llm.FeatureJSONSchema:       {Action: llm.ActionMapped, Note: "strict only for schemas that the vendor's strict mode takes"},
+		llm.FeatureToolStrict:       {Action: llm.ActionMapped, Note: "only for schemas that the vendor's strict mode takes"},
+		llm.FeatureStop:             {Action: llm.ActionMapped, Note: "at most 4"},
+		llm.FeatureTemperature:      {Action: llm.ActionMapped, Note: "not for models without sampling"},
+		llm.FeatureTopP:             {Action: llm.ActionMapped, Note: "not for models without sampling"},
+		llm.FeatureThinkingOff:      {Action: llm.ActionMapped, Note: "as effort none"},
+		llm.FeaturePrefill:          {Action: llm.ActionRefused, Note: "a last message of the assistant's is answered, not continued"},
+		llm.FeatureThinkingDisplay:  {Action: llm.ActionDropped, Note: "the dialect has no switch for it"},
+		llm.FeatureSystemPosition:   mapped,
+		llm.FeatureMessageName:      mapped,
+		llm.FeatureImageData:        mapped,
+		llm.FeatureImageURL:         mapped,
+		llm.FeatureImageDetail:      mapped,
+		llm.FeatureDocumentData:     mapped,
+		llm.FeatureRefusalHistory:   mapped,
+		llm.FeatureTools:            mapped,
+		llm.FeatureToolChoice:       mapped,
+		llm.FeatureAllowedTools:     mapped,
+		llm.FeatureParallelCalls:    mapped,
+		llm.FeatureMaxTokens:        mapped,
+		llm.FeatureFrequencyPenalty: mapped,
+		llm.FeaturePresencePenalty:  mapped,
+		llm.FeatureSeed:             mapped,
+		llm.FeatureChoices:          mapped,
+		llm.FeatureLogProbs:         mapped,
+		llm.FeatureLogitBias:        mapped,
+		llm.FeatureJSONMode:         mapped,
+		llm.FeatureSchemaLoose:      mapped,
+		llm.FeatureEffort:           mapped,
+		llm.FeatureVerbosity:        mapped,
+		llm.FeatureUser:             mapped,
+	}
+	return c
+}

@@ -1,0 +1,231 @@
+package openaichat
+
+import (
+	"bytes"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// relay is the dialect towards a provider that speaks it too.
+type relay struct{}
+
+// Peek reads the model and whether the answer shall be streamed, with usage.
+func (relay) Peek(body []byte) (dialect.Peeked, error) {
+	var p dialect.Peeked
+	v := trim(body)
+	if v.Kind() != jsontext.Object {
+		return p, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
+	}
+	err := v.Object(func(key string, v jsontext.Value) (err error) {
+		switch {
+		case v.IsNull():
+		case key == "model":
+			p.Model, err = v.Text()
+		case key == "stream":
+			p.Stream, err = v.Bool()
+		case key == "stream_options":
+			p.StreamUsage = string(v.Get("include_usage")) == "true"
+		}
+		return err
+	})
+	if err != nil {
+		return dialect.Peeked{}, invalid(err)
+	}
+	if p.Model == "" {
+		return dialect.Peeked{}, llm.Invalid("model", "You must provide a model.")
+	}
+	return p, nil
+}
+
+// SetModel replaces the model, and asks for usage in the stream if the gateway wants it.
+func (relay) SetModel(body []byte, model string, ask dialect.Ask) ([]byte, error) {
+	body, err := jsontext.SetTopString(body, "model", model)
+	if err != nil || !ask.StreamUsage {
+		return body, err
+	}
+	return jsontext.Set(body, "stream_options.include_usage", []byte("true"))
+}
+
+// Strip removes the thinking that this gateway showed, and what others signed of it, from the messages that a client
+// sends back.
+func (relay) Strip(body []byte) ([]byte, []llm.Loss, error) {
+	if !bytes.Contains(body, []byte(typeThinking)) {
+		return body, nil, nil
+	}
+	messages := trim(body).Get("messages")
+	stripped, changed, err := editElements(messages, stripMessage)
+	if err != nil || !changed {
+		return body, nil, err
+	}
+	out, err := jsontext.Set(body, "messages", stripped)
+	if err != nil {
+		return nil, nil, err
+	}
+	l := loss(llm.FeatureThinkingHistory, llm.ActionDropped, llm.Harmless, "thinking of another vendor, shown by this gateway")
+	l.Path = "messages[]." + keyDetails
+	return out, []llm.Loss{l}, nil
+}
+
+// stripMessage removes our entries of reasoning_details and the text that was shown with them.
+func stripMessage(m jsontext.Value) (out []byte, keep bool, err error) {
+	details := m.Get(keyDetails)
+	left := 0
+	rest, changed, err := editElements(details, func(v jsontext.Value) ([]byte, bool, error) {
+		if _, ours := readDetail(v); ours {
+			return nil, false, nil
+		}
+		left++
+		return v, true, nil
+	})
+	if err != nil || !changed {
+		return m, true, err
+	}
+	if left > 0 {
+		out, err = jsontext.Set(m, keyDetails, rest)
+	} else {
+		out, _, err = jsontext.Drop(m, keyDetails)
+	}
+	if err == nil {
+		out, _, err = jsontext.Drop(out, keyReasoning)
+	}
+	if err == nil && hasNothing(out) {
+		out, err = jsontext.Set(out, "content", []byte(`""`))
+	}
+	return out, true, err
+}
+
+// hasNothing reports whether a message of the assistant's has none of the members of which it must have one.
+func hasNothing(m jsontext.Value) bool {
+	for _, key := range [...]string{"content", "tool_calls", "refusal", "function_call", "audio"} {
+		if !m.Get(key).IsNull() {
+			return false
+		}
+	}
+	return true
+}
+
+// editElements returns the text of a list with some of its elements replaced or left out, and whether any was. Every
+// other byte stays.
+func editElements(list jsontext.Value, edit func(jsontext.Value) (out []byte, keep bool, err error)) ([]byte, bool, error) {
+	if list.Kind() != jsontext.Array {
+		return list, false, nil
+	}
+	out := []byte{'['}
+	at, changed, written := 1, false, 0 // list[at:] is not looked at yet
+	err := list.Array(func(i int, v jsontext.Value) error {
+		begin := at
+		for list[begin] != v[0] {
+			begin++ // the comma and white space before the element
+		}
+		before := list[at:begin]
+		at = begin + len(v)
+		edited, keep, err := edit(v)
+		if err != nil {
+			return err
+		}
+		changed = changed || !keep || !bytes.Equal(edited, v)
+		if !keep {
+			return nil
+		}
+		if written == 0 && i > 0 {
+			before = bytes.TrimLeft(before, ", \t\r\n")
+		}
+		out = append(append(out, before...), edited...)
+		written++
+		return nil
+	})
+	return append(out, list[at:]...), changed, err
+}
+
+// NewTap returns a tap for one answer.
+func (relay) NewTap(ask dialect.Ask) dialect.Tap { return &tap{ask: ask} }
+
+// tap reads an answer that goes by. It judges a stream as the stream reader does, because it is one.
+type tap struct {
+	ask    dialect.Ask
+	reader streamReader
+	events []llm.Event
+	usage  llm.Usage
+}
+
+// Frame looks at one chunk.
+func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
+	var s dialect.Signal
+	var err error
+	wasEnded := t.reader.ended
+	t.events, err = t.reader.Read(t.events[:0], f)
+	if err != nil {
+		return s, err
+	}
+	for i := range t.events {
+		e := &t.events[i]
+		s.Content = s.Content || e.IsContent()
+		switch e.Kind {
+		case llm.EventStart:
+			s.Model = e.Model
+		case llm.EventFinish:
+			s.Finish = true
+		default:
+		}
+	}
+	s.End = t.reader.ended && !wasEnded
+	if t.ask.StreamUsage {
+		t.cover(&s, f.Data)
+	}
+	return s, nil
+}
+
+// cover keeps from the client what only the gateway asked for: the chunk with the usage, and the member that is null
+// in all others.
+func (t *tap) cover(s *dialect.Signal, data []byte) {
+	if !bytes.Contains(data, []byte(`"usage"`)) {
+		return
+	}
+	v := trim(data)
+	usage := v.Get("usage")
+	switch {
+	case usage == nil:
+	case usage.IsNull():
+		if out, n, err := jsontext.Drop(data, "usage"); err == nil && n > 0 {
+			s.Data = out
+		}
+	case string(jsontext.Compact(nil, v.Get("choices"))) == "[]":
+		s.Hide = true
+	}
+}
+
+// Close ends the stream: what terminates it, where only that is missing.
+func (t *tap) Close() ([]byte, error) {
+	if t.reader.ended {
+		return nil, nil
+	}
+	var err error
+	if t.events, err = t.reader.Close(t.events[:0]); err != nil {
+		return nil, err
+	}
+	return []byte("data: " + terminator + "\n\n"), nil
+}
+
+// Body reads a whole answer.
+func (t *tap) Body(body []byte) (dialect.Signal, error) {
+	r, err := providerSide{}.DecodeResponse(body)
+	if err != nil {
+		return dialect.Signal{}, err
+	}
+	t.usage = r.Usage
+	s := dialect.Signal{Model: r.Model, Finish: true, End: true}
+	for i := range r.Choices {
+		s.Content = s.Content || len(r.Choices[i].Parts) > 0 || len(r.Choices[i].LogProbs) > 0
+	}
+	return s, nil
+}
+
+// Usage is what has been counted so far.
+func (t *tap) Usage() llm.Usage {
+	if t.usage.Known {
+		return t.usage
+	}
+	return t.reader.usage
+}

@@ -1,0 +1,368 @@
+package openaichat
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// DecodeResponse reads a chat completion.
+func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
+	v, err := jsontext.ParseLenient(body)
+	if err != nil {
+		return nil, badAnswer("read answer: %w", err)
+	}
+	if v.Kind() != jsontext.Object {
+		return nil, badAnswer("answer is %s, not an object", v.Kind())
+	}
+	choices := v.Get("choices")
+	if choices.Kind() != jsontext.Array {
+		if e := inBandError(v); e != nil {
+			return nil, e
+		}
+		return nil, badAnswer("answer has no choices")
+	}
+	d := responseDecoder{resp: &llm.Response{
+		ID: scalar(v.Get("id")), Model: scalar(v.Get("model")), Created: count(v.Get("created")),
+		Tier: scalar(v.Get("service_tier")), Usage: usageOf(v.Get("usage")),
+	}}
+	if err := choices.Array(d.choice); err != nil {
+		var e *llm.Error
+		if errors.As(err, &e) {
+			return nil, e
+		}
+		return nil, badAnswer("read answer: %w", err)
+	}
+	if len(d.resp.Choices) == 0 {
+		if e := inBandError(v); e != nil {
+			return nil, e
+		}
+		return nil, badAnswer("answer has no choice")
+	}
+	slices.SortStableFunc(d.resp.Choices, func(a, b llm.Choice) int { return a.Index - b.Index })
+	return d.resp, nil
+}
+
+// responseDecoder reads the choices of one answer.
+type responseDecoder struct{ resp *llm.Response }
+
+func (d *responseDecoder) choice(i int, v jsontext.Value) error {
+	if v.Kind() != jsontext.Object {
+		return jsontext.Mismatch("object", v)
+	}
+	ch := llm.Choice{Index: indexOf(v.Get("index"), i)}
+	word := scalar(v.Get("finish_reason"))
+	if e := failedReason(word); e != nil {
+		return e
+	}
+	if e := inBandError(v); e != nil { // one server answers with an error in the choice
+		return e
+	}
+	m := v.Get("message")
+	if m.IsNull() {
+		m = v.Get("delta")
+	}
+	var a answer
+	if !m.IsNull() {
+		if err := m.Object(a.member); err != nil {
+			return err
+		}
+	}
+	if err := a.parts(d.resp.ID, ch.Index); err != nil {
+		return err
+	}
+	if len(a.list) == 0 && word == "" {
+		return badAnswer("choice %d has neither content nor a finish reason", ch.Index)
+	}
+	ch.Parts = a.list
+	ch.Stop = stopOf(word, a.calls > 0, a.refused)
+	var err error
+	ch.LogProbs, err = logProbsOf(v.Get("logprobs"))
+	d.resp.Choices = append(d.resp.Choices, ch)
+	return jsontext.At("logprobs", err)
+}
+
+// indexOf reads an index; one that is missing is the position.
+func indexOf(v jsontext.Value, position int) int {
+	n, err := v.Int()
+	if err != nil || n < 0 || n >= 1<<16 {
+		return position
+	}
+	return int(n)
+}
+
+// answer is the members of a message or a delta that say something, and the parts they amount to.
+type answer struct {
+	content, refusal, reasoning, detail   jsontext.Value
+	toolCalls, functionCall, audio, notes jsontext.Value
+
+	list    []llm.Part
+	calls   int
+	refused bool
+}
+
+func (a *answer) member(key string, v jsontext.Value) error {
+	if v.IsNull() {
+		return nil
+	}
+	switch key {
+	case "content":
+		a.content = v
+	case "refusal":
+		a.refusal = v
+	case keyReasoning:
+		a.reasoning = v
+	case "reasoning":
+		if len(a.reasoning) == 0 {
+			a.reasoning = v
+		}
+	case keyDetails:
+		a.detail = v
+	case "tool_calls":
+		a.toolCalls = v
+	case "function_call":
+		a.functionCall = v
+	case "audio":
+		a.audio = v
+	case "annotations":
+		a.notes = v
+	}
+	return nil
+}
+
+// parts makes the parts of a whole message: thinking, text, refusal, calls.
+func (a *answer) parts(id string, choice int) error {
+	a.thinking()
+	err := eachText(a.content, func(kind llm.PartKind, v jsontext.Value) error {
+		text, err := v.Text()
+		if err != nil || text == "" {
+			return err
+		}
+		p := llm.Part{Kind: kind, Text: text}
+		if kind == llm.PartThinking {
+			p.Thinking = &llm.Thinking{}
+		}
+		a.list = append(a.list, p)
+		return nil
+	})
+	if err != nil {
+		return jsontext.At("content", err)
+	}
+	a.annotate()
+	if text, err := a.refusal.Text(); err == nil && text != "" {
+		a.refused = true
+		a.list = append(a.list, llm.Part{Kind: llm.PartRefusal, Text: text})
+	}
+	if len(a.audio) > 0 {
+		a.list = append(a.list, llm.Part{Kind: llm.PartOpaque, Opaque: &llm.Opaque{Dialect: self, Type: "audio", Raw: a.audio}})
+	}
+	return a.callParts(id, choice)
+}
+
+func (a *answer) thinking() {
+	parts, _ := carriedThinking(a.detail)
+	if len(parts) > 0 {
+		a.list = append(a.list, parts...)
+		return
+	}
+	text := reasoningText(a.reasoning, a.detail)
+	if text != "" {
+		a.list = append(a.list, llm.Part{Kind: llm.PartThinking, Text: text, Thinking: &llm.Thinking{}})
+	}
+}
+
+// reasoningText is thinking that nobody signed: said in a string, or in the entries of others' reasoning_details.
+func reasoningText(reasoning, details jsontext.Value) string {
+	if text, err := reasoning.Text(); err == nil {
+		return text
+	}
+	var b strings.Builder
+	_ = details.Array(func(_ int, v jsontext.Value) error {
+		if _, ours := readDetail(v); ours {
+			return nil
+		}
+		for _, key := range [...]string{"text", "summary"} {
+			if s, err := v.Get(key).Text(); err == nil {
+				b.WriteString(s)
+			}
+		}
+		return nil
+	})
+	return b.String()
+}
+
+// eachText calls f for the strings of content: a string, a list of parts, or, in the JSON mode of one server, the
+// object itself, which is passed as a string.
+func eachText(content jsontext.Value, f func(llm.PartKind, jsontext.Value) error) error {
+	switch content.Kind() {
+	case jsontext.Invalid, jsontext.Null:
+		return nil
+	case jsontext.String:
+		return f(llm.PartText, content)
+	case jsontext.Array:
+		return content.Array(func(_ int, v jsontext.Value) error { return eachInPart(v, f) })
+	case jsontext.Object:
+		return f(llm.PartText, jsontext.AppendString(nil, string(content)))
+	default:
+		return jsontext.Mismatch("string", content)
+	}
+}
+
+// eachInPart calls f for the strings of one part of content: text, or thinking, which is itself a list of parts.
+func eachInPart(v jsontext.Value, f func(llm.PartKind, jsontext.Value) error) error {
+	if v.Kind() == jsontext.String {
+		return f(llm.PartText, v)
+	}
+	kind := llm.PartText
+	text := v.Get("text")
+	if inner := v.Get("thinking"); !inner.IsNull() {
+		kind, text = llm.PartThinking, inner
+	}
+	switch text.Kind() {
+	case jsontext.String:
+		return f(kind, text)
+	case jsontext.Array:
+		return text.Array(func(_ int, v jsontext.Value) error {
+			if s := v.Get("text"); s.Kind() == jsontext.String {
+				return f(kind, s)
+			}
+			return nil
+		})
+	default:
+		return nil // a reference or another kind that carries no text
+	}
+}
+
+// annotate puts the citations on the text parts that they are about.
+func (a *answer) annotate() {
+	_ = a.notes.Array(func(_ int, v jsontext.Value) error {
+		c := citationOf(v)
+		offset := 0
+		for i := range a.list {
+			p := &a.list[i]
+			if p.Kind != llm.PartText {
+				continue
+			}
+			size := utf8.RuneCountInString(p.Text)
+			if c.Start <= offset+size {
+				c.Start, c.End = max(c.Start-offset, 0), min(max(c.End-offset, 0), size)
+				p.Citations = append(p.Citations, c)
+				return nil
+			}
+			offset += size
+		}
+		return nil
+	})
+}
+
+// citationOf reads an annotation: openai.yaml, ChatCompletionResponseMessage.annotations.
+func citationOf(v jsontext.Value) llm.Citation {
+	kind := scalar(v.Get("type"))
+	c := llm.Citation{Opaque: &llm.Opaque{Dialect: self, Type: kind, Raw: slices.Clone(v)}}
+	if kind != "url_citation" {
+		return c
+	}
+	in := v.Get("url_citation")
+	c.Kind = llm.CiteURL
+	c.URL, c.Title = scalar(in.Get("url")), scalar(in.Get("title"))
+	c.Start, c.End = int(count(in.Get("start_index"))), int(count(in.Get("end_index")))
+	return c
+}
+
+// callParts reads tool_calls, which one server sends as a single object, and function_call.
+func (a *answer) callParts(id string, choice int) error {
+	add := func(v jsontext.Value, function jsontext.Value) {
+		c := &llm.ToolCall{ID: scalar(v.Get("id")), Name: scalar(function.Get("name")), Args: argsOf(function.Get("arguments"))}
+		if c.ID == "" {
+			c.ID = mintID(id, choice, a.calls)
+		}
+		a.calls++
+		a.list = append(a.list, llm.Part{Kind: llm.PartToolCall, Call: c})
+	}
+	each := func(v jsontext.Value) error {
+		function := v.Get(typeFunction)
+		switch {
+		case function.Kind() == jsontext.Object && scalar(function.Get("name")) != "":
+			add(v, function)
+		case scalar(v.Get("type")) == typeCustom:
+			a.list = append(a.list, llm.Part{Kind: llm.PartOpaque, Opaque: &llm.Opaque{Dialect: self, Type: "tool_calls.custom", Raw: v}})
+		default:
+			return errors.New("tool call without a function's name")
+		}
+		return nil
+	}
+	var err error
+	switch a.toolCalls.Kind() {
+	case jsontext.Array:
+		err = a.toolCalls.Array(func(_ int, v jsontext.Value) error { return each(v) })
+	case jsontext.Object:
+		err = each(a.toolCalls)
+	default:
+	}
+	if err == nil && a.functionCall.Kind() == jsontext.Object && a.calls == 0 {
+		add(nil, a.functionCall)
+	}
+	return jsontext.At("tool_calls", err)
+}
+
+// argsOf reads arguments: JSON in a string, or, from some servers, the object itself.
+func argsOf(v jsontext.Value) string {
+	switch v.Kind() {
+	case jsontext.String:
+		s, err := v.Text()
+		if err == nil {
+			return s
+		}
+	case jsontext.Object:
+		return string(jsontext.Compact(nil, v))
+	default:
+	}
+	return ""
+}
+
+// logProbsOf reads logprobs: openai.yaml, ChatCompletionTokenLogprob. A refusal's come after the content's.
+func logProbsOf(v jsontext.Value) ([]llm.TokenLogProb, error) {
+	if v.Kind() != jsontext.Object {
+		return nil, nil
+	}
+	var list []llm.TokenLogProb
+	for _, key := range [...]string{"content", "refusal"} {
+		more, err := tokensOf(v.Get(key), true)
+		if err != nil {
+			return nil, jsontext.At(key, err)
+		}
+		list = append(list, more...)
+	}
+	return list, nil
+}
+
+func tokensOf(v jsontext.Value, withTop bool) ([]llm.TokenLogProb, error) {
+	if v.IsNull() {
+		return nil, nil
+	}
+	var list []llm.TokenLogProb
+	err := v.Array(func(_ int, v jsontext.Value) error {
+		t := llm.TokenLogProb{Token: scalar(v.Get("token"))}
+		var err error
+		if t.LogProb, err = v.Get("logprob").Float(); err != nil {
+			return jsontext.At("logprob", err)
+		}
+		if b := v.Get("bytes"); !b.IsNull() {
+			err = b.Array(func(_ int, v jsontext.Value) error {
+				n, err := v.Int()
+				t.Bytes = append(t.Bytes, byte(n))
+				return err
+			})
+		}
+		if err == nil && withTop {
+			t.Top, err = tokensOf(v.Get("top_logprobs"), false)
+		}
+		list = append(list, t)
+		return err
+	})
+	return list, err
+}

@@ -1,0 +1,84 @@
+package openaichat
+
+import (
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// usageOf reads usage: openai.yaml, CompletionUsage. Here cached and reasoning tokens are part of the sums. Counts
+// that are missing, and those of a server that fills in zeros, are unknown: no prompt has no tokens.
+func usageOf(v jsontext.Value) llm.Usage {
+	if v.Kind() != jsontext.Object {
+		return llm.Usage{}
+	}
+	var prompt, completion, total int64
+	var u llm.Usage
+	_ = v.Object(func(key string, v jsontext.Value) error {
+		switch key {
+		case "prompt_tokens":
+			prompt = count(v)
+		case "completion_tokens":
+			completion = count(v)
+		case "total_tokens":
+			total = count(v)
+		case "prompt_tokens_details":
+			u.InCacheRead = max(u.InCacheRead, count(v.Get("cached_tokens")))
+			u.InCacheWrite = count(v.Get("cache_write_tokens"))
+			u.InAudio = count(v.Get("audio_tokens"))
+		case "prompt_cache_hit_tokens", "cached_tokens":
+			u.InCacheRead = max(u.InCacheRead, count(v))
+		case "completion_tokens_details":
+			u.OutReasoning = count(v.Get("reasoning_tokens"))
+			u.OutAudio = count(v.Get("audio_tokens"))
+			u.AcceptedPrediction = count(v.Get("accepted_prediction_tokens"))
+			u.RejectedPrediction = count(v.Get("rejected_prediction_tokens"))
+		}
+		return nil
+	})
+	if completion == 0 && total > prompt && prompt > 0 {
+		completion = total - prompt
+	}
+	if prompt == 0 && completion == 0 {
+		return llm.Usage{}
+	}
+	u.Known = true
+	u.InCacheRead = min(u.InCacheRead, prompt)
+	u.InCacheWrite = min(u.InCacheWrite, prompt-u.InCacheRead)
+	u.InFresh = prompt - u.InCacheRead - u.InCacheWrite
+	u.OutReasoning = min(u.OutReasoning, completion)
+	u.OutVisible = completion - u.OutReasoning
+	return u
+}
+
+// count reads a number of tokens; anything else is none.
+func count(v jsontext.Value) int64 {
+	n, err := v.Int()
+	if err != nil {
+		return 0
+	}
+	return max(n, 0)
+}
+
+// writeUsage writes usage.
+func writeUsage(w *jsontext.Writer, u llm.Usage) {
+	w.BeginObject()
+	w.IntField("prompt_tokens", u.Input())
+	w.IntField("completion_tokens", u.Output())
+	w.IntField("total_tokens", u.Total())
+	w.Key("prompt_tokens_details")
+	w.BeginObject()
+	w.IntField("cached_tokens", u.InCacheRead)
+	if written := u.InCacheWrite + u.InCache1h; written > 0 {
+		w.IntField("cache_write_tokens", written)
+	}
+	w.IntField("audio_tokens", u.InAudio)
+	w.EndObject()
+	w.Key("completion_tokens_details")
+	w.BeginObject()
+	w.IntField("reasoning_tokens", u.OutReasoning)
+	w.IntField("audio_tokens", u.OutAudio)
+	w.IntField("accepted_prediction_tokens", u.AcceptedPrediction)
+	w.IntField("rejected_prediction_tokens", u.RejectedPrediction)
+	w.EndObject()
+	w.EndObject()
+}

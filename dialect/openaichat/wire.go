@@ -1,0 +1,212 @@
+package openaichat
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// self is the key of this dialect in llm.Extra and llm.Opaque.
+const self = string(dialect.OpenAIChat)
+
+// New returns the dialect.
+func New() *dialect.Dialect {
+	return &dialect.Dialect{
+		Name: dialect.OpenAIChat,
+		Endpoints: []dialect.Endpoint{
+			{Method: "POST", Path: "/v1/chat/completions", Operation: dialect.Generate},
+			{Method: "GET", Path: "/v1/models", Operation: dialect.ListModels},
+			{Method: "GET", Path: "/v1/models/{model...}", Operation: dialect.GetModel},
+		},
+		RequestIDHeader: "X-Request-Id",
+		RelayHeaders:    []string{"Openai-Beta"},
+		Client:          clientSide{},
+		Provider:        providerSide{},
+		Relay:           relay{},
+		Models:          lister{},
+		Fields:          fields(),
+		Carries:         carries(),
+	}
+}
+
+var (
+	_ dialect.ClientSide   = clientSide{}
+	_ dialect.ProviderSide = providerSide{}
+	_ dialect.Relay        = relay{}
+	_ dialect.ModelLister  = lister{}
+)
+
+// The dialect's limits: openai.yaml, StopConfiguration, FunctionObject.name, the schema of top_logprobs and n; the
+// length of an id is what the API answers to a longer one.
+const (
+	maxStops       = 4
+	maxNameLength  = 64
+	maxIDLength    = 40
+	maxTopLogProbs = 20
+	maxChoices     = 128
+)
+
+// The members by which this gateway shows thinking and carries what is signed.
+const (
+	keyReasoning  = "reasoning_content"
+	keyDetails    = "reasoning_details"
+	typeThinking  = "understudy.thinking"
+	emptyArgs     = "{}"
+	emptySchema   = `{"type":"object","properties":{}}`
+	typeFunction  = "function"
+	typeCustom    = "custom"
+	fallbackName  = "response" // the required name of a schema that came without one
+	fallbackTitle = "document.pdf"
+)
+
+// trim returns body as a value, without the white space around it.
+func trim(body []byte) jsontext.Value {
+	return jsontext.Value(bytes.Trim(body, " \t\r\n"))
+}
+
+// reasonWords are the finish reasons of this dialect and those seen from servers compatible with it.
+func reasonOf(word string) llm.StopReason {
+	switch word {
+	case "stop", "eos", "eos_token", "end_turn":
+		return llm.StopEnd
+	case "stop_sequence":
+		return llm.StopSequence
+	case "length", "max_tokens":
+		return llm.StopLength
+	case "model_length":
+		return llm.StopContextFull
+	case "tool_calls", "tool_call", "tool_use", "function_call":
+		return llm.StopToolCalls
+	case "content_filter", "sensitive":
+		return llm.StopContentFilter
+	}
+	return llm.StopOther
+}
+
+// failedReason is the error that a finish reason stands for, if it stands for one.
+func failedReason(word string) *llm.Error {
+	switch word {
+	case "error", "network_error":
+		return providerError(llm.CodeServerError)
+	case "insufficient_system_resource":
+		return providerError(llm.CodeOverloaded)
+	}
+	return nil
+}
+
+// wordOf is the finish reason for a client. Every reason has one.
+func wordOf(reason llm.StopReason) string {
+	switch reason {
+	case llm.StopLength, llm.StopContextFull:
+		return "length"
+	case llm.StopToolCalls:
+		return "tool_calls"
+	case llm.StopContentFilter, llm.StopRefusal:
+		return "content_filter"
+	default:
+		return "stop"
+	}
+}
+
+// stopOf turns a finish reason into a Stop, given what else the answer held: a call that the client shall run counts
+// more than the vendor's word, and a refusal is one whatever the word.
+func stopOf(word string, calls, refused bool) llm.Stop {
+	s := llm.Stop{Reason: reasonOf(word), Raw: word}
+	switch {
+	case calls && (s.Reason == llm.StopEnd || s.Reason == llm.StopOther || s.Reason == llm.StopSequence):
+		s.Reason = llm.StopToolCalls
+	case refused && (s.Reason == llm.StopEnd || s.Reason == llm.StopContentFilter):
+		s.Reason = llm.StopRefusal
+	case word == "":
+		s.Reason = llm.StopEnd
+	case s.Reason == llm.StopToolCalls && !calls:
+		s.Reason = llm.StopEnd
+	}
+	return s
+}
+
+// providerError is an error of the provider's making, said in our own words.
+func providerError(code llm.Code) *llm.Error {
+	return &llm.Error{Code: code, Origin: llm.OriginProvider, Message: code.Info().Doc}
+}
+
+// badAnswer is the error for an answer against the dialect's grammar.
+func badAnswer(format string, args ...any) *llm.Error {
+	e := providerError(llm.CodeBadAnswer)
+	e.Err = fmt.Errorf(format, args...)
+	return e
+}
+
+// truncated is the error for a stream that broke off.
+func truncated(why string) *llm.Error {
+	e := providerError(llm.CodeTruncated)
+	e.Err = errors.New(why)
+	return e
+}
+
+// loss is one of what an encoding could not carry.
+func loss(f llm.Feature, action llm.Action, severity llm.Severity, detail string) llm.Loss {
+	return llm.Loss{Feature: f, Action: action, Severity: severity, Detail: detail}
+}
+
+// digest returns n letters and digits that stand for s.
+func digest(s string, n int) string {
+	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	sum := sha256.Sum256([]byte(s))
+	out := make([]byte, n)
+	for i := range out {
+		out[i] = digits[sum[i]%byte(len(digits))]
+	}
+	return string(out)
+}
+
+// mintID makes an id for a call that came without one: the same for the same place in the same answer.
+func mintID(response string, choice, n int) string {
+	return "call_" + digest(fmt.Sprintf("%s/%d/%d", response, choice, n), 24)
+}
+
+// scalar returns a string's text, or a number as it is spelled: some servers write ids and codes as numbers.
+func scalar(v jsontext.Value) string {
+	switch v.Kind() {
+	case jsontext.String:
+		s, err := v.Text()
+		if err == nil {
+			return s
+		}
+	case jsontext.Number:
+		return string(v)
+	default:
+	}
+	return ""
+}
+
+// writeExtra writes the members that this dialect kept under prefix. Members of nested objects are kept under
+// "object.member".
+func writeExtra(w *jsontext.Writer, extra llm.Extra, prefix string) {
+	for _, m := range extra[self] {
+		key, ok := strings.CutPrefix(m.Key, prefix)
+		if ok && (prefix != "" || !isNested(key)) {
+			w.RawField(key, m.Raw)
+		}
+	}
+}
+
+// nestedPrefixes are the objects whose unknown members are kept with their owner's.
+func nestedPrefixes() [3]string {
+	return [...]string{"function.", "stream_options.", "response_format."}
+}
+
+func isNested(key string) bool {
+	for _, p := range nestedPrefixes() {
+		if strings.HasPrefix(key, p) {
+			return true
+		}
+	}
+	return false
+}
