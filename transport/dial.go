@@ -91,7 +91,7 @@ func (d *dialer) connect(ctx context.Context, addr string) (net.Conn, error) {
 	if err != nil {
 		return nil, &dialError{PhaseConnect, timeoutOr(ctx, err)}
 	}
-	return &writeBound{conn}, nil
+	return &writeBound{conn, deadAfter}, nil
 }
 
 func timeoutOr(ctx context.Context, err error) error {
@@ -203,11 +203,14 @@ func alternate(addrs []netip.Addr) []netip.Addr {
 }
 
 // writeBound fails a write that makes no progress because the peer reads nothing.
-type writeBound struct{ net.Conn }
+type writeBound struct {
+	net.Conn
+	limit time.Duration
+}
 
-// Write writes b within deadAfter.
+// Write writes b within the limit.
 func (w *writeBound) Write(b []byte) (int, error) {
-	if err := w.SetWriteDeadline(time.Now().Add(deadAfter)); err != nil {
+	if err := w.SetWriteDeadline(time.Now().Add(w.limit)); err != nil {
 		return 0, err
 	}
 	return w.Conn.Write(b)
