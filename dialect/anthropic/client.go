@@ -88,14 +88,21 @@ func (d *requestReader) sampling(key string, v jsontext.Value) (err error) {
 	case "temperature":
 		r.Temperature, err = floatOf(v, 1)
 	case "top_p":
-		r.TopP, err = floatOf(v, 1)
+		if !isUnset(v) {
+			r.TopP, err = floatOf(v, 1)
+		}
 	case "top_k":
-		r.TopK, err = intOf(v)
+		if !isUnset(v) {
+			r.TopK, err = intOf(v)
+		}
 	default:
 		r.Extra = r.Extra.Add(issuer, key, clone(v))
 	}
 	return err
 }
+
+// isUnset reports whether a number is -1, which the vendor takes for not set, as its older clients say.
+func isUnset(v jsontext.Value) bool { return string(v) == "-1" }
 
 // intOf reads an integer that is not negative.
 func intOf(v jsontext.Value) (*int64, error) {

@@ -144,6 +144,7 @@ func (relay) NewTap(dialect.Ask) dialect.Tap { return &tap{counts: noCounts()} }
 // tap follows an answer that goes by. It holds a stream to the same grammar as streamReader and decodes nothing.
 type tap struct {
 	started, finished, ended bool
+	id                       string
 	counts                   counts
 	open, begun              []int64 // the indexes of blocks
 }
@@ -172,13 +173,7 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	case is(kind, "content_block_stop"):
 		err = t.blockStop(doc)
 	case is(kind, "message_start"):
-		if t.started {
-			return s, badAnswer("a second message_start", nil)
-		}
-		t.started = true
-		message := doc.Get("message")
-		s.Model = textOf(message.Get("model"))
-		t.counts.merge(message.Get("usage"))
+		s.Model, err = t.start(doc.Get("message"))
 	case is(kind, "message_delta"):
 		s.Finish, err = t.messageDelta(doc)
 	case is(kind, "message_stop"):
@@ -194,6 +189,17 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 		return dialect.Signal{}, err
 	}
 	return s, nil
+}
+
+// start returns the model that answers.
+func (t *tap) start(message jsontext.Value) (string, error) {
+	id := textOf(message.Get("id"))
+	if t.started && (id != t.id || len(t.begun) > 0) {
+		return "", badAnswer("a second message_start", nil)
+	}
+	t.started, t.id = true, id
+	t.counts.merge(message.Get("usage"))
+	return textOf(message.Get("model")), nil
 }
 
 // hasPiece reports whether a delta adds something that the client would see or act on.

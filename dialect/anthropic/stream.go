@@ -103,11 +103,14 @@ func (r *streamReader) ping(dst []llm.Event) []llm.Event {
 }
 
 func (r *streamReader) start(dst []llm.Event, message jsontext.Value) ([]llm.Event, error) {
+	id := textOf(message.Get("id"))
 	if r.started {
+		if id == r.id && len(r.blocks) == 0 {
+			return dst, nil // said twice
+		}
 		return dst, badAnswer("a second message_start", nil)
 	}
-	r.started = true
-	r.id = textOf(message.Get("id"))
+	r.started, r.id = true, id
 	r.counts.merge(message.Get("usage"))
 	return append(dst, llm.Event{
 		Kind: llm.EventStart, ID: r.id, Model: textOf(message.Get("model")),

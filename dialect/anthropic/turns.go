@@ -15,7 +15,8 @@ type turn struct {
 	extra   llm.Extra
 }
 
-// The vendor's conversations begin with the user.
+// opening is said where the client said nothing but system messages: a request needs one turn. It may be the
+// assistant's, contrary to what the vendor's documentation once said.
 const opening = "(The conversation begins here.)"
 
 // arrange puts the messages in the vendor's order: system text first, then turns of alternating roles in which
@@ -182,7 +183,7 @@ func (e *encoder) jsonMode() {
 	}
 }
 
-// ends makes the first and the last turn what the vendor takes.
+// ends makes the last turn what the vendor takes, and sees that there is one.
 func (e *encoder) ends() {
 	if n := len(e.turns); n > 0 && e.turns[n-1].role == roleAssistant {
 		if e.to.Facts.Prefill {
@@ -192,10 +193,9 @@ func (e *encoder) ends() {
 			e.turns = e.turns[:n-1]
 		}
 	}
-	if len(e.turns) == 0 || e.turns[0].role == roleAssistant {
-		first := turn{role: roleUser, parts: []llm.Part{llm.Text(opening)}}
-		e.turns = append([]turn{first}, e.turns...)
-		e.lose("first_message", llm.ActionApproximated, llm.Tuning, "the target's conversations begin with the user, so a turn was put first")
+	if len(e.turns) == 0 {
+		e.turns = []turn{{role: roleUser, parts: []llm.Part{llm.Text(opening)}}}
+		e.lose("first_message", llm.ActionApproximated, llm.Tuning, "the target wants a turn of the conversation, so one was made up")
 	}
 }
 
