@@ -6,6 +6,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"net/url"
 	"slices"
 	"strings"
@@ -40,6 +41,7 @@ type Config struct {
 
 	file string              // as it was named; empty without a file
 	at   map[string]position // of keys and list items, by their path
+	sum  [sha256.Size]byte   // of the file's text
 }
 
 // Provider is a service and how it is used.
@@ -144,6 +146,12 @@ func defaults() *Config {
 		at: map[string]position{},
 	}
 }
+
+// File is the file's name as it was given; empty without a file.
+func (c *Config) File() string { return c.file }
+
+// Sum is the SHA-256 of the file's text, by which a change is noticed.
+func (c *Config) Sum() [sha256.Size]byte { return c.sum }
 
 // Provider finds a provider by its name.
 func (c *Config) Provider(name string) (*Provider, bool) {

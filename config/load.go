@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"path/filepath"
 	"reflect"
 
@@ -37,7 +38,7 @@ func Parse(file string, data []byte, catalog Catalog) (*Config, error) {
 		return nil, err
 	}
 	c := defaults()
-	c.file = file
+	c.file, c.sum = file, sha256.Sum256(data)
 	d := &decoder{file: file, at: c.at, failed: map[string]bool{}}
 	d.before = func(item any, m ast.MapNode) {
 		if p, ok := item.(*Provider); ok {

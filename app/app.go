@@ -1,0 +1,217 @@
+// Package app builds the program from a config: it resolves keys, makes routes,
+// wires dialects, transport, gateway and admin API together, and starts, reloads
+// and stops them. It is the only package that names concrete dialects. It decides
+// nothing about a request and prints nothing.
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/understudy-ai/understudy/admin"
+	"github.com/understudy-ai/understudy/config"
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/anthropic"
+	"github.com/understudy-ai/understudy/dialect/openaichat"
+	"github.com/understudy-ai/understudy/gateway"
+	"github.com/understudy-ai/understudy/transport"
+)
+
+// dialects lists the wire formats that are spoken; clients that cannot be told
+// apart are answered in the first.
+func dialects() []*dialect.Dialect {
+	return []*dialect.Dialect{openaichat.New(), anthropic.New()}
+}
+
+// Options is what an App is built from.
+type Options struct {
+	Config *config.Config
+	Log    *slog.Logger // discarded if nil
+	// Version is sent to providers as understudy/Version.
+	Version string
+	// Env finds environment variables; os.LookupEnv if nil.
+	Env func(name string) (string, bool)
+}
+
+func (o *Options) complete() {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Version == "" {
+		o.Version = "devel"
+	}
+	if o.Env == nil {
+		o.Env = os.LookupEnv
+	}
+}
+
+// App is the program: two listeners and what serves them. Its methods may be
+// called concurrently.
+type App struct {
+	opts      Options
+	transport *transport.Transport
+	gateway   *gateway.Gateway
+	ready     atomic.Bool
+
+	clients, operators *server
+
+	mu     sync.Mutex
+	config *config.Config // the one in force
+}
+
+// Limits of the two HTTP servers. A body has its own, in the config, and an answer
+// has none: streams are bounded by progress.
+const (
+	readHeaderTimeout = 10 * time.Second
+	idleTimeout       = 120 * time.Second
+	maxHeaderBytes    = 32 << 10
+)
+
+// New builds an App. The error names everything in the config that cannot be
+// used, as config.Problems; a key is never in it.
+func New(o Options) (*App, error) {
+	o.complete()
+	r, err := buildRoutes(o.Config, o.Env)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{opts: o, config: o.Config}
+	a.transport = transport.New(transport.Options{Log: o.Log, UserAgent: "understudy/" + o.Version})
+	l := o.Config.Limits
+	a.gateway = gateway.New(gateway.Options{
+		Dialects: dialects(), Routes: r, Sender: a.transport, Log: o.Log,
+		Limits: gateway.Limits{
+			Body: int64(l.Body), BodyTimeout: l.BodyTimeout, Heartbeat: l.Heartbeat, WriteTimeout: l.WriteTimeout,
+		},
+		Now: time.Now, NewID: newID,
+	})
+	a.clients = a.newServer(a.gateway)
+	a.operators = a.newServer(admin.Handler(a.ready.Load))
+	return a, nil
+}
+
+// newID makes the id of a call, which nobody can guess.
+func newID() string { return "call_" + strings.ToLower(rand.Text()) }
+
+// Start opens the listeners and serves. The App is then to be stopped.
+func (a *App) Start() error {
+	c := a.current()
+	if err := a.operators.start(c.Admin); err != nil {
+		return fmt.Errorf("listen on the admin address %s: %w", c.Admin, err)
+	}
+	if err := a.clients.start(c.Listen); err != nil {
+		a.operators.close()
+		return fmt.Errorf("listen on %s: %w", c.Listen, err)
+	}
+	a.ready.Store(true)
+	a.opts.Log.Info("serving", "listen", a.Addr(), "admin", a.AdminAddr(), "version", a.opts.Version)
+	return nil
+}
+
+// Addr is the address of the client APIs, once started.
+func (a *App) Addr() string { return a.clients.addr() }
+
+// AdminAddr is the address of the admin API, once started.
+func (a *App) AdminAddr() string { return a.operators.addr() }
+
+// abortTime is how long calls have to write their error events once they are
+// aborted, and then the connections to close.
+const abortTime = 4 * time.Second
+
+// Stop takes no more connections and returns when the running calls have ended.
+// Those that still run when the config's drain time is over, or ctx ends, are ended
+// with an error in their own dialect.
+func (a *App) Stop(ctx context.Context) error {
+	a.ready.Store(false)
+	drain := a.current().Drain
+	a.opts.Log.Info("stopping", "drain", drain.String())
+	draining, cancel := context.WithTimeout(ctx, drain)
+	defer cancel()
+	err := a.clients.drain(draining)
+	if err != nil {
+		a.opts.Log.Warn("ending the calls that still run")
+		a.gateway.Abort()
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTime)
+		defer cancel()
+		err = a.clients.drain(last)
+	}
+	a.clients.close()
+	a.operators.close()
+	a.transport.Close()
+	if err != nil {
+		return errors.New("stop: some calls did not end in time and were cut")
+	}
+	a.opts.Log.Info("stopped")
+	return nil
+}
+
+func (a *App) current() *config.Config {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.config
+}
+
+// server is an HTTP server and the goroutine that runs it.
+type server struct {
+	http     http.Server
+	listener net.Listener
+	done     chan struct{} // closed when nothing is accepted any more
+}
+
+func (a *App) newServer(h http.Handler) *server {
+	return &server{
+		done: make(chan struct{}),
+		http: http.Server{
+			Handler:           h,
+			ReadHeaderTimeout: readHeaderTimeout,
+			IdleTimeout:       idleTimeout,
+			MaxHeaderBytes:    maxHeaderBytes,
+			ErrorLog:          slog.NewLogLogger(a.opts.Log.Handler(), slog.LevelDebug),
+		},
+	}
+}
+
+func (s *server) start(address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		var op *net.OpError
+		if errors.As(err, &op) {
+			return op.Err // the address is named by the caller
+		}
+		return err
+	}
+	s.listener = l
+	go func() {
+		defer close(s.done)
+		_ = s.http.Serve(l) // it ends when it is told to
+	}()
+	return nil
+}
+
+func (s *server) addr() string {
+	if s.listener == nil {
+		return ""
+	}
+	return s.listener.Addr().String()
+}
+
+// drain stops listening and waits for the connections to be idle, or for ctx.
+func (s *server) drain(ctx context.Context) error { return s.http.Shutdown(ctx) }
+
+// close ends what is left.
+func (s *server) close() {
+	_ = s.http.Close() // what it could not close is closed already
+	if s.listener != nil {
+		<-s.done
+	}
+}

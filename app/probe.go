@@ -1,0 +1,115 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/understudy-ai/understudy/config"
+	"github.com/understudy-ai/understudy/provider"
+	"github.com/understudy-ai/understudy/transport"
+)
+
+// Probe is what came of asking a provider for its models with the configured key.
+type Probe struct {
+	Provider string        `json:"provider"`
+	Verdict  Verdict       `json:"verdict"`
+	Detail   string        `json:"detail,omitempty"` // why it is not OK; never what the provider wrote
+	Latency  time.Duration `json:"-"`
+}
+
+// Verdict is the outcome of a Probe.
+type Verdict string
+
+// The verdicts. Only VerdictOK shows that a key is good.
+const (
+	VerdictOK          Verdict = "OK"
+	VerdictRefused     Verdict = "refused"     // the key is not accepted
+	VerdictUnreachable Verdict = "unreachable" // no answer
+	VerdictFailed      Verdict = "failed"      // an answer that says nothing about the key
+	VerdictUntried     Verdict = "not tried"   // the service has no list of models to ask for
+)
+
+// IsBad reports whether v is a problem.
+func (v Verdict) IsBad() bool { return v != VerdictOK && v != VerdictUntried }
+
+// ProbeAll asks every provider of a config for its models, all at once, and returns
+// what came of it in the config's order.
+func ProbeAll(ctx context.Context, o Options) ([]Probe, error) {
+	o.complete()
+	if _, err := buildRoutes(o.Config, o.Env); err != nil {
+		return nil, err
+	}
+	t := transport.New(transport.Options{Log: o.Log, UserAgent: "understudy/" + o.Version})
+	defer t.Close()
+	probes := make([]Probe, len(o.Config.Providers))
+	var all sync.WaitGroup
+	for i, p := range o.Config.Providers {
+		all.Go(func() { probes[i] = probe(ctx, t, p, o.Env) })
+	}
+	all.Wait()
+	return probes, nil
+}
+
+// probeTime bounds a probe, and probeBody what is read of its answer.
+const (
+	probeTime = 10 * time.Second
+	probeBody = 1 << 20
+)
+
+func probe(ctx context.Context, t *transport.Transport, p config.Provider, env func(string) (string, bool)) Probe {
+	result := Probe{Provider: p.Name, Verdict: VerdictUntried}
+	if p.Facts.ModelsPath == "" {
+		result.Detail = "no models_path is known"
+		return result
+	}
+	key, err := resolve(p.Key, env)
+	if err != nil {
+		result.Verdict, result.Detail = VerdictFailed, err.Error()
+		return result
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	start := time.Now()
+	resp, err := t.Send(ctx, transport.Request{
+		Provider: newProvider(p, key), Method: http.MethodGet,
+		URL: provider.JoinURL(p.Facts.BaseURL, p.Facts.ModelsPath), Connect: probeTime,
+	})
+	result.Latency = time.Since(start)
+	if err != nil {
+		result.Verdict, result.Detail = VerdictUnreachable, unreachable(err)
+		return result
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, probeBody)) // so that the connection ends in order
+	result.Verdict, result.Detail = judgeProbe(resp.Status)
+	return result
+}
+
+func judgeProbe(status int) (verdict Verdict, detail string) {
+	switch {
+	case status == http.StatusOK:
+		return VerdictOK, ""
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		return VerdictRefused, "the key is not accepted (HTTP " + strconv.Itoa(status) + ")"
+	default:
+		return VerdictFailed, fmt.Sprintf("HTTP %d %s", status, http.StatusText(status))
+	}
+}
+
+func unreachable(err error) string {
+	var e *transport.SendError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return "no answer within " + probeTime.String()
+	case errors.As(err, &e):
+		return e.Error()
+	default:
+		return err.Error()
+	}
+}

@@ -1,0 +1,126 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/understudy-ai/understudy/config"
+	"github.com/understudy-ai/understudy/provider"
+)
+
+// Load reads and checks a config file; an empty path gives the configuration
+// without one, from the environment. env is os.LookupEnv if nil.
+func Load(path string, env func(string) (string, bool)) (*config.Config, error) {
+	if path == "" {
+		if env == nil {
+			env = os.LookupEnv
+		}
+		return config.Default(provider.Known(), env), nil
+	}
+	return config.Load(path, provider.Known())
+}
+
+// Reload puts a config in force for the calls that open from now on; those that
+// run keep the one they began with. On an error the old one stays, whole. What is
+// fixed when the program starts cannot be changed so.
+func (a *App) Reload(c *config.Config) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := fixed(a.config, c); err != nil {
+		return err
+	}
+	r, err := buildRoutes(c, a.opts.Env)
+	if err != nil {
+		return err
+	}
+	a.gateway.Reload(r)
+	a.config = c
+	return nil
+}
+
+// fixed reports what of the new config would need a restart.
+func fixed(old, c *config.Config) error {
+	var problems config.Problems
+	hold := func(path string, have, want any) {
+		if have != want {
+			problems = append(problems, c.Problem(path, fmt.Sprintf("%s: got %v, want %v: this cannot change while the gateway runs", path, want, have),
+				"restart it to change this"))
+		}
+	}
+	hold("listen", old.Listen, c.Listen)
+	hold("admin", old.Admin, c.Admin)
+	hold("limits.body", old.Limits.Body, c.Limits.Body)
+	hold("limits.body_timeout", old.Limits.BodyTimeout, c.Limits.BodyTimeout)
+	hold("limits.heartbeat", old.Limits.Heartbeat, c.Limits.Heartbeat)
+	hold("limits.write_timeout", old.Limits.WriteTimeout, c.Limits.WriteTimeout)
+	return problems.Err()
+}
+
+// watchInterval is how often the file is looked at.
+const watchInterval = 500 * time.Millisecond
+
+// Watch reloads the config from the file it came from when its content changes, and
+// whenever something comes over now, until ctx ends. A file that is no good is
+// logged and leaves the old config in force. The content counts, not the time, since
+// editors and orchestrators replace files in many ways; and only content that is
+// seen twice, since a file may be looked at while it is being written.
+func (a *App) Watch(ctx context.Context, now <-chan os.Signal) {
+	path := a.current().File()
+	ticker := time.NewTicker(watchInterval)
+	defer ticker.Stop()
+	tried := a.current().Sum()
+	seen := tried
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-now:
+			if path == "" {
+				a.opts.Log.Warn("nothing to reload: there is no config file")
+				continue
+			}
+			tried = a.reloadFile(path)
+			seen = tried
+		case <-ticker.C:
+			sum, ok := sumOf(path)
+			if ok && sum != tried && sum == seen {
+				tried = a.reloadFile(path)
+			}
+			seen = sum
+		}
+	}
+}
+
+// reloadFile reloads once and returns the sum of what it found.
+func (a *App) reloadFile(path string) [sha256.Size]byte {
+	sum, _ := sumOf(path)
+	c, err := Load(path, a.opts.Env)
+	if err == nil {
+		err = a.Reload(c)
+	}
+	if err != nil {
+		a.opts.Log.Error("config not reloaded, the old one stays in force", "error", err.Error())
+		return sum
+	}
+	a.opts.Log.Info("config reloaded", "file", path)
+	return c.Sum()
+}
+
+// sumOf sums up a file's content; not when there is none, as in the moment between
+// its removal and its return.
+func sumOf(path string) (sum [sha256.Size]byte, ok bool) {
+	f, err := os.Open(path)
+	if err != nil {
+		return sum, false
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, io.LimitReader(f, 2<<20)); err != nil {
+		return sum, false
+	}
+	return [sha256.Size]byte(h.Sum(nil)), true
+}

@@ -1,0 +1,206 @@
+package app
+
+import (
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/understudy-ai/understudy/config"
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/gateway"
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
+	"github.com/understudy-ai/understudy/route"
+)
+
+// routes is one version of the config, as the gateway sees it.
+type routes struct {
+	*route.Table
+	entries []dialect.ModelEntry
+}
+
+// Entries lists what clients may ask for: the configured models, then every
+// catalogued one as provider/model, and by its bare name where that is clear.
+func (r *routes) Entries() []dialect.ModelEntry { return r.entries }
+
+var _ gateway.Routes = (*routes)(nil)
+
+// buildRoutes makes the routes of a config, with keys from env and files. The
+// error is config.Problems.
+func buildRoutes(c *config.Config, env func(string) (string, bool)) (*routes, error) {
+	var problems config.Problems
+	if len(c.Providers) == 0 {
+		problems = append(problems, noProviders(c))
+	}
+	providers := make([]*provider.Provider, len(c.Providers))
+	for i, p := range c.Providers {
+		key, err := resolve(p.Key, env)
+		if err != nil {
+			path := "providers." + p.Name + ".key"
+			problems = append(problems, c.Problem(path, path+": "+err.Error(), ""))
+		}
+		providers[i] = newProvider(p, key)
+	}
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	return newRoutes(c, providers), nil
+}
+
+// noProviders says what to do when nothing is enabled.
+func noProviders(c *config.Config) config.Problem {
+	known := provider.Known()
+	var names []string
+	for _, id := range known.IDs() {
+		if facts, _ := known.Facts(id); facts.KeyEnv != "" {
+			names = append(names, facts.KeyEnv)
+		}
+	}
+	return c.Problem("providers", "no provider is enabled: no config file names one, and none of "+strings.Join(names, ", ")+" is set",
+		"set one of them, or write "+config.DefaultPath)
+}
+
+func newProvider(p config.Provider, key provider.Secret) *provider.Provider {
+	return &provider.Provider{ID: p.Name, Facts: p.Facts, Key: key, Private: p.Private()}
+}
+
+func newRoutes(c *config.Config, providers []*provider.Provider) *routes {
+	byID := make(map[string]*provider.Provider, len(providers))
+	for _, p := range providers {
+		byID[p.ID] = p
+	}
+	target := func(t config.Target) route.Target {
+		p := byID[t.Provider]
+		m, _ := p.Model(t.Model)
+		return route.Target{Provider: p, Model: t.Model, Facts: m.Facts()}
+	}
+	defaults := route.Route{Timeouts: route.DefaultTimeouts(), Loss: llm.LossReport}
+	configured := make([]route.Route, len(c.Models))
+	for i, m := range c.Models {
+		r := route.Route{Model: m.Name, Timeouts: timeouts(m.Timeouts, defaults.Timeouts), Loss: defaults.Loss}
+		if m.Loss != "" {
+			r.Loss = m.Loss
+		}
+		r.Targets = append(r.Targets, target(m.Lead))
+		for _, t := range m.Understudies {
+			r.Targets = append(r.Targets, target(t))
+		}
+		configured[i] = r
+	}
+	r := &routes{Table: route.NewTable(configured, providers, defaults)}
+	for _, name := range askable(r.Table, providers) {
+		r.entries = append(r.entries, entry(r.Table, name))
+	}
+	return r
+}
+
+// timeouts puts the defaults where the config says nothing; none outlasts Total.
+func timeouts(given config.Timeouts, otherwise route.Timeouts) route.Timeouts {
+	t := otherwise
+	if given.Total > 0 {
+		t.Total = given.Total
+	}
+	or := func(given, otherwise time.Duration) time.Duration {
+		if given > 0 {
+			return given
+		}
+		return min(otherwise, t.Total)
+	}
+	t.Connect = or(given.Connect, t.Connect)
+	t.FirstToken = or(given.FirstToken, t.FirstToken)
+	t.Answer = given.Answer // none is a share of what is left
+	t.Stall = or(given.Stall, t.Stall)
+	return t
+}
+
+// askable lists the names that clients may ask for.
+func askable(t *route.Table, providers []*provider.Provider) []string {
+	names := append([]string(nil), t.Names()...)
+	seen := make(map[string]bool)
+	for _, name := range names {
+		seen[name] = true
+	}
+	add := func(name string) {
+		if !seen[name] {
+			seen[name] = true
+			names = append(names, name)
+		}
+	}
+	for _, p := range providers {
+		for _, m := range p.Facts.Models {
+			add(p.ID + "/" + m.ID)
+		}
+	}
+	for _, p := range providers {
+		for _, m := range p.Facts.Models {
+			if _, clear := t.Pick(m.ID); clear {
+				add(m.ID)
+			}
+		}
+	}
+	return names
+}
+
+// entry describes a name by the model that leads it.
+func entry(t *route.Table, name string) dialect.ModelEntry {
+	r, _ := t.Pick(name)
+	lead := r.Targets[0]
+	m, _ := lead.Provider.Model(lead.Model)
+	e := dialect.ModelEntry{ID: name, Owner: lead.Provider.ID, Window: m.Window, MaxOutput: m.MaxOutput}
+	if day, err := time.Parse(time.DateOnly, m.Released); err == nil {
+		e.Created = day.Unix()
+	}
+	return e
+}
+
+// maxKey bounds a key file: no vendor's key comes near it.
+const maxKey = 16 << 10
+
+// resolve reads a key from where the config says it is. Its errors name the place
+// and never what is there.
+func resolve(k config.Key, env func(string) (string, bool)) (provider.Secret, error) {
+	var text string
+	switch {
+	case k.None:
+		return provider.Secret{}, nil
+	case k.Env != "":
+		value, ok := env(k.Env)
+		if !ok {
+			return provider.Secret{}, errors.New("the variable " + k.Env + " is not set")
+		}
+		text = value
+	default:
+		value, err := readKey(k.File)
+		if err != nil {
+			return provider.Secret{}, err
+		}
+		text = value
+	}
+	text = strings.TrimSpace(text)
+	switch {
+	case text == "":
+		return provider.Secret{}, errors.New(k.String() + " is empty")
+	case len(text) > maxKey || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return provider.Secret{}, errors.New(k.String() + " holds something else than a key: it has spaces, line breaks or other characters that no key has")
+	}
+	return provider.NewSecret(text), nil
+}
+
+func readKey(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		var pe *os.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return "", errors.New("the key file " + path + " cannot be opened: " + err.Error())
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxKey+1))
+	if err != nil {
+		return "", errors.New("the key file " + path + " cannot be read")
+	}
+	return string(data), nil
+}
