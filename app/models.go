@@ -16,6 +16,8 @@ type Model struct {
 	MaxOutput    int64    `json:"max_output,omitempty"` // likewise
 	// Price is the lead's, in USD per million tokens; nil when unknown.
 	Price *Price `json:"price,omitempty"`
+	// Timeouts are those in force, the defaults filled in.
+	Timeouts config.Timeouts `json:"-"`
 }
 
 // Price is in USD per million tokens.
@@ -46,7 +48,9 @@ func Models(c *config.Config) ([]Model, error) {
 }
 
 func describe(r route.Route) Model {
-	m := Model{Name: r.Model, Lead: r.Targets[0].Name(), Loss: string(r.Loss)}
+	m := Model{
+		Name: r.Model, Lead: r.Targets[0].Name(), Loss: string(r.Loss), Timeouts: config.Timeouts(r.Timeouts),
+	}
 	for _, t := range r.Targets[1:] {
 		m.Understudies = append(m.Understudies, t.Name())
 	}
@@ -56,4 +60,26 @@ func describe(r route.Route) Model {
 		m.Price = &Price{p.Input, p.Output, p.CacheRead, p.CacheWrite}
 	}
 	return m
+}
+
+// Notes lists what a config may not have meant: a target whose model its service is
+// not known to have.
+func Notes(c *config.Config) []string {
+	known := provider.Known()
+	var notes []string
+	for _, m := range c.Models {
+		for _, t := range append([]config.Target{m.Lead}, m.Understudies...) {
+			p, ok := c.Provider(t.Provider)
+			if !ok {
+				continue
+			}
+			facts, isKnown := known.Facts(p.Use)
+			if _, has := (&provider.Provider{Facts: p.Facts}).Model(t.Model); has || !isKnown || facts.BaseURL != p.Facts.BaseURL {
+				continue
+			}
+			notes = append(notes, "model "+m.Name+": "+t.String()+" is not a model that is known of "+facts.Name+
+				"; it is asked for all the same, and its window and price are unknown")
+		}
+	}
+	return notes
 }

@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/understudy-ai/understudy/app"
+	"github.com/understudy-ai/understudy/config"
+)
+
+type checkCommand struct {
+	configFlag
+	Live bool `help:"Ask each provider for its models, to see whether its key is good. Costs nothing."`
+}
+
+// Help shows how check is used.
+func (checkCommand) Help() string {
+	return "Prints what is configured, with the defaults filled in, or everything that is wrong, each with its line. " +
+		"Exits with 1 if anything is.\n\n" +
+		examples("understudy check", "understudy check --config understudy.yaml --live")
+}
+
+// Run checks a config.
+func (c checkCommand) Run(s *session) error {
+	conf, err := app.Load(c.path(), nil)
+	if err != nil {
+		return err
+	}
+	o := app.Options{Config: conf, Log: s.log, Version: readVersion().number}
+	if _, err := app.New(o); err != nil {
+		return err
+	}
+	if err := s.show(conf); err != nil {
+		return err
+	}
+	if !c.Live {
+		return nil
+	}
+	probes, err := app.ProbeAll(context.Background(), o)
+	if err != nil {
+		return err
+	}
+	return s.showProbes(probes)
+}
+
+// show prints a config with its defaults.
+func (s *session) show(c *config.Config) error {
+	models, err := app.Models(c)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "%s: OK\n\n", cmp.Or(c.File(), "no config file, providers from the environment"))
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "listen\thttp://%s\n", c.Listen)
+	fmt.Fprintf(w, "admin\thttp://%s\n", c.Admin)
+	fmt.Fprintf(w, "drain\t%s\n", c.Drain)
+	l := c.Limits
+	fmt.Fprintf(w, "limits\tbody %s, body_timeout %s, heartbeat %s, write_timeout %s\n", l.Body, l.BodyTimeout, l.Heartbeat, l.WriteTimeout)
+	for _, p := range c.Providers {
+		fmt.Fprintf(w, "provider %s\t%s, key %s\n", p.Name, p.Facts.BaseURL, p.Key)
+	}
+	for _, m := range models[:len(c.Models)] {
+		fmt.Fprintf(w, "model %s\t%s\n", m.Name, strings.Join(append([]string{m.Lead}, m.Understudies...), ", then "))
+		t := m.Timeouts
+		fmt.Fprintf(w, "\tconnect %s, first_token %s, answer %s, stall %s, total %s; loss %s\n",
+			t.Connect, t.FirstToken, orShare(t.Answer), t.Stall, t.Total, m.Loss)
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("write the config: %w", err)
+	}
+	for _, note := range app.Notes(c) {
+		fmt.Fprintf(s.out, "\n%s: %s\n", s.paint("note", yellow), note)
+	}
+	return nil
+}
+
+func orShare(answer time.Duration) string {
+	if answer == 0 {
+		return "a share of total"
+	}
+	return answer.String()
+}
+
+// showProbes prints what came of asking the providers.
+func (s *session) showProbes(probes []app.Probe) error {
+	fmt.Fprintln(s.out)
+	var failed error
+	width := 0
+	for _, p := range probes {
+		width = max(width, len(p.Provider))
+	}
+	for _, p := range probes {
+		color := green
+		if p.Verdict.IsBad() {
+			color, failed = red, errTold
+		}
+		took := ""
+		if p.Latency > 0 {
+			took = " in " + p.Latency.Round(time.Millisecond).String()
+		}
+		detail := ""
+		if p.Detail != "" {
+			detail = ": " + p.Detail
+		}
+		fmt.Fprintf(s.out, "live %-*s  %s%s%s\n", width, p.Provider, s.paint(string(p.Verdict), color), took, detail)
+	}
+	return failed
+}
+
+// Colours of a terminal (ECMA-48, select graphic rendition).
+const (
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+)
+
+// paint colours text where the output shows colours.
+func (s *session) paint(text, color string) string {
+	if !hasColor(s.out) {
+		return text
+	}
+	return "\x1b[" + color + "m" + text + "\x1b[0m"
+}

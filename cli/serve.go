@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/understudy-ai/understudy/app"
+)
+
+type serveCommand struct{ configFlag }
+
+// Help shows how serve is used.
+func (serveCommand) Help() string {
+	return "The config file is read again when it changes and on SIGHUP; a mistake in it leaves the old one in force. " +
+		"SIGTERM and SIGINT take no new connections and let running calls finish within the drain time; the second one ends them at once.\n\n" +
+		examples("OPENAI_API_KEY=... understudy serve", "understudy serve --config understudy.yaml")
+}
+
+// Run serves until it is told to stop.
+func (c serveCommand) Run(s *session) error {
+	stop := make(chan os.Signal, 2)
+	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(stop)
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	defer signal.Stop(reload)
+
+	conf, err := app.Load(c.path(), nil)
+	if err != nil {
+		return err
+	}
+	a, err := app.New(app.Options{Config: conf, Log: s.log, Version: readVersion().number})
+	if err != nil {
+		return err
+	}
+	if err := a.Start(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	running.Go(func() { a.Watch(ctx, reload) })
+	<-stop
+
+	draining, hurry := context.WithCancel(ctx)
+	defer hurry()
+	running.Go(func() {
+		select {
+		case <-stop:
+			hurry()
+		case <-draining.Done():
+		}
+	})
+	return a.Stop(draining)
+}
