@@ -94,8 +94,11 @@ func (d *dialer) connect(ctx context.Context, addr string) (net.Conn, error) {
 	return &writeBound{conn, deadAfter}, nil
 }
 
+// timeoutOr words every way to run out of time alike: net watches ctx's deadline
+// itself, and may be a little earlier.
 func timeoutOr(ctx context.Context, err error) error {
-	if errors.Is(context.Cause(ctx), errConnectTimeout) {
+	var late net.Error
+	if errors.Is(context.Cause(ctx), errConnectTimeout) || errors.As(err, &late) && late.Timeout() {
 		return errConnectTimeout
 	}
 	return err

@@ -155,14 +155,12 @@ func (t *Transport) Send(ctx context.Context, r Request) (*Response, error) {
 		connect = defaultConnect
 	}
 	s := &sending{}
-	cause := ctx
 	ctx = context.WithValue(ctx, connectKey{}, connect)
 	if p.proxied {
 		// net/http does the CONNECT and what follows, and gives it a minute.
 		limited, cancel := context.WithCancelCause(ctx)
 		timer := time.AfterFunc(connect, func() { cancel(errConnectTimeout) })
-		s.connected = timer.Stop
-		ctx, cause = limited, limited
+		s.connected, ctx = timer.Stop, limited
 	}
 	ctx = httptrace.WithClientTrace(ctx, s.trace())
 	req, err := http.NewRequestWithContext(ctx, method(r), u.String(), nil)
@@ -182,7 +180,7 @@ func (t *Transport) Send(ctx context.Context, r Request) (*Response, error) {
 	}
 	resp, err := rt.RoundTrip(req)
 	if err != nil {
-		return nil, s.failure(cause, err, p.proxied)
+		return nil, s.failure(ctx, err, p.proxied)
 	}
 	return t.response(resp, r.Stream), nil
 }

@@ -1,0 +1,452 @@
+package transport
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// failingSend sends a request that is to fail, within seconds.
+func failingSend(t *testing.T, tr *Transport, r Request) *SendError {
+	t.Helper()
+	begun := time.Now()
+	resp, _, err := send(t, tr, r)
+	var e *SendError
+	if !errors.As(err, &e) {
+		t.Fatalf("got %+v, %v, want a SendError", resp, err)
+	}
+	if took := time.Since(begun); took > 2*time.Second {
+		t.Errorf("got the error after %v, want it sooner", took)
+	}
+	if strings.Contains(err.Error(), testKey) {
+		t.Errorf("got the key in %v", err)
+	}
+	return e
+}
+
+func check(t *testing.T, got *SendError, phase Phase, wrote, mayRepeat bool) {
+	t.Helper()
+	if got.Phase != phase || got.Wrote != wrote || got.MayRepeat() != mayRepeat || got.Local {
+		t.Errorf("got phase %s, wrote %v, may repeat %v, local %v (%v), want %s, %v, %v, false",
+			got.Phase, got.Wrote, got.MayRepeat(), got.Local, got.Err, phase, wrote, mayRepeat)
+	}
+}
+
+func TestConnectionRefused(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	e := failingSend(t, newTransport(t, Options{}), Request{URL: "http://" + l.Addr().String()})
+	check(t, e, PhaseConnect, false, false)
+	if !errors.Is(e, syscall.ECONNREFUSED) {
+		t.Errorf("got %v, want connection refused", e)
+	}
+}
+
+func TestTLSFailures(t *testing.T) {
+	ca := newAuthority(t)
+	now := time.Now()
+	for _, tc := range []struct {
+		name  string
+		cert  tls.Certificate
+		roots *x509.CertPool
+		max   uint16
+		want  any
+	}{
+		{"expired", ca.issue(t, "127.0.0.1", now.Add(-time.Hour)), ca.pool, 0, new(x509.CertificateInvalidError)},
+		{"wrong host", ca.issue(t, "other.example", now.Add(time.Hour)), ca.pool, 0, new(x509.HostnameError)},
+		{"unknown CA", ca.issue(t, "127.0.0.1", now.Add(time.Hour)), newAuthority(t).pool, 0, new(x509.UnknownAuthorityError)},
+		{"TLS 1.1", ca.issue(t, "127.0.0.1", now.Add(time.Hour)), ca.pool, tls.VersionTLS11, new(*net.OpError)},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var got atomic.Int32
+			at := listen(t, func(conn net.Conn, _ int) {
+				c := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{tc.cert}, MinVersion: tls.VersionTLS10, MaxVersion: tc.max})
+				n, _ := c.Read(make([]byte, 1))
+				got.Add(int32(n))
+				conn.Close()
+			})
+			e := failingSend(t, newTransport(t, Options{RootCAs: tc.roots}), Request{URL: "https://" + at})
+			check(t, e, PhaseTLS, false, false)
+			if !errors.As(e, tc.want) {
+				t.Errorf("got %T %v, want %T", e.Err, e.Err, tc.want)
+			}
+			if got.Load() != 0 {
+				t.Error("got a byte of the request at a peer that is not the provider, want none")
+			}
+		})
+	}
+}
+
+func TestHandshakeStall(t *testing.T) {
+	at := listen(t, func(conn net.Conn, _ int) { io.Copy(io.Discard, conn) })
+	e := failingSend(t, newTransport(t, Options{}), Request{URL: "https://" + at, Connect: 50 * time.Millisecond})
+	check(t, e, PhaseTLS, false, false)
+	if !errors.Is(e, errConnectTimeout) {
+		t.Errorf("got %v, want that it took too long", e)
+	}
+}
+
+// TestKeepAliveRace closes a kept connection as the next request arrives. The
+// request is sent once; a second one, on a fresh connection, is the caller's to
+// send.
+func TestKeepAliveRace(t *testing.T) {
+	for _, size := range []int{10, 8 << 20} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			var seen atomic.Int32
+			at := listen(t, func(conn net.Conn, n int) {
+				br := bufio.NewReader(conn)
+				for i := 1; ; i++ {
+					if _, err := br.Peek(1); err != nil {
+						return
+					}
+					seen.Add(1)
+					if n == 1 && i == 2 {
+						rst(conn)
+						return
+					}
+					if readRequest(br) != nil {
+						return
+					}
+					io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+				}
+			})
+			tr := newTransport(t, Options{})
+			r := Request{URL: "http://" + at, Body: make([]byte, size)}
+			if _, _, err := send(t, tr, r); err != nil {
+				t.Fatal(err)
+			}
+			e := failingSend(t, tr, r)
+			if !e.Reused || !e.MayRepeat() || e.Phase != PhaseHeaders && e.Phase != PhaseWrite {
+				t.Errorf("got %+v, want it found to be a stale connection", e)
+			}
+			r.Fresh = true
+			if _, got, err := send(t, tr, r); err != nil || got != "ok" {
+				t.Errorf("on a fresh connection: got %q, %v, want the answer", got, err)
+			}
+			if got := seen.Load(); got != 3 {
+				t.Errorf("got %d requests at the provider, want the 3 that were sent", got)
+			}
+		})
+	}
+}
+
+// TestClosedWhileIdle closes kept connections while nobody uses them.
+func TestClosedWhileIdle(t *testing.T) {
+	var conns atomic.Int32
+	at := listen(t, func(conn net.Conn, _ int) {
+		conns.Add(1)
+		readRequest(bufio.NewReader(conn))
+		io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		conn.Close()
+	})
+	tr := newTransport(t, Options{})
+	failed := 0
+	for range 50 {
+		_, _, err := send(t, tr, Request{URL: "http://" + at})
+		var e *SendError
+		if errors.As(err, &e) && !e.MayRepeat() {
+			t.Fatalf("got %+v, want what may be repeated", e)
+		}
+		if err != nil {
+			failed++
+		}
+	}
+	if got := int(conns.Load()); got+failed != 50 {
+		t.Errorf("got %d requests at the provider and %d failed, want 50 together", got, failed)
+	}
+}
+
+// TestResetAfterRequest breaks connections that were new, or that broke late: the
+// provider may have run the request.
+func TestResetAfterRequest(t *testing.T) {
+	t.Run("new connection", func(t *testing.T) {
+		at := listen(t, func(conn net.Conn, _ int) {
+			readRequest(bufio.NewReader(conn))
+			rst(conn)
+		})
+		check(t, failingSend(t, newTransport(t, Options{}), Request{URL: "http://" + at}), PhaseHeaders, true, false)
+	})
+	t.Run("closed", func(t *testing.T) {
+		at := listen(t, func(conn net.Conn, _ int) {
+			readRequest(bufio.NewReader(conn))
+			conn.Close()
+		})
+		check(t, failingSend(t, newTransport(t, Options{}), Request{URL: "http://" + at}), PhaseHeaders, true, false)
+	})
+	t.Run("after the first byte of the answer", func(t *testing.T) {
+		at := listen(t, func(conn net.Conn, n int) {
+			br := bufio.NewReader(conn)
+			readRequest(br)
+			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+			readRequest(br)
+			io.WriteString(conn, "HTTP/1.1 200 O")
+			conn.Close()
+		})
+		tr := newTransport(t, Options{})
+		if _, _, err := send(t, tr, Request{URL: "http://" + at}); err != nil {
+			t.Fatal(err)
+		}
+		check(t, failingSend(t, tr, Request{URL: "http://" + at}), PhaseHeaders, true, false)
+	})
+	t.Run("after a while", func(t *testing.T) {
+		s := &sending{idle: true, wrote: true, at: time.Now().Add(-2 * raceWindow)}
+		check(t, s.failure(t.Context(), io.EOF, false), PhaseHeaders, true, false)
+		s.at = time.Now()
+		check(t, s.failure(t.Context(), io.EOF, false), PhaseHeaders, true, true)
+	})
+}
+
+// TestResetInRequest breaks off while the body is sent.
+func TestResetInRequest(t *testing.T) {
+	at := listen(t, func(conn net.Conn, _ int) {
+		io.ReadFull(conn, make([]byte, 1000))
+		rst(conn)
+	})
+	e := failingSend(t, newTransport(t, Options{}), Request{URL: "http://" + at, Body: make([]byte, 16<<20)})
+	check(t, e, PhaseWrite, false, false)
+}
+
+func TestBadHeaders(t *testing.T) {
+	for name, answer := range map[string]string{
+		"too large":   "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", maxHeader) + "\r\n\r\n",
+		"too many":    "HTTP/1.1 200 OK\r\n" + strings.Repeat("X: y\r\n", maxHeader/6+1) + "\r\n",
+		"endless 1xx": strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 100000),
+		"no HTTP":     "SSH-2.0-OpenSSH_9.7\r\n",
+		"half":        "HTTP/1.1 200 OK\r\nX: y",
+	} {
+		t.Run(name, func(t *testing.T) {
+			at := listen(t, func(conn net.Conn, _ int) {
+				readRequest(bufio.NewReader(conn))
+				io.WriteString(conn, answer)
+				conn.Close()
+			})
+			check(t, failingSend(t, newTransport(t, Options{}), Request{URL: "http://" + at}), PhaseHeaders, true, false)
+		})
+	}
+}
+
+// TestContextEnds ends the context in each phase; its cause is the error.
+func TestContextEnds(t *testing.T) {
+	late := errors.New("too late")
+	stall := listen(t, func(conn net.Conn, _ int) { io.Copy(io.Discard, conn) })
+	for name, r := range map[string]Request{
+		"handshake": {URL: "https://" + stall},
+		"headers":   {URL: "http://" + stall},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, late)
+			defer cancel()
+			r.Provider, r.Body = local("none"), []byte("{}")
+			_, err := newTransport(t, Options{}).Send(ctx, r)
+			var e *SendError
+			if !errors.As(err, &e) || !errors.Is(err, late) || e.MayRepeat() || e.Wrote != (name == "headers") {
+				t.Errorf("got %+v, want the context's cause, and written only where it was", err)
+			}
+		})
+	}
+}
+
+func TestWriteBound(t *testing.T) {
+	near, far := net.Pipe()
+	defer near.Close()
+	defer far.Close()
+	w := &writeBound{near, 20 * time.Millisecond}
+	for range 3 { // each write has its own time
+		go far.Read(make([]byte, 8))
+		if _, err := w.Write([]byte("progress")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	begun := time.Now()
+	var timeout net.Error
+	if _, err := w.Write([]byte("stuck")); !errors.As(err, &timeout) || !timeout.Timeout() || time.Since(begun) > time.Second {
+		t.Errorf("got %v after %v, want a timeout at once", err, time.Since(begun))
+	}
+}
+
+func TestLocal(t *testing.T) {
+	op := func(err error) error {
+		return &dialError{PhaseConnect, &net.OpError{Op: "dial", Err: err}}
+	}
+	for _, tc := range []struct {
+		err  error
+		want bool
+	}{
+		{op(syscall.EMFILE), true},
+		{op(syscall.ENFILE), true},
+		{op(syscall.EADDRNOTAVAIL), true},
+		{op(syscall.ENOBUFS), true},
+		{op(&net.DNSError{Err: "dial udp 127.0.0.1:53: socket: too many open files", Name: "h"}), true},
+		{op(&net.DNSError{Err: "too many open files"}), true},
+		{op(syscall.ECONNREFUSED), false},
+		{op(syscall.ECONNRESET), false},
+		{op(&net.DNSError{Err: "no such host", Name: "socket.example", IsNotFound: true}), false},
+		{op(&net.DNSError{Err: "server misbehaving"}), false},
+		{errConnectTimeout, false},
+	} {
+		s := &sending{}
+		if got := s.failure(t.Context(), tc.err, false); got.Local != tc.want || got.MayRepeat() {
+			t.Errorf("%v: got local %v, may repeat %v, want %v and not", tc.err, got.Local, got.MayRepeat(), tc.want)
+		}
+	}
+}
+
+// resolver answers from a list, one for each question.
+type resolver struct {
+	answers []func(context.Context) ([]netip.Addr, error)
+	asked   int
+}
+
+func (r *resolver) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Addr, error) {
+	answer := r.answers[min(r.asked, len(r.answers)-1)]
+	r.asked++
+	return answer(ctx)
+}
+
+func addresses(texts ...string) func(context.Context) ([]netip.Addr, error) {
+	return func(context.Context) ([]netip.Addr, error) {
+		var found []netip.Addr
+		for _, text := range texts {
+			found = append(found, netip.MustParseAddr(text))
+		}
+		return found, nil
+	}
+}
+
+func noAnswer(err error) func(context.Context) ([]netip.Addr, error) {
+	return func(context.Context) ([]netip.Addr, error) { return nil, err }
+}
+
+func TestResolveFailures(t *testing.T) {
+	notFound := &net.DNSError{Err: "no such host", IsNotFound: true}
+	for _, tc := range []struct {
+		name   string
+		answer func(context.Context) ([]netip.Addr, error)
+		want   error
+	}{
+		{"not found", noAnswer(notFound), notFound},
+		{"no addresses", addresses(), errNoAddress},
+		{"silence", func(ctx context.Context) ([]netip.Addr, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}, context.DeadlineExceeded},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			tr := newTransport(t, Options{Resolver: &resolver{answers: []func(context.Context) ([]netip.Addr, error){tc.answer}}})
+			e := failingSend(t, tr, Request{URL: "http://api.test", Connect: 50 * time.Millisecond})
+			check(t, e, PhaseResolve, false, false)
+			if !errors.Is(e, tc.want) {
+				t.Errorf("got %v, want %v", e, tc.want)
+			}
+		})
+	}
+}
+
+// TestStaleNames goes on with the last good addresses, for five minutes.
+func TestStaleNames(t *testing.T) {
+	at := listen(t, func(conn net.Conn, _ int) {
+		readRequest(bufio.NewReader(conn))
+		io.WriteString(conn, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok")
+		conn.Close()
+	})
+	_, port, _ := net.SplitHostPort(at)
+	now := time.Unix(1e9, 0)
+	r := &resolver{answers: []func(context.Context) ([]netip.Addr, error){addresses("::ffff:127.0.0.1"), noAnswer(errNoAddress)}}
+	tr := newTransport(t, Options{Resolver: r, Now: func() time.Time { return now }})
+	for _, step := range []struct {
+		after time.Duration
+		ok    bool
+	}{{0, true}, {time.Second, true}, {staleFor, true}, {staleFor + 1, false}} {
+		now = time.Unix(1e9, 0).Add(step.after)
+		_, got, err := send(t, tr, Request{URL: "http://api.test:" + port})
+		if (err == nil && got == "ok") != step.ok {
+			t.Errorf("after %v: got %q, %v, want an answer %v", step.after, got, err, step.ok)
+		}
+	}
+	if _, err := tr.names.lookup(t.Context(), "other.test"); err == nil {
+		t.Error("another name: got addresses, want none")
+	}
+}
+
+// TestGuardAtTheSocket refuses what a name turns out to mean, however it means it.
+func TestGuardAtTheSocket(t *testing.T) {
+	var hits atomic.Int32
+	at := listen(t, func(conn net.Conn, _ int) {
+		hits.Add(1)
+		conn.Close()
+	})
+	_, port, _ := net.SplitHostPort(at)
+	for _, host := range []string{
+		"127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "[::]", "2130706433", "0x7f.1", "017700000001", "127.1",
+		"169.254.169.254", "rebound.test", "[fe80::1%25lo]",
+	} {
+		t.Run(host, func(t *testing.T) {
+			p := local("bearer")
+			p.Private = false
+			// What a system's resolver makes of such numbers, and an attacker of a name.
+			tr := newTransport(t, Options{Resolver: &resolver{answers: []func(context.Context) ([]netip.Addr, error){addresses("127.0.0.1", "::1", "10.0.0.1")}}})
+			e := failingSend(t, tr, Request{Provider: p, URL: "https://" + host + ":" + port})
+			check(t, e, PhaseConnect, false, false)
+			if !errors.Is(e, ErrAddress) {
+				t.Errorf("got %v, want the guard's refusal", e)
+			}
+		})
+	}
+	if hits.Load() != 0 {
+		t.Errorf("got %d connections, want none", hits.Load())
+	}
+}
+
+// TestAddressesAreTried passes over refused, dead and superfluous addresses.
+func TestAddressesAreTried(t *testing.T) {
+	at := serve(t, func(http.ResponseWriter, *http.Request) {})
+	_, port, _ := net.SplitHostPort(strings.TrimPrefix(at, "http://"))
+	many := make([]string, 10000)
+	for i := range many {
+		many[i] = "127.0.0.1"
+	}
+	for name, answer := range map[string][]string{
+		"refused first": {"169.254.169.254", "127.0.0.1"},
+		"dead first":    {"::1", "127.0.0.1"},
+		"last in turn":  {"169.254.1.1", "169.254.1.2", "169.254.1.3", "169.254.1.4", "169.254.1.5", "169.254.1.6", "169.254.1.7", "127.0.0.1"},
+		"ten thousand":  many,
+	} {
+		t.Run(name, func(t *testing.T) {
+			tr := newTransport(t, Options{Resolver: &resolver{answers: []func(context.Context) ([]netip.Addr, error){addresses(answer...)}}})
+			if _, _, err := send(t, tr, Request{URL: "http://api.test:" + port}); err != nil {
+				t.Errorf("got %v, want an answer from the address that works", err)
+			}
+		})
+	}
+}
+
+func TestAlternate(t *testing.T) {
+	var addrs []netip.Addr
+	for _, text := range []string{"2001::1", "2001::2", "2001::3", "1.0.0.1", "1.0.0.2", "2001::4", "2001::5", "2001::6", "2001::7"} {
+		addrs = append(addrs, netip.MustParseAddr(text))
+	}
+	var got bytes.Buffer
+	for _, a := range alternate(addrs) {
+		fmt.Fprintf(&got, "%s ", a)
+	}
+	if want := "2001::1 1.0.0.1 2001::2 1.0.0.2 2001::3 2001::4 2001::5 2001::6 "; got.String() != want {
+		t.Errorf("got %s, want %s", got.String(), want)
+	}
+}
