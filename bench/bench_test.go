@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMain lets the test binary play the vendor and the proxy too.
+func TestMain(m *testing.M) {
+	if role := os.Getenv(roleVariable); role != "" {
+		exit(playRole(role))
+	}
+	os.Exit(m.Run())
+}
+
+// TestRun runs the whole bench with tiny counts.
+func TestRun(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the CPU time of another process is read on Linux only")
+	}
+	o := options{
+		duration: 800 * time.Millisecond, rounds: 1, connections: 2, rate: 500, streams: 8, starts: 1,
+		only: regexp.MustCompile(""), json: true,
+	}
+	var out, progress bytes.Buffer
+	if err := run(t.Context(), o, &out, &progress); err != nil {
+		t.Fatalf("run: got %v, want none; progress:\n%s", err, &progress)
+	}
+	var r report
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		t.Fatalf("read the report: %v", err)
+	}
+	if len(r.CPU) != 8 || len(r.Latency) != 8 || len(r.Streams) != 4 {
+		t.Errorf("got %d, %d and %d rows, want 8 for CPU, 8 for latency and 4 for open streams", len(r.CPU), len(r.Latency), len(r.Streams))
+	}
+	for _, row := range r.CPU {
+		if row.Proxy.Median <= 0 || row.Understudy.Median <= 0 || row.Ratio.Median <= 0 || row.Requests == 0 {
+			t.Errorf("%s: got %+v, want figures above zero", row.Scenario, row)
+		}
+	}
+	for _, row := range r.Latency {
+		if row.Direct.P50 <= 0 || row.Understudy.P99 < row.Understudy.P50 {
+			t.Errorf("%s: got %+v, want p50 above zero and p99 not below it", row.Scenario, row)
+		}
+	}
+	if r.Process.ColdStartMS.Median <= 0 || r.Process.IdleMiB.Median <= 0 || r.Process.BinaryMiB <= 0 {
+		t.Errorf("got %+v, want figures above zero", r.Process)
+	}
+	var table bytes.Buffer
+	if err := r.print(&table); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range scenarioNames() {
+		if !strings.Contains(table.String(), name) {
+			t.Errorf("got a table without %q:\n%s", name, &table)
+		}
+	}
+}
+
+// TestBrokenAnswers holds the load to noticing what a broken gateway would do.
+func TestBrokenAnswers(t *testing.T) {
+	unary, stream := scenarios()[0], scenarios()[4]
+	translated := scenarios()[6]
+	for _, tc := range []struct {
+		name   string
+		plan   scenario
+		answer []byte
+		status int
+		want   string // in the error
+	}{
+		{"whole", unary, unary.client.answer, 200, ""},
+		{"status", unary, unary.client.answer, 502, "status 502"},
+		{"cut", unary, unary.client.answer[:500], 200, "as they were"},
+		{"empty", unary, nil, 200, "as they were"},
+		{"one byte changed", unary, bytes.Replace(unary.client.answer, []byte("actor"), []byte("actos"), 1), 200, "as they were"},
+		{"stream", stream, stream.client.stream, 200, ""},
+		{"stream without its end", stream, bytes.TrimSuffix(stream.client.stream, stream.client.end), 200, "as they were"},
+		{"translated", translated, translated.client.stream, 200, ""},
+		{"translated without its end", translated, bytes.TrimSuffix(translated.client.stream, translated.client.end), 200, "ends in"},
+		{"translated, a word short", translated, bytes.Replace(translated.client.stream, []byte("wings"), nil, 1), 200, "9 times, want 10"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				w.WriteHeader(tc.status)
+				_, _ = w.Write(tc.answer)
+			}))
+			defer server.Close()
+			to := target{
+				name: "test", address: server.Listener.Addr().String(), plan: &tc.plan, request: tc.plan.request(),
+				exact: tc.plan.client == tc.plan.vendor,
+			}
+			clients, err := to.connect(t.Context(), 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer closeAll(clients)
+			_, err = to.paced(clients, 1000, 2)
+			if got := fmt.Sprint(err); (err == nil) != (tc.want == "") || err != nil && !strings.Contains(got, tc.want) {
+				t.Errorf("got error %v, want %q in it", err, tc.want)
+			}
+		})
+	}
+}
+
+// TestVerify holds the thorough check to every part of an answer.
+func TestVerify(t *testing.T) {
+	for _, f := range []*format{openAIChat(), anthropicMessages()} {
+		if err := f.verify(f.answer, false); err != nil {
+			t.Errorf("%s: got %v for the vendor's own answer, want none", f.name, err)
+		}
+		if err := f.verify(f.stream, true); err != nil {
+			t.Errorf("%s: got %v for the vendor's own stream, want none", f.name, err)
+		}
+		for _, change := range [][2]string{{"usher", "other"}, {"250", "251"}, {`"` + f.finish + `"`, `"length"`}} {
+			for _, body := range [][]byte{f.answer, f.stream} {
+				if err := f.verify(bytes.ReplaceAll(body, []byte(change[0]), []byte(change[1])), len(body) == len(f.stream)); err == nil {
+					t.Errorf("%s: got no error after %q became %q, want one", f.name, change[0], change[1])
+				}
+			}
+		}
+	}
+}
+
+func TestSpread(t *testing.T) {
+	for _, tc := range []struct {
+		figures []float64
+		want    spread
+	}{
+		{[]float64{3}, spread{3, 3, 3}},
+		{[]float64{4, 1, 2}, spread{2, 1, 4}},
+		{[]float64{1, 2, 4, 9}, spread{3, 1, 9}},
+	} {
+		if got := spreadOf(tc.figures); got != tc.want {
+			t.Errorf("%v: got %+v, want %+v", tc.figures, got, tc.want)
+		}
+	}
+}
+
+func TestFlags(t *testing.T) {
+	for _, args := range [][]string{{"-only", "nothing like it"}, {"-only", "("}, {"-rounds", "0"}, {"-rate", "1"}, {"stray"}} {
+		if _, err := parseFlags(args); err == nil {
+			t.Errorf("%v: got no error, want one", args)
+		}
+	}
+	o, err := parseFlags([]string{"-only", "translate stream"})
+	if err != nil || len(o.scenarios()) != 2 {
+		t.Errorf("got %v and %d scenarios, want 2", err, len(o.scenarios()))
+	}
+}
