@@ -1,0 +1,288 @@
+// Program vendors sets the stage for an application that uses a vendor's SDK: it starts two
+// simulated vendors, OpenAI and Anthropic, and a gateway in front of them (the program that
+// $UNDERSTUDY names), prints one line of JSON with the addresses, and ends when its input does.
+//
+// The models are openai-only and anthropic-only, openai-first and anthropic-first (the other vendor
+// is the understudy), and every provider/model.
+//
+// The control address moves the stage. All paths take and give JSON:
+//
+//	POST /reset                                        mend both vendors, forget what was said and seen
+//	POST /fault   {"vendor", "kind", "after", "once"}  break a vendor; once: for its next request only
+//	POST /replies {"vendor", "replies": [...]}         what the vendor answers next (fakeprovider.Reply)
+//	GET  /journal?vendor=openai                        what the vendor was asked
+//
+// It tests nothing itself.
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/understudy-ai/understudy/internal/fakeprovider"
+)
+
+const startLimit = 15 * time.Second
+
+// config is the gateway's; the two leads are real models, so that their facts apply.
+const config = `listen: %s
+admin: %s
+providers:
+  openai: {base_url: "http://%s/v1", key: "env:STAGE_OPENAI_KEY"}
+  anthropic: {base_url: "http://%s", key: "env:STAGE_ANTHROPIC_KEY"}
+models:
+  openai-only: {lead: openai/gpt-4o}
+  anthropic-only: {lead: anthropic/claude-sonnet-4-5}
+  openai-first: {lead: openai/gpt-4o, understudies: [anthropic/claude-sonnet-4-5]}
+  anthropic-first: {lead: anthropic/claude-sonnet-4-5, understudies: [openai/gpt-4o]}
+`
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "vendors:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		cancel()
+	}()
+	s := stage{"openai": newVendor("vendor-secret-openai"), "anthropic": newVendor("vendor-secret-anthropic")}
+	addresses := map[string]string{}
+	for name, handler := range map[string]http.Handler{"openai": s["openai"], "anthropic": s["anthropic"], "control": s.control()} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
+		defer func() { _ = server.Close() }()
+		go func() { _ = server.Serve(l) }()
+		addresses[name] = l.Addr().String()
+	}
+	gateway, wait, err := startGateway(ctx, addresses)
+	if err != nil {
+		return err
+	}
+	line, err := json.Marshal(map[string]string{"gateway": gateway, "control": "http://" + addresses["control"]})
+	if err != nil {
+		return err
+	}
+	fmt.Println(string(line))
+	if err := wait(); ctx.Err() == nil {
+		return fmt.Errorf("gateway ended by itself: %w", err)
+	}
+	return nil
+}
+
+// startGateway runs the gateway until ctx is done. wait returns when it has ended.
+func startGateway(ctx context.Context, vendors map[string]string) (baseURL string, wait func() error, err error) {
+	program := os.Getenv("UNDERSTUDY")
+	if program == "" {
+		return "", nil, errors.New("got no $UNDERSTUDY, want the path of the program to test")
+	}
+	dir, err := os.MkdirTemp("", "sdktest")
+	if err != nil {
+		return "", nil, err
+	}
+	listen, admin, err := freeAddresses()
+	if err != nil {
+		return "", nil, err
+	}
+	file := filepath.Join(dir, "understudy.yaml")
+	text := fmt.Sprintf(config, listen, admin, vendors["openai"], vendors["anthropic"])
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return "", nil, err
+	}
+	cmd := exec.CommandContext(ctx, program, "serve", "--config", file)
+	cmd.Dir, cmd.Stderr, cmd.WaitDelay = dir, os.Stderr, 5*time.Second
+	cmd.Env = append(os.Environ(), "STAGE_OPENAI_KEY=vendor-secret-openai", "STAGE_ANTHROPIC_KEY=vendor-secret-anthropic")
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	if err := cmd.Start(); err != nil {
+		return "", nil, fmt.Errorf("start %s: %w", program, err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	wait = func() error {
+		defer func() { _ = os.RemoveAll(dir) }()
+		return <-ended
+	}
+	return "http://" + listen, wait, ready(ctx, "http://"+listen+"/v1/models", ended)
+}
+
+// freeAddresses names two ports that nobody listens on.
+func freeAddresses() (first, second string, err error) {
+	var held [2]net.Listener
+	for i := range held {
+		if held[i], err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return "", "", err
+		}
+		defer func() { _ = held[i].Close() }()
+	}
+	return held[0].Addr().String(), held[1].Addr().String(), nil
+}
+
+// ready waits until the gateway answers.
+func ready(ctx context.Context, url string, ended chan error) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+		if err != nil {
+			return err
+		}
+		if resp, err := http.DefaultClient.Do(req); err == nil {
+			_ = resp.Body.Close()
+			return nil
+		}
+		select {
+		case err := <-ended:
+			return fmt.Errorf("gateway did not start: %v", err)
+		case <-ctx.Done():
+			return errors.New("gateway did not answer in time")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// vendor is a simulated vendor that can be replaced by a fresh one at the same address.
+type vendor struct {
+	key string
+
+	mu     sync.Mutex
+	server *fakeprovider.Server
+}
+
+func newVendor(key string) *vendor {
+	v := &vendor{key: key}
+	v.reset()
+	return v
+}
+
+func (v *vendor) reset() {
+	v.mu.Lock()
+	old := v.server
+	v.server = fakeprovider.New(fakeprovider.Options{Key: v.key})
+	v.mu.Unlock()
+	if old != nil {
+		old.Close()
+	}
+}
+
+func (v *vendor) current() *fakeprovider.Server {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.server
+}
+
+func (v *vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) { v.current().ServeHTTP(w, r) }
+
+// stage is the vendors by name.
+type stage map[string]*vendor
+
+// order is a request to the control address.
+type order struct {
+	Vendor  string
+	Kind    string
+	After   int
+	Once    bool
+	Replies []fakeprovider.Reply
+}
+
+func (s stage) control() http.Handler {
+	mux := http.NewServeMux()
+	handle := func(pattern string, do func(*vendor, order) (any, error)) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			o := order{Vendor: r.URL.Query().Get("vendor")}
+			if r.Method == http.MethodPost {
+				if err := json.NewDecoder(r.Body).Decode(&o); err != nil {
+					http.Error(w, err.Error(), http.StatusBadRequest)
+					return
+				}
+			}
+			v := s[o.Vendor]
+			if v == nil {
+				http.Error(w, "no vendor "+o.Vendor, http.StatusNotFound)
+				return
+			}
+			answer, err := do(v, o)
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(answer)
+		})
+	}
+	mux.HandleFunc("POST /reset", func(w http.ResponseWriter, _ *http.Request) {
+		for _, v := range s {
+			v.reset()
+		}
+		_, _ = io.WriteString(w, "{}")
+	})
+	handle("POST /fault", breakVendor)
+	handle("POST /replies", func(v *vendor, o order) (any, error) {
+		v.current().Enqueue(o.Replies...)
+		return nil, nil
+	})
+	handle("GET /journal", func(v *vendor, _ order) (any, error) { return entries(v.current().Requests()), nil })
+	return mux
+}
+
+func breakVendor(v *vendor, o order) (any, error) {
+	known := false
+	for _, f := range fakeprovider.Faults() {
+		known = known || f.Kind == o.Kind && !f.ServerWide
+	}
+	switch f := (fakeprovider.Fault{Kind: o.Kind, After: o.After}); {
+	case !known:
+		return nil, fmt.Errorf("no fault %q", o.Kind)
+	case o.Once:
+		v.current().Queue(f)
+		return nil, nil
+	default:
+		return nil, v.current().SetFault(&f)
+	}
+}
+
+// entry is one request that a vendor got. Times are Unix milliseconds.
+type entry struct {
+	Model     string          `json:"model"`
+	Stream    bool            `json:"stream"`
+	Status    int             `json:"status"`
+	Fault     string          `json:"fault"`
+	Refused   string          `json:"refused"`
+	Open      bool            `json:"open"`
+	Cancelled int64           `json:"cancelled"` // 0 when the client stayed
+	Body      json.RawMessage `json:"body"`
+}
+
+func entries(seen []fakeprovider.Seen) []entry {
+	out := []entry{}
+	for _, s := range seen {
+		e := entry{Model: s.Model, Stream: s.Stream, Status: s.Status, Fault: s.Fault, Refused: s.Refused, Open: s.Done.IsZero(), Body: json.RawMessage("null")}
+		if !s.Cancelled.IsZero() {
+			e.Cancelled = s.Cancelled.UnixMilli()
+		}
+		if body := bytes.TrimSpace(s.Body); json.Valid(body) {
+			e.Body = body
+		}
+		out = append(out, e)
+	}
+	return out
+}
