@@ -200,6 +200,8 @@ func (w *world) compareRelay(x *exchange, sent *[]byte, got *answer) string {
 		return "answer, byte for byte"
 	case got.status == http.StatusOK && got.ended == "clean" && streamsEqual(got.body, answer):
 		return "stream, but for the terminator that was missing"
+	case got.ended == "clean" && bytes.HasPrefix(answer, got.body):
+		return "stream, without what came after its terminator"
 	case got.ended == "error" || got.status >= 400:
 		return "answer that is none: " + string(w.record().Attempts[0].Code)
 	}
@@ -268,6 +270,8 @@ func compileSchema(t *testing.T, at string) *jsonschema.Schema {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// An example that is nothing but line ends is beyond the parser, and no part of the schema.
+	text = bytes.ReplaceAll(text, []byte("example: |2+\n\n"), []byte("example: x\n"))
 	var doc any
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/understudy-ai/understudy/internal/fakeprovider"
@@ -9,15 +10,20 @@ import (
 
 // TestFaults holds the gateway against every fault that the simulated vendor can
 // do: both client dialects, whole and streamed, with an understudy of the same
-// dialect and one of the other.
+// dialect and one of the other. Most of its time is waiting, so it does many at
+// once.
 func TestFaults(t *testing.T) {
 	t.Parallel()
+	busy := make(chan struct{}, 32)
+	var wg sync.WaitGroup
 	for _, f := range fakeprovider.Faults() {
-		t.Run(f.Kind, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			for _, a := range apis {
-				for _, lead := range []string{a.own[0], a.other[0]} {
+		for _, a := range apis {
+			for _, lead := range []string{a.own[0], a.other[0]} {
+				busy <- struct{}{}
+				wg.Go(func() {
+					defer func() { <-busy }()
+					w := newWorld(t)
+					defer w.close()
 					for _, understudy := range []string{a.own[1], a.other[1]} {
 						for _, stream := range []bool{false, true} {
 							if stream && f.Stream || !stream && f.Unary {
@@ -25,10 +31,11 @@ func TestFaults(t *testing.T) {
 							}
 						}
 					}
-				}
+				})
 			}
-		})
+		}
 	}
+	wg.Wait()
 }
 
 // holdFault breaks the lead by one fault and looks at what the client gets.
@@ -45,12 +52,16 @@ func (w *world) holdFault(f fakeprovider.Info, a api, lead, understudy string, s
 	defer w.mend(lead)
 	before, beforeUnderstudy := w.count(lead), w.count(understudy)
 	got := w.post(a, body(lead+">"+understudy, "Say something about the sea.", stream, toolsFor(f, a)), nil)
-	name := a.name + "/" + lead + ">" + understudy
+	name := f.Kind + "/" + a.name + "/" + lead + ">" + understudy
 	if stream {
 		name += "/stream"
 	}
 	asked := w.count(understudy) > beforeUnderstudy
-	switch f.Want {
+	want := f.Want
+	if f.Kind == "bad-arguments" && a.name == messagesAPI.name && !stream {
+		want = fakeprovider.Failover // arguments are an object there, so these cannot be shown
+	}
+	switch want {
 	case fakeprovider.Failover:
 		if !got.whole() || !asked {
 			w.t.Errorf("%s: got %v (understudy asked: %v), want the understudy's whole answer", name, got, asked)

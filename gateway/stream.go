@@ -54,7 +54,6 @@ type stream struct {
 	watch  *watchdog
 	frames *frames
 	held   []byte // not yet sent, because no content has come
-	fin    bool   // the vendor said why it stopped
 }
 
 // relay passes frames on as they were received.
@@ -81,11 +80,11 @@ func (s *stream) relay(tap dialect.Tap) *llm.Error {
 		case seen.Data != nil:
 			out = sse.Append(nil, f.Event, seen.Data)
 		}
-		s.fin = s.fin || seen.Finish
 		if err := s.pass(out, seen.Content, seen.Content || seen.Finish || seen.End, seen.End); err != nil {
 			return err
 		}
 		if seen.End {
+			s.a.usage = tap.Usage()
 			return s.release()
 		}
 	}
@@ -93,16 +92,14 @@ func (s *stream) relay(tap dialect.Tap) *llm.Error {
 
 // relayEnd judges a stream whose body is over and whose terminator was not seen.
 func (s *stream) relayEnd(tap dialect.Tap, cause error) *llm.Error {
-	if !errors.Is(cause, io.EOF) && !s.fin {
-		return broken(cause)
-	}
 	terminator, err := tap.Close()
 	if err != nil {
-		return asError(err, llm.CodeTruncated)
+		return broken(cause, err)
 	}
 	if err := s.pass(terminator, false, true, true); err != nil {
 		return err
 	}
+	s.a.usage = tap.Usage()
 	return s.release()
 }
 
@@ -121,10 +118,11 @@ func (s *stream) translate(reader dialect.StreamReader) *llm.Error {
 			continue
 		case !over:
 			events, err = reader.Read(events[:0], f.Frame)
-		case errors.Is(err, io.EOF) || s.fin:
-			events, err = reader.Close(events[:0])
 		default:
-			return broken(err)
+			cause := err
+			if events, err = reader.Close(events[:0]); err != nil {
+				err = broken(cause, err)
+			}
 		}
 		// What was understood before the fault is the client's.
 		out = out[:0]
@@ -161,8 +159,6 @@ func (s *stream) note(e *llm.Event) {
 		}
 	case llm.EventUsage:
 		s.a.usage = e.Usage
-	case llm.EventFinish:
-		s.fin = true
 	default:
 	}
 }
@@ -217,11 +213,15 @@ func (s *stream) release() *llm.Error {
 // hasNext reports whether a target is left behind the attempt's.
 func (c *call) hasNext(a *attempt) bool { return c.targetsLeft(a) > 1 && !c.onlyOnce }
 
-// broken is a stream whose connection failed.
-func broken(cause error) *llm.Error {
-	e := &llm.Error{Code: llm.CodeTruncated, Origin: llm.OriginProvider, Message: "The provider's stream broke off.", Err: cause}
-	if errors.Is(cause, sse.ErrTooLong) {
-		e.Code, e.Message = llm.CodeBadAnswer, "The provider sent an event larger than "+byteCount(sse.MaxEvent)+"."
+// broken is a stream whose body is over though the answer is not: verdict is the
+// codec's, cause is how the body ended.
+func broken(cause, verdict error) *llm.Error {
+	e := asError(verdict, llm.CodeTruncated)
+	switch {
+	case errors.Is(cause, sse.ErrTooLong):
+		e = &llm.Error{Code: llm.CodeBadAnswer, Message: "The provider sent an event larger than " + byteCount(sse.MaxEvent) + "."}
+	case !errors.Is(cause, io.EOF):
+		e = &llm.Error{Code: llm.CodeTruncated, Message: "The provider's stream broke off.", Err: cause}
 	}
 	return e
 }

@@ -2,7 +2,6 @@ package gateway_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,6 +43,15 @@ type world struct {
 	log      *lockedBuffer
 	calls    atomic.Int64
 	timeouts route.Timeouts
+	closers  []func()
+}
+
+// close shuts the world down before the test ends.
+func (w *world) close() {
+	for _, c := range w.closers {
+		c()
+	}
+	w.closers = nil
 }
 
 const vendorKey = "sk-canary-4f9a1c77e2"
@@ -72,11 +80,11 @@ func withTimeouts(t route.Timeouts) worldOption {
 func newWorld(t *testing.T, opts ...worldOption) *world {
 	t.Helper()
 	w := &world{t: t, vendors: map[string]*fakeprovider.Server{}, log: &lockedBuffer{}, timeouts: route.Timeouts{
-		Connect: 2 * time.Second, FirstToken: 400 * time.Millisecond, Answer: 500 * time.Millisecond,
-		Stall: 500 * time.Millisecond, Total: 20 * time.Second,
+		Connect: 2 * time.Second, FirstToken: time.Second, Answer: time.Second,
+		Stall: time.Second, Total: 20 * time.Second,
 	}}
+	t.Cleanup(w.close)
 	tr := transport.New(transport.Options{})
-	t.Cleanup(tr.Close)
 	o := gateway.Options{
 		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New()},
 		Sender:   tr,
@@ -95,7 +103,10 @@ func newWorld(t *testing.T, opts ...worldOption) *world {
 	o.Routes = w.routes()
 	w.gw = gateway.New(o)
 	server := httptest.NewServer(w.gw)
-	t.Cleanup(server.Close)
+	w.closers = append(w.closers, server.Close, tr.Close)
+	for _, v := range w.vendors {
+		w.closers = append(w.closers, v.Close)
+	}
 	w.url = server.URL
 	return w
 }
@@ -103,20 +114,20 @@ func newWorld(t *testing.T, opts ...worldOption) *world {
 // routes builds a route for each pair of providers, "chat1>claude1", and for each
 // provider alone. The model's markers for the simulated vendor follow after "|".
 func (w *world) routes() pairs {
+	known, _ := provider.Known().Facts("anthropic")
 	p := pairs{providers: map[string]*provider.Provider{}, timeouts: w.timeouts}
 	for _, wp := range worldProviders {
 		v := fakeprovider.New(fakeprovider.Options{Key: vendorKey})
 		if _, err := v.Start(); err != nil {
 			w.t.Fatal(err)
 		}
-		w.t.Cleanup(v.Close)
 		w.vendors[wp.id] = v
 		facts := provider.Facts{BaseURL: v.RootURL(), Auth: "bearer", Dialects: map[dialect.Name]string{wp.dialect: "/v1/chat/completions"}}
 		if wp.dialect == dialect.AnthropicMessages {
 			facts.Auth = "x-api-key"
 			facts.Dialects[wp.dialect] = "/v1/messages"
 			facts.Headers = map[string]string{"anthropic-version": "2023-06-01"}
-			facts.Errors = []provider.ErrorRule{{Status: 400, Type: "invalid_request_error", Prefix: "Your credit balance is too low", Class: llm.CodeQuota}}
+			facts.Errors = known.Errors
 		}
 		p.providers[wp.id] = &provider.Provider{ID: wp.id, Facts: facts, Key: provider.NewSecret(vendorKey), Private: true}
 	}
@@ -141,14 +152,11 @@ func (p pairs) Pick(model string) (route.Route, bool) {
 		if !ok {
 			return route.Route{}, false
 		}
-		model := "gpt-4o"
+		model, facts := "gpt-4o", llm.ModelFacts{MaxOutput: 8192, Thinking: llm.ThinkingNone}
 		if _, claude := pr.Facts.Dialects[dialect.AnthropicMessages]; claude {
-			model = "claude-sonnet-4-5"
+			model, facts = "claude-sonnet-4-5", llm.ModelFacts{MaxOutput: 8192, Thinking: llm.ThinkingBudget, Prefill: true}
 		}
-		r.Targets = append(r.Targets, route.Target{
-			Provider: pr, Model: model + markers,
-			Facts: llm.ModelFacts{MaxOutput: 8192, Thinking: llm.ThinkingBudget, Prefill: true},
-		})
+		r.Targets = append(r.Targets, route.Target{Provider: pr, Model: model + markers, Facts: facts})
 	}
 	return r, true
 }
@@ -376,5 +384,3 @@ func (l *lockedBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
-
-var _ = context.Background

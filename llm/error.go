@@ -112,6 +112,45 @@ func (c Code) Info() CodeInfo {
 	panic("BUG: llm: unlisted error code " + string(c))
 }
 
+// CodeOfStatus is the class of an HTTP status that a vendor answered with, where
+// its codes did not say more. A status above 499 that nobody knows is the
+// vendor's fault, one above 399 the request's, any other no error at all and so a
+// bad answer.
+func CodeOfStatus(status int) Code {
+	switch status {
+	case 401, 403:
+		return CodeProviderAuth
+	case 402:
+		return CodeQuota
+	case 404, 410:
+		return CodeModelGone
+	case 405, 415, 501:
+		return CodeNotImplemented
+	case 408, 504, 524:
+		return CodeTimeout
+	case 409:
+		return CodeConflict
+	case 413:
+		return CodeTooLarge
+	case 424, 425:
+		return CodeServerError
+	case 429:
+		return CodeRateLimit
+	case 499, 502, 520, 521, 522, 523, 525, 526:
+		return CodeUnreachable
+	case 503, 529:
+		return CodeOverloaded
+	}
+	switch {
+	case status >= 500:
+		return CodeServerError
+	case status >= 400:
+		return CodeInvalidRequest
+	default:
+		return CodeBadAnswer
+	}
+}
+
 // Origin says whose fault an error is.
 type Origin string
 
