@@ -8,6 +8,7 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -168,10 +169,10 @@ func (t *Transport) Send(ctx context.Context, r Request) (*Response, error) {
 		return nil, &SendError{Phase: PhaseConnect, Err: errURL}
 	}
 	t.setHeader(req, r)
-	// No GetBody: with it, net/http would send the request again on its own when a
-	// connection turns out to be dead. A body of a type it does not know keeps it from
-	// making one.
-	req.Body = &body{rest: r.Body}
+	// Set here, after NewRequest, the body has no GetBody: with it, net/http would send
+	// the request again on its own when a connection turns out to be dead. As a reader
+	// that is known to wait for nothing, it goes out in one write with the headers.
+	req.Body = io.NopCloser(bytes.NewReader(r.Body))
 	req.ContentLength = int64(len(r.Body))
 
 	rt := p.kept
@@ -203,22 +204,6 @@ func (t *Transport) response(resp *http.Response, stream bool) *Response {
 	}
 	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: decoded(resp, limit), Date: date}
 }
-
-// body hands out the request's bytes, once.
-type body struct{ rest []byte }
-
-// Read reads what is left.
-func (b *body) Read(p []byte) (int, error) {
-	if len(b.rest) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, b.rest)
-	b.rest = b.rest[n:]
-	return n, nil
-}
-
-// Close does nothing: the bytes are the caller's.
-func (*body) Close() error { return nil }
 
 // poolKey tells connections apart that are never shared: they belong to one
 // provider, since an answer that comes late on a shared connection would be
