@@ -149,13 +149,26 @@ func (e *answerEncoder) message(ch *llm.Choice) {
 		w.BeginArray()
 		for i := range ch.Parts {
 			if c := ch.Parts[i].Call; c != nil {
-				writeCall(w, c.ID, c.Name, c.Args)
+				writeCall(w, c.ID, c.Name, wholeArgs(c.Args, ch.Stop.Reason))
 			}
 		}
 		w.EndArray()
 	}
 	e.annotations(ch.Parts)
 	w.EndObject()
+}
+
+// wholeArgs is the arguments of a call in an answer. None are an empty object, which the next turn's vendor may insist
+// on, unless the answer was cut: then they were not written yet, and the call must not look whole.
+func wholeArgs(args string, reason llm.StopReason) string {
+	if strings.TrimSpace(args) == "" && isWhole(reason) {
+		return emptyArgs
+	}
+	return args
+}
+
+func isWhole(reason llm.StopReason) bool {
+	return reason == llm.StopToolCalls || reason == llm.StopEnd || reason == llm.StopSequence
 }
 
 // textsOf is parts without those whose words are not the model's.

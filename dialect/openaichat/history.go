@@ -329,11 +329,15 @@ func (e *requestEncoder) call(p *llm.Part) {
 		return
 	}
 	if p.Kind == llm.PartToolCall {
-		writeCall(&e.w, e.ids.sent(p.Call.ID), e.names.sent(p.Call.Name), p.Call.Args)
+		args := p.Call.Args
+		if strings.TrimSpace(args) == "" {
+			args = emptyArgs // servers that keep calls as objects refuse an empty string
+		}
+		writeCall(&e.w, e.ids.sent(p.Call.ID), e.names.sent(p.Call.Name), args)
 	}
 }
 
-// writeCall writes one of tool_calls. No arguments are an empty object: the next turn's vendor may insist on one.
+// writeCall writes one of tool_calls.
 func writeCall(w *jsontext.Writer, id, name, args string) {
 	w.BeginObject()
 	w.StringField("id", id)
@@ -341,9 +345,6 @@ func writeCall(w *jsontext.Writer, id, name, args string) {
 	w.Key(typeFunction)
 	w.BeginObject()
 	w.StringField("name", name)
-	if strings.TrimSpace(args) == "" {
-		args = emptyArgs
-	}
 	w.StringField("arguments", args)
 	w.EndObject()
 	w.EndObject()

@@ -77,13 +77,13 @@ func (e *requestEncoder) lose(f llm.Feature, a llm.Action, s llm.Severity, detai
 	e.losses = append(e.losses, loss(f, a, s, detail))
 }
 
-// conversation is the messages without a last one of the assistant's: here it would not be continued but answered.
+// conversation is the messages without a last turn of the assistant's: here it would not be continued but answered.
 func (e *requestEncoder) conversation() []llm.Message {
-	messages := e.req.Messages
-	if n := len(messages); n > 0 && messages[n-1].Role == llm.RoleAssistant && !hasCall(messages[n-1].Parts) {
-		return messages[:n-1]
+	n := len(e.req.Messages)
+	for n > 0 && e.req.Messages[n-1].Role == llm.RoleAssistant && !hasCall(e.req.Messages[n-1].Parts) {
+		n--
 	}
-	return messages
+	return e.req.Messages[:n]
 }
 
 func hasCall(parts []llm.Part) bool {

@@ -148,6 +148,8 @@ type tap struct {
 	reader streamReader
 	events []llm.Event
 	usage  llm.Usage
+	// finished is how many choices have finished.
+	finished int
 }
 
 // Frame looks at one chunk.
@@ -162,14 +164,18 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	for i := range t.events {
 		e := &t.events[i]
 		s.Content = s.Content || e.IsContent()
-		switch e.Kind {
-		case llm.EventStart:
+		if e.Kind == llm.EventStart {
 			s.Model = e.Model
-		case llm.EventFinish:
-			s.Finish = true
-		default:
 		}
 	}
+	finished := t.finished
+	t.finished = 0
+	for _, ch := range t.reader.choices {
+		if ch.word != "" || t.reader.ended {
+			t.finished++
+		}
+	}
+	s.Finish = t.finished > finished
 	s.End = t.reader.ended && !wasEnded
 	if t.ask.StreamUsage {
 		t.cover(&s, f.Data)

@@ -80,10 +80,9 @@ func (d *responseDecoder) choice(i int, v jsontext.Value) error {
 	}
 	ch.Parts = a.list
 	ch.Stop = stopOf(word, a.calls > 0, a.refused)
-	var err error
-	ch.LogProbs, err = logProbsOf(v.Get("logprobs"))
+	ch.LogProbs = logProbsOf(v.Get("logprobs"))
 	d.resp.Choices = append(d.resp.Choices, ch)
-	return jsontext.At("logprobs", err)
+	return nil
 }
 
 // indexOf reads an index; one that is missing is the position.
@@ -324,20 +323,21 @@ func argsOf(v jsontext.Value) string {
 	return ""
 }
 
-// logProbsOf reads logprobs: openai.yaml, ChatCompletionTokenLogprob. A refusal's come after the content's.
-func logProbsOf(v jsontext.Value) ([]llm.TokenLogProb, error) {
+// logProbsOf reads logprobs: openai.yaml, ChatCompletionTokenLogprob. A refusal's come after the content's. Some
+// servers give them another shape; those are not read, and the answer is none the worse.
+func logProbsOf(v jsontext.Value) []llm.TokenLogProb {
 	if v.Kind() != jsontext.Object {
-		return nil, nil
+		return nil
 	}
 	var list []llm.TokenLogProb
 	for _, key := range [...]string{"content", "refusal"} {
 		more, err := tokensOf(v.Get(key), true)
 		if err != nil {
-			return nil, jsontext.At(key, err)
+			return nil
 		}
 		list = append(list, more...)
 	}
-	return list, nil
+	return list
 }
 
 func tokensOf(v jsontext.Value, withTop bool) ([]llm.TokenLogProb, error) {

@@ -18,6 +18,7 @@ const terminator = "[DONE]"
 func (providerSide) NewStreamReader() dialect.StreamReader { return &streamReader{} }
 
 // streamReader reads one stream. Its first event waits for the first choice: what comes before names no model yet.
+// And its choices finish when the stream ends: one server sends the last of the text after the finish reason.
 type streamReader struct {
 	out     []llm.Event
 	choices []*openChoice
@@ -32,14 +33,14 @@ type streamReader struct {
 
 // openChoice is one choice of the stream as far as it was read.
 type openChoice struct {
-	index    int
-	parts    int
-	length   int // characters of content so far
-	text     openText
-	calls    []*openCall
-	refused  bool
-	finished bool
-	blank    bool // a finish reason was there and empty
+	index   int
+	parts   int
+	length  int // characters of content so far
+	text    openText
+	calls   []*openCall
+	refused bool
+	word    string // the finish reason, once it was there
+	blank   bool   // a finish reason was there and empty
 }
 
 // openText is the part that plain text goes to: text, refusal or thinking. Kind 0 is none.
@@ -58,7 +59,7 @@ type openCall struct {
 	slot     int64 // its index in the stream, or -1
 	part     int
 	started  bool
-	early    strings.Builder // arguments before the name
+	seen     strings.Builder // the arguments so far
 	joiner   jsontext.TextJoiner
 }
 
@@ -113,26 +114,36 @@ func (r *streamReader) frame(f dialect.Frame) error {
 
 // complete ends the stream, at its terminator or at the end of the body.
 func (r *streamReader) complete(terminated bool) error {
+	switch {
+	case !r.started && terminated:
+		return badAnswer("stream has no choices")
+	case !r.started:
+		return truncated("stream ended before the first choice")
+	}
 	for _, ch := range r.choices {
-		if ch.finished {
-			continue
-		}
-		if !terminated || !ch.blank {
+		if ch.word == "" && (!terminated || !r.mayEnd(ch)) {
 			return truncated("stream ended before a finish reason")
 		}
-		if err := r.finish(ch, ""); err != nil {
+	}
+	for _, ch := range r.choices {
+		if err := r.finish(ch); err != nil {
 			return err
 		}
-	}
-	if !r.started {
-		if terminated {
-			return badAnswer("stream has no choices")
-		}
-		return truncated("stream ended before the first choice")
 	}
 	r.ended = true
 	r.emit(llm.Event{Kind: llm.EventEnd})
 	return nil
+}
+
+// mayEnd reports whether a choice without a finish reason is whole once the terminator has come. Some servers send an
+// empty reason, some none; these have at least counted the tokens, which one that broke off has not.
+func (r *streamReader) mayEnd(ch *openChoice) bool {
+	for _, c := range ch.calls {
+		if !c.started || jsontext.Check([]byte(c.seen.String()), jsontext.Limits{AllowDuplicates: true}) != nil {
+			return false
+		}
+	}
+	return ch.blank || r.usage.Known
 }
 
 func (r *streamReader) emit(e llm.Event) { r.out = append(r.out, e) }
@@ -227,9 +238,6 @@ func (r *streamReader) choice(i int, v jsontext.Value) error {
 		r.emit(llm.Event{Kind: llm.EventStart, ID: r.id, Model: r.model, Created: r.created, Tier: r.tier})
 	}
 	ch := r.open(indexOf(index, i))
-	if ch.finished {
-		return nil // annotations of a late filter, or a repeated finish
-	}
 	if delta.IsNull() {
 		delta = message // a whole message where a piece was due
 	}
@@ -239,11 +247,7 @@ func (r *streamReader) choice(i int, v jsontext.Value) error {
 		}
 	}
 	if !logprobs.IsNull() {
-		list, err := logProbsOf(logprobs)
-		if err != nil {
-			return jsontext.At("logprobs", err)
-		}
-		if len(list) > 0 {
+		if list := logProbsOf(logprobs); len(list) > 0 {
 			r.emit(llm.Event{Kind: llm.EventLogProbs, Choice: ch.index, LogProbs: list})
 		}
 	}
@@ -251,10 +255,13 @@ func (r *streamReader) choice(i int, v jsontext.Value) error {
 		return nil
 	}
 	word := scalar(reason)
-	if ch.blank = word == ""; ch.blank {
-		return nil
+	if e := failedReason(word); e != nil {
+		return e
 	}
-	return r.finish(ch, word)
+	if ch.word == "" {
+		ch.word, ch.blank = word, word == ""
+	}
+	return nil
 }
 
 func (r *streamReader) open(index int) *openChoice {
@@ -269,10 +276,7 @@ func (r *streamReader) open(index int) *openChoice {
 }
 
 // finish ends a choice and what is open of it.
-func (r *streamReader) finish(ch *openChoice, word string) error {
-	if e := failedReason(word); e != nil {
-		return e
-	}
+func (r *streamReader) finish(ch *openChoice) error {
 	r.endText(ch)
 	for _, c := range ch.calls {
 		if !c.started {
@@ -283,8 +287,7 @@ func (r *streamReader) finish(ch *openChoice, word string) error {
 		}
 		r.emit(llm.Event{Kind: llm.EventPartEnd, Choice: ch.index, Index: c.part})
 	}
-	ch.finished = true
-	r.emit(llm.Event{Kind: llm.EventFinish, Choice: ch.index, Stop: stopOf(word, len(ch.calls) > 0, ch.refused)})
+	r.emit(llm.Event{Kind: llm.EventFinish, Choice: ch.index, Stop: stopOf(ch.word, len(ch.calls) > 0, ch.refused)})
 	return nil
 }
 
@@ -315,6 +318,9 @@ func (r *streamReader) delta(ch *openChoice, v jsontext.Value) error {
 		}
 	}
 	r.annotations(ch, a.notes)
+	if len(a.audio) > 0 {
+		r.audio(ch, a.audio)
+	}
 	return r.toolCalls(ch, &a)
 }
 
@@ -424,6 +430,15 @@ func (r *streamReader) signed(ch *openChoice, d detail) {
 		r.emit(llm.Event{Kind: llm.EventPartDelta, Choice: e.Choice, Index: e.Index, Delta: delta})
 	}
 	r.emit(llm.Event{Kind: llm.EventPartEnd, Choice: e.Choice, Index: e.Index})
+}
+
+// audio passes on a piece of an answer in audio, which only this dialect knows.
+func (r *streamReader) audio(ch *openChoice, v jsontext.Value) {
+	r.endText(ch)
+	p := llm.Part{Kind: llm.PartOpaque, Opaque: &llm.Opaque{Dialect: self, Type: "audio", Raw: bytes.Clone(v)}}
+	r.emit(llm.Event{Kind: llm.EventPartStart, Choice: ch.index, Index: ch.parts, Part: p})
+	r.emit(llm.Event{Kind: llm.EventPartEnd, Choice: ch.index, Index: ch.parts})
+	ch.parts++
 }
 
 // annotations reads citations of the open text; their spans are over the whole content.

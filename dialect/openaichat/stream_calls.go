@@ -142,19 +142,18 @@ func (r *streamReader) begin(ch *openChoice, c *openCall) {
 		Kind: llm.EventPartStart, Choice: ch.index, Index: c.part,
 		Part: llm.Part{Kind: llm.PartToolCall, Call: &llm.ToolCall{ID: c.id, Name: c.name}},
 	})
-	if c.early.Len() > 0 {
-		r.args(ch, c, c.early.String())
-		c.early.Reset()
+	if early := c.seen.String(); early != "" {
+		r.emit(llm.Event{Kind: llm.EventPartDelta, Choice: ch.index, Index: c.part, Delta: llm.Delta{Args: early}})
 	}
 }
 
 // args passes on a piece of a call's arguments, or keeps it until the call has a name.
 func (r *streamReader) args(ch *openChoice, c *openCall, s string) {
-	switch {
-	case s == "":
-	case !c.started:
-		c.early.WriteString(s)
-	default:
+	if s == "" {
+		return
+	}
+	c.seen.WriteString(s)
+	if c.started {
 		r.emit(llm.Event{Kind: llm.EventPartDelta, Choice: ch.index, Index: c.part, Delta: llm.Delta{Args: s}})
 	}
 }

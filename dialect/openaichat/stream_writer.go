@@ -35,6 +35,7 @@ type shownChoice struct {
 	length  int  // characters of content so far
 	apart   bool // a call was begun since the last text
 	refused bool
+	empty   []int // the indexes of calls that ended without arguments
 }
 
 // shownPart is an open part.
@@ -233,7 +234,7 @@ func (s *streamWriter) delta(dst []byte, e *llm.Event) []byte {
 	}
 	if e.Delta.Args != "" && p.kind == llm.PartToolCall {
 		p.begun = p.begun || strings.TrimSpace(e.Delta.Args) != ""
-		dst = s.arguments(dst, e.Choice, p, e.Delta.Args)
+		dst = s.arguments(dst, e.Choice, p.call, e.Delta.Args)
 	}
 	if e.Delta.Signature != "" {
 		p.thinking.Signature = e.Delta.Signature
@@ -288,9 +289,9 @@ func (s *streamWriter) detail(d detail) {
 	s.w.EndArray()
 }
 
-func (s *streamWriter) arguments(dst []byte, choice int, p *shownPart, args string) []byte {
+func (s *streamWriter) arguments(dst []byte, choice, call int, args string) []byte {
 	s.open(dst, choice)
-	s.openCall(p.call)
+	s.openCall(call)
 	s.function("", args)
 	return s.closeCall()
 }
@@ -306,8 +307,7 @@ func (s *streamWriter) citations(dst []byte, choice int, p *shownPart, list []ll
 	return s.close()
 }
 
-// partEnd writes what can only be said at a part's end: the arguments of a call that has none, what was signed, and
-// citations of the whole part.
+// partEnd writes what can only be said at a part's end: what was signed, and citations of the whole part.
 func (s *streamWriter) partEnd(dst []byte, e *llm.Event) []byte {
 	ch := s.choice(e.Choice)
 	p := ch.parts[e.Index]
@@ -317,7 +317,7 @@ func (s *streamWriter) partEnd(dst []byte, e *llm.Event) []byte {
 	delete(ch.parts, e.Index)
 	switch {
 	case p.kind == llm.PartToolCall && !p.begun:
-		return s.arguments(dst, e.Choice, p, emptyArgs)
+		ch.empty = append(ch.empty, p.call)
 	case p.kind == llm.PartThinking && isSigned(&p.thinking):
 		s.open(dst, e.Choice)
 		s.detail(detail{p.thinking.Issuer, p.text.String(), p.thinking.Signature, p.thinking.Sealed})
@@ -328,13 +328,19 @@ func (s *streamWriter) partEnd(dst []byte, e *llm.Event) []byte {
 	return dst
 }
 
-// finish writes the chunk with a choice's finish reason, after the explanation of a refusal that came without words.
+// finish writes the chunk with a choice's finish reason, after what could not be said before: the explanation of a
+// refusal that came without words, and the empty arguments of calls that are whole.
 func (s *streamWriter) finish(dst []byte, e *llm.Event) []byte {
 	ch := s.choice(e.Choice)
 	if e.Stop.Reason == llm.StopRefusal && e.Stop.Detail != "" && !ch.refused {
 		s.open(dst, e.Choice)
 		s.w.StringField("refusal", e.Stop.Detail)
 		dst = s.close()
+	}
+	if isWhole(e.Stop.Reason) {
+		for _, call := range ch.empty {
+			dst = s.arguments(dst, e.Choice, call, emptyArgs)
+		}
 	}
 	s.shown.stop(e.Stop)
 	s.open(dst, e.Choice)

@@ -129,7 +129,7 @@ func choiceWord(v jsontext.Value, forced string) (llm.ToolChoice, error) {
 		return llm.ToolChoice{Mode: llm.ChoiceNone}, nil
 	case s == "auto":
 		return llm.ToolChoice{Mode: llm.ChoiceAuto}, nil
-	case s == forced:
+	case s == forced, s == "any" && forced != "": // the word of several compatible servers
 		return llm.ToolChoice{Mode: llm.ChoiceRequired}, nil
 	}
 	return llm.ToolChoice{}, fmt.Errorf("%q is not a choice", clip(s))
