@@ -82,7 +82,7 @@ func (c *checker) baseURL(text string) {
 		c.bad("base_url", "got none, want the address of the service's API")
 	case err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		c.bad("base_url", "got something else, want an address without user, query and fragment")
-	case u.Scheme != "https" && !(u.Scheme == "http" && IsPrivateHost(u.Hostname())):
+	case u.Scheme != "https" && (u.Scheme != "http" || !IsPrivateHost(u.Hostname())):
 		c.bad("base_url", "got an address that is not https, want https: http is for loopback and private addresses")
 	}
 }

@@ -81,6 +81,10 @@ type Model struct {
 	Prefill    bool                `yaml:"prefill"`
 	MidSystem  bool                `yaml:"mid_system"`
 	Thinking   llm.ThinkingControl `yaml:"thinking"`
+	// Assumed is set for a model of a service whose API a server of the user's has:
+	// the facts hold if the server has the model, too, which is not known, so that
+	// nobody is offered it. It is in no file.
+	Assumed bool `yaml:"-"`
 }
 
 // Price is in USD per million tokens.
