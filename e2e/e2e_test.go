@@ -1,0 +1,92 @@
+// Package e2e runs the built binary as its users do: each *.txtar beside this file
+// is a session at a terminal. Besides testscript's own commands there are
+//
+//	expand FILE                   replace $NAME in a file of the script
+//	vendor NAME [KEY]             start a simulated vendor; sets $NAME to its URL and $NAME_ADDRESS
+//	fault NAME KIND|none          break the vendor, or mend it
+//	journal NAME                  print what the vendor was asked: path, model, stream, user agent
+//	serve ARGS...                 start the gateway; sets $CLIENTS and $ADMIN to its addresses
+//	logs PATTERN                  wait for a line of the gateway's log, after those seen before
+//	signal NAME                   send the gateway a signal
+//	ended CODE                    wait for the gateway to end with an exit code
+//	http [-H 'NAME: V']... METHOD URL [FILE]
+//	                              send a request, print status, headers and body
+//	open NAME METHOD URL FILE     send a request, return after its first bytes
+//	rest NAME                     wait for the end of an open answer, print all of it
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+// run builds the binary once, and puts it first on the path.
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "understudy-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "understudy"+exeSuffix()), "..")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "build the binary:", err)
+		return 1
+	}
+	if err := os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH")); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 ".",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			// The scripts meet no key, config or proxy of the machine they run on.
+			env.Vars = append(env.Vars, "NO_COLOR=1", "NO_PROXY=*")
+			env.Values[stageKey{}] = newStage(env)
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"expand":  command(1, 1, (*stage).expand),
+			"vendor":  command(1, 2, (*stage).vendor),
+			"fault":   command(2, 2, (*stage).fault),
+			"journal": command(1, 1, (*stage).journal),
+			"serve":   command(0, 9, (*stage).serve),
+			"logs":    command(1, 1, (*stage).logs),
+			"signal":  command(1, 1, (*stage).signal),
+			"ended":   command(1, 1, (*stage).ended),
+			"http":    command(2, 9, (*stage).http),
+			"open":    command(4, 4, (*stage).open),
+			"rest":    command(1, 1, (*stage).rest),
+		},
+	})
+}
+
+// command makes a testscript command of a method that takes least to most arguments.
+func command(least, most int, do func(*stage, *testscript.TestScript, []string) error) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if len(args) < least || len(args) > most {
+			ts.Fatalf("got %d arguments, want %d to %d", len(args), least, most)
+		}
+		err := do(ts.Value(stageKey{}).(*stage), ts, args)
+		switch {
+		case neg && err == nil:
+			ts.Fatalf("got success, want failure")
+		case !neg:
+			ts.Check(err)
+		}
+	}
+}
