@@ -130,7 +130,9 @@ func askable(t *route.Table, providers []*provider.Provider) []string {
 	}
 	for _, p := range providers {
 		for _, m := range p.Facts.Models {
-			add(p.ID + "/" + m.ID)
+			if !m.Assumed {
+				add(p.ID + "/" + m.ID)
+			}
 		}
 	}
 	for _, p := range providers {

@@ -205,7 +205,7 @@ providers:
 	check("dialects kept", p("backup").Facts.Dialects, map[dialect.Name]string{dialect.OpenAIChat: "/chat/completions"})
 	check("models laid over", p("backup").Facts.Models, []provider.Model{
 		{ID: "gpt-5", Window: 400000, Price: &provider.Price{Input: 0, Output: 10}, Thinking: llm.ThinkingNone},
-		{ID: "gpt-4o", Window: 128000},
+		{ID: "gpt-4o", Window: 128000, Assumed: true},
 		{ID: "mine"},
 	})
 	check("models of the other untouched", p("openai").Facts.Models[0].Price.Input, 1.25)

@@ -277,7 +277,7 @@ func fieldsOf(v reflect.Value) []field {
 		switch {
 		case option == "inline":
 			found = append(found, fieldsOf(v.Field(i))...)
-		case name != "":
+		case name != "" && name != "-":
 			found = append(found, field{name, v.Field(i)})
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strconv"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -52,7 +54,9 @@ func Parse(file string, data []byte, catalog Catalog) (*Config, error) {
 		}
 	}
 	for i := range c.Providers {
-		complete(&c.Providers[i], filepath.Dir(file))
+		p := &c.Providers[i]
+		complete(p, filepath.Dir(file))
+		c.assume(p)
 	}
 	k := &checker{config: c, catalog: catalog, problems: d.problems, failed: d.failed}
 	k.check()
@@ -71,6 +75,20 @@ func known(name string, m ast.MapNode, catalog Catalog) (string, provider.Facts)
 		return "", provider.Facts{}
 	}
 	return name, facts
+}
+
+// assume marks the models that a server of the user's may have, since it has the
+// API of a known service, but which the file does not name.
+func (c *Config) assume(p *Provider) {
+	path := "providers." + p.Name
+	if _, ownAddress := c.at[path+".base_url"]; !ownAddress || p.Use == p.Name {
+		return
+	}
+	p.Facts.Models = slices.Clone(p.Facts.Models) // the service's own stay as they are
+	for i := range p.Facts.Models {
+		_, given := c.at[path+".models."+strconv.Itoa(i)]
+		p.Facts.Models[i].Assumed = !given
+	}
 }
 
 // complete derives what a provider leaves to its service: where the key is, and

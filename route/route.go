@@ -67,7 +67,7 @@ type Table struct {
 
 // NewTable builds a table. Routes are found by their Model; any model of a
 // provider as provider/model; a catalogued model by its bare id where exactly
-// one provider has it. defaults gives the latter two their Timeouts and Loss.
+// one provider is known to have it. defaults gives the latter two their Timeouts and Loss.
 func NewTable(routes []Route, providers []*provider.Provider, defaults Route) *Table {
 	t := &Table{
 		routes:    make(map[string]Route, len(routes)),
@@ -82,6 +82,9 @@ func NewTable(routes []Route, providers []*provider.Provider, defaults Route) *T
 	for _, p := range providers {
 		t.providers[p.ID] = p
 		for _, m := range p.Facts.Models {
+			if m.Assumed {
+				continue
+			}
 			if _, taken := t.bare[m.ID]; taken {
 				t.bare[m.ID] = nil // ambiguous: only provider/model tells
 				continue
