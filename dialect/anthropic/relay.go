@@ -124,7 +124,7 @@ func rewriteArray(array jsontext.Value, f func(jsontext.Value) []byte) ([]byte, 
 			changed++
 		}
 		if kept == 0 {
-			between = bytes.TrimLeft(between, ", \t\r\n")
+			between = between[bytes.IndexByte(between, ',')+1:]
 		}
 		out = append(append(out, between...), now...)
 		kept++

@@ -1,0 +1,100 @@
+package anthropic
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/understudy-ai/understudy/llm"
+)
+
+func TestDecodeError(t *testing.T) {
+	body := func(kind, message string) string {
+		return `{"type":"error","error":{"type":"` + kind + `","message":"` + message + `"},"request_id":null}`
+	}
+	for _, c := range []struct {
+		name   string
+		status int
+		body   string
+		want   llm.Code
+	}{
+		{"A23", 400, body(errInvalid, "messages.0: bad"), llm.CodeInvalidRequest},
+		{"A20", 400, body(errInvalid, "Your credit balance is too low to access the API."), llm.CodeQuota},
+		{"A22 the user's words repeated", 400, body(errInvalid, "bad text: Your credit balance is too low, prompt is too long"), llm.CodeInvalidRequest},
+		{"B5", 400, body(errInvalid, "prompt is too long: 210000 tokens > 200000 maximum"), llm.CodeContextLength},
+		{"B5 with max_tokens", 400, body(errInvalid, "input length and `max_tokens` exceed context limit: 1 + 2 > 2"), llm.CodeContextLength},
+		{"B8", 401, body(errAuth, "invalid x-api-key"), llm.CodeProviderAuth},
+		{"B10", 403, body(errPermission, "no"), llm.CodeProviderAuth},
+		{"B9", 402, body(errBilling, "no"), llm.CodeQuota},
+		{"B11", 404, body(errNotFound, "model: x"), llm.CodeModelGone},
+		{"B15", 413, body(errTooLarge, "big"), llm.CodeTooLarge},
+		{"B15 by the CDN", 413, "<html>413</html>", llm.CodeTooLarge},
+		{"B18", 429, body(errRateLimit, "slow"), llm.CodeRateLimit},
+		{"B19", 429, `{"type":"error","error":{"type":"rate_limit_error","message":"x","details":{"error_code":"enforced_spend_limit_reached"}}}`, llm.CodeQuota},
+		{"B23", 500, body(errAPI, "x"), llm.CodeServerError},
+		{"B27", 529, body(errOverloaded, "x"), llm.CodeOverloaded},
+		{"timeout", 504, body(errTimeout, "x"), llm.CodeTimeout},
+		{"conflict", 409, body(errInvalid, "x"), llm.CodeConflict},
+		{"B12", 405, "", llm.CodeNotImplemented},
+		{"B24", 502, "<html>", llm.CodeUnreachable},
+		{"B28", 418, "teapot", llm.CodeInvalidRequest},
+		{"B28 server", 599, "", llm.CodeServerError},
+		{"a type nobody knows", 503, body("nap_error", "x"), llm.CodeOverloaded},
+		{"in a stream", 0, body("nap_error", "x"), llm.CodeServerError},
+	} {
+		got := New().Provider.DecodeError(c.status, []byte(c.body))
+		if got.Code != c.want || got.Status != c.status || got.Origin != llm.OriginProvider {
+			t.Errorf("%s: got %+v want %s", c.name, got, c.want)
+		}
+	}
+	got := New().Provider.DecodeError(400, []byte(body(errInvalid, "messages.0: bad")))
+	if got.Message != "messages.0: bad" || got.Type != errInvalid {
+		t.Errorf("got %+v, want the vendor's words for the client's fault", got)
+	}
+	got = New().Provider.DecodeError(401, []byte(body(errAuth, "key 7 of acme is out")))
+	if strings.Contains(got.Message, "acme") {
+		t.Errorf("got %q, want nothing of what the vendor says about the gateway's key", got.Message)
+	}
+}
+
+func TestRedact(t *testing.T) {
+	for in, want := range map[string]string{
+		"key sk-ant-api03-abcdefghijkl, please":                                  "key [redacted], please",
+		"Bearer eyJhbGciOiJIUzI1NiJ9.e30.x":                                      "Bearer [redacted]",
+		"model claude-sonnet-4-5-20250929 has no tool toolu_01DYJo37oETVsCdLTTc": "model claude-sonnet-4-5-20250929 has no tool toolu_01DYJo37oETVsCdLTTc",
+		"AKIAIOSFODNN7EXAMPLE":                                                   "[redacted]",
+		"aZ9" + strings.Repeat("q", 60):                                          "[redacted]",
+		"messages.0.content.1: ok":                                               "messages.0.content.1: ok",
+	} {
+		if got := redact(in); got != want {
+			t.Errorf("%s: got %s want %s", in, got, want)
+		}
+	}
+}
+
+func TestDecodeResponseRefuses(t *testing.T) {
+	for _, c := range []struct {
+		name, body string
+		want       llm.Code
+	}{
+		{"C1", `{"content":[`, llm.CodeBadAnswer},
+		{"C2", ``, llm.CodeBadAnswer},
+		{"T142", `null`, llm.CodeBadAnswer},
+		{"an array", `[]`, llm.CodeBadAnswer},
+		{"no content", `{"id":"x"}`, llm.CodeBadAnswer},
+		{"C12", `{"content":[],"stop_reason":null}`, llm.CodeBadAnswer},
+		{"a block that is none", `{"content":["x"],"stop_reason":"end_turn"}`, llm.CodeBadAnswer},
+		{"B32", `{"type":"error","error":{"type":"overloaded_error","message":"x"}}`, llm.CodeOverloaded},
+		{"B32 without a type", `{"error":{"type":"rate_limit_error"}}`, llm.CodeRateLimit},
+	} {
+		resp, err := New().Provider.DecodeResponse([]byte(c.body))
+		_, tapErr := New().Relay.NewTap(askNothing).Body([]byte(c.body))
+		for who, err := range map[string]error{"DecodeResponse": err, "tap": tapErr} {
+			if e, ok := err.(*llm.Error); !ok || e.Code != c.want { //nolint:errorlint // the contract is the type itself
+				t.Errorf("%s: %s: got %v, %v want %s", c.name, who, resp, err, c.want)
+			}
+		}
+	}
+	if _, err := New().Provider.DecodeResponse([]byte(`{"content":[],"stop_reason":"end_turn"}`)); err != nil {
+		t.Errorf("C13: an empty answer with a reason: got %v, want it taken for an answer", err)
+	}
+}
