@@ -15,14 +15,14 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// endpoint is a path one dialect serves. A path that ends in "{model}" stands
+// endpoint is a path one dialect serves. A path that ends in "{model...}" stands
 // for any rest, slashes included: models are named provider/model.
 type endpoint struct {
 	dialect.Endpoint
 	dialect *dialect.Dialect
 }
 
-const restOfPath = "{model}"
+const restOfPath = "{model...}"
 
 func (g *Gateway) registerEndpoints() {
 	for _, d := range g.opts.Dialects {
