@@ -204,7 +204,9 @@ func (e *answerEncoder) thinking(ch *llm.Choice, text string) {
 			w.BeginArray()
 			begun = true
 		}
+		w.BeginObject()
 		writeDetail(w, detail{p.Thinking.Issuer, p.Text, p.Thinking.Signature, p.Thinking.Sealed})
+		w.EndObject()
 	}
 	if begun {
 		w.EndArray()
@@ -216,9 +218,9 @@ func isSigned(t *llm.Thinking) bool {
 	return t != nil && t.Issuer != "" && (t.Signature != "" || t.Sealed != "")
 }
 
-// writeDetail writes an entry of reasoning_details. One without a signature and data only names the issuer.
+// writeDetail writes the members of an entry of reasoning_details. One without a signature and data only names the
+// issuer.
 func writeDetail(w *jsontext.Writer, d detail) {
-	w.BeginObject()
 	w.StringField("type", typeThinking)
 	w.StringField("issuer", d.issuer)
 	switch {
@@ -228,7 +230,6 @@ func writeDetail(w *jsontext.Writer, d detail) {
 		w.StringField("text", d.text)
 		w.StringField("signature", d.signature)
 	}
-	w.EndObject()
 }
 
 // annotations writes the citations of all text, with spans over the joined text.
@@ -249,7 +250,9 @@ func (e *answerEncoder) annotations(parts []llm.Part) {
 				begun = true
 			}
 			size := utf8.RuneCountInString(p.Text)
+			w.BeginObject()
 			writeCitation(w, c, utf8.RuneCountInString(joinText(append(before[:len(before):len(before)], *p)))-size, size)
+			w.EndObject()
 		}
 		if p.Kind == llm.PartText || p.Kind == llm.PartToolCall {
 			before = append(before, *p)
@@ -260,13 +263,12 @@ func (e *answerEncoder) annotations(parts []llm.Part) {
 	}
 }
 
-// writeCitation writes an annotation of a text that begins at offset and has size characters.
+// writeCitation writes the members of an annotation of a text that begins at offset and has size characters.
 func writeCitation(w *jsontext.Writer, c *llm.Citation, offset, size int) {
 	start, end := c.Start, c.End
 	if start == 0 && end == 0 {
 		end = size
 	}
-	w.BeginObject()
 	w.StringField("type", "url_citation")
 	w.Key("url_citation")
 	w.BeginObject()
@@ -274,7 +276,6 @@ func writeCitation(w *jsontext.Writer, c *llm.Citation, offset, size int) {
 	w.IntField("end_index", int64(offset+end))
 	w.StringField("url", c.URL)
 	w.StringField("title", c.Title)
-	w.EndObject()
 	w.EndObject()
 }
 

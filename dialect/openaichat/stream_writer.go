@@ -32,6 +32,7 @@ type shownChoice struct {
 	parts   map[int]*shownPart
 	begun   bool
 	calls   int
+	details int  // entries of reasoning_details so far
 	length  int  // characters of content so far
 	apart   bool // a call was begun since the last text
 	refused bool
@@ -260,7 +261,7 @@ func (s *streamWriter) addText(dst []byte, choice int, p *shownPart, text string
 		s.w.StringField(keyReasoning, text)
 		if p.thinking.Issuer != "" {
 			if !p.begun {
-				s.detail(detail{issuer: p.thinking.Issuer})
+				s.detail(ch, detail{issuer: p.thinking.Issuer})
 			}
 			p.text.WriteString(text)
 		}
@@ -281,12 +282,17 @@ func (s *streamWriter) addText(dst []byte, choice int, p *shownPart, text string
 	return s.close()
 }
 
-// detail writes reasoning_details with one entry.
-func (s *streamWriter) detail(d detail) {
+// detail writes reasoning_details with one entry. It has an index because SDKs that collect a stream cannot append to a
+// list without one.
+func (s *streamWriter) detail(ch *shownChoice, d detail) {
 	s.w.Key(keyDetails)
 	s.w.BeginArray()
+	s.w.BeginObject()
+	s.w.IntField("index", int64(ch.details))
 	writeDetail(&s.w, d)
+	s.w.EndObject()
 	s.w.EndArray()
+	ch.details++
 }
 
 func (s *streamWriter) arguments(dst []byte, choice, call int, args string) []byte {
@@ -300,8 +306,13 @@ func (s *streamWriter) citations(dst []byte, choice int, p *shownPart, list []ll
 	s.open(dst, choice)
 	s.w.Key("annotations")
 	s.w.BeginArray()
+	ch := s.choice(choice)
 	for i := range list {
+		s.w.BeginObject()
+		s.w.IntField("index", int64(ch.notes)) // as in detail
 		writeCitation(&s.w, &list[i], p.offset, p.size)
+		s.w.EndObject()
+		ch.notes++
 	}
 	s.w.EndArray()
 	return s.close()
@@ -320,7 +331,7 @@ func (s *streamWriter) partEnd(dst []byte, e *llm.Event) []byte {
 		ch.empty = append(ch.empty, p.call)
 	case p.kind == llm.PartThinking && isSigned(&p.thinking):
 		s.open(dst, e.Choice)
-		s.detail(detail{p.thinking.Issuer, p.text.String(), p.thinking.Signature, p.thinking.Sealed})
+		s.detail(ch, detail{p.thinking.Issuer, p.text.String(), p.thinking.Signature, p.thinking.Sealed})
 		return s.close()
 	case len(p.waiting) > 0:
 		return s.citations(dst, e.Choice, p, p.waiting)
