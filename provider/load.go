@@ -143,8 +143,10 @@ func keys(t reflect.Type) []string {
 	}
 	var found []string
 	for i := range t.NumField() {
-		found = append(found, t.Field(i).Tag.Get("yaml"))
-		found = append(found, keys(t.Field(i).Type)...)
+		if key := t.Field(i).Tag.Get("yaml"); key != "-" {
+			found = append(found, key)
+			found = append(found, keys(t.Field(i).Type)...)
+		}
 	}
 	return found
 }
