@@ -10,8 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -69,14 +67,6 @@ type App struct {
 	config *config.Config // the one in force
 }
 
-// Limits of the two HTTP servers. A body has its own, in the config, and an answer
-// has none: streams are bounded by progress.
-const (
-	readHeaderTimeout = 10 * time.Second
-	idleTimeout       = 120 * time.Second
-	maxHeaderBytes    = 32 << 10
-)
-
 // New builds an App. The error names everything in the config that cannot be
 // used, as config.Problems; a key is never in it.
 func New(o Options) (*App, error) {
@@ -95,8 +85,8 @@ func New(o Options) (*App, error) {
 		},
 		Now: time.Now, NewID: newID,
 	})
-	a.clients = a.newServer(a.gateway)
-	a.operators = a.newServer(admin.Handler(a.ready.Load))
+	a.clients = newServer(a.gateway, o.Log)
+	a.operators = newServer(admin.Handler(a.ready.Load), o.Log)
 	return a, nil
 }
 
@@ -159,59 +149,4 @@ func (a *App) current() *config.Config {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.config
-}
-
-// server is an HTTP server and the goroutine that runs it.
-type server struct {
-	http     http.Server
-	listener net.Listener
-	done     chan struct{} // closed when nothing is accepted any more
-}
-
-func (a *App) newServer(h http.Handler) *server {
-	return &server{
-		done: make(chan struct{}),
-		http: http.Server{
-			Handler:           h,
-			ReadHeaderTimeout: readHeaderTimeout,
-			IdleTimeout:       idleTimeout,
-			MaxHeaderBytes:    maxHeaderBytes,
-			ErrorLog:          slog.NewLogLogger(a.opts.Log.Handler(), slog.LevelDebug),
-		},
-	}
-}
-
-func (s *server) start(address string) error {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		var op *net.OpError
-		if errors.As(err, &op) {
-			return op.Err // the address is named by the caller
-		}
-		return err
-	}
-	s.listener = l
-	go func() {
-		defer close(s.done)
-		_ = s.http.Serve(l) // it ends when it is told to
-	}()
-	return nil
-}
-
-func (s *server) addr() string {
-	if s.listener == nil {
-		return ""
-	}
-	return s.listener.Addr().String()
-}
-
-// drain stops listening and waits for the connections to be idle, or for ctx.
-func (s *server) drain(ctx context.Context) error { return s.http.Shutdown(ctx) }
-
-// close ends what is left.
-func (s *server) close() {
-	_ = s.http.Close() // what it could not close is closed already
-	if s.listener != nil {
-		<-s.done
-	}
 }

@@ -1,0 +1,430 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/understudy-ai/understudy/config"
+	"github.com/understudy-ai/understudy/internal/fakeprovider"
+	"github.com/understudy-ai/understudy/provider"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const canary = "sk-canary4f9a1c77e2"
+
+func env(name string) (string, bool) {
+	switch name {
+	case "TEST_KEY":
+		return canary, true
+	case "EMPTY_KEY":
+		return " \n", true
+	case "TWO_LINES":
+		return canary + "\n" + canary, true
+	}
+	return "", false
+}
+
+// parse reads a config in a folder of its own; $NAME stands for the URL of a vendor.
+func parse(t *testing.T, text string, vendors map[string]*fakeprovider.Server) *config.Config {
+	t.Helper()
+	text = "listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\n" + os.Expand(text, func(name string) string { return vendors[name].RootURL() })
+	file := filepath.Join(t.TempDir(), "understudy.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(file, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func newVendor(t *testing.T) *fakeprovider.Server {
+	t.Helper()
+	v := fakeprovider.New(fakeprovider.Options{Key: canary})
+	if _, err := v.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(v.Close)
+	return v
+}
+
+func start(t *testing.T, c *config.Config, log io.Writer) *App {
+	t.Helper()
+	a, err := New(Options{Config: c, Log: slog.New(slog.NewJSONHandler(log, nil)), Env: env})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := a.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return a
+}
+
+func newClient(t *testing.T) *http.Client {
+	tr := &http.Transport{}
+	t.Cleanup(tr.CloseIdleConnections)
+	return &http.Client{Transport: tr, Timeout: 10 * time.Second}
+}
+
+// TestReloadUnderLoad reloads while calls run, every fifth time with a config that
+// is no good. No call fails, and each is served wholly by one version: the version
+// with route one never reaches vendor two.
+func TestReloadUnderLoad(t *testing.T) {
+	vendors := map[string]*fakeprovider.Server{"ONE": newVendor(t), "TWO": newVendor(t)}
+	versions := []*config.Config{
+		parse(t, "providers: {one: {use: openai, base_url: $ONE/v1, key: env:TEST_KEY}}\nmodels: {m: {lead: one/a, understudies: [one/b]}}", vendors),
+		parse(t, "providers: {two: {use: anthropic, base_url: $TWO, key: env:TEST_KEY}}\nmodels: {m: {lead: two/a, understudies: [two/b]}}", vendors),
+	}
+	bad := parse(t, "providers: {one: {use: openai, base_url: $ONE/v1, key: env:NOT_SET}}\nmodels: {m: {lead: one/a}}", vendors)
+	a := start(t, versions[0], io.Discard)
+	client := newClient(t)
+
+	stop := make(chan struct{})
+	var callers sync.WaitGroup
+	targets := make([]map[string]int, 4)
+	for i := range targets {
+		targets[i] = map[string]int{}
+		callers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				body := `{"model": "m", "messages": [{"role": "user", "content": "hi"}]}`
+				resp, err := client.Post("http://"+a.Addr()+"/v1/chat/completions", "application/json", strings.NewReader(body))
+				if err != nil {
+					t.Errorf("got %v, want an answer", err)
+					return
+				}
+				answer, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+				resp.Body.Close()
+				if resp.StatusCode != http.StatusOK {
+					t.Errorf("got status %d: %s, want 200", resp.StatusCode, answer)
+					return
+				}
+				targets[i][resp.Header.Get("X-Understudy-Target")+" of "+resp.Header.Get("X-Understudy-Attempts")]++
+			}
+		})
+	}
+	for i := range 100 {
+		if i%5 == 4 {
+			var problems config.Problems
+			if err := a.Reload(bad); !errors.As(err, &problems) || problems[0].Line == 0 || !strings.Contains(err.Error(), "NOT_SET") {
+				t.Errorf("got %v, want a problem with its line", err)
+			}
+			continue
+		}
+		if err := a.Reload(versions[i%2]); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	close(stop)
+	callers.Wait()
+	seen := map[string]int{}
+	for _, m := range targets {
+		for target, n := range m {
+			seen[target] += n
+		}
+	}
+	if len(seen) != 2 || seen["one/a of 1"] == 0 || seen["two/a of 1"] == 0 {
+		t.Errorf("got targets %v, want one/a and two/a, at the first attempt", seen)
+	}
+}
+
+func TestKeys(t *testing.T) {
+	folder := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, tc := range []struct {
+		name string
+		key  config.Key
+		want string // the key, or what the error begins with
+	}{
+		{"env", config.Key{Env: "TEST_KEY"}, canary},
+		{"file", config.Key{File: file("good", canary+"\n")}, canary},
+		{"none", config.Key{None: true}, ""},
+		{"env not set", config.Key{Env: "NOT_SET"}, "the variable NOT_SET is not set"},
+		{"env empty", config.Key{Env: "EMPTY_KEY"}, "env:EMPTY_KEY is empty"},
+		{"env two lines", config.Key{Env: "TWO_LINES"}, "env:TWO_LINES holds something else than a key"},
+		{"file absent", config.Key{File: filepath.Join(folder, "absent")}, "the key file " + filepath.Join(folder, "absent") + " cannot be opened"},
+		{"file empty", config.Key{File: file("empty", "\n")}, "file:" + filepath.Join(folder, "empty") + " is empty"},
+		{"file large", config.Key{File: file("large", strings.Repeat(canary, 2000))}, "file:" + filepath.Join(folder, "large") + " holds something else"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			secret, err := resolve(tc.key, env)
+			switch {
+			case err == nil && secret.Reveal() != tc.want:
+				t.Errorf("got %q, want %q", secret.Reveal(), tc.want)
+			case err != nil && (tc.want == "" || !strings.HasPrefix(err.Error(), tc.want) || strings.Contains(err.Error(), "canary")):
+				t.Errorf("got %q, want it to begin with %q", err, tc.want)
+			}
+		})
+	}
+}
+
+// TestNoSecretInLog serves, fails and reloads at the level that tells most.
+func TestNoSecretInLog(t *testing.T) {
+	vendors := map[string]*fakeprovider.Server{"V": newVendor(t)}
+	c := parse(t, "providers: {v: {use: openai, base_url: $V/v1, key: env:TEST_KEY}}", vendors)
+	var log lockedBuffer
+	a, err := New(Options{Config: c, Env: env, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Start(); err != nil {
+		t.Fatal(err)
+	}
+	client := newClient(t)
+	for _, kind := range []string{"", "auth-401", "reset-early"} {
+		if kind != "" && vendors["V"].SetFault(&fakeprovider.Fault{Kind: kind}) != nil {
+			t.Fatalf("no fault %s", kind)
+		}
+		resp, err := client.Post("http://"+a.Addr()+"/v1/chat/completions", "application/json",
+			strings.NewReader(`{"model": "v/m", "messages": [{"role": "user", "content": "hi"}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+		resp.Body.Close()
+		if strings.Contains(string(answer)+fmt.Sprint(resp.Header), "canary") {
+			t.Errorf("got the key in an answer: %s", answer)
+		}
+	}
+	fmt.Fprintf(&log, "%v %+v %#v", a.config, a.config.Providers, a.config)
+	if err := a.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if text := log.String(); strings.Contains(text, "canary") || !strings.Contains(text, "attempt failed") {
+		t.Errorf("got a log without failures or with the key:\n%s", text)
+	}
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// raw sends text on a connection of its own and returns the status line.
+func raw(t *testing.T, address, text string) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _ = io.WriteString(conn, text) }() // the server need not read it all
+	line, _ := bufio.NewReader(conn).ReadString('\n')
+	return strings.TrimSpace(line)
+}
+
+// TestFrontDoor is what net/http is set to refuse on behalf of the gateway.
+func TestFrontDoor(t *testing.T) {
+	vendor := newVendor(t)
+	a := start(t, parse(t, "providers: {v: {use: openai, base_url: $V/v1, key: env:TEST_KEY}}", map[string]*fakeprovider.Server{"V": vendor}), io.Discard)
+	for _, tc := range []struct{ name, text, want string }{
+		{"header of 2 MiB", "GET /v1/models HTTP/1.1\r\nHost: x\r\nX-Large: " + strings.Repeat("a", 2<<20) + "\r\n\r\n", "431"},
+		{"10,000 headers", "GET /v1/models HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X-Many: a\r\n", 10_000) + "\r\n", "431"},
+		{"two lengths", "POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}", "400"},
+		{"no host", "GET /v1/models HTTP/1.1\r\n\r\n", "400"},
+	} {
+		if got := raw(t, a.Addr(), tc.text); !strings.Contains(got, " "+tc.want+" ") {
+			t.Errorf("%s: got %q, want %s", tc.name, got, tc.want)
+		}
+	}
+	if n := vendor.Count(); n != 0 {
+		t.Errorf("got %d requests at the vendor, want none", n)
+	}
+	for _, s := range []*server{a.clients, a.operators} {
+		if s.http.ReadHeaderTimeout != 10*time.Second || s.http.MaxHeaderBytes != 32<<10 || s.http.IdleTimeout == 0 || s.http.WriteTimeout != 0 {
+			t.Errorf("got limits %v %v %v %v, want 10s, 32 KiB, some and none", s.http.ReadHeaderTimeout, s.http.MaxHeaderBytes, s.http.IdleTimeout, s.http.WriteTimeout)
+		}
+	}
+}
+
+// TestTooManyConnections keeps connections open until there is no room, and makes
+// room again.
+func TestTooManyConnections(t *testing.T) {
+	c := parse(t, "providers: {v: {use: openai, base_url: http://127.0.0.1:1, key: none}}", nil)
+	a, err := New(Options{Config: c, Env: env})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.clients.most = 3
+	if err := a.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := a.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	const request = "GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n"
+	var kept []net.Conn
+	for range 3 {
+		conn, err := net.Dial("tcp", a.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bufio.NewReader(conn).ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+		kept = append(kept, conn)
+	}
+	if got := raw(t, a.Addr(), request); !strings.Contains(got, " 503 ") {
+		t.Errorf("with no room: got %q, want 503", got)
+	}
+	kept[0].Close()
+	got := ""
+	for until := time.Now().Add(5 * time.Second); time.Now().Before(until) && !strings.Contains(got, " 200 "); {
+		got = raw(t, a.Addr(), request)
+	}
+	if !strings.Contains(got, " 200 ") {
+		t.Errorf("with room again: got %q, want 200", got)
+	}
+}
+
+func TestStartTwice(t *testing.T) {
+	a := start(t, parse(t, "providers: {v: {use: openai, base_url: http://127.0.0.1:1, key: none}}", nil), io.Discard)
+	c, err := config.Parse("f", []byte("listen: "+a.Addr()+"\nadmin: 127.0.0.1:0\nproviders: {v: {base_url: http://127.0.0.1:1, key: none, auth: none, dialects: {openai-chat: /c}}}"), provider.Known())
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := New(Options{Config: c, Env: env})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Start(); err == nil || !strings.Contains(err.Error(), "listen on "+a.Addr()+": ") {
+		t.Errorf("got %v, want the address that is taken", err)
+	}
+}
+
+func TestEntries(t *testing.T) {
+	c := parse(t, `
+providers:
+  openai: {key: env:TEST_KEY}
+  mine: {use: openai, base_url: http://127.0.0.1:1, key: none, models: [{id: gpt-4o}, {id: small, context: 8192, max_output: 512, released: 2026-01-31}]}
+models:
+  assistant: {lead: mine/small, understudies: [openai/gpt-5]}
+  small: {lead: openai/gpt-5}`, nil)
+	r, err := buildRoutes(c, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := map[string]int{}
+	for i, e := range r.Entries() {
+		if _, twice := at[e.ID]; twice {
+			t.Errorf("got %s twice, want each name once", e.ID)
+		}
+		at[e.ID] = i
+		if _, ok := r.Pick(e.ID); !ok {
+			t.Errorf("got %s listed, and not to be had", e.ID)
+		}
+	}
+	if at["assistant"] != 0 || at["small"] != 1 {
+		t.Errorf("got places %d and %d of the configured models, want 0 and 1", at["assistant"], at["small"])
+	}
+	got, _ := json.Marshal(r.Entries()[0])
+	if want := `{"ID":"assistant","Owner":"mine","Created":1769817600,"Window":8192,"MaxOutput":512}`; string(got) != want {
+		t.Errorf("got entry %s, want %s", got, want)
+	}
+	for name, want := range map[string]bool{
+		"openai/gpt-5": true, "gpt-5": true, "mine/small": true,
+		"mine/gpt-5": false, // it is not known to have it
+		"gpt-4o":     false, // two have it
+	} {
+		if _, listed := at[name]; listed != want {
+			t.Errorf("%s: got listed %v, want %v", name, listed, want)
+		}
+	}
+	if r, ok := r.Pick("mine/gpt-5"); !ok || r.Targets[0].Facts.Window == 0 {
+		t.Errorf("mine/gpt-5: got %+v, want it to be had, with the facts of the service's", r)
+	}
+}
+
+func TestTimeouts(t *testing.T) {
+	c := parse(t, `
+providers: {v: {use: openai, base_url: http://127.0.0.1:1, key: none}}
+models:
+  default: {lead: v/m}
+  short: {lead: v/m, timeouts: {total: 5s}}
+  all: {lead: v/m, timeouts: {connect: 1s, first_token: 2s, answer: 3s, stall: 4s, total: 5s}, loss: lenient}`, nil)
+	models, err := Models(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []config.Timeouts{
+		{Connect: 2 * time.Second, FirstToken: time.Minute, Stall: 30 * time.Second, Total: 10 * time.Minute},
+		{Connect: 2 * time.Second, FirstToken: 5 * time.Second, Stall: 5 * time.Second, Total: 5 * time.Second},
+		{Connect: time.Second, FirstToken: 2 * time.Second, Answer: 3 * time.Second, Stall: 4 * time.Second, Total: 5 * time.Second},
+	} {
+		if models[i].Timeouts != want {
+			t.Errorf("%s: got %+v, want %+v", models[i].Name, models[i].Timeouts, want)
+		}
+	}
+	if models[0].Loss != "report" || models[2].Loss != "lenient" {
+		t.Errorf("got loss %s and %s, want report and lenient", models[0].Loss, models[2].Loss)
+	}
+}
+
+func TestNothingEnabled(t *testing.T) {
+	c, err := Load("", func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = New(Options{Config: c, Env: env})
+	for _, want := range []string{"no provider is enabled", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "understudy.yaml"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q in it", err, want)
+		}
+	}
+}

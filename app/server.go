@@ -1,0 +1,111 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// Limits of the two HTTP servers. A body has its own, in the config, and an answer
+// has none: streams are bounded by progress.
+const (
+	readHeaderTimeout = 10 * time.Second
+	idleTimeout       = 120 * time.Second
+	maxHeaderBytes    = 32 << 10
+)
+
+// server is an HTTP server and the goroutine that runs it.
+type server struct {
+	http     http.Server
+	open     atomic.Int64 // connections
+	most     int64        // connections at a time
+	listener net.Listener
+	done     chan struct{} // closed when nothing is accepted any more
+}
+
+func newServer(h http.Handler, log *slog.Logger) *server {
+	s := &server{most: maxConnections(), done: make(chan struct{})}
+	s.http = http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ConnState:         s.count,
+		// What net/http has to say is about single clients that misbehave.
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	return s
+}
+
+func (s *server) start(address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		var op *net.OpError
+		if errors.As(err, &op) {
+			return op.Err // the address is named by the caller
+		}
+		return err
+	}
+	s.listener = l
+	go func() {
+		defer close(s.done)
+		_ = s.http.Serve(limited{l, s}) // it ends when it is told to
+	}()
+	return nil
+}
+
+func (s *server) addr() string {
+	if s.listener == nil {
+		return ""
+	}
+	return s.listener.Addr().String()
+}
+
+// drain stops listening and waits for the connections to be idle, or for ctx.
+func (s *server) drain(ctx context.Context) error { return s.http.Shutdown(ctx) }
+
+// close ends what is left.
+func (s *server) close() {
+	_ = s.http.Close() // what it could not close is closed already
+	if s.listener != nil {
+		<-s.done
+	}
+}
+
+func (s *server) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.open.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		s.open.Add(-1)
+	case http.StateActive, http.StateIdle:
+	}
+}
+
+// limited turns connections away when there are too many, so that the files that
+// are left suffice for the connections to providers.
+type limited struct {
+	net.Listener
+	server *server
+}
+
+const tooMany = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
+
+// Accept returns the next connection that there is room for.
+func (l limited) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil || l.server.open.Load() < l.server.most {
+			return conn, err
+		}
+		// Nothing has been written to the connection yet, so this does not wait.
+		_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+		_, _ = io.WriteString(conn, tooMany)
+		conn.Close()
+	}
+}
