@@ -64,7 +64,7 @@ func plainBase64(s string) (string, error) {
 	}
 	s = strings.Map(func(r rune) rune {
 		switch r {
-		case '\r', '\n', ' ', '\t', '=':
+		case '\r', '\n', ' ', '\t':
 			return -1
 		case '-':
 			return '+'
@@ -73,6 +73,7 @@ func plainBase64(s string) (string, error) {
 		}
 		return r
 	}, s)
+	s = strings.TrimRight(s, "=")
 	s += strings.Repeat("=", (4-len(s)%4)%4)
 	if !isPlainBase64(s) {
 		return "", errNotBase64

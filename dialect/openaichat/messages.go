@@ -78,7 +78,7 @@ func (c *conversation) message(i int, v jsontext.Value) error {
 	if err := v.Object(m.member); err != nil {
 		return err
 	}
-	out := llm.Message{Role: llm.Role(m.role), Name: m.name, Extra: m.extra}
+	out := llm.Message{Role: llm.Role(m.role), Name: m.name}
 	var err error
 	switch m.role {
 	case "system", "developer", "user":
@@ -101,6 +101,7 @@ func (c *conversation) message(i int, v jsontext.Value) error {
 	if m.cache != nil && len(out.Parts) > 0 {
 		out.Parts[len(out.Parts)-1].Cache = m.cache
 	}
+	out.Extra = m.extra
 	c.list = append(c.list, out)
 	return nil
 }

@@ -27,6 +27,8 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 			p.Stream, err = v.Bool()
 		case key == "stream_options":
 			p.StreamUsage = string(v.Get("include_usage")) == "true"
+		case key == "max_tokens" || key == "max_completion_tokens":
+			p.MaxTokens, _ = v.Int() // whether it is legal is the vendor's to say
 		}
 		return err
 	})

@@ -33,6 +33,7 @@ type shownChoice struct {
 	begun   bool
 	calls   int
 	details int  // entries of reasoning_details so far
+	notes   int  // annotations so far
 	length  int  // characters of content so far
 	apart   bool // a call was begun since the last text
 	refused bool

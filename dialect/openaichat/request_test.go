@@ -1,0 +1,483 @@
+package openaichat
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+func decode(t *testing.T, body string) *llm.Request {
+	t.Helper()
+	r, err := clientSide{}.DecodeRequest([]byte(body))
+	if err != nil {
+		t.Fatalf("decode %s: %v", body, err)
+	}
+	return r
+}
+
+func encode(t *testing.T, r *llm.Request, facts llm.ModelFacts) (string, dialect.Encoded) {
+	t.Helper()
+	enc, err := providerSide{}.EncodeRequest(r, dialect.Target{Model: "m", Facts: facts})
+	if err != nil {
+		t.Fatalf("encode: %v", err)
+	}
+	return string(enc.Body), enc
+}
+
+func lossNames(losses []llm.Loss) string {
+	var list []string
+	for _, l := range losses {
+		list = append(list, l.String())
+	}
+	return strings.Join(list, ", ")
+}
+
+// withMessages is a request of the given messages and other members.
+func withMessages(messages string, members ...string) string {
+	return `{"model":"m","messages":[` + messages + `]` + strings.Join(append([]string{""}, members...), ",") + `}`
+}
+
+const hello = `{"role":"user","content":"hi"}`
+
+func TestDecodeRequestRefuses(t *testing.T) {
+	for _, tc := range []struct{ body, param, message string }{
+		{`[]`, "", "JSON object"},
+		{`{"messages":[` + hello + `]}`, "model", "provide a model"},
+		{`{"model":7,"messages":[]}`, "model", "want string, got number"},
+		{`{"model":"m"}`, "messages", "Missing"},
+		{`{"model":"m","messages":[]}`, "messages", "at least one message"},
+		{`{"model":"m","messages":{}}`, "messages", "want array"},
+		{withMessages(`7`), "messages[0]", "want object"},
+		{withMessages(`{"content":"x"}`), "messages[0].role", "missing"},
+		{withMessages(`{"role":"robot","content":"x"}`), "messages[0].role", "robot"},
+		{withMessages(`{"role":"user"}`), "messages[0].content", "missing"},
+		{withMessages(`{"role":"user","content":7}`), "messages[0].content", "got number"},
+		{withMessages(`{"role":"user","content":[{"type":"text"}]}`), "messages[0].content[0].text", "want string"},
+		{withMessages(`{"role":"user","content":[{"text":"x"}]}`), "messages[0].content[0].type", "want string"},
+		{withMessages(`{"role":"system","content":[{"type":"image_url","image_url":{"url":"https://a.example"}}]}`), "messages[0].content[0].type", "only be text"},
+		{withMessages(`{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png,x"}}]}`), "messages[0].content[0].image_url.url", "data URI"},
+		{withMessages(`{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,%%%"}}]}`), "messages[0].content[0].image_url.url", "base64"},
+		{withMessages(`{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://a.example","detail":"huge"}}]}`), "messages[0].content[0].image_url.detail", "supported"},
+		{withMessages(`{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AAAA","format":"ogg"}}]}`), "messages[0].content[0].input_audio.format", "wav, mp3"},
+		{withMessages(`{"role":"tool","content":"x"}`), "messages[0].tool_call_id", "missing"},
+		{withMessages(`{"role":"function","name":"f","content":"x"}`), "messages[0].name", "no earlier"},
+		{withMessages(`{"role":"assistant","tool_calls":[{"function":{"name":"f"}}]}`), "messages[0].tool_calls[0].id", "want string"},
+		{withMessages(`{"role":"assistant","tool_calls":[{"id":"a","function":{"name":"f","arguments":{}}}]}`), "messages[0].tool_calls[0].function.arguments", "got object"},
+		{withMessages(hello, `"temperature":2.5`), "temperature", "between 0 and 2"},
+		{withMessages(hello, `"top_p":1.5`), "top_p", "between 0 and 1"},
+		{withMessages(hello, `"presence_penalty":-3`), "presence_penalty", "between -2 and 2"},
+		{withMessages(hello, `"max_tokens":0`), "max_tokens", "between 1"},
+		{withMessages(hello, `"max_completion_tokens":-1`), "max_completion_tokens", "between 1"},
+		{withMessages(hello, `"max_tokens":5,"max_completion_tokens":5`), "max_tokens", "same time"},
+		{withMessages(hello, `"n":0`), "n", "between 1 and 128"},
+		{withMessages(hello, `"n":1.5`), "n", "fraction"},
+		{withMessages(hello, `"stop":["a","b","c","d","e"]`), "stop", "at most 4"},
+		{withMessages(hello, `"stop":7`), "stop", "got number"},
+		{withMessages(hello, `"logprobs":true,"top_logprobs":21`), "top_logprobs", "between 0 and 20"},
+		{withMessages(hello, `"top_logprobs":2`), "top_logprobs", "logprobs"},
+		{withMessages(hello, `"logit_bias":[]`), "logit_bias", "want object"},
+		{withMessages(hello, `"reasoning_effort":"huge"`), "reasoning_effort", "supported values"},
+		{withMessages(hello, `"verbosity":"loud"`), "verbosity", "supported values"},
+		{withMessages(hello, `"stream":"yes"`), "stream", "want boolean"},
+		{withMessages(hello, `"stream_options":{"include_usage":1}`), "stream_options.include_usage", "want boolean"},
+		{withMessages(hello, `"response_format":{"type":"xml"}`), "response_format.type", "json_schema"},
+		{withMessages(hello, `"response_format":{"type":"json_schema","json_schema":{"name":"x"}}`), "response_format.json_schema.schema", "missing"},
+		{withMessages(hello, `"tool_choice":"maybe"`), "tool_choice", "maybe"},
+		{withMessages(hello, `"tool_choice":{"type":"function"}`), "tool_choice.function.name", "want string"},
+		{withMessages(hello, `"tools":[{"type":"function"}]`), "tools[0].function", "missing"},
+		{withMessages(hello, `"tools":[{"type":"function","function":{"parameters":{}}}]`), "tools[0].function.name", "missing"},
+		{withMessages(hello, `"tools":[{"type":"function","function":{"name":"f","parameters":[]}}]`), "tools[0].function.parameters", "want object"},
+		{withMessages(hello, `"tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":{"type":"function","function":{"name":"g"}}`), "tool_choice", "not among"},
+		{withMessages(hello, `"tools":[],"functions":[{"name":"f"}]`), "functions", "not allowed"},
+	} {
+		_, err := clientSide{}.DecodeRequest([]byte(tc.body))
+		var e *llm.Error
+		if !errors.As(err, &e) {
+			t.Errorf("%s: got %v, want an *llm.Error", tc.body, err)
+			continue
+		}
+		if e.Code != llm.CodeInvalidRequest || e.Origin != llm.OriginClient || e.Param != tc.param || !strings.Contains(e.Message, tc.message) {
+			t.Errorf("%s: got %s at %q: %s; want %q at %q", tc.body, e.Code, e.Param, e.Message, tc.message, tc.param)
+		}
+	}
+}
+
+func TestT139StopAsString(t *testing.T) {
+	if got := decode(t, withMessages(hello, `"stop":"END"`)).Stop; !slices.Equal(got, []string{"END"}) {
+		t.Errorf("got %q want [END]", got)
+	}
+}
+
+func TestDecodeTakesNullForUnset(t *testing.T) {
+	r := decode(t, withMessages(hello, `"temperature":null,"stop":null,"tools":null,"n":null,"response_format":null,"metadata":null,"stream":null`))
+	if r.Temperature != nil || r.Stop != nil || r.Tools != nil || r.N != 0 || r.Format != nil || r.Extra != nil || r.Stream {
+		t.Errorf("got %+v, want nothing set", r)
+	}
+}
+
+func TestT025ToolMessagesAreOneTurn(t *testing.T) {
+	r := decode(t, withMessages(`{"role":"assistant","content":"","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}},
+		{"id":"b","type":"function","function":{"name":"f","arguments":""}}]},
+		{"role":"tool","tool_call_id":"b","content":"2"},{"role":"tool","tool_call_id":"a","content":[{"type":"text","text":"1"}]},`+hello))
+	if len(r.Messages) != 3 || r.Messages[1].Role != llm.RoleTool || len(r.Messages[1].Parts) != 2 {
+		t.Fatalf("got %+v, want the two results in one tool message", r.Messages)
+	}
+	if got := r.Messages[1].Parts[0].Result.CallID + r.Messages[1].Parts[1].Result.CallID; got != "ba" {
+		t.Errorf("got results in the order %s want ba", got)
+	}
+	if parts := r.Messages[0].Parts; len(parts) != 2 || parts[0].Kind != llm.PartToolCall { // T036: no empty text
+		t.Errorf("got parts %+v, want the calls alone", parts)
+	}
+}
+
+func TestT034LegacyFunctionsShareAnID(t *testing.T) {
+	r := decode(t, withMessages(`{"role":"assistant","content":null,"function_call":{"name":"f","arguments":"{}"}},
+		{"role":"function","name":"f","content":"1"},
+		{"role":"assistant","content":null,"function_call":{"name":"f","arguments":"{}"}},
+		{"role":"function","name":"f","content":"2"}`, `"functions":[{"name":"f","parameters":{"type":"object"}}],"function_call":{"name":"f"}`))
+	first, second := r.Messages[0].Parts[0].Call.ID, r.Messages[2].Parts[0].Call.ID
+	if first == "" || first == second {
+		t.Errorf("got ids %q and %q, want two", first, second)
+	}
+	if r.Messages[1].Parts[0].Result.CallID != first || r.Messages[3].Parts[0].Result.CallID != second {
+		t.Errorf("got results for %q and %q want %q and %q", r.Messages[1].Parts[0].Result.CallID, r.Messages[3].Parts[0].Result.CallID, first, second)
+	}
+	if len(r.Tools) != 1 || r.ToolChoice.Mode != llm.ChoiceNamed || r.ToolChoice.Names[0] != "f" {
+		t.Errorf("got tools %+v, choice %+v, want f, named", r.Tools, r.ToolChoice)
+	}
+	if body, _ := encode(t, r, llm.ModelFacts{}); strings.Contains(body, `"functions"`) || !strings.Contains(body, `"tool_call_id":"`+second+`"`) {
+		t.Errorf("got %s, want it as tools", body)
+	}
+}
+
+func TestT123PDFInsideImageURL(t *testing.T) {
+	r := decode(t, withMessages(`{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:application/pdf;base64,JVBERi0xLjQK"}},
+		{"type":"file","file":{"filename":"a.png","file_data":"data:image/png;base64,iVBORw0KGgo="}},
+		{"type":"file","file":{"filename":"b.pdf","file_data":"JVBERi0xLjQK"}},
+		{"type":"file","file":{"filename":"c.txt","file_data":"data:text/plain;charset=utf-8;base64,aGVsbG8="}},
+		{"type":"file","file":{"file_id":"file-1"}},
+		{"type":"image_url","image_url":"https://a.example/x"}]}`))
+	p := r.Messages[0].Parts
+	if p[0].Kind != llm.PartDocument || p[0].Media.Type != "application/pdf" {
+		t.Errorf("got %+v, want a document", p[0])
+	}
+	if p[1].Kind != llm.PartImage || p[1].Media.Type != "image/png" {
+		t.Errorf("got %+v, want an image", p[1])
+	}
+	if p[2].Kind != llm.PartDocument || p[2].Media.Type != "application/pdf" || p[2].Document.Name != "b.pdf" {
+		t.Errorf("got %+v, want a PDF by its first bytes", p[2])
+	}
+	if p[3].Kind != llm.PartDocument || p[3].Media != nil || p[3].Document.Text != "hello" {
+		t.Errorf("got %+v, want a document of text", p[3])
+	}
+	if p[4].Media.FileID != "file-1" || p[4].Media.Issuer != self {
+		t.Errorf("got %+v, want the vendor's file", p[4].Media)
+	}
+	if p[5].Media.URL != "https://a.example/x" {
+		t.Errorf("got %+v, want the URL", p[5].Media)
+	}
+}
+
+func TestBase64Spellings(t *testing.T) {
+	for _, tc := range []struct{ in, want string }{
+		{"AA+/", "AA+/"}, {"AA-_", "AA+/"}, {"AA\n+/ ", "AA+/"}, {"QQ", "QQ=="}, {"QQ==", "QQ=="}, {"", ""},
+	} {
+		if got, err := plainBase64(tc.in); err != nil || got != tc.want {
+			t.Errorf("%q: got %q, %v want %q", tc.in, got, err, tc.want)
+		}
+	}
+	for _, in := range []string{"A", "A===", "A*==", "AAAA=AAA", "é"} {
+		if got, err := plainBase64(in); err == nil {
+			t.Errorf("%q: got %q, want an error", in, got)
+		}
+	}
+}
+
+func TestUnknownMembersAreKept(t *testing.T) {
+	body := withMessages(`{"role":"user","content":[{"type":"text","text":"hi","p":1}],"m":{"x":[1, 2]}}`, `"top_k":5`,
+		`"tools":[{"type":"function","x":1,"function":{"name":"f","y":2}}]`, `"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{},"z":3}}`)
+	r := decode(t, body)
+	got, _ := encode(t, r, llm.ModelFacts{})
+	for _, want := range []string{`"p":1`, `"m":{"x":[1, 2]}`, `"top_k":5`, `"y":2},"x":1}`, `"z":3}}`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got %s, want %s in it", got, want)
+		}
+	}
+}
+
+func TestCarriedThinkingIsRestored(t *testing.T) {
+	r := decode(t, withMessages(hello+`,{"role":"assistant","content":"x","reasoning_content":"shown","reasoning_details":[
+		{"type":"understudy.thinking","issuer":"anthropic-messages"},
+		{"type":"understudy.thinking","issuer":"anthropic-messages","text":"signed","signature":"c2ln"},
+		{"type":"understudy.thinking","issuer":"anthropic-messages","data":"c2Vh"}]},
+		{"role":"assistant","content":"y","reasoning":"plain","reasoning_details":[{"type":"reasoning.text","text":"plain"}]}`))
+	p := r.Messages[1].Parts
+	if len(p) != 3 || p[0].Text != "signed" || p[0].Thinking.Signature != "c2ln" || p[0].Thinking.Issuer != "anthropic-messages" || p[1].Thinking.Sealed != "c2Vh" {
+		t.Errorf("got %+v, want the signed block, the sealed one and the text", p)
+	}
+	p = r.Messages[2].Parts
+	if len(p) != 2 || p[0].Text != "plain" || p[0].Thinking.Issuer != "" || len(r.Messages[2].Extra[self]) != 1 {
+		t.Errorf("got %+v, want unsigned thinking and the others' details kept", r.Messages[2])
+	}
+}
+
+func TestToolChoices(t *testing.T) {
+	const tools = `"tools":[{"type":"function","function":{"name":"f"}},{"type":"custom","custom":{"name":"g"}}]`
+	for _, tc := range []struct {
+		choice string
+		want   llm.ToolChoice
+		sent   string
+	}{
+		{`"none"`, llm.ToolChoice{Mode: llm.ChoiceNone}, `"none"`},
+		{`"auto"`, llm.ToolChoice{Mode: llm.ChoiceAuto}, `"auto"`},
+		{`"required"`, llm.ToolChoice{Mode: llm.ChoiceRequired}, `"required"`},
+		{`"any"`, llm.ToolChoice{Mode: llm.ChoiceRequired}, `"required"`},
+		{`{"type":"function","function":{"name":"f"}}`, llm.ToolChoice{Mode: llm.ChoiceNamed, Names: []string{"f"}}, `{"type":"function","function":{"name":"f"}}`},
+		{`{"type":"custom","custom":{"name":"g"}}`, llm.ToolChoice{Mode: llm.ChoiceNamed, Names: []string{"g"}}, `{"type":"custom","custom":{"name":"g"}}`},
+		{`{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"f"}}]}}`,
+			llm.ToolChoice{Mode: llm.ChoiceRequired, Names: []string{"f"}},
+			`{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"f"}}]}}`},
+	} {
+		r := decode(t, withMessages(hello, tools, `"tool_choice":`+tc.choice))
+		if r.ToolChoice.Mode != tc.want.Mode || !slices.Equal(r.ToolChoice.Names, tc.want.Names) {
+			t.Errorf("%s: got %+v want %+v", tc.choice, r.ToolChoice, tc.want)
+		}
+		if body, _ := encode(t, r, llm.ModelFacts{}); !strings.Contains(body, `"tool_choice":`+tc.sent) {
+			t.Errorf("%s: got %s want %s", tc.choice, body, tc.sent)
+		}
+	}
+	r := decode(t, withMessages(hello, `"tool_choice":"none"`))
+	if body, _ := encode(t, r, llm.ModelFacts{}); strings.Contains(body, "tool_choice") {
+		t.Errorf("without tools: got %s, want no choice", body)
+	}
+}
+
+func TestT035OrphansAreRefused(t *testing.T) {
+	call := func(id string) llm.Part {
+		return llm.Part{Kind: llm.PartToolCall, Call: &llm.ToolCall{ID: id, Name: "f"}}
+	}
+	result := func(id string) llm.Part {
+		return llm.Part{Kind: llm.PartToolResult, Result: &llm.ToolResult{CallID: id}}
+	}
+	user := llm.Message{Role: llm.RoleUser, Parts: []llm.Part{llm.Text("hi")}}
+	for name, list := range map[string][]llm.Message{
+		"call without result":   {user, {Role: llm.RoleAssistant, Parts: []llm.Part{call("lost")}}, user},
+		"one of two":            {user, {Role: llm.RoleAssistant, Parts: []llm.Part{call("a"), call("lost")}}, {Role: llm.RoleTool, Parts: []llm.Part{result("a")}}, user},
+		"result without call":   {user, {Role: llm.RoleTool, Parts: []llm.Part{result("lost")}}},
+		"result after the turn": {user, {Role: llm.RoleAssistant, Parts: []llm.Part{call("lost")}}, user, {Role: llm.RoleTool, Parts: []llm.Part{result("lost")}}},
+		"result twice":          {user, {Role: llm.RoleAssistant, Parts: []llm.Part{call("lost")}}, {Role: llm.RoleTool, Parts: []llm.Part{result("lost"), result("lost")}}},
+	} {
+		_, err := providerSide{}.EncodeRequest(&llm.Request{Messages: list}, dialect.Target{Model: "m"})
+		var e *llm.Error
+		if !errors.As(err, &e) || e.Code != llm.CodeInvalidRequest || !strings.Contains(e.Message, "'lost'") {
+			t.Errorf("%s: got %v, want a refusal that names the id", name, err)
+		}
+	}
+}
+
+func TestT043LongIDsAreDerived(t *testing.T) {
+	long, other := strings.Repeat("x", 41), strings.Repeat("x", 42)
+	r := &llm.Request{Messages: []llm.Message{
+		{Role: llm.RoleAssistant, Parts: []llm.Part{
+			{Kind: llm.PartToolCall, Call: &llm.ToolCall{ID: long, Name: "f", Args: " "}},
+			{Kind: llm.PartToolCall, Call: &llm.ToolCall{ID: other, Name: "f"}},
+			{Kind: llm.PartToolCall, Call: &llm.ToolCall{ID: "short", Name: "f"}},
+		}},
+		{Role: llm.RoleTool, Parts: []llm.Part{
+			{Kind: llm.PartToolResult, Result: &llm.ToolResult{CallID: long}},
+			{Kind: llm.PartToolResult, Result: &llm.ToolResult{CallID: other}},
+			{Kind: llm.PartToolResult, Result: &llm.ToolResult{CallID: "short"}},
+		}},
+	}}
+	body, enc := encode(t, r, llm.ModelFacts{})
+	again := decode(t, body)
+	ids := map[string]bool{}
+	for i, p := range again.Messages[0].Parts {
+		if got := again.Messages[1].Parts[i].Result.CallID; got != p.Call.ID || len(got) > maxIDLength {
+			t.Errorf("call %d: got result for %q want %q, at most %d long", i, got, p.Call.ID, maxIDLength)
+		}
+		ids[p.Call.ID] = true
+		if p.Call.Args != "{}" {
+			t.Errorf("call %d: got arguments %q want {}", i, p.Call.Args)
+		}
+	}
+	if len(ids) != 3 || !ids["short"] {
+		t.Errorf("got ids %v, want three, the short one unchanged", ids)
+	}
+	if got := lossNames(enc.Losses); !strings.Contains(got, "tool_call_id=repaired(harmless)") {
+		t.Errorf("got losses %s", got)
+	}
+}
+
+func TestA35ToolNames(t *testing.T) {
+	long := strings.Repeat("n", 70)
+	names := []string{"a.b", "a_b", "a/b", long, long + "x", "ünï", "plain"}
+	r := &llm.Request{Messages: []llm.Message{{Role: llm.RoleUser, Parts: []llm.Part{llm.Text("hi")}}}}
+	for _, n := range names {
+		r.Tools = append(r.Tools, llm.Tool{Name: n})
+	}
+	r.ToolChoice = llm.ToolChoice{Mode: llm.ChoiceNamed, Names: []string{"a.b"}}
+	body, enc := encode(t, r, llm.ModelFacts{})
+	got := decode(t, body)
+	seen := map[string]bool{}
+	for i, tool := range got.Tools {
+		back := tool.Name
+		if name, ok := enc.ToolNames[tool.Name]; ok {
+			back = name
+		}
+		if back != names[i] || !isLegalName(tool.Name) || seen[tool.Name] {
+			t.Errorf("%s: got %q sent, back to %q; want a legal name of its own", names[i], tool.Name, back)
+		}
+		seen[tool.Name] = true
+	}
+	if enc.ToolNames[got.ToolChoice.Names[0]] != "a.b" {
+		t.Errorf("got choice %v, want the changed name", got.ToolChoice)
+	}
+	if !seen["a_b"] || !seen["plain"] || len(enc.ToolNames) != 5 {
+		t.Errorf("got %v, want legal names unchanged and 5 mapped", enc.ToolNames)
+	}
+}
+
+func TestReasoning(t *testing.T) {
+	for _, tc := range []struct {
+		r      llm.Reasoning
+		facts  llm.ThinkingControl
+		want   string
+		losses string
+	}{
+		{llm.Reasoning{Effort: "high"}, "", `"reasoning_effort":"high"`, ""},
+		{llm.Reasoning{Effort: "high"}, llm.ThinkingNone, "", "reasoning_effort=dropped(tuning)"},
+		{llm.Reasoning{Mode: llm.ReasoningOff}, "", `"reasoning_effort":"none"`, ""},
+		{llm.Reasoning{Mode: llm.ReasoningOff}, llm.ThinkingNone, "", ""},
+		{llm.Reasoning{Mode: llm.ReasoningBudget, Budget: 1024}, "", `"reasoning_effort":"low"`, ""},
+		{llm.Reasoning{Mode: llm.ReasoningBudget, Budget: 4096}, "", `"reasoning_effort":"medium"`, ""},
+		{llm.Reasoning{Mode: llm.ReasoningBudget, Budget: 16384}, "", `"reasoning_effort":"high"`, ""},
+		{llm.Reasoning{Mode: llm.ReasoningAdaptive}, "", "", ""},
+		{llm.Reasoning{Mode: llm.ReasoningAdaptive, Effort: "low"}, "", `"reasoning_effort":"low"`, ""},
+	} {
+		r := decode(t, withMessages(hello))
+		r.Reasoning = &tc.r
+		body, enc := encode(t, r, llm.ModelFacts{Thinking: tc.facts})
+		if tc.want == "" && strings.Contains(body, "reasoning_effort") || !strings.Contains(body, tc.want) {
+			t.Errorf("%+v: got %s want %s", tc.r, body, tc.want)
+		}
+		if got := lossNames(enc.Losses); got != tc.losses {
+			t.Errorf("%+v: got losses %q want %q", tc.r, got, tc.losses)
+		}
+	}
+}
+
+func TestFactsWithoutSampling(t *testing.T) {
+	r := decode(t, withMessages(hello, `"temperature":0.5,"top_p":0.5,"presence_penalty":1,"logprobs":true`))
+	body, enc := encode(t, r, llm.ModelFacts{NoSampling: true})
+	if strings.Contains(body, "temperature") || strings.Contains(body, "top_p") || strings.Contains(body, "penalty") || strings.Contains(body, "logprobs") {
+		t.Errorf("got %s, want no sampling", body)
+	}
+	if got, want := lossNames(enc.Losses), "temperature=dropped(tuning), top_p=dropped(tuning), presence_penalty=dropped(tuning), logprobs=dropped(tuning)"; got != want {
+		t.Errorf("got losses %s want %s", got, want)
+	}
+	r = decode(t, withMessages(hello, `"temperature":1`))
+	if body, enc = encode(t, r, llm.ModelFacts{NoSampling: true}); strings.Contains(body, "temperature") || len(enc.Losses) > 0 {
+		t.Errorf("temperature 1: got %s, %v, want it left out without a loss", body, enc.Losses)
+	}
+}
+
+func TestMoreStopsThanAllowed(t *testing.T) {
+	r := decode(t, withMessages(hello))
+	r.Stop = []string{"a", "b", "c", "d", "e"}
+	body, enc := encode(t, r, llm.ModelFacts{})
+	if !strings.Contains(body, `"stop":["a","b","c","d"]`) || lossNames(enc.Losses) != "stop=refused(contract)" {
+		t.Errorf("got %s, %v, want four and a contract loss", body, enc.Losses)
+	}
+}
+
+func TestT109StrictSchemas(t *testing.T) {
+	for _, tc := range []struct {
+		schema string
+		strict bool
+	}{
+		{`{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}`, true},
+		{`{"type":"object","properties":{},"additionalProperties":false}`, true},
+		{`{"type":"object","properties":{"a":{"type":"string"}},"required":["a"]}`, false},
+		{`{"type":"object","properties":{"a":{"type":"string"}},"additionalProperties":false}`, false},
+		{`{"type":"object","properties":{"a":{"type":["object","null"],"properties":{"b":{}}}},"required":["a"],"additionalProperties":false}`, false},
+		{`{"type":"object","properties":{"a":{"$ref":"#/$defs/x"}},"required":["a"],"additionalProperties":false,"$defs":{"x":{"type":"object"}}}`, false},
+		{`{"type":"object","properties":{"a":{"allOf":[]}},"required":["a"],"additionalProperties":false}`, false},
+		{`{"type":"object","properties":{"a":{"type":"array","items":{"type":"object"}}},"required":["a"],"additionalProperties":false}`, false},
+		{`{"anyOf":[{"type":"string"}]}`, false},
+		{`{"type":"object","properties":{"default":{"type":"string"}},"required":["default"],"additionalProperties":false}`, true},
+	} {
+		r := decode(t, withMessages(hello))
+		yes := true
+		r.Format = &llm.Format{Kind: llm.FormatSchema, Schema: []byte(tc.schema), Strict: &yes}
+		body, enc := encode(t, r, llm.ModelFacts{})
+		want := `"json_schema":{"name":"response","schema":` + tc.schema + `,"strict":`
+		if !strings.Contains(body, want) || strings.Contains(body, `"strict":true`) != tc.strict {
+			t.Errorf("%s: got %s, want strict %v and the schema's bytes as they are", tc.schema, body, tc.strict)
+		}
+		if lost := lossNames(enc.Losses) == "json_schema=approximated(tuning)"; lost == tc.strict {
+			t.Errorf("%s: got losses %v", tc.schema, enc.Losses)
+		}
+	}
+}
+
+func TestT112SchemasKeepTheirBytes(t *testing.T) {
+	const schema = `{"zeta": {"b": 1, "a": 2.0},  "type":"object", "properties": {"q": {"$ref":"#/$defs/x"}}, "$defs":{"x":{"const":1e2}}}`
+	r := decode(t, withMessages(hello, `"tools":[{"type":"function","function":{"name":"f","parameters":`+schema+`}}]`))
+	if body, enc := encode(t, r, llm.ModelFacts{}); !strings.Contains(body, `"parameters":`+schema) || len(enc.Losses) > 0 {
+		t.Errorf("got %s, %v, want the schema unchanged", body, enc.Losses)
+	}
+	r = decode(t, withMessages(hello, `"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}},{"type":"function","function":{"name":"g"}}]`))
+	body, enc := encode(t, r, llm.ModelFacts{})
+	if strings.Count(body, `"parameters":{"type":"object","properties":{}}`) != 2 || lossNames(enc.Losses) != "tool_schema=repaired(harmless)" {
+		t.Errorf("got %s, %v, want an empty list of properties", body, enc.Losses)
+	}
+}
+
+func TestT037NothingLeftIsNoMessage(t *testing.T) {
+	r := decode(t, withMessages(hello))
+	r.Messages = append(r.Messages, llm.Message{Role: llm.RoleAssistant, Parts: []llm.Part{{Kind: llm.PartThinking, Text: "hm", Thinking: &llm.Thinking{}}}}, r.Messages[0])
+	if body, _ := encode(t, r, llm.ModelFacts{}); strings.Contains(body, "assistant") || strings.Contains(body, "hm") {
+		t.Errorf("got %s, want no message of the assistant's", body)
+	}
+}
+
+func TestT116ImagesFollowAllResults(t *testing.T) {
+	image := llm.Part{Kind: llm.PartImage, Media: &llm.Media{URL: "https://a.example/x"}}
+	r := &llm.Request{Messages: []llm.Message{
+		{Role: llm.RoleAssistant, Parts: []llm.Part{
+			{Kind: llm.PartToolCall, Call: &llm.ToolCall{ID: "a", Name: "f"}}, {Kind: llm.PartToolCall, Call: &llm.ToolCall{ID: "b", Name: "f"}},
+		}},
+		{Role: llm.RoleTool, Parts: []llm.Part{{Kind: llm.PartToolResult, Result: &llm.ToolResult{CallID: "a", Parts: []llm.Part{image}, Error: true}}}},
+		{Role: llm.RoleTool, Parts: []llm.Part{{Kind: llm.PartToolResult, Result: &llm.ToolResult{CallID: "b", Parts: []llm.Part{llm.Text("ok"), image}}}}},
+	}}
+	body, _ := encode(t, r, llm.ModelFacts{})
+	got := decode(t, body)
+	if len(got.Messages) != 3 || got.Messages[2].Role != llm.RoleUser || len(got.Messages[2].Parts) != 4 {
+		t.Fatalf("got %s, want both results, then one user message with both images", body)
+	}
+	if text := got.Messages[1].Parts[0].Result.Parts[0].Text; !strings.HasPrefix(text, errorPrefix) {
+		t.Errorf("got %q, want it marked as an error", text)
+	}
+}
+
+func TestEncodeRefusesWhatCannotBeSaid(t *testing.T) {
+	for name, p := range map[string]llm.Part{
+		"file id":      {Kind: llm.PartImage, Media: &llm.Media{FileID: "f"}},
+		"document url": {Kind: llm.PartDocument, Media: &llm.Media{URL: "https://a.example"}},
+		"document id":  {Kind: llm.PartDocument, Media: &llm.Media{FileID: "f"}},
+		"audio":        {Kind: llm.PartAudio, Media: &llm.Media{Type: "audio/ogg", Data: "AAAA"}},
+		"opaque":       {Kind: llm.PartOpaque, Opaque: &llm.Opaque{Dialect: "other"}},
+	} {
+		r := &llm.Request{Messages: []llm.Message{{Role: llm.RoleUser, Parts: []llm.Part{p}}}}
+		_, err := providerSide{}.EncodeRequest(r, dialect.Target{Model: "m"})
+		var e *llm.Error
+		if !errors.As(err, &e) || e.Code != llm.CodeUnsupported {
+			t.Errorf("%s: got %v want %s", name, err, llm.CodeUnsupported)
+		}
+	}
+}
