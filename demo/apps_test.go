@@ -50,6 +50,7 @@ func TestAppsAreContentWithAHealthyVendor(t *testing.T) {
 // TestAppsNoticeFaults breaks the vendors with nothing between them and the applications. Whatever is no whole answer
 // must be noticed; otherwise the demo could not tell a gateway that hides faults from one that hands them on.
 func TestAppsNoticeFaults(t *testing.T) {
+	t.Parallel()
 	apps, _ := direct(t)
 	for _, info := range fakeprovider.Faults() {
 		if info.Want == fakeprovider.Serve || info.Slow || info.ServerWide {

@@ -8,6 +8,7 @@ type fault struct {
 	title string // in words, at most titleWidth characters
 	// unary and stream say which answers it strikes.
 	unary, stream bool
+	slow          bool // noticed only by waiting
 }
 
 // titleWidth keeps the table of the results within 80 columns.
@@ -42,7 +43,7 @@ func script() []fault {
 		if !ok {
 			panic("BUG: no fault of kind " + faults[i].kind)
 		}
-		faults[i].unary, faults[i].stream = info.Unary, info.Stream
+		faults[i].unary, faults[i].stream, faults[i].slow = info.Unary, info.Stream, info.Slow
 	}
 	return faults
 }

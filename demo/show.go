@@ -12,12 +12,14 @@ import (
 const (
 	// workers is how many users each application has: requests it makes at once.
 	workers = 2
-	// pause is what a user does between two requests.
-	pause = 80 * time.Millisecond
-	// A fault lasts this many times as long as the healthy moment after it.
-	faultShare = 3
+	// A user pauses between two requests, longer the longer the show is.
+	maxPause   = 40 * time.Millisecond
+	pauseShare = 500 // of the show's length
+	// A fault lasts faultShare times as long as the healthy moment after it, and one that costs time
+	// slowShare times.
+	faultShare, slowShare = 3, 6
 	// leastPhase is the least time a phase takes, however short the show.
-	leastPhase = 30 * time.Millisecond
+	leastPhase = 20 * time.Millisecond
 )
 
 // phase is a stretch of the show in which one vendor is broken in one way, or none is.
@@ -98,7 +100,10 @@ func (s *show) run(ctx context.Context) error {
 // and before the first.
 func (s *show) play(ctx context.Context) error {
 	end := time.Now().Add(s.length)
-	shares := len(s.faults)*len(s.vendors)*(faultShare+1) + 1
+	shares := 1
+	for i := range s.faults {
+		shares += len(s.vendors) * (s.faults[i].share() + 1)
+	}
 	hold := func(p *phase, share int) error {
 		d := max(time.Until(end)*time.Duration(share)/time.Duration(shares), leastPhase)
 		shares -= share
@@ -115,7 +120,7 @@ func (s *show) play(ctx context.Context) error {
 			if err := s.turn(p, func() error { return v.breakWith(f.kind) }); err != nil {
 				return err
 			}
-			if err := hold(p, faultShare); err != nil {
+			if err := hold(p, f.share()); err != nil {
 				return err
 			}
 			p = newPhase(nil, nil, s.apps)
@@ -129,6 +134,13 @@ func (s *show) play(ctx context.Context) error {
 		s.view.end(f)
 	}
 	return nil
+}
+
+func (f *fault) share() int {
+	if f.slow {
+		return slowShare
+	}
+	return faultShare
 }
 
 // turn waits for the running requests, changes the vendor and lets requests of the new phase begin.
@@ -171,7 +183,7 @@ func (s *show) use(ctx context.Context, a *clientApp) {
 		case <-timer.C:
 		}
 		s.request(ctx, a)
-		timer.Reset(pause)
+		timer.Reset(min(maxPause, s.length/pauseShare))
 	}
 }
 

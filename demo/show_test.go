@@ -14,6 +14,7 @@ import (
 // TestShowCountsFailures plays a script to applications that have no gateway: each fault must reach them, in its own
 // row of the table.
 func TestShowCountsFailures(t *testing.T) {
+	t.Parallel()
 	apps, vendors := direct(t)
 	faults := slices.DeleteFunc(script(), func(f fault) bool {
 		return !slices.Contains([]string{"reset", "auth-401", "invalid-json", "eof-start"}, f.kind)
@@ -37,6 +38,7 @@ func TestShowCountsFailures(t *testing.T) {
 }
 
 func TestShowStopsWithItsContext(t *testing.T) {
+	t.Parallel()
 	apps, vendors := direct(t)
 	faults := script()
 	s := &show{vendors: vendors, apps: apps, faults: faults, length: time.Hour, tally: newTally(apps, faults), view: noView{}}
@@ -99,13 +101,13 @@ func TestTable(t *testing.T) {
 	var out bytes.Buffer
 	r.printTable(&out, palette{})
 	want := `
-                                        served   served by    client  added ms
+                                                 served by    client     added ms
 fault of the lead              requests   lead  understudy  failures median   p99
 hangs, no headers                    10      0           9         1    402   420
 (no fault in the way)                20     20           0         0      0     0
 all                                  30     20           9         1
 
-10 of 30 requests met a broken lead in one of 1 ways; 1 clients saw a failure, the first of them:
+10 of 30 requests met a broken lead in one of 1 ways; failures seen by clients: 1, the first of them:
   OpenAI Chat: broke
 `
 	if got := out.String(); got != want {

@@ -29,43 +29,60 @@ var configTemplate string
 type stage struct {
 	openAI, anthropic *vendor
 	folder            string
+	urls              [2]string // of the vendors
+	standby           bool
+	limit             time.Duration // of the gateway's patience with a vendor
 	configText        []byte
 }
 
 func (s *stage) vendors() []*vendor { return []*vendor{s.openAI, s.anthropic} }
 
-// openStage starts the vendors and writes the config: each model has the other vendor as its
-// understudy if standby is true, else none. Close what it returns.
-func openStage(firstToken time.Duration, standby bool) (*stage, error) {
-	s := &stage{}
+// openStage starts the vendors and makes the folder for the config. Each model has the other vendor
+// as its understudy if standby is true, else none. Close what it returns.
+func openStage(standby bool) (*stage, error) {
+	s := &stage{standby: standby}
 	s.openAI, s.anthropic = newVendors()
-	if err := s.open(firstToken, standby); err != nil {
+	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
 }
 
-func (s *stage) open(firstToken time.Duration, standby bool) error {
-	var urls [2]string
+// keyFile is beside the config.
+const keyFile = "vendor.key"
+
+func (s *stage) open() error {
+	var err error
 	for i, v := range s.vendors() {
-		url, err := v.server.Start()
-		if err != nil {
+		if s.urls[i], err = v.server.Start(); err != nil {
 			return fmt.Errorf("start vendor %s: %w", v.name, err)
 		}
-		urls[i] = url
 	}
-	var err error
 	if s.folder, err = os.MkdirTemp("", "understudy-demo-"); err != nil {
 		return fmt.Errorf("make folder for the config: %w", err)
-	}
-	const keyFile = "vendor.key"
-	if s.configText, err = configText(urls, keyFile, firstToken, standby); err != nil {
-		return err
 	}
 	if err := os.WriteFile(filepath.Join(s.folder, keyFile), []byte(vendorKey), 0o600); err != nil {
 		return fmt.Errorf("write key: %w", err)
 	}
-	if err := os.WriteFile(s.configPath(), s.configText, 0o600); err != nil {
+	return nil
+}
+
+// writeConfig writes the config of a gateway that waits so long for a silent vendor.
+func (s *stage) writeConfig(limit time.Duration) error {
+	s.limit = limit
+	t, err := template.New("config").Parse(configTemplate)
+	if err != nil {
+		return fmt.Errorf("read config template: %w", err)
+	}
+	var b bytes.Buffer
+	err = t.Execute(&b, map[string]any{
+		"OpenAI": s.urls[0], "Anthropic": s.urls[1], "KeyFile": keyFile, "Limit": limit, "Standby": s.standby,
+	})
+	if err == nil {
+		s.configText = b.Bytes()
+		err = os.WriteFile(s.configPath(), s.configText, 0o600)
+	}
+	if err != nil {
 		return fmt.Errorf("write config: %w", err)
 	}
 	return nil
@@ -85,20 +102,4 @@ func (s *stage) close() error {
 		return fmt.Errorf("remove folder of the config: %w", err)
 	}
 	return nil
-}
-
-// configText is the config for vendors at urls, in the order of stage.vendors.
-func configText(urls [2]string, keyFile string, firstToken time.Duration, standby bool) ([]byte, error) {
-	t, err := template.New("config").Parse(configTemplate)
-	if err != nil {
-		return nil, fmt.Errorf("read config template: %w", err)
-	}
-	var b bytes.Buffer
-	err = t.Execute(&b, map[string]any{
-		"OpenAI": urls[0], "Anthropic": urls[1], "KeyFile": keyFile, "Patience": firstToken.String(), "Standby": standby,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("write config: %w", err)
-	}
-	return b.Bytes(), nil
 }

@@ -34,7 +34,7 @@ type Row struct {
 
 // printTable writes the result as a table by fault, and what it shows in words.
 func (r *Result) printTable(w io.Writer, p palette) {
-	fmt.Fprintf(w, "\n%-*s %8s %6s %11s %9s  %s\n", titleWidth, "", "", "served", "served by", "client", "added ms")
+	fmt.Fprintf(w, "\n%-*s %8s %18s %9s %12s\n", titleWidth, "", "", "served by", "client", "added ms")
 	fmt.Fprintf(w, "%-*s %8s %6s %11s %9s %6s %5s\n", titleWidth, "fault of the lead", "requests", "lead", "understudy", "failures", "median", "p99")
 	for _, row := range r.Faults {
 		row.write(w, p)
@@ -64,5 +64,5 @@ func (r *Result) verdict() string {
 	if r.Failures == 0 {
 		return met + "; every client got a whole and correct answer, and none saw a failure."
 	}
-	return met + "; " + strconv.Itoa(r.Failures) + " clients saw a failure, the first of them:"
+	return met + "; failures seen by clients: " + strconv.Itoa(r.Failures) + ", the first of them:"
 }

@@ -133,7 +133,7 @@ func (t *tally) result(faults []fault) Result {
 	for a, waits := range t.calm.waits {
 		usual[a] = quantile(waits, 0.5)
 	}
-	r := Result{Seconds: time.Since(t.start).Seconds(), Problems: slices.Clone(t.problems)}
+	r := Result{Seconds: time.Since(t.start).Seconds(), Problems: append([]string{}, t.problems...)}
 	r.NoFault = t.calm.row("", "(no fault in the way)", usual)
 	r.Requests, r.Failures = r.NoFault.Requests, r.NoFault.Failures
 	for _, f := range faults {

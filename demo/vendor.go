@@ -11,7 +11,7 @@ const (
 	vendorKey     = "key-of-the-simulated-vendors"
 	largeModel    = "large"
 	thinkingTime  = 10 * time.Millisecond // of a healthy vendor, before it answers
-	wordTime      = 3 * time.Millisecond  // and before each word it streams
+	wordTime      = 2 * time.Millisecond  // and before each word it streams
 	sampleLineEnd = "The show goes on, line by line, whoever speaks it."
 )
 
