@@ -92,10 +92,10 @@ func probe(ctx context.Context, t *transport.Transport, p config.Provider, env f
 }
 
 func judgeProbe(status int) (verdict Verdict, detail string) {
-	switch {
-	case status == http.StatusOK:
+	switch status {
+	case http.StatusOK:
 		return VerdictOK, ""
-	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+	case http.StatusUnauthorized, http.StatusForbidden:
 		return VerdictRefused, "the key is not accepted (HTTP " + strconv.Itoa(status) + ")"
 	default:
 		return VerdictFailed, fmt.Sprintf("HTTP %d %s", status, http.StatusText(status))

@@ -22,6 +22,7 @@ const (
 // server is an HTTP server and the goroutine that runs it.
 type server struct {
 	http     http.Server
+	log      *slog.Logger
 	open     atomic.Int64 // connections
 	most     int64        // connections at a time
 	listener net.Listener
@@ -29,7 +30,7 @@ type server struct {
 }
 
 func newServer(h http.Handler, log *slog.Logger) *server {
-	s := &server{most: maxConnections(), done: make(chan struct{})}
+	s := &server{log: log, most: maxConnections(), done: make(chan struct{})}
 	s.http = http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -54,7 +55,9 @@ func (s *server) start(address string) error {
 	s.listener = l
 	go func() {
 		defer close(s.done)
-		_ = s.http.Serve(limited{l, s}) // it ends when it is told to
+		if err := s.http.Serve(limited{l, s}); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("no more connections are accepted", "listen", address, "error", err.Error())
+		}
 	}()
 	return nil
 }

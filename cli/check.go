@@ -57,9 +57,10 @@ func (s *session) show(c *config.Config) error {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "listen\thttp://%s\n", c.Listen)
 	fmt.Fprintf(w, "admin\thttp://%s\n", c.Admin)
-	fmt.Fprintf(w, "drain\t%s\n", c.Drain)
+	d := config.FormatDuration
+	fmt.Fprintf(w, "drain\t%s\n", d(c.Drain))
 	l := c.Limits
-	fmt.Fprintf(w, "limits\tbody %s, body_timeout %s, heartbeat %s, write_timeout %s\n", l.Body, l.BodyTimeout, l.Heartbeat, l.WriteTimeout)
+	fmt.Fprintf(w, "limits\tbody %s, body_timeout %s, heartbeat %s, write_timeout %s\n", l.Body, d(l.BodyTimeout), d(l.Heartbeat), d(l.WriteTimeout))
 	for _, p := range c.Providers {
 		fmt.Fprintf(w, "provider %s\t%s, key %s\n", p.Name, p.Facts.BaseURL, p.Key)
 	}
@@ -67,7 +68,7 @@ func (s *session) show(c *config.Config) error {
 		fmt.Fprintf(w, "model %s\t%s\n", m.Name, strings.Join(append([]string{m.Lead}, m.Understudies...), ", then "))
 		t := m.Timeouts
 		fmt.Fprintf(w, "\tconnect %s, first_token %s, answer %s, stall %s, total %s; loss %s\n",
-			t.Connect, t.FirstToken, orShare(t.Answer), t.Stall, t.Total, m.Loss)
+			d(t.Connect), d(t.FirstToken), orShare(t.Answer), d(t.Stall), d(t.Total), m.Loss)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("write the config: %w", err)
@@ -82,7 +83,7 @@ func orShare(answer time.Duration) string {
 	if answer == 0 {
 		return "a share of total"
 	}
-	return answer.String()
+	return config.FormatDuration(answer)
 }
 
 // showProbes prints what came of asking the providers.

@@ -37,6 +37,7 @@ type commands struct {
 	Check     checkCommand     `cmd:"" help:"Check the config, and with --live every key."`
 	Models    modelsCommand    `cmd:"" help:"List the models that can be asked for."`
 	Translate translateCommand `cmd:"" help:"Translate a request, answer or stream from one API to another, offline."`
+	Demo      demoCommand      `cmd:"" help:"See two simulated vendors fail, and no application notice."`
 	Version   versionCommand   `cmd:"" help:"Say what this is."`
 }
 

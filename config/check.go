@@ -197,19 +197,8 @@ func (k *checker) limits() {
 
 func (k *checker) between(path string, got, least, most time.Duration) {
 	if got < least || got > most {
-		k.bad(path, "", "%s: got %s, want %s to %s", path, brief(got), brief(least), brief(most))
+		k.bad(path, "", "%s: got %s, want %s to %s", path, FormatDuration(got), FormatDuration(least), FormatDuration(most))
 	}
-}
-
-// brief writes a duration as people do: 10m, not 10m0s.
-func brief(d time.Duration) string {
-	s := d.String()
-	for _, zero := range []string{"m0s", "h0m"} {
-		if strings.HasSuffix(s, zero) {
-			s = s[:len(s)-2]
-		}
-	}
-	return s
 }
 
 // isLoopback reports whether a listener on host is reached from this machine only.
