@@ -16,7 +16,7 @@ const (
 )
 
 func (p palette) paint(style, text string) string {
-	if !p.on || style == "" {
+	if !p.on || style == "" || text == "" {
 		return text
 	}
 	return "\x1b[" + style + "m" + text + "\x1b[0m"
