@@ -1,0 +1,154 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/understudy-ai/understudy/internal/fakeprovider"
+)
+
+// streams opens n streams of a model, waits until each has begun, and returns what
+// collects their bodies.
+func streams(t *testing.T, a *App, model string, n int) (wait func() []string) {
+	t.Helper()
+	client := newClient(t)
+	bodies := make([]string, n)
+	var begun, ended sync.WaitGroup
+	begun.Add(n)
+	for i := range n {
+		ended.Go(func() {
+			resp, err := client.Post("http://"+a.Addr()+"/v1/chat/completions", "application/json",
+				strings.NewReader(`{"model": "`+model+`", "stream": true, "messages": [{"role": "user", "content": "hi"}]}`))
+			if err != nil {
+				t.Errorf("got %v, want a stream", err)
+				begun.Done()
+				return
+			}
+			defer resp.Body.Close()
+			first := make([]byte, 1)
+			_, _ = io.ReadFull(resp.Body, first)
+			begun.Done()
+			rest, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+			if err != nil {
+				t.Errorf("got a stream cut by %v, want it ended", err)
+			}
+			bodies[i] = string(first) + string(rest)
+		})
+	}
+	begun.Wait()
+	return func() []string { ended.Wait(); return bodies }
+}
+
+func stage(t *testing.T) *App {
+	t.Helper()
+	c := parse(t, "providers: {v: {use: openai, base_url: $V/v1, key: env:TEST_KEY}}\ndrain: 20s",
+		map[string]*fakeprovider.Server{"V": newVendor(t)})
+	a, err := New(Options{Config: c, Env: env})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// TestStopCutsNothing stops while streams run: every one comes to its own end, and
+// nobody new gets in.
+func TestStopCutsNothing(t *testing.T) {
+	a := stage(t)
+	wait := streams(t, a, "v/m+chunks-20+delay-30ms", 40)
+	address := a.Addr()
+	stopped := make(chan error, 1)
+	go func() { stopped <- a.Stop(context.Background()) }()
+	for until := time.Now().Add(5 * time.Second); ; {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			break // the listener is closed, and the streams still run
+		}
+		conn.Close()
+		if time.Now().After(until) {
+			t.Fatal("got a connection while stopping, want none")
+		}
+	}
+	select {
+	case err := <-stopped:
+		t.Fatalf("got stopped with %v while streams run, want it to wait", err)
+	default:
+	}
+	for i, body := range wait() {
+		if !strings.HasSuffix(body, "data: [DONE]\n\n") || strings.Contains(body, `"error"`) {
+			t.Errorf("stream %d: got %q, want it whole", i, body)
+		}
+	}
+	if err := <-stopped; err != nil {
+		t.Errorf("got %v, want it stopped", err)
+	}
+}
+
+// TestStopAtOnce ends what runs within five seconds, in error events.
+func TestStopAtOnce(t *testing.T) {
+	a := stage(t)
+	wait := streams(t, a, "v/m+chunks-1000+delay-30ms", 20)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	start := time.Now()
+	if err := a.Stop(ctx); err != nil {
+		t.Errorf("got %v, want it stopped", err)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("got it stopped after %v, want at most 5s", took)
+	}
+	for i, body := range wait() {
+		if !strings.Contains(body, `data: {"error":`) || strings.Contains(body, "[DONE]") {
+			t.Errorf("stream %d: got %q, want it ended in an error", i, body)
+		}
+	}
+}
+
+// TestSlowHeader closes the connection of a client that sends its header too slowly.
+func TestSlowHeader(t *testing.T) {
+	c := parse(t, "providers: {v: {use: openai, base_url: http://127.0.0.1:1, key: none}}", nil)
+	a, err := New(Options{Config: c, Env: env})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.clients.http.ReadHeaderTimeout = 100 * time.Millisecond
+	if err := a.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := a.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	conn, err := net.Dial("tcp", a.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, "GET /v1/models HTTP/1.1\r\nHos"); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err == nil {
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusRequestTimeout && resp.StatusCode != http.StatusBadRequest {
+			t.Errorf("got status %d, want the connection closed", resp.StatusCode)
+		}
+		return
+	}
+	if ne, ok := err.(net.Error); ok && ne.Timeout() {
+		t.Error("got a connection that stays open, want it closed")
+	}
+}
