@@ -204,6 +204,23 @@ func TestAnthropicSchema(t *testing.T) {
 	})
 }
 
+// Those of the other vendor lack what this one's have, and are dropped with a report.
+func TestAnthropicCitations(t *testing.T) {
+	eachAnthropic(t, func(t *testing.T, s stage, model string, ask func(anthropic.MessageNewParams) *anthropic.Message) {
+		s.replies(t, vendorOf(model), scenarios.Citations.Reply)
+		answer := ask(anthropicText(model, "Does it rain?"))
+		wantText(t, textOf(answer), "It rains.")
+		var urls []string
+		for _, block := range answer.Content {
+			for _, citation := range block.Citations {
+				urls = append(urls, citation.URL)
+			}
+		}
+		want := map[string]string{anthropicRoutes.Own: strings.Join(scenarios.Citations.URLs, " ")}
+		wantText(t, strings.Join(urls, " "), want[model])
+	})
+}
+
 // Thoughts of either vendor are shown, and may come back to either in the next turn.
 func TestAnthropicThinking(t *testing.T) {
 	for _, then := range anthropicRoutes.both() {

@@ -210,6 +210,25 @@ func TestOpenAISchema(t *testing.T) {
 	})
 }
 
+// The SDK's accumulator of streams drops citations, so only whole answers are looked at.
+func TestOpenAICitations(t *testing.T) {
+	for _, model := range openaiRoutes.both() {
+		t.Run(model, func(t *testing.T) {
+			s := set(t)
+			s.replies(t, vendorOf(model), scenarios.Citations.Reply)
+			answer, err := openaiCreate(t.Context(), openaiClient(s), openaiParams(model, "Does it rain?"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var urls []string
+			for _, note := range answer.Choices[0].Message.Annotations {
+				urls = append(urls, note.URLCitation.URL)
+			}
+			wantText(t, strings.Join(urls, " "), strings.Join(scenarios.Citations.URLs, " "))
+		})
+	}
+}
+
 // Thoughts of the other vendor are shown, and its turn may come back to either in the next one. The
 // SDK's own replay leaves the thoughts out.
 func TestOpenAIThinking(t *testing.T) {
@@ -240,6 +259,18 @@ func TestOpenAIThinking(t *testing.T) {
 			}
 			wantText(t, answer.Choices[0].Message.Content, scenarios.Thinking.Said)
 		})
+	}
+}
+
+func TestOpenAIEffort(t *testing.T) {
+	s := set(t)
+	p := openaiParams("openai/gpt-5", "Hello")
+	p.ReasoningEffort = shared.ReasoningEffortLow
+	if _, err := openaiCreate(t.Context(), openaiClient(s), p); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.journal(t, "openai")[0].Body["reasoning_effort"]; got != "low" {
+		t.Errorf("got reasoning effort %v at the vendor want low", got)
 	}
 }
 

@@ -35,6 +35,10 @@ var scenarios = mustDecode[struct {
 		Turns   []fakeprovider.Reply
 		Said    string
 	}
+	Citations struct {
+		Reply fakeprovider.Reply
+		URLs  []string
+	}
 	Thinking struct {
 		Thought, Said string
 		Tools         fakeprovider.Reply

@@ -19,7 +19,7 @@ TOOLS = [
     {"name": "now", "description": "Tells the time.", "input_schema": {"type": "object", "properties": {}}},
 ]
 CLASSES = {
-    400: anthropic.BadRequestError, 404: anthropic.NotFoundError, 409: anthropic.ConflictError,
+    400: anthropic.BadRequestError, 402: anthropic.PaymentRequiredError, 404: anthropic.NotFoundError, 409: anthropic.ConflictError,
     413: anthropic.APIStatusError, 422: anthropic.UnprocessableEntityError, 429: anthropic.RateLimitError,
     500: anthropic.InternalServerError, 502: anthropic.InternalServerError, 503: anthropic.InternalServerError,
     529: anthropic.InternalServerError,
@@ -158,6 +158,17 @@ def parsed(client, model, messages, **more):
 def test_schema(client, model, ask):
     city = ask(client, model, user("A city."), output_format=City).parsed_output
     assert isinstance(city, City) and city.people == 7 and city.rivers
+
+
+@pytest.mark.parametrize("ask", [create, streamed])
+@pytest.mark.parametrize("model", BOTH)
+def test_citations(stage, client, model, ask):
+    """Those of the other vendor lack what this one's have, and are dropped with a report."""
+    stage.replies(vendor_of(model), SCENARIOS["citations"]["reply"])
+    answer = ask(client, model, user("Does it rain?"))
+    assert text_of(answer) == "It rains."
+    assert [c.url for b in answer.content for c in b.citations or []] == (
+        SCENARIOS["citations"]["urls"] if model == ROUTES["own"] else [])
 
 
 @pytest.mark.parametrize("ask", [create, streamed])

@@ -160,6 +160,16 @@ def test_schema(client, model, ask):
 
 
 @pytest.mark.parametrize("ask", [create, streamed])
+@pytest.mark.parametrize("model", BOTH)
+def test_citations(stage, client, model, ask):
+    stage.replies(vendor_of(model), SCENARIOS["citations"]["reply"])
+    message = ask(client, model, user("Does it rain?")).choices[0].message
+    assert message.content == "It rains."
+    urls = [note["url_citation"]["url"] for note in message.model_dump()["annotations"]]
+    assert urls == SCENARIOS["citations"]["urls"]
+
+
+@pytest.mark.parametrize("ask", [create, streamed])
 @pytest.mark.parametrize("then", BOTH)
 def test_thinking(stage, client, ask, then):
     """Thoughts of the other vendor are shown, and may come back to either in the next turn."""
@@ -174,7 +184,7 @@ def test_thinking(stage, client, ask, then):
 
 
 def test_effort(stage, client):
-    create(client, ROUTES["own"], user("Hello"), reasoning_effort="low")
+    create(client, "openai/gpt-5", user("Hello"), reasoning_effort="low")
     assert stage.journal(LEAD)[-1]["body"]["reasoning_effort"] == "low"
 
 

@@ -22,7 +22,7 @@ const tools: Tool[] = [
   { name: "now", description: "Tells the time.", input_schema: { type: "object", properties: {} } },
 ];
 const classes: Record<number, new (...args: never[]) => Error> = {
-  400: Anthropic.BadRequestError, 404: Anthropic.NotFoundError, 409: Anthropic.ConflictError, 413: Anthropic.APIError,
+  400: Anthropic.BadRequestError, 402: Anthropic.PaymentRequiredError, 404: Anthropic.NotFoundError, 409: Anthropic.ConflictError, 413: Anthropic.APIError,
   422: Anthropic.UnprocessableEntityError, 429: Anthropic.RateLimitError, 500: Anthropic.InternalServerError,
   502: Anthropic.InternalServerError, 503: Anthropic.InternalServerError, 529: Anthropic.InternalServerError,
 };
@@ -136,6 +136,16 @@ for (const model of both) {
     }
   });
 }
+
+// Those of the other vendor lack what this one's have, and are dropped with a report.
+each("citations", async (model, ask) => {
+  await replies(vendorOf(model), scenarios.citations.reply);
+  const answer = await ask(params(model, "Does it rain?"));
+  assert.equal(textOf(answer), "It rains.");
+  const urls = answer.content.flatMap((block) => (block.type === "text" ? block.citations ?? [] : []))
+    .map((citation) => citation.type === "web_search_result_location" && citation.url);
+  assert.deepEqual(urls, model === routes.own ? scenarios.citations.urls : []);
+});
 
 for (const then of both) {
   // Thoughts of either vendor are shown, and may come back to either in the next turn.

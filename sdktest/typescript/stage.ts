@@ -17,6 +17,7 @@ export interface Scenarios {
   routes: Record<Vendor, Record<Side | "first", string>>;
   usage: { reply: Reply; openai: Record<string, number>; anthropic: Record<string, number> };
   tools: { results: Record<string, string>; turns: [Reply, Reply]; said: string };
+  citations: { reply: Reply; urls: string[] };
   thinking: { thought: string; tools: Reply; said: string };
   errors: { fault: string; openai: Record<Side, number>; anthropic: Record<Side, number> }[];
   failover: { unary: string[]; stream: string[] };

@@ -1,6 +1,7 @@
 // Program vendors sets the stage for an application that uses a vendor's SDK: it starts two
 // simulated vendors, OpenAI and Anthropic, and a gateway in front of them (the program that
-// $UNDERSTUDY names), prints one line of JSON with the addresses, and ends when its input does.
+// $UNDERSTUDY names), prints one line of JSON with the addresses, and ends when its input does. The
+// gateway's log is kept in the file that $GATEWAY_LOG names, if any.
 //
 // The models are openai-only and anthropic-only, openai-first and anthropic-first (the other vendor
 // is the understudy), and every provider/model.
@@ -84,10 +85,7 @@ func run() error {
 		return err
 	}
 	fmt.Println(string(line))
-	if err := wait(); ctx.Err() == nil {
-		return fmt.Errorf("gateway ended by itself: %w", err)
-	}
-	return nil
+	return wait()
 }
 
 // startGateway runs the gateway until ctx is done. wait returns when it has ended.
@@ -110,18 +108,28 @@ func startGateway(ctx context.Context, vendors map[string]string) (baseURL strin
 		return "", nil, err
 	}
 	cmd := exec.CommandContext(ctx, program, "serve", "--config", file)
-	cmd.Dir, cmd.Stderr, cmd.WaitDelay = dir, os.Stderr, 5*time.Second
+	var log bytes.Buffer // read only after the program has ended
+	cmd.Dir, cmd.Stderr, cmd.WaitDelay = dir, &log, 5*time.Second
 	cmd.Env = append(os.Environ(), "STAGE_OPENAI_KEY=vendor-secret-openai", "STAGE_ANTHROPIC_KEY=vendor-secret-anthropic")
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	if err := cmd.Start(); err != nil {
 		return "", nil, fmt.Errorf("start %s: %w", program, err)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	wait = func() error {
-		defer func() { _ = os.RemoveAll(dir) }()
-		return <-ended
-	}
+	go func() {
+		err := cmd.Wait()
+		switch file := os.Getenv("GATEWAY_LOG"); {
+		case ctx.Err() == nil:
+			err = fmt.Errorf("gateway ended by itself: %w\n%s", err, &log)
+		case file != "":
+			err = os.WriteFile(file, log.Bytes(), 0o600)
+		case errors.Is(err, context.Canceled):
+			err = nil
+		}
+		_ = os.RemoveAll(dir)
+		ended <- err
+	}()
+	wait = func() error { return <-ended }
 	return "http://" + listen, wait, ready(ctx, "http://"+listen+"/v1/models", ended)
 }
 
@@ -152,7 +160,7 @@ func ready(ctx context.Context, url string, ended chan error) error {
 		}
 		select {
 		case err := <-ended:
-			return fmt.Errorf("gateway did not start: %v", err)
+			return err
 		case <-ctx.Done():
 			return errors.New("gateway did not answer in time")
 		case <-time.After(20 * time.Millisecond):
