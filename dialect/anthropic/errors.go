@@ -107,13 +107,11 @@ func classify(status int, s saying) llm.Code {
 	switch s.kind {
 	case errInvalid:
 		switch {
-		case strings.HasPrefix(s.message, "Your credit balance is too low"):
-			return llm.CodeQuota
 		case strings.HasPrefix(s.message, tooLong),
 			strings.HasPrefix(s.message, "input length and `max_tokens` exceed context limit"):
 			return llm.CodeContextLength
-		case status == 409, status == 413:
-			return classifyStatus(status)
+		case status == 409, status == 413, status == 424, status == 425:
+			return llm.CodeOfStatus(status)
 		}
 		return llm.CodeInvalidRequest
 	case errAuth, errPermission:
@@ -133,36 +131,7 @@ func classify(status int, s saying) llm.Code {
 	case "conflict_error":
 		return llm.CodeConflict
 	}
-	return classifyStatus(status)
-}
-
-func classifyStatus(status int) llm.Code {
-	switch status {
-	case 401, 403:
-		return llm.CodeProviderAuth
-	case 402:
-		return llm.CodeQuota
-	case 404, 410:
-		return llm.CodeModelGone
-	case 405, 415, 501:
-		return llm.CodeNotImplemented
-	case 408, 504, 524:
-		return llm.CodeTimeout
-	case 409:
-		return llm.CodeConflict
-	case 413:
-		return llm.CodeTooLarge
-	case 429:
-		return llm.CodeRateLimit
-	case 499, 502, 520, 521, 522, 523, 525, 526:
-		return llm.CodeUnreachable
-	case 503, 529:
-		return llm.CodeOverloaded
-	}
-	if 400 <= status && status < 500 {
-		return llm.CodeInvalidRequest
-	}
-	return llm.CodeServerError
+	return llm.CodeOfStatus(status)
 }
 
 // isClientFault reports whether the vendor's message helps the client: it is about the client's own request.

@@ -18,7 +18,7 @@ func TestDecodeError(t *testing.T) {
 		want   llm.Code
 	}{
 		{"A23", 400, body(errInvalid, "messages.0: bad"), llm.CodeInvalidRequest},
-		{"A20", 400, body(errInvalid, "Your credit balance is too low to access the API."), llm.CodeQuota},
+		{"A20 only the facts tell", 400, body(errInvalid, "Your credit balance is too low to access the API."), llm.CodeInvalidRequest},
 		{"A22 the user's words repeated", 400, body(errInvalid, "bad text: Your credit balance is too low, prompt is too long"), llm.CodeInvalidRequest},
 		{"B5", 400, body(errInvalid, "prompt is too long: 210000 tokens > 200000 maximum"), llm.CodeContextLength},
 		{"B5 with max_tokens", 400, body(errInvalid, "input length and `max_tokens` exceed context limit: 1 + 2 > 2"), llm.CodeContextLength},

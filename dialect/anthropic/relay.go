@@ -31,6 +31,7 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 		}
 	}
 	p.StreamUsage = p.Stream
+	p.MaxTokens, _ = doc.Get("max_tokens").Int() // whether it is legal is the vendor's to say
 	return p, nil
 }
 
