@@ -130,7 +130,7 @@ func oddErrors(t *testing.T, d *dialect.Dialect) {
 			if e == nil {
 				t.Fatalf("DecodeError(%d, %.40q): got nil", status, body)
 			}
-			asError(t, e)
+			_ = asError(t, e)
 			if e.Status != status || e.Origin != llm.OriginProvider {
 				t.Errorf("DecodeError(%d, %.40q): got status %d, origin %q want the status and provider", status, body, e.Status, e.Origin)
 			}

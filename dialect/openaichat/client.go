@@ -49,14 +49,14 @@ func invalid(err error) *llm.Error {
 
 // requestDecoder reads one request, member by member.
 type requestDecoder struct {
-	req                 *llm.Request
-	maxTokens           *int64 // max_tokens, the old name
-	user                string // user, the old name of safety_identifier
-	userRaw             jsontext.Value
-	hasMessages         bool
-	functions           []llm.Tool // functions and function_call, the old names of tools and tool_choice
-	functionChoice      llm.ToolChoice
-	tools, streamOption bool
+	req            *llm.Request
+	maxTokens      *int64 // max_tokens, the old name
+	user           string // user, the old name of safety_identifier
+	userRaw        jsontext.Value
+	hasMessages    bool
+	functions      []llm.Tool // functions and function_call, the old names of tools and tool_choice
+	functionChoice llm.ToolChoice
+	tools          bool
 }
 
 func (d *requestDecoder) member(key string, v jsontext.Value) error {

@@ -53,13 +53,12 @@ func isFlatError(v jsontext.Value) bool {
 	if v.Get("choices") != nil {
 		return false
 	}
-	if kind := scalar(v.Get("object")); kind == "error" || scalar(v.Get("type")) == "error" {
+	kind := scalar(v.Get("type"))
+	if scalar(v.Get("object")) == "error" || kind == "error" || v.Get("errors").Kind() == jsontext.Array || !v.Get("detail").IsNull() {
 		return true
 	}
-	if v.Get("errors").Kind() == jsontext.Array || !v.Get("detail").IsNull() {
-		return true
-	}
-	return v.Get("message").Kind() == jsontext.String && (!v.Get("code").IsNull() || !v.Get("status").IsNull() || !v.Get("type").IsNull())
+	isNamed := strings.Contains(kind, "error") || !v.Get("code").IsNull() || !v.Get("status").IsNull()
+	return isNamed && v.Get("message").Kind() == jsontext.String
 }
 
 // fault is what a vendor said about an error, in any of the shapes it is said in.
@@ -236,6 +235,7 @@ func shownMessage(code llm.Code, message string) string {
 		if message = redact(cut(message, maxMessage)); message != "" && !looksLikeMarkup(message) {
 			return message
 		}
+	default:
 	}
 	return code.Info().Doc
 }

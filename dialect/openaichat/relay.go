@@ -150,6 +150,8 @@ type tap struct {
 	reader streamReader
 	events []llm.Event
 	usage  llm.Usage
+	// covered is the memory of a frame from which something was taken.
+	covered []byte
 	// finished is how many choices have finished.
 	finished int
 }
@@ -192,6 +194,11 @@ func (t *tap) cover(s *dialect.Signal, data []byte) {
 		return
 	}
 	v := trim(data)
+	if head, ok := bytes.CutSuffix(v, []byte(`,"usage":null}`)); ok { // where the vendor puts it, last in the object
+		t.covered = append(append(t.covered[:0], head...), '}')
+		s.Data = t.covered
+		return
+	}
 	usage := v.Get("usage")
 	switch {
 	case usage == nil:

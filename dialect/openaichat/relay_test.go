@@ -53,10 +53,14 @@ func TestA24StripRemovesOurThinking(t *testing.T) {
 	const theirs = `{"type":"reasoning.text","text":"b"}`
 	for _, tc := range []struct{ messages, want string }{
 		{`[ {"role":"user","content":"understudy.thinking"} ]`, ``},
-		{`[{"role":"assistant","content":"x", "reasoning_content":"a", "reasoning_details":[` + ours + `]} , {"role":"user","content":"y"}]`,
-			`[{"role":"assistant","content":"x"} , {"role":"user","content":"y"}]`},
-		{`[{"reasoning_details":[` + ours + `, ` + theirs + `,` + ours + `],"content":"x","reasoning_content":"a"}]`,
-			`[{"reasoning_details":[` + theirs + `],"content":"x"}]`},
+		{
+			`[{"role":"assistant","content":"x", "reasoning_content":"a", "reasoning_details":[` + ours + `]} , {"role":"user","content":"y"}]`,
+			`[{"role":"assistant","content":"x"} , {"role":"user","content":"y"}]`,
+		},
+		{
+			`[{"reasoning_details":[` + ours + `, ` + theirs + `,` + ours + `],"content":"x","reasoning_content":"a"}]`,
+			`[{"reasoning_details":[` + theirs + `],"content":"x"}]`,
+		},
 		{`[{"reasoning_details":[` + theirs + ` , ` + ours + `],"content":"x"}]`, `[{"reasoning_details":[` + theirs + `],"content":"x"}]`},
 		{`[{"role":"assistant","content":null,"reasoning_content":"a","reasoning_details":[` + ours + `]}]`, `[{"role":"assistant","content":""}]`},
 		{`[{"role":"assistant","content":null,"tool_calls":[],"reasoning_details":[` + ours + `]}]`, `[{"role":"assistant","content":null,"tool_calls":[]}]`},
@@ -90,6 +94,7 @@ func TestTapCoversItsTraces(t *testing.T) {
 		{`{"choices":[{"index":0,"delta":{"content":"a"}}],"usage":null}`, `{"choices":[{"index":0,"delta":{"content":"a"}}]}`, false},
 		{`{"usage":null, "choices":[{"index":0,"delta":{"content":"\"usage\":null"}}]}`, `{"choices":[{"index":0,"delta":{"content":"\"usage\":null"}}]}`, false},
 		{`{"choices":[{"index":0,"delta":{"content":"\"usage\""}}]}`, ``, false},
+		{`{"choices":[{"index":0,"delta":{"content":"\"usage\":null}"}}] , "usage": null } `, `{"choices":[{"index":0,"delta":{"content":"\"usage\":null}"}}] } `, false},
 		{`{"choices":[],"usage":` + usage + `}`, ``, true},
 		{`{"choices":[ ],"usage":` + usage + `}`, ``, true},
 		{`{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":` + usage + `}`, ``, false},

@@ -238,9 +238,11 @@ func TestToolChoices(t *testing.T) {
 		{`"any"`, llm.ToolChoice{Mode: llm.ChoiceRequired}, `"required"`},
 		{`{"type":"function","function":{"name":"f"}}`, llm.ToolChoice{Mode: llm.ChoiceNamed, Names: []string{"f"}}, `{"type":"function","function":{"name":"f"}}`},
 		{`{"type":"custom","custom":{"name":"g"}}`, llm.ToolChoice{Mode: llm.ChoiceNamed, Names: []string{"g"}}, `{"type":"custom","custom":{"name":"g"}}`},
-		{`{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"f"}}]}}`,
+		{
+			`{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"f"}}]}}`,
 			llm.ToolChoice{Mode: llm.ChoiceRequired, Names: []string{"f"}},
-			`{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"f"}}]}}`},
+			`{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"f"}}]}}`,
+		},
 	} {
 		r := decode(t, withMessages(hello, tools, `"tool_choice":`+tc.choice))
 		if r.ToolChoice.Mode != tc.want.Mode || !slices.Equal(r.ToolChoice.Names, tc.want.Names) {

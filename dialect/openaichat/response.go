@@ -19,11 +19,11 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 	if v.Kind() != jsontext.Object {
 		return nil, badAnswer("answer is %s, not an object", v.Kind())
 	}
+	if e := inBandError(v); e != nil {
+		return nil, e
+	}
 	choices := v.Get("choices")
 	if choices.Kind() != jsontext.Array {
-		if e := inBandError(v); e != nil {
-			return nil, e
-		}
 		return nil, badAnswer("answer has no choices")
 	}
 	d := responseDecoder{resp: &llm.Response{
@@ -38,9 +38,6 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 		return nil, badAnswer("read answer: %w", err)
 	}
 	if len(d.resp.Choices) == 0 {
-		if e := inBandError(v); e != nil {
-			return nil, e
-		}
 		return nil, badAnswer("answer has no choice")
 	}
 	slices.SortStableFunc(d.resp.Choices, func(a, b llm.Choice) int { return a.Index - b.Index })
@@ -56,10 +53,12 @@ func (d *responseDecoder) choice(i int, v jsontext.Value) error {
 	}
 	ch := llm.Choice{Index: indexOf(v.Get("index"), i)}
 	word := scalar(v.Get("finish_reason"))
-	if e := failedReason(word); e != nil {
-		return e
+	if e := v.Get("error"); !e.IsNull() { // one server answers with an error in the choice
+		var f fault
+		f.read(v)
+		return f.toError(0)
 	}
-	if e := inBandError(v); e != nil { // one server answers with an error in the choice
+	if e := failedReason(word); e != nil {
 		return e
 	}
 	m := v.Get("message")

@@ -61,6 +61,8 @@ func TestErrorsInsideSuccess(t *testing.T) {
 		{`{"detail":"x"}`, llm.CodeServerError},
 		{`{"choices":[],"error":{"message":"x","type":"overloaded_error"}}`, llm.CodeOverloaded},
 		{`{"choices":[{"error":{"code":503,"message":"x"},"message":{"content":"half"},"finish_reason":null}]}`, llm.CodeOverloaded},
+		{`{"choices":[{"error":{"code":429,"message":"x"},"message":{"content":"half"},"finish_reason":"error"}]}`, llm.CodeRateLimit},
+		{`{"error":{"code":429,"message":"x"},"choices":[{"message":{"content":"half"},"finish_reason":"stop"}]}`, llm.CodeRateLimit},
 		{one(`{"content":"half"}`, `"error"`), llm.CodeServerError},
 	} {
 		_, err := providerSide{}.DecodeResponse([]byte(tc.body))
@@ -167,8 +169,10 @@ func TestUsage(t *testing.T) {
 		{`{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}`, llm.Usage{}},
 		{`{"prompt_tokens":10,"completion_tokens":0}`, llm.Usage{Known: true, InFresh: 10}},
 		{`{"prompt_tokens":10,"total_tokens":15}`, llm.Usage{Known: true, InFresh: 10, OutVisible: 5}},
-		{`{"prompt_tokens":150,"completion_tokens":30,"prompt_tokens_details":{"cached_tokens":40,"cache_write_tokens":10,"audio_tokens":5},"completion_tokens_details":{"reasoning_tokens":12,"audio_tokens":3,"accepted_prediction_tokens":2,"rejected_prediction_tokens":1}}`,
-			llm.Usage{Known: true, InFresh: 100, InCacheRead: 40, InCacheWrite: 10, InAudio: 5, OutVisible: 18, OutReasoning: 12, OutAudio: 3, AcceptedPrediction: 2, RejectedPrediction: 1}},
+		{
+			`{"prompt_tokens":150,"completion_tokens":30,"prompt_tokens_details":{"cached_tokens":40,"cache_write_tokens":10,"audio_tokens":5},"completion_tokens_details":{"reasoning_tokens":12,"audio_tokens":3,"accepted_prediction_tokens":2,"rejected_prediction_tokens":1}}`,
+			llm.Usage{Known: true, InFresh: 100, InCacheRead: 40, InCacheWrite: 10, InAudio: 5, OutVisible: 18, OutReasoning: 12, OutAudio: 3, AcceptedPrediction: 2, RejectedPrediction: 1},
+		},
 		{`{"prompt_tokens":10,"completion_tokens":3,"prompt_cache_hit_tokens":4,"prompt_cache_miss_tokens":6}`, llm.Usage{Known: true, InFresh: 6, InCacheRead: 4, OutVisible: 3}},
 		{`{"prompt_tokens":10,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":40},"completion_tokens_details":{"reasoning_tokens":9}}`, llm.Usage{Known: true, InCacheRead: 10, OutReasoning: 3}},
 		{`{"prompt_tokens":10,"completion_tokens":3,"prompt_tokens_details":null,"completion_tokens_details":{"reasoning_tokens":-9}}`, llm.Usage{Known: true, InFresh: 10, OutVisible: 3}},
@@ -185,7 +189,8 @@ func TestT038TextBlocksAreJoined(t *testing.T) {
 		return llm.Citation{Kind: llm.CiteURL, URL: url, Title: "t", Start: start, End: end}
 	}
 	r := &llm.Response{ID: "r", Choices: []llm.Choice{{Stop: llm.Stop{Reason: llm.StopEnd}, Parts: []llm.Part{
-		{Kind: llm.PartText, Text: "狐é "}, {Kind: llm.PartText, Text: "ab", Citations: []llm.Citation{cite("u1", 0, 0)}},
+		{Kind: llm.PartText, Text: "狐é "},
+		{Kind: llm.PartText, Text: "ab", Citations: []llm.Citation{cite("u1", 0, 0)}},
 		{Kind: llm.PartToolCall, Call: &llm.ToolCall{ID: "a", Name: "f", Args: "{}"}},
 		{Kind: llm.PartText, Text: "cd", Citations: []llm.Citation{cite("u2", 1, 2), {Kind: llm.CiteDocument}}},
 	}}}}
@@ -227,7 +232,8 @@ func TestMalformedOutput(t *testing.T) {
 
 func TestOpaquePartsAreReported(t *testing.T) {
 	r := &llm.Response{Choices: []llm.Choice{{Stop: llm.Stop{Reason: llm.StopEnd}, Parts: []llm.Part{
-		{Kind: llm.PartOpaque, Text: "[searched]", Opaque: &llm.Opaque{Dialect: "other"}}, llm.Text("x"),
+		{Kind: llm.PartOpaque, Text: "[searched]", Opaque: &llm.Opaque{Dialect: "other"}},
+		llm.Text("x"),
 		{Kind: llm.PartImage, Media: &llm.Media{URL: "https://a.example"}},
 	}}}}
 	body, losses, err := clientSide{}.EncodeResponse(r)

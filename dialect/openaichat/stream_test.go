@@ -102,7 +102,7 @@ func TestStreamsAsServersSendThem(t *testing.T) {
 		"content with the finish":        {[]string{chunk(`{"content":"a"}`, `"stop"`)}, "text:a", llm.StopEnd},
 		"content after the finish":       {[]string{chunk(`{"content":"a"}`, `null`), stop, chunk(`{"content":"b"}`, `null`), stop}, "text:ab", llm.StopEnd},
 		"T087 filter results first":      {[]string{`{"id":"","model":"","choices":[],"prompt_filter_results":[]}`, `{"choices":[{"index":0,"content_filter_offsets":{}}]}`, chunk(`{"content":"a"}`, `"stop"`)}, "text:a", llm.StopEnd},
-		"no choices":                     {[]string{`{"id":"r"}`, `{"choices":null}`, chunk(`{"content":"a"}`, `null`), `{"moderation":{}}`, stop}, "text:a", llm.StopEnd},
+		"no choices":                     {[]string{`{"id":"r"}`, `{"choices":null}`, chunk(`{"content":"a"}`, `null`), `{"moderation":{}}`, `{"type":"ping","message":"x"}`, stop}, "text:a", llm.StopEnd},
 		"no index":                       {[]string{`{"choices":[{"delta":{"content":"a"}}]}`, `{"choices":[{"delta":{},"finish_reason":"eos"}]}`}, "text:a", llm.StopEnd},
 		"message for delta":              {[]string{`{"choices":[{"index":0,"message":{"content":"a"},"finish_reason":"stop"}]}`}, "text:a", llm.StopEnd},
 		"message beside delta":           {[]string{`{"choices":[{"index":0,"message":{"content":"ab"},"delta":{"content":"b"},"finish_reason":"stop"}]}`}, "text:b", llm.StopEnd},
@@ -252,10 +252,14 @@ func TestA36InterleavedCallsKeepTheirIndex(t *testing.T) {
 	}
 	stream, _ := write([]llm.Event{
 		{Kind: llm.EventStart, ID: "r"},
-		{Kind: llm.EventPartStart, Part: llm.Text("")}, {Kind: llm.EventPartDelta, Delta: llm.Delta{Text: "t"}}, {Kind: llm.EventPartEnd},
+		{Kind: llm.EventPartStart, Part: llm.Text("")},
+		{Kind: llm.EventPartDelta, Delta: llm.Delta{Text: "t"}},
+		{Kind: llm.EventPartEnd},
 		start(1, "a"), args(1, "{"), start(2, "b"), args(2, "{"), args(1, "}"), args(2, "}"),
-		{Kind: llm.EventPartEnd, Index: 1}, {Kind: llm.EventPartEnd, Index: 2},
-		{Kind: llm.EventFinish, Stop: llm.Stop{Reason: llm.StopToolCalls}}, {Kind: llm.EventEnd},
+		{Kind: llm.EventPartEnd, Index: 1},
+		{Kind: llm.EventPartEnd, Index: 2},
+		{Kind: llm.EventFinish, Stop: llm.Stop{Reason: llm.StopToolCalls}},
+		{Kind: llm.EventEnd},
 	})
 	for _, want := range []string{ // T001: calls are counted, not parts
 		`{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}}`,
@@ -273,8 +277,11 @@ func TestA36InterleavedCallsKeepTheirIndex(t *testing.T) {
 
 func TestWriterWithoutUsage(t *testing.T) {
 	stream, _ := write([]llm.Event{
-		{Kind: llm.EventStart}, {Kind: llm.EventPing}, {Kind: llm.EventFinish, Stop: llm.Stop{Reason: llm.StopEnd}},
-		{Kind: llm.EventUsage, Usage: llm.Usage{Known: true, InFresh: 1}}, {Kind: llm.EventEnd},
+		{Kind: llm.EventStart},
+		{Kind: llm.EventPing},
+		{Kind: llm.EventFinish, Stop: llm.Stop{Reason: llm.StopEnd}},
+		{Kind: llm.EventUsage, Usage: llm.Usage{Known: true, InFresh: 1}},
+		{Kind: llm.EventEnd},
 	})
 	if strings.Contains(stream, "usage") || !strings.Contains(stream, `"id":"x"`) || !strings.HasPrefix(stream, ": keep-alive\n\n") {
 		t.Errorf("got %s, want a heartbeat, the id of the options and no usage", stream)
@@ -290,7 +297,8 @@ func TestA25SignedThinkingThroughAStream(t *testing.T) {
 	}
 	want := &llm.Response{ID: "r", Choices: []llm.Choice{{Stop: llm.Stop{Reason: llm.StopEnd, Raw: "stop"}, Parts: []llm.Part{
 		thought("one", "s1"), thought("two", "s2"), thought("", "s3"),
-		{Kind: llm.PartThinking, Thinking: &llm.Thinking{Issuer: "other", Sealed: "s4"}}, llm.Text("x"), thought("three", "s5"),
+		{Kind: llm.PartThinking, Thinking: &llm.Thinking{Issuer: "other", Sealed: "s4"}},
+		llm.Text("x"), thought("three", "s5"),
 	}}}, Model: "m", Created: 1}
 	stream, _ := write(want.Events())
 	if got := llm.Collect(mustReadAll(t, stream)); !reflect.DeepEqual(got, want) {

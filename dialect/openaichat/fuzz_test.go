@@ -1,0 +1,136 @@
+package openaichat
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/dialecttest"
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// seed adds the golden files of a name.
+func seed(f *testing.F, name string) {
+	f.Helper()
+	files, err := filepath.Glob(filepath.Join("testdata", "*", name))
+	if err != nil || len(files) == 0 {
+		f.Fatalf("got no golden files %s: %v", name, err)
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+}
+
+// asLLM fails unless err is an *llm.Error that can be shown.
+func asLLM(t *testing.T, err error) {
+	t.Helper()
+	var e *llm.Error
+	if !errors.As(err, &e) || e.Message == "" {
+		t.Fatalf("got %v, want an *llm.Error with a message", err)
+	}
+	_ = e.Code.Info()
+}
+
+func FuzzDecodeRequest(f *testing.F) {
+	seed(f, "request.json")
+	f.Add([]byte(withMessages(`{"role":"assistant","function_call":{"name":"f"}},{"role":"function","name":"f","content":"x"}`, `"functions":[{"name":"f"}]`)))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if jsontext.Check(body, jsontext.Limits{}) != nil {
+			return
+		}
+		r, err := clientSide{}.DecodeRequest(body)
+		if err != nil {
+			asLLM(t, err)
+			return
+		}
+		enc, err := providerSide{}.EncodeRequest(r, dialect.Target{Model: "m"})
+		if err != nil {
+			asLLM(t, err)
+			return
+		}
+		if err := jsontext.Check(enc.Body, jsontext.Limits{}); err != nil {
+			t.Fatalf("encoded request: %v\n%s", err, enc.Body)
+		}
+		if _, err := (clientSide{}).DecodeRequest(enc.Body); err != nil {
+			t.Fatalf("decode the encoded request: %v\n%s", err, enc.Body)
+		}
+		if _, _, err := (relay{}).Strip(body); err != nil {
+			t.Fatalf("strip: %v", err)
+		}
+	})
+}
+
+func FuzzDecodeResponse(f *testing.F) {
+	seed(f, "response.json")
+	f.Add([]byte(`{"error":{"message":"x","code":429}}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r, err := providerSide{}.DecodeResponse(body)
+		if err != nil {
+			asLLM(t, err)
+			asLLM(t, providerSide{}.DecodeError(500, body))
+			return
+		}
+		out, _, err := clientSide{}.EncodeResponse(r)
+		if err != nil {
+			asLLM(t, err)
+			return
+		}
+		again, err := providerSide{}.DecodeResponse(out)
+		if err != nil {
+			t.Fatalf("decode the encoded answer: %v\n%s", err, out)
+		}
+		if len(again.Choices) != len(r.Choices) {
+			t.Fatalf("got %d choices want %d", len(again.Choices), len(r.Choices))
+		}
+	})
+}
+
+func FuzzStreamReader(f *testing.F) {
+	seed(f, "stream.txt")
+	f.Add([]byte(framed(chunk(`{"tool_calls":[{"id":"x","function":{"name":"f","arguments":"\ud83d"}}]}`, `"stop"`), terminator)))
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		list := dialecttest.Frames(t, stream)
+		read, closed, err := dialecttest.ReadStream(providerSide{}.NewStreamReader(), list)
+		events := slices.Concat(read, closed)
+		if err != nil {
+			asLLM(t, err)
+			if n := len(events); n > 0 && events[n-1].Kind == llm.EventEnd {
+				t.Fatal("got an End and an error")
+			}
+			return
+		}
+		if err := dialecttest.CheckEvents(events); err != nil {
+			t.Fatal(err)
+		}
+		w := clientSide{}.NewStreamWriter(dialect.StreamOptions{ID: "x", Model: "m", Usage: true})
+		var out []byte
+		for _, e := range events {
+			out = w.Write(out, e)
+		}
+		read, closed, err = dialecttest.ReadStream(providerSide{}.NewStreamReader(), dialecttest.Frames(t, out))
+		if err != nil {
+			t.Fatalf("read what was written: %v\n%s", err, out)
+		}
+		if got, want := stops(slices.Concat(read, closed)), stops(events); !reflect.DeepEqual(got, want) {
+			t.Fatalf("got finish words %v want %v", got, want)
+		}
+	})
+}
+
+// stops are the finish words of a stream's choices, as they are written.
+func stops(events []llm.Event) map[int]string {
+	m := map[int]string{}
+	for _, ch := range llm.Collect(events).Choices {
+		m[ch.Index] = wordOf(ch.Stop.Reason)
+	}
+	return m
+}
