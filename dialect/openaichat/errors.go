@@ -137,8 +137,11 @@ func (f *fault) toError(status int) *llm.Error {
 	if !ok {
 		code, ok = codeOfWord(f.kind)
 	}
-	if !ok || isGeneric(code) && status >= 400 && status != 400 && status != 500 {
-		code = codeOfStatus(status, ok, code)
+	switch {
+	case !ok && status == 0:
+		code = llm.CodeServerError
+	case !ok || isGeneric(code) && status > 400 && status != 500:
+		code = llm.CodeOfStatus(status)
 	}
 	e := &llm.Error{
 		Code: code, Origin: llm.OriginProvider, Status: known,
@@ -191,41 +194,6 @@ func codeOfWord(word string) (llm.Code, bool) {
 		return llm.CodeInvalidRequest, true
 	}
 	return "", false
-}
-
-// codeOfStatus is the class of a status, where known words did not say more.
-func codeOfStatus(status int, hasWord bool, word llm.Code) llm.Code {
-	switch status {
-	case 401, 403:
-		return llm.CodeProviderAuth
-	case 402:
-		return llm.CodeQuota
-	case 404:
-		return llm.CodeModelGone
-	case 405, 415, 501:
-		return llm.CodeNotImplemented
-	case 408, 504, 524:
-		return llm.CodeTimeout
-	case 409:
-		return llm.CodeConflict
-	case 413:
-		return llm.CodeTooLarge
-	case 429:
-		return llm.CodeRateLimit
-	case 502, 520, 521, 522, 523, 525, 526:
-		return llm.CodeUnreachable
-	case 503, 529:
-		return llm.CodeOverloaded
-	}
-	switch {
-	case hasWord:
-		return word
-	case status >= 400 && status < 500:
-		return llm.CodeInvalidRequest
-	case status >= 300 && status < 400:
-		return llm.CodeBadAnswer
-	}
-	return llm.CodeServerError
 }
 
 // shownMessage is the vendor's message where the client can do something about it, and our own words otherwise.

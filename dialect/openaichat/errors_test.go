@@ -31,6 +31,7 @@ func TestDecodeError(t *testing.T) {
 		{405, ``, llm.CodeNotImplemented},
 		{408, ``, llm.CodeTimeout},
 		{409, `{}`, llm.CodeConflict},
+		{410, ``, llm.CodeModelGone},
 		{413, `<html>`, llm.CodeTooLarge},
 		{422, `{"detail":[{"loc":["body"],"msg":"bad","type":"x"}]}`, llm.CodeInvalidRequest},
 		{429, `{"error":{"type":"tokens","code":"rate_limit_exceeded"}}`, llm.CodeRateLimit},

@@ -17,6 +17,8 @@ func TestPeek(t *testing.T) {
 		{`{"model":"m"}`, dialect.Peeked{Model: "m"}, false},
 		{` {"stream":true,"stream_options":{"include_usage":true},"model":"m"}`, dialect.Peeked{Model: "m", Stream: true, StreamUsage: true}, false},
 		{`{"stream":null,"stream_options":null,"model":"m"}`, dialect.Peeked{Model: "m"}, false},
+		{`{"model":"m","max_tokens":5}`, dialect.Peeked{Model: "m", MaxTokens: 5}, false},
+		{`{"model":"m","max_completion_tokens":6}`, dialect.Peeked{Model: "m", MaxTokens: 6}, false},
 		{`{"stream":1,"model":"m"}`, dialect.Peeked{}, true},
 		{`{"model":7}`, dialect.Peeked{}, true},
 		{`{}`, dialect.Peeked{}, true},
