@@ -16,6 +16,14 @@ import (
 // signs of life are small; a vendor that sends more has lost its way.
 const maxHeld = 1 << 20
 
+// A stream of more bytes than maxPerToken for each token that the client allowed,
+// and slack for what surrounds them, has lost its way: even an event for every
+// token, with everything vendors put around it, stays below.
+const (
+	maxPerToken = 2 << 10
+	slack       = 1 << 20
+)
+
 // deliverStream hands over a streamed answer. Until the first content nothing of
 // it goes to the client, so a fault costs only time; after it the client is
 // committed to this target, and a fault ends in the dialect's error event.
@@ -54,6 +62,7 @@ type stream struct {
 	watch  *watchdog
 	frames *frames
 	held   []byte // not yet sent, because no content has come
+	passed int64  // bytes so far
 }
 
 // relay passes frames on as they were received.
@@ -165,6 +174,10 @@ func (s *stream) note(e *llm.Event) {
 
 // pass sends bytes on, or holds them while there has been no content.
 func (s *stream) pass(b []byte, content, progress, last bool) *llm.Error {
+	s.passed += int64(len(b))
+	if limit := s.c.peeked.MaxTokens; limit > 0 && s.passed > limit*maxPerToken+slack {
+		return &llm.Error{Code: llm.CodeBadAnswer, Message: "The provider sends far more than the limit of the request allows."}
+	}
 	if content && !s.a.committed {
 		s.commit()
 	}

@@ -113,9 +113,9 @@ func (c Code) Info() CodeInfo {
 }
 
 // CodeOfStatus is the class of an HTTP status that a vendor answered with, where
-// its codes did not say more. A status above 499 that nobody knows is the
-// vendor's fault, one above 399 the request's, any other no error at all and so a
-// bad answer.
+// its codes did not say more. A status that nobody knows is the request's fault
+// from 400 on, and the vendor's from 500 on and inside a success; from 300 on it is
+// a bad answer.
 func CodeOfStatus(status int) Code {
 	switch status {
 	case 401, 403:
@@ -142,12 +142,12 @@ func CodeOfStatus(status int) Code {
 		return CodeOverloaded
 	}
 	switch {
-	case status >= 500:
-		return CodeServerError
-	case status >= 400:
+	case 400 <= status && status < 500:
 		return CodeInvalidRequest
-	default:
+	case 300 <= status && status < 400:
 		return CodeBadAnswer
+	default:
+		return CodeServerError
 	}
 }
 

@@ -88,7 +88,7 @@ func (clientSide) EncodeResponse(resp *llm.Response) ([]byte, []llm.Loss, error)
 	writeStop(w, choice.Stop, resp.Extra)
 	w.Key("usage")
 	writeUsage(w, resp.Usage, resp.Tier)
-	writeKept(w, resp.Extra, "container")
+	writeKeptOrNull(w, resp.Extra, "container")
 	writeKept(w, resp.Extra, "context_management")
 	w.EndObject()
 	return w.Bytes(), a.losses, nil
@@ -161,6 +161,9 @@ func (a *answerWriter) call(p *llm.Part, stop llm.StopReason) error {
 	w.StringField("id", a.ids.show(p.Call.ID))
 	w.StringField("name", p.Call.Name)
 	w.RawField("input", jsontext.Compact(nil, jsontext.Value(input)))
+	if !hasExtra(p.Extra, "caller") {
+		w.RawField("caller", []byte(`{"type":"direct"}`)) // the model itself, not code that it runs
+	}
 	writeExtra(w, p.Extra, "")
 	w.EndObject()
 	return nil
@@ -175,6 +178,10 @@ func (a *answerWriter) citations(list []llm.Citation) {
 			continue
 		}
 		own = append(own, c)
+	}
+	if len(own) == 0 {
+		a.w.NullField("citations")
+		return
 	}
 	writeCitations(&a.w, own)
 }

@@ -449,7 +449,7 @@ func (s *streamWriter) end(dst []byte) []byte {
 	writeKept(w, s.extra, "container")
 	w.EndObject()
 	w.Key("usage")
-	writeUsage(w, s.usage, "")
+	writeDeltaUsage(w, s.usage)
 	writeKept(w, s.extra, "context_management")
 	w.EndObject()
 	dst = s.event(dst, "message_delta")

@@ -70,19 +70,38 @@ func (c *counts) usage() llm.Usage {
 	return u
 }
 
-// writeUsage writes a usage object. Tiers that are no words of this dialect are left out.
+// writeUsage writes the usage object of a whole message, with the members that every one has
+// [asdk:Usage]. Tiers that are no words of this dialect are null.
 func writeUsage(w *jsontext.Writer, u llm.Usage, tier string) {
 	w.BeginObject()
+	writeCounts(w, u)
+	w.Key("cache_creation")
+	w.BeginObject()
+	w.IntField("ephemeral_5m_input_tokens", u.InCacheWrite)
+	w.IntField("ephemeral_1h_input_tokens", u.InCache1h)
+	w.EndObject()
+	w.NullField("server_tool_use")
+	switch tier {
+	case "standard", "priority", "batch":
+		w.StringField("service_tier", tier)
+	default:
+		w.NullField("service_tier")
+	}
+	w.NullField("inference_geo")
+	w.EndObject()
+}
+
+// writeDeltaUsage writes the usage object of a message_delta: counts alone [asdk:MessageDeltaUsage].
+func writeDeltaUsage(w *jsontext.Writer, u llm.Usage) {
+	w.BeginObject()
+	writeCounts(w, u)
+	w.EndObject()
+}
+
+func writeCounts(w *jsontext.Writer, u llm.Usage) {
 	w.IntField("input_tokens", u.InFresh)
 	w.IntField("cache_creation_input_tokens", u.InCacheWrite+u.InCache1h)
 	w.IntField("cache_read_input_tokens", u.InCacheRead)
-	if u.InCache1h > 0 {
-		w.Key("cache_creation")
-		w.BeginObject()
-		w.IntField("ephemeral_5m_input_tokens", u.InCacheWrite)
-		w.IntField("ephemeral_1h_input_tokens", u.InCache1h)
-		w.EndObject()
-	}
 	w.IntField("output_tokens", u.Output())
 	if u.OutReasoning > 0 {
 		w.Key("output_tokens_details")
@@ -90,9 +109,4 @@ func writeUsage(w *jsontext.Writer, u llm.Usage, tier string) {
 		w.IntField("thinking_tokens", u.OutReasoning)
 		w.EndObject()
 	}
-	switch tier {
-	case "standard", "priority", "batch":
-		w.StringField("service_tier", tier)
-	}
-	w.EndObject()
 }

@@ -206,7 +206,18 @@ func writeStop(w *jsontext.Writer, stop llm.Stop, extra llm.Extra) {
 		w.NullField("category")
 		w.StringField("explanation", stop.Detail)
 		w.EndObject()
+	default:
+		w.NullField("stop_details")
 	}
+}
+
+// writeKeptOrNull restores a member that every answer has, if only as null.
+func writeKeptOrNull(w *jsontext.Writer, extra llm.Extra, key string) {
+	if !hasExtra(extra, key) {
+		w.NullField(key)
+		return
+	}
+	writeKept(w, extra, key)
 }
 
 // writeKept restores one member that this dialect kept.
