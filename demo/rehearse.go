@@ -12,9 +12,9 @@ const (
 	rehearsals = 6
 	// A healthy vendor behind a loaded machine must never be taken for one that hangs: the limit is
 	// so many times the longest wait of the rehearsal, within bounds.
-	limitFactor = 25
+	limitFactor = 15
 	leastLimit  = 400 * time.Millisecond
-	mostLimit   = 5 * time.Second
+	mostLimit   = 4 * time.Second
 )
 
 // rehearse lets the applications make a few requests while all is well, and returns how long the

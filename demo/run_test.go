@@ -16,9 +16,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestRun is the demo itself, as short as it can be asked for.
+// TestRun is the demo itself, as short as it can be asked for. It does not run beside other tests, which would make it
+// take the machine for a slow one.
 func TestRun(t *testing.T) {
-	t.Parallel()
 	var out bytes.Buffer
 	r, err := Run(t.Context(), Options{Duration: MinDuration, Out: &out})
 	if err != nil {
