@@ -26,13 +26,13 @@ func script() []fault {
 		{kind: "quota-429", title: "429 quota spent"},
 		{kind: "auth-401", title: "401 key revoked"},
 		{kind: "hang", title: "hangs, no headers"},
+		{kind: "pings-only", title: "stream of pings, no content"},
 		{kind: "error-200", title: "200 with an error inside"},
 		{kind: "html-200", title: "200 with an HTML page"},
 		{kind: "invalid-json", title: "invalid JSON (not streamed)"},
 		{kind: "short-length", title: "answer cut off (not streamed)"},
 		{kind: "eof-start", title: "stream ends before content"},
 		{kind: "overloaded-start", title: "stream fails before content"},
-		{kind: "pings-only", title: "stream of pings, no content"},
 	}
 	known := map[string]fakeprovider.Info{}
 	for _, info := range fakeprovider.Faults() {
