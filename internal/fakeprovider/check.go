@@ -30,8 +30,6 @@ func (c *check) fail(param, code, format string, args ...any) {
 	}
 }
 
-func (c *check) ok() bool { return c.err == nil }
-
 // decodeObject reads a body that must be one JSON object.
 func decodeObject(body []byte) (object, error) {
 	dec := json.NewDecoder(bytes.NewReader(body))

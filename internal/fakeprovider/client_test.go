@@ -127,7 +127,6 @@ type reply struct {
 	in, out              int64
 	bad                  string // what was wrong
 	errorType            string
-	ended                bool
 }
 
 func (r *reply) fail(why string) {

@@ -285,7 +285,7 @@ func (o *openaiReader) toolResult(at string, m object, pending []string) []strin
 	}
 	i := slices.Index(pending, id)
 	if i < 0 {
-		o.fail(at+".role", "", "Invalid parameter: messages with role 'tool' must be a response to a preceeding message with 'tool_calls'.")
+		o.fail(at+".role", "", "Invalid parameter: messages with role 'tool' must be a response to a preceding message with 'tool_calls'.")
 		return pending
 	}
 	o.ask.Results = append(o.ask.Results, text(m["content"]))
@@ -360,11 +360,12 @@ func (o *openaiReader) choice() {
 	switch c := o.body["tool_choice"].(type) {
 	case nil:
 	case string:
-		if c == "required" {
+		switch c {
+		case "required":
 			o.ask.ToolChoice = "any"
-		} else if c == "none" || c == "auto" {
+		case "none", "auto":
 			o.ask.ToolChoice = c
-		} else {
+		default:
 			o.fail("tool_choice", "invalid_value", "Invalid value: '%s'. Supported values are: 'none', 'auto', and 'required'.", c)
 		}
 	case object:

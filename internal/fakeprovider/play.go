@@ -167,7 +167,9 @@ func (x *exchange) act(s step) {
 	case stall:
 		x.stall()
 	case flood:
-		for more := x.patience(); more() && x.sleep(s.wait) && x.write(s.write, true); {
+		more := x.patience()
+		for ok := true; ok; {
+			ok = more() && x.sleep(s.wait) && x.write(s.write, true)
 		}
 	case reset, drop:
 		_ = http.NewResponseController(x.w).Flush()

@@ -29,7 +29,7 @@ func TestWrongRequestsAreRefused(t *testing.T) {
 			{`{"model":"m","messages":[{"role":"user","content":[{"type":"file","file":{"file_data":"data:application/pdf;base64,AAAA"}}]}]}`, "file_id"},
 			{`{"model":"m","messages":[` + user + `,{"role":"assistant","content":"x","cache_control":{}}]}`, "Unknown parameter: 'messages[1].cache_control'"},
 			{`{"model":"m","messages":[` + user + `,{"role":"assistant","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]},` + user + `]}`, "did not have response messages: a"},
-			{`{"model":"m","messages":[` + user + `,{"role":"tool","tool_call_id":"a","content":"x"}]}`, "must be a response to a preceeding message"},
+			{`{"model":"m","messages":[` + user + `,{"role":"tool","tool_call_id":"a","content":"x"}]}`, "must be a response to a preceding message"},
 			{`{"model":"m","messages":[` + user + `,{"role":"assistant","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":{}}}]}]}`, "expected a string"},
 			{`{"model":"m","messages":[` + user + `,{"role":"assistant","tool_calls":[{"id":"` + strings.Repeat("i", 41) + `","type":"function","function":{"name":"f","arguments":"{}"}}]}]}`, "string too long"},
 			{`{"model":"m","tools":[],"messages":[` + user + `]}`, "empty array"},
