@@ -483,3 +483,83 @@ func TestEncodeRefusesWhatCannotBeSaid(t *testing.T) {
 		}
 	}
 }
+
+func TestT128CacheMarksAreKept(t *testing.T) {
+	r := decode(t, withMessages(`{"role":"system","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral","ttl":"1h"}}]},
+		{"role":"user","content":[{"type":"text","text":"b","prompt_cache_breakpoint":{"mode":"explicit"}},{"type":"text","text":"c"}],"cache_control":{"type":"ephemeral"}},
+		{"role":"assistant","content":null,"tool_calls":[{"id":"x","type":"function","function":{"name":"f","arguments":"{}"}}]},
+		{"role":"tool","tool_call_id":"x","content":"d","cache_control":{"type":"ephemeral"}}`,
+		`"tools":[{"type":"function","cache_control":{"type":"ephemeral"},"function":{"name":"f"}},{"type":"function","function":{"name":"g","cache_control":{"type":"ephemeral"}}}]`))
+	for name, mark := range map[string]*llm.CacheMark{
+		"part": r.Messages[0].Parts[0].Cache, "breakpoint": r.Messages[1].Parts[0].Cache, "message": r.Messages[1].Parts[1].Cache,
+		"result": r.Messages[3].Parts[0].Cache, "tool": r.Tools[0].Cache, "function": r.Tools[1].Cache,
+	} {
+		if mark == nil {
+			t.Errorf("%s: got no mark", name)
+		}
+	}
+	if ttl := r.Messages[0].Parts[0].Cache.TTL; ttl != "1h" {
+		t.Errorf("got ttl %q want 1h", ttl)
+	}
+	if body, _ := encode(t, r, llm.ModelFacts{}); strings.Contains(body, "cache") {
+		t.Errorf("got %s, want no mark sent", body)
+	}
+}
+
+func TestFreeFormToolsStayInTheirDialect(t *testing.T) {
+	const call = `{"id":"x","type":"custom","custom":{"name":"g","input":"free"}}`
+	r := decode(t, withMessages(`{"role":"assistant","content":null,"tool_calls":[`+call+`]},`+hello, `"tools":[{"type":"custom","custom":{"name":"g"}}]`))
+	body, _ := encode(t, r, llm.ModelFacts{})
+	if !strings.Contains(body, `"tool_calls":[`+call+`]`) || !strings.Contains(body, `"tools":[{"type":"custom","custom":{"name":"g"}}]`) {
+		t.Errorf("got %s, want the call and the tool as they were", body)
+	}
+	losses := lossNames(dialect.Contract(New(), &dialect.Dialect{Name: "other", Carries: carries()}, r))
+	if losses != "messages[].content[]=refused(contract), tools[].custom=refused(contract)" {
+		t.Errorf("got losses %s, want both refused elsewhere", losses)
+	}
+}
+
+func TestUnknownPartsStayInTheirDialect(t *testing.T) {
+	const part = `{"type":"video_url","video_url":{"url":"https://a.example"}}`
+	r := decode(t, withMessages(`{"role":"user","content":[`+part+`,{"type":"refusal","refusal":"no"}]}`))
+	if body, _ := encode(t, r, llm.ModelFacts{}); !strings.Contains(body, part) {
+		t.Errorf("got %s, want the part as it was", body)
+	}
+	if got := dialect.Contract(New(), &dialect.Dialect{Name: "other", Carries: carries()}, r); len(got) == 0 || !got[0].Absolute {
+		t.Errorf("got losses %v, want an absolute one", got)
+	}
+}
+
+func TestDocumentsAsText(t *testing.T) {
+	for _, tc := range []struct {
+		doc  llm.Document
+		want string
+	}{
+		{llm.Document{Text: "t"}, `"<document>\nt\n</document>"`},
+		{llm.Document{Name: `a "b"`, Text: "t"}, `"<document title=\"a 'b'\">\nt\n</document>"`},
+		{llm.Document{Name: "n", Parts: []llm.Part{llm.Text("p"), llm.Text("q")}}, `[{"type":"text","text":"<document title=\"n\">\n"},{"type":"text","text":"p"},{"type":"text","text":"q"},{"type":"text","text":"</document>"}]`},
+	} {
+		r := &llm.Request{Messages: []llm.Message{{Role: llm.RoleUser, Parts: []llm.Part{{Kind: llm.PartDocument, Document: &tc.doc}}}}}
+		if body, _ := encode(t, r, llm.ModelFacts{}); !strings.Contains(body, tc.want) {
+			t.Errorf("%+v: got %s want %s", tc.doc, body, tc.want)
+		}
+	}
+	r := &llm.Request{Messages: []llm.Message{{Role: llm.RoleUser, Parts: []llm.Part{
+		{Kind: llm.PartDocument, Media: &llm.Media{Type: "application/pdf", Data: "JVBERi0="}, Document: &llm.Document{Context: "c"}},
+	}}}}
+	body, _ := encode(t, r, llm.ModelFacts{})
+	if !strings.Contains(body, `<document context=\"c\"/>`) || !strings.Contains(body, `"filename":"document.pdf","file_data":"data:application/pdf;base64,JVBERi0="`) {
+		t.Errorf("got %s, want the context in words and a name", body)
+	}
+}
+
+func TestSniff(t *testing.T) {
+	for data, want := range map[string]string{
+		"iVBORw0KGgo=": "image/png", "/9j/4AAQ": "image/jpeg", "R0lGODlh": "image/gif", "JVBERi0x": "application/pdf",
+		"UklGRiQAAABXRUJQVlA4": "image/webp", "UklGRiQAAABXQVZFZm10": "audio/wav", "UklGRiQAAABBVkkgTElT": "", "aGVsbG8=": "", "AAA": "",
+	} {
+		if got := sniff(data); got != want {
+			t.Errorf("%s: got %q want %q", data, got, want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package openaichat
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -262,6 +263,36 @@ func TestT007ZeroArgumentTool(t *testing.T) {
 		stream, _ := write(r.Events())
 		if got := llm.Collect(mustReadAll(t, stream)).Choices[0].Parts[0].Call.Args; got != want {
 			t.Errorf("%s: got arguments %q in the stream want %q", reason, got, want)
+		}
+	}
+}
+
+func TestAnnotationsFindTheirText(t *testing.T) {
+	note := func(start, end int) string {
+		return `{"type":"url_citation","url_citation":{"start_index":` + strconv.Itoa(start) + `,"end_index":` + strconv.Itoa(end) + `,"url":"u","title":"t"}}`
+	}
+	message := `{"content":[{"type":"text","text":"狐狐狐"},{"type":"text","text":"abcd"}],"annotations":[` + note(1, 2) + `,` + note(4, 6) + `,{"type":"file_citation"}]}`
+	p := decodeAnswer(t, one(message, `"stop"`)).Choices[0].Parts
+	if len(p) != 2 || len(p[0].Citations) != 2 || len(p[1].Citations) != 1 {
+		t.Fatalf("got %+v, want the citations on their texts", p)
+	}
+	if c := p[0].Citations[0]; c.Kind != llm.CiteURL || c.Start != 1 || c.End != 2 || c.URL != "u" || c.Title != "t" {
+		t.Errorf("got %+v, want characters 1 to 2 of the first", c)
+	}
+	if c := p[1].Citations[0]; c.Start != 1 || c.End != 3 {
+		t.Errorf("got %+v, want characters 1 to 3 of the second", c)
+	}
+	if c := p[0].Citations[1]; c.Kind != "" || c.Opaque == nil || c.Opaque.Type != "file_citation" {
+		t.Errorf("got %+v, want it opaque", c)
+	}
+}
+
+func TestTierIsOneOfTheDialects(t *testing.T) {
+	for tier, want := range map[string]bool{"priority": true, "default": true, "standard": false, "": false} {
+		r := &llm.Response{Tier: tier, Choices: []llm.Choice{{Stop: llm.Stop{Reason: llm.StopEnd}}}}
+		body, _, err := clientSide{}.EncodeResponse(r)
+		if err != nil || strings.Contains(string(body), "service_tier") != want {
+			t.Errorf("%q: got %s, %v, want it shown %v", tier, body, err, want)
 		}
 	}
 }

@@ -33,15 +33,14 @@ func toolOf(v jsontext.Value) (t llm.Tool, err error) {
 		}
 		return llm.Tool{Name: name, Opaque: &llm.Opaque{Dialect: self, Type: kind, Raw: v}}, nil
 	}
+	if f := v.Get(typeFunction); !f.IsNull() {
+		if t, err = functionTool(f); err != nil {
+			return t, jsontext.At(typeFunction, err)
+		}
+	}
 	err = v.Object(func(key string, v jsontext.Value) (err error) {
 		switch {
-		case key == "type" || v.IsNull():
-		case key == "function":
-			extra := t.Extra
-			t, err = functionTool(v, "function.")
-			for _, m := range extra[self] {
-				t.Extra = t.Extra.Add(self, m.Key, m.Raw)
-			}
+		case key == "type" || key == typeFunction || v.IsNull():
 		case key == "cache_control":
 			t.Cache, err = cacheMarkOf(v)
 		default:
@@ -55,8 +54,8 @@ func toolOf(v jsontext.Value) (t llm.Tool, err error) {
 	return t, err
 }
 
-// functionTool reads openai.yaml, FunctionObject. prefix is where its unknown members are kept.
-func functionTool(v jsontext.Value, prefix string) (llm.Tool, error) {
+// functionTool reads openai.yaml, FunctionObject.
+func functionTool(v jsontext.Value) (llm.Tool, error) {
 	var t llm.Tool
 	err := v.Object(func(key string, v jsontext.Value) (err error) {
 		switch {
@@ -75,7 +74,7 @@ func functionTool(v jsontext.Value, prefix string) (llm.Tool, error) {
 		case key == "cache_control":
 			t.Cache, err = cacheMarkOf(v)
 		default:
-			t.Extra = t.Extra.Add(self, prefix+key, v)
+			t.Extra = t.Extra.Add(self, "function."+key, v)
 		}
 		return err
 	})
@@ -89,7 +88,7 @@ func functionTool(v jsontext.Value, prefix string) (llm.Tool, error) {
 func decodeFunctions(v jsontext.Value) ([]llm.Tool, error) {
 	tools := []llm.Tool{}
 	err := v.Array(func(_ int, v jsontext.Value) error {
-		t, err := functionTool(v, "function.")
+		t, err := functionTool(v)
 		tools = append(tools, t)
 		return err
 	})
