@@ -420,3 +420,13 @@ func TestAnthropicAllDown(t *testing.T) {
 	wantAnthropicError(t, err, 500)
 	s.wantCounts(t, 1, 1)
 }
+
+// A client that heartbeats have kept waiting is told in the stream that nobody answers.
+func TestAnthropicAllSilent(t *testing.T) {
+	s := set(t)
+	s.fault(t, "openai", "stall-start")
+	s.fault(t, "anthropic", "stall-start")
+	if answer, err := anthropicStream(t.Context(), anthropicClient(s), anthropicText(anthropicRoutes.First, "Hello")); err == nil {
+		t.Errorf("got a clean end after %s want an error", answer.RawJSON())
+	}
+}

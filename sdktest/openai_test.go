@@ -449,3 +449,13 @@ func TestOpenAIAllDown(t *testing.T) {
 	wantOpenAIError(t, err, 500)
 	s.wantCounts(t, 1, 1)
 }
+
+// A client that heartbeats have kept waiting is told in the stream that nobody answers.
+func TestOpenAIAllSilent(t *testing.T) {
+	s := set(t)
+	s.fault(t, "openai", "stall-start")
+	s.fault(t, "anthropic", "stall-start")
+	if answer, err := openaiStream(t.Context(), openaiClient(s), openaiParams(openaiRoutes.First, "Hello")); err == nil {
+		t.Errorf("got a clean end after %s want an error", answer.RawJSON())
+	}
+}

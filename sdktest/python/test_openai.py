@@ -284,6 +284,14 @@ def test_all_down(stage, client):
     assert stage.counts() == {LEAD: 1, STANDBY: 1}
 
 
+def test_all_silent(stage, client):
+    """A client that heartbeats have kept waiting is told in the stream that nobody answers."""
+    for vendor in (LEAD, STANDBY):
+        stage.fault(vendor, "stall-start")
+    with pytest.raises(openai.APIError):
+        streamed(client, ROUTES["first"], user("Hello"))
+
+
 @pytest.mark.parametrize("model", BOTH)
 def test_async(stage, async_client, model):
     async def play():

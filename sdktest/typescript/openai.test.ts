@@ -280,3 +280,10 @@ test("all down", async () => {
   await assert.rejects(retrying.chat.completions.create(params(routes.first, "Hello")), OpenAI.InternalServerError);
   assert.deepEqual(await counts(), { openai: 1, anthropic: 1 });
 });
+
+// A client that heartbeats have kept waiting is told in the stream that nobody answers.
+test("all silent", async () => {
+  await fault("openai", "stall-start");
+  await fault("anthropic", "stall-start");
+  await assert.rejects(asks.stream!(params(routes.first, "Hello")), OpenAI.APIError);
+});

@@ -37,7 +37,8 @@ import (
 
 const startLimit = 15 * time.Second
 
-// config is the gateway's; the two leads are real models, so that their facts apply.
+// config is the gateway's. The models are real ones, so that their facts apply; a lead that hangs is
+// given up after a heartbeat.
 const config = `listen: %s
 admin: %s
 providers:
@@ -46,8 +47,15 @@ providers:
 models:
   openai-only: {lead: openai/gpt-4o}
   anthropic-only: {lead: anthropic/claude-sonnet-4-5}
-  openai-first: {lead: openai/gpt-4o, understudies: [anthropic/claude-sonnet-4-5]}
-  anthropic-first: {lead: anthropic/claude-sonnet-4-5, understudies: [openai/gpt-4o]}
+  openai-first:
+    lead: openai/gpt-4o
+    understudies: [anthropic/claude-sonnet-4-5]
+    timeouts: {first_token: 1500ms, answer: 1500ms}
+  anthropic-first:
+    lead: anthropic/claude-sonnet-4-5
+    understudies: [openai/gpt-4o]
+    timeouts: {first_token: 1500ms, answer: 1500ms}
+limits: {heartbeat: 1s}
 `
 
 func main() {
