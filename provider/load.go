@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -88,7 +87,7 @@ func yamlError(file string, err error) error {
 	hint := ""
 	var unknown *yaml.UnknownFieldError
 	if errors.As(err, &unknown) {
-		if key := nearest(unknown.Token.Value, keys(reflect.TypeFor[Facts]())); key != "" {
+		if key := Nearest(unknown.Token.Value, keys(reflect.TypeFor[Facts]())); key != "" {
 			hint = fmt.Sprintf(" (did you mean %q?)", key)
 		}
 	}
@@ -149,34 +148,4 @@ func keys(t reflect.Type) []string {
 		}
 	}
 	return found
-}
-
-// nearest returns the key in known that is most like got; "" if none is near.
-func nearest(got string, known []string) string {
-	best := slices.MinFunc(known, func(a, b string) int { return cmp.Compare(distance(got, a), distance(got, b)) })
-	if distance(got, best) > 1+len(got)/3 {
-		return ""
-	}
-	return best
-}
-
-// distance is how many letters are to be added, left out or changed to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
