@@ -12,6 +12,10 @@
 // block ends, and the block's first piece names the issuer. And images and documents in a tool's result, which Chat
 // has no place for, follow in a user message after the results.
 //
+// A stream's choices finish when the stream ends, not at the finish reason, because one server sends text after it. A
+// stream that ends without its terminator is whole if every choice seen had a finish reason; how many choices there
+// should have been, nobody says. One that ends with it and without a finish reason is whole if its tokens were counted.
+//
 // Not supported: answering a request with functions or role function in that old shape (it is read, and answered
 // with tool_calls), free-form tools in other dialects, audio in answers, tool calls or results whose counterpart is
 // missing (they are refused), and members of answers that carry no part of the answer, such as system_fingerprint,
