@@ -133,9 +133,9 @@ func (c *client) check() error {
 }
 
 // hold sends the request and reads until the stream has content, which leaves it
-// open. With many at once it may have to wait its turn.
+// open.
 func (c *client) hold() error {
-	if err := c.conn.SetDeadline(time.Now().Add(12 * answerTime)); err != nil {
+	if err := c.conn.SetDeadline(time.Now().Add(answerTime)); err != nil {
 		return err
 	}
 	answer, err := c.send() //nolint:bodyclose // the stream stays open until its connection is closed

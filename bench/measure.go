@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"time"
 )
 
@@ -305,8 +306,10 @@ func (b *bench) perStream(ctx context.Context, s *scenario, p *process) (float64
 		return 0, err
 	}
 	defer closeAll(clients)
-	if err := each(clients, (*client).hold); err != nil {
-		return 0, t.wrong(err)
+	for group := range slices.Chunk(clients, pacedClients) { // a rush of connections is not what is measured
+		if err := each(group, (*client).hold); err != nil {
+			return 0, t.wrong(err)
+		}
 	}
 	time.Sleep(b.quiet())
 	after, err := memory(p.cmd.Process.Pid)
