@@ -52,6 +52,9 @@ func Contract(from, to *Dialect, req *llm.Request) []llm.Loss {
 // Verdict is the row of the contract for one feature: the loss it is on the way
 // from a client of one dialect to a provider of another, if it is one.
 func Verdict(from, to *Dialect, f llm.Feature) (l llm.Loss, lost bool) {
+	if f == llm.FeatureCommon {
+		return llm.Loss{Feature: f, Action: llm.ActionMapped}, false
+	}
 	info := f.Info()
 	l = llm.Loss{Feature: f, Path: from.path(f), Severity: info.Severity, Absolute: info.Absolute}
 	c, carried := to.Carries[f]

@@ -9,6 +9,9 @@ type Feature string
 // The features that this vocabulary has a word for. Fields that only one
 // dialect has are named by that dialect's table of fields instead.
 const (
+	// FeatureCommon is what every dialect has: model, messages, text, calls and their
+	// results, streaming. It is never lost.
+	FeatureCommon           Feature = "common"
 	FeatureSystemPosition   Feature = "system_position"
 	FeatureMessageName      Feature = "message_name"
 	FeatureImageData        Feature = "image_data"
@@ -72,6 +75,7 @@ type FeatureInfo struct {
 // Features lists every feature with the severity of losing it.
 func Features() []FeatureInfo {
 	return []FeatureInfo{
+		{FeatureCommon, Contract, true, "what every dialect has"},
 		{FeatureSystemPosition, Tuning, false, "a system or developer message after the conversation began"},
 		{FeatureMessageName, Tuning, false, "the name of one of several speakers"},
 		{FeatureImageData, Contract, true, "an image as base64"},

@@ -19,14 +19,17 @@ func fields() []dialect.Field {
 	always := func(path, note string) dialect.Field {
 		return dialect.Field{Path: path, Severity: contract, Absolute: true, Note: note}
 	}
+	common := func(path, note string) dialect.Field {
+		return dialect.Field{Path: path, Feature: llm.FeatureCommon, Note: note}
+	}
 	is := func(path string, f llm.Feature) dialect.Field { return dialect.Field{Path: path, Feature: f} }
 	return []dialect.Field{
-		own("model", harmless, "replaced by the target's"),
-		own("messages", harmless, "always carried"),
+		common("model", "replaced by the target's"),
+		common("messages", ""),
 		is("messages[].role", llm.FeatureSystemPosition),
 		is("messages[].name", llm.FeatureMessageName),
-		own("messages[].content", harmless, "always carried"),
-		own("messages[].content[].text", harmless, "always carried"),
+		common("messages[].content", ""),
+		common("messages[].content[].text", ""),
 		is("messages[].content[].image_url", llm.FeatureImageURL),
 		is("messages[].content[].image_url.url", llm.FeatureImageData),
 		is("messages[].content[].image_url.detail", llm.FeatureImageDetail),
@@ -41,9 +44,9 @@ func fields() []dialect.Field {
 		own("messages[].reasoning_details", harmless, "thinking signed by others than this gateway's vendors"),
 		own("messages[].annotations", harmless, "citations of an earlier answer, which the dialect does not take back"),
 		always("messages[].audio", "an answer in audio that the vendor keeps"),
-		own("messages[].tool_calls", harmless, "always carried"),
-		own("messages[].tool_call_id", harmless, "always carried"),
-		own("messages[].function_call", harmless, "carried as a tool call"),
+		common("messages[].tool_calls", ""),
+		common("messages[].tool_call_id", ""),
+		common("messages[].function_call", "as a tool call"),
 		is("tools", llm.FeatureTools),
 		is("tools[].function.strict", llm.FeatureToolStrict),
 		is("tools[].custom", llm.FeatureVendorTool),
@@ -70,9 +73,9 @@ func fields() []dialect.Field {
 		is("reasoning_effort", llm.FeatureEffort),
 		is("reasoning_effort.none", llm.FeatureThinkingOff),
 		is("verbosity", llm.FeatureVerbosity),
-		own("stream", harmless, "always carried"),
-		own("stream_options", harmless, "usage is always counted"),
-		own("stream_options.include_usage", harmless, "usage is always counted"),
+		common("stream", ""),
+		common("stream_options", "usage is always counted"),
+		common("stream_options.include_usage", "usage is always counted"),
 		own("stream_options.include_obfuscation", harmless, "the gateway pads nothing"),
 		is("safety_identifier", llm.FeatureUser),
 		is("user", llm.FeatureUser),
