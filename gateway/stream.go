@@ -251,8 +251,7 @@ func (c *call) deliverAsStream(ctx context.Context, a *attempt, resp *transport.
 	if decodeErr != nil {
 		return c.answerError(a, resp, whole, decodeErr)
 	}
-	a.encoded.RestoreResponse(answer)
-	a.usage, a.model = answer.Usage, answer.Model
+	c.complete(a, answer)
 	writer := c.newStreamWriter()
 	c.reply.use(writer)
 	var out []byte
