@@ -85,15 +85,22 @@ func openaiTools() []openai.ChatCompletionToolUnionParam {
 }
 
 func TestOpenAIText(t *testing.T) {
-	eachOpenAI(t, func(t *testing.T, _ stage, model string, ask func(openai.ChatCompletionNewParams) openai.ChatCompletionChoice) {
-		p := openaiParams(model, "Guten Tag, Łódź ☀")
-		p.Messages = append([]openai.ChatCompletionMessageParamUnion{openai.SystemMessage("Be brief.")}, p.Messages...)
-		choice := ask(p)
-		wantText(t, choice.Message.Content, "You said: Guten Tag, Łódź ☀")
-		if choice.FinishReason != "stop" {
-			t.Errorf("got finish reason %q want stop", choice.FinishReason)
+	for _, model := range openaiRoutes.both() {
+		for name, ask := range openaiAsks {
+			t.Run(model+"/"+name, func(t *testing.T) {
+				p := openaiParams(model, "Guten Tag, Łódź ☀")
+				p.Messages = append([]openai.ChatCompletionMessageParamUnion{openai.SystemMessage("Be brief.")}, p.Messages...)
+				answer, err := ask(t.Context(), openaiClient(set(t)), p)
+				if err != nil {
+					t.Fatalf("got error %v want an answer", err)
+				}
+				wantText(t, answer.Choices[0].Message.Content+"|"+answer.Choices[0].FinishReason, "You said: Guten Tag, Łódź ☀|stop")
+				if answer.ID == "" || answer.Created < 1.7e9 {
+					t.Errorf("got id %q, created %d want an id and a time", answer.ID, answer.Created)
+				}
+			})
 		}
-	})
+	}
 }
 
 func TestOpenAIUsage(t *testing.T) {

@@ -66,7 +66,7 @@ def test_text(client, model, ask):
     assert answer.choices[0].message.content == "You said: Guten Tag, Łódź ☀"
     assert answer.choices[0].message.role == "assistant"
     assert answer.choices[0].finish_reason == "stop"
-    assert answer.object == "chat.completion"
+    assert answer.object == "chat.completion" and answer.id and answer.created > 1.7e9
 
 
 @pytest.mark.parametrize("model", BOTH)

@@ -57,6 +57,7 @@ each("text", async (model, ask) => {
     { role: "system", content: "Be brief." }, { role: "user", content: "Guten Tag, Łódź ☀" }] });
   assert.equal(answer.choices[0]!.message.content, "You said: Guten Tag, Łódź ☀");
   assert.equal(answer.choices[0]!.finish_reason, "stop");
+  assert.ok(answer.id && answer.created > 1.7e9, `id ${answer.id}, created ${answer.created}`);
 });
 
 each("usage", async (model, ask) => {
