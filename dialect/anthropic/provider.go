@@ -287,26 +287,35 @@ func (e *encoder) writeMetadata() {
 
 // marks counts the cache marks of what will be sent.
 func (e *encoder) marks() int {
-	n := 0
-	count := func(parts []llm.Part) {
-		for i := range parts {
-			if parts[i].Cache != nil && parts[i].Kind != llm.PartThinking {
-				n++
-			}
-		}
-	}
+	n := marksOn(e.system)
 	for i := range e.tools {
 		if e.tools[i].Cache != nil {
 			n++
 		}
 	}
-	count(e.system)
 	for i := range e.turns {
-		count(e.turns[i].results)
-		count(e.turns[i].parts)
+		n += marksOn(e.turns[i].results) + marksOn(e.turns[i].parts)
 	}
 	if e.req.Cache != nil {
 		n++
+	}
+	return n
+}
+
+// marksOn counts the cache marks on parts that can have one, and on what is inside them.
+func marksOn(parts []llm.Part) int {
+	n := 0
+	for i := range parts {
+		p := &parts[i]
+		if p.Cache != nil && p.Kind != llm.PartThinking && p.Kind != llm.PartOpaque {
+			n++
+		}
+		if p.Result != nil {
+			n += marksOn(p.Result.Parts)
+		}
+		if p.Document != nil {
+			n += marksOn(p.Document.Parts)
+		}
 	}
 	return n
 }

@@ -389,6 +389,17 @@ func TestT023ToolChoice(t *testing.T) {
 	}
 }
 
+func TestAllowedToolsThatAreNotDefined(t *testing.T) {
+	req := conversation(user("x"))
+	req.Tools = []llm.Tool{{Name: "a"}}
+	req.ToolChoice = llm.ToolChoice{Mode: llm.ChoiceAuto, Names: []string{"b"}}
+	_, err := New().Provider.EncodeRequest(req, dialect.Target{Model: "m"})
+	var e *llm.Error
+	if !errors.As(err, &e) || e.Code != llm.CodeInvalidRequest || e.Param != "tool_choice" {
+		t.Errorf("got %v, want the client told of its tool_choice", err)
+	}
+}
+
 func TestThinkingControl(t *testing.T) {
 	budget := llm.Reasoning{Mode: llm.ReasoningBudget, Budget: 10000}
 	for _, c := range []struct {
@@ -510,8 +521,10 @@ func TestT131MaxTokens(t *testing.T) {
 
 func TestCacheMarksKeepTheLastFour(t *testing.T) {
 	mark := &llm.CacheMark{TTL: "5m"}
-	req := conversation(said(llm.RoleUser,
-		llm.Part{Kind: llm.PartText, Text: "1", Cache: mark}, llm.Part{Kind: llm.PartText, Text: "2", Cache: mark},
+	result := answered("a", "r")
+	result.Result.Parts[0].Cache = mark
+	req := conversation(said(llm.RoleAssistant, called("a", "n", "")), said(llm.RoleTool, result), said(llm.RoleUser,
+		llm.Part{Kind: llm.PartText, Text: "2", Cache: mark},
 		llm.Part{Kind: llm.PartText, Text: "3", Cache: mark}, llm.Part{Kind: llm.PartText, Text: "4", Cache: mark}))
 	req.Tools = []llm.Tool{{Name: "n", Cache: mark}}
 	enc := encode(t, req, llm.ModelFacts{})

@@ -40,6 +40,9 @@ func (e *encoder) chooseTools() {
 		e.tools = slices.DeleteFunc(e.tools, func(t llm.Tool) bool {
 			return t.Opaque == nil && !slices.Contains(e.choice.Names, t.Name)
 		})
+		if len(e.tools) == 0 && len(e.req.Tools) > 0 {
+			e.fail(llm.Invalid("tool_choice", "None of the allowed tools is defined in the request."))
+		}
 	}
 	if len(e.tools) > 0 {
 		return
