@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -89,7 +90,8 @@ func TestDecodeResponseRefuses(t *testing.T) {
 		resp, err := New().Provider.DecodeResponse([]byte(c.body))
 		_, tapErr := New().Relay.NewTap(askNothing).Body([]byte(c.body))
 		for who, err := range map[string]error{"DecodeResponse": err, "tap": tapErr} {
-			if e, ok := err.(*llm.Error); !ok || e.Code != c.want { //nolint:errorlint // the contract is the type itself
+			var e *llm.Error
+			if !errors.As(err, &e) || e.Code != c.want {
 				t.Errorf("%s: %s: got %v, %v want %s", c.name, who, resp, err, c.want)
 			}
 		}

@@ -289,27 +289,33 @@ func TestWriterKeepsBlocksApart(t *testing.T) {
 		want   string
 	}{
 		{
-			"T003 interleaved calls", []llm.Event{text, textEnd, one, deltaOf(1, llm.Delta{Args: "{"}), two, deltaOf(2, llm.Delta{Args: "["}), deltaOf(1, llm.Delta{Args: "}"}), oneEnd, deltaOf(2, llm.Delta{Args: "]"}), twoEnd},
+			"T003 interleaved calls",
+			[]llm.Event{text, textEnd, one, deltaOf(1, llm.Delta{Args: "{"}), two, deltaOf(2, llm.Delta{Args: "["}), deltaOf(1, llm.Delta{Args: "}"}), oneEnd, deltaOf(2, llm.Delta{Args: "]"}), twoEnd},
 			"start:tool_use delta:input_json_delta delta:input_json_delta stop start:tool_use delta:input_json_delta delta:input_json_delta stop",
 		},
 		{
-			"T004 a second call without arguments waits", []llm.Event{one, two, twoEnd, deltaOf(1, llm.Delta{Args: "{}"}), oneEnd},
+			"T004 a second call without arguments waits",
+			[]llm.Event{one, two, twoEnd, deltaOf(1, llm.Delta{Args: "{}"}), oneEnd},
 			"start:tool_use delta:input_json_delta stop start:tool_use stop",
 		},
 		{
-			"T005 text that goes on beside a call", []llm.Event{text, deltaOf(0, llm.Delta{Text: "a"}), one, deltaOf(0, llm.Delta{Text: "b"}), deltaOf(1, llm.Delta{Args: "{}"}), oneEnd, deltaOf(0, llm.Delta{Text: "c"}), textEnd},
+			"T005 text that goes on beside a call",
+			[]llm.Event{text, deltaOf(0, llm.Delta{Text: "a"}), one, deltaOf(0, llm.Delta{Text: "b"}), deltaOf(1, llm.Delta{Args: "{}"}), oneEnd, deltaOf(0, llm.Delta{Text: "c"}), textEnd},
 			"start:text delta:text_delta stop start:tool_use delta:input_json_delta stop start:text delta:text_delta delta:text_delta stop",
 		},
 		{
-			"T006 empty texts", []llm.Event{text, deltaOf(0, llm.Delta{Text: ""}), textEnd, one, oneEnd},
+			"T006 empty texts",
+			[]llm.Event{text, deltaOf(0, llm.Delta{Text: ""}), textEnd, one, oneEnd},
 			"start:tool_use stop",
 		},
 		{
-			"T056 thinking nobody signed", []llm.Event{thought, deltaOf(0, llm.Delta{Text: "hm"}), thoughtEnd, one, oneEnd},
+			"T056 thinking nobody signed",
+			[]llm.Event{thought, deltaOf(0, llm.Delta{Text: "hm"}), thoughtEnd, one, oneEnd},
 			"start:thinking delta:thinking_delta delta:signature_delta stop start:tool_use stop",
 		},
 		{
-			"parts left open at the finish", []llm.Event{text, deltaOf(0, llm.Delta{Text: "a"}), one, two},
+			"parts left open at the finish",
+			[]llm.Event{text, deltaOf(0, llm.Delta{Text: "a"}), one, two},
 			"start:text delta:text_delta stop start:tool_use stop start:tool_use stop",
 		},
 	} {

@@ -116,25 +116,22 @@ func effortFor(budget int64) string {
 func (e *encoder) thinkBudget(r *llm.Reasoning, effort string) {
 	t := &e.thinking
 	t.mode = llm.ReasoningBudget
-	switch {
-	case r.Mode == llm.ReasoningBudget:
+	if r.Mode == llm.ReasoningBudget {
 		t.budget = max(r.Budget, minBudget)
-		if effort == "" {
-			break
-		}
-		if e.to.Facts.Thinking == llm.ThinkingBoth {
-			t.effort = effort
-			break
-		}
-		e.lose(llm.FeatureEffort, llm.ActionDropped, llm.Tuning, "the model takes a number of tokens, not an effort")
-	default:
+	} else {
 		t.budget = e.budgetFor(effort)
-		if r.Mode == llm.ReasoningAdaptive {
-			e.lose(llm.FeatureThinkingAdaptive, llm.ActionApproximated, llm.Tuning, "the model takes a number of tokens only")
-		}
-		if effort != "" {
-			e.lose(llm.FeatureEffort, llm.ActionApproximated, llm.Tuning, "the model takes a number of tokens, not an effort")
-		}
+	}
+	if r.Mode == llm.ReasoningAdaptive {
+		e.lose(llm.FeatureThinkingAdaptive, llm.ActionApproximated, llm.Tuning, "the model takes a number of tokens only")
+	}
+	switch {
+	case effort == "":
+	case r.Mode != llm.ReasoningBudget:
+		e.lose(llm.FeatureEffort, llm.ActionApproximated, llm.Tuning, "the model takes a number of tokens, not an effort")
+	case e.to.Facts.Thinking == llm.ThinkingBoth:
+		t.effort = effort
+	default:
+		e.lose(llm.FeatureEffort, llm.ActionDropped, llm.Tuning, "the model takes a number of tokens, not an effort")
 	}
 }
 

@@ -15,9 +15,7 @@ func toolNames(r *llm.Request) []string {
 			list = append(list, r.Tools[i].Name)
 		}
 	}
-	for _, name := range r.ToolChoice.Names {
-		list = append(list, name)
-	}
+	list = append(list, r.ToolChoice.Names...)
 	for i := range r.Messages {
 		for _, p := range r.Messages[i].Parts {
 			if p.Call != nil {
