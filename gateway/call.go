@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -21,7 +20,6 @@ type call struct {
 	ctx   context.Context //nolint:containedctx // the call is the request: both live and end together
 	end   context.CancelCauseFunc
 	start time.Time
-	log   *slog.Logger
 
 	dialect   *dialect.Dialect
 	operation dialect.Operation
@@ -48,7 +46,6 @@ type call struct {
 func (g *Gateway) newCall(w http.ResponseWriter, r *http.Request) *call {
 	c := &call{g: g, id: g.opts.NewID(), r: r, start: g.opts.Now()}
 	c.ctx, c.end = context.WithCancelCause(r.Context())
-	c.log = g.opts.Log.With("call", c.id)
 	c.dialect = g.dialectOf(r)
 	c.reply = newReply(c, w)
 	return c

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -125,7 +126,8 @@ func (c *call) sendAnswer(a *attempt, body []byte) {
 // limit: what drips is treated as what hangs.
 func (c *call) readAnswer(ctx context.Context, resp *transport.Response, w *watchdog) ([]byte, *llm.Error) {
 	first := &firstByte{r: resp.Body, begun: func() { w.enter(phaseStall, c.route.Timeouts.Stall) }}
-	body, err := readAll(first, maxAnswer, 0)
+	promised, _ := strconv.ParseInt(resp.Header.Get("Content-Length"), 10, 64)
+	body, err := readAll(first, maxAnswer, promised)
 	if err != nil {
 		e := &llm.Error{Code: llm.CodeTruncated, Origin: llm.OriginProvider, Message: "The provider's answer broke off.", Err: err}
 		if errors.Is(err, errTooLarge) || errors.Is(err, transport.ErrTooLarge) {

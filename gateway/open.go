@@ -119,6 +119,29 @@ func (c *call) read() *llm.Error {
 	return nil
 }
 
+// boundBody gives the request's body its time, whatever becomes of the call: net/http
+// waits for a body that nobody reads, before the answer and after it, and would wait
+// for ever. Until the body is read to its end, an answer closes the connection.
+func (c *call) boundBody() {
+	if c.r.Body == nil || c.r.Body == http.NoBody {
+		return
+	}
+	// The deadline is best effort: a ResponseWriter that has none (as in unit tests)
+	// has no slow client either.
+	_ = c.reply.control.SetReadDeadline(time.Now().Add(c.g.opts.Limits.BodyTimeout))
+	c.reply.header().Set("Connection", "close")
+}
+
+// bodyRead notes that the body has come to its end. After a chunked one the
+// connection is closed all the same: if it had a Content-Length too, which net/http
+// does not tell, it must be (RFC 9112 section 6.3).
+func (c *call) bodyRead() {
+	_ = c.reply.control.SetReadDeadline(time.Time{})
+	if len(c.r.TransferEncoding) == 0 {
+		c.reply.header().Del("Connection")
+	}
+}
+
 // readBody reads at most the limit, within the time for it.
 func (c *call) readBody() ([]byte, *llm.Error) {
 	if err := checkMediaType(c.r.Header.Get("Content-Type")); err != nil {
@@ -128,11 +151,6 @@ func (c *call) readBody() ([]byte, *llm.Error) {
 	if c.r.ContentLength > limit {
 		return nil, tooLarge(limit)
 	}
-	// The deadline is best effort: a ResponseWriter that has none (as in unit tests)
-	// has no slow client either.
-	_ = c.reply.control.SetReadDeadline(time.Now().Add(c.g.opts.Limits.BodyTimeout))
-	defer func() { _ = c.reply.control.SetReadDeadline(time.Time{}) }()
-
 	var src io.Reader = c.r.Body
 	switch encoding := c.r.Header.Get("Content-Encoding"); strings.ToLower(encoding) {
 	case "", "identity":
@@ -155,22 +173,23 @@ func (c *call) readBody() ([]byte, *llm.Error) {
 		}
 		return nil, c.bodyError(err)
 	}
+	c.bodyRead()
 	return body, nil
 }
 
 var errTooLarge = errors.New("more bytes than the limit")
 
-// readAll reads up to limit bytes. hint is how many are promised; memory is given
-// to what arrives, not to what is promised.
+// readAll reads up to limit bytes. hint is how many are promised, 0 if that is not
+// known; memory is given to what arrives, not to what is promised.
 func readAll(r io.Reader, limit, hint int64) ([]byte, error) {
-	const start, trusted = 4 << 10, 1 << 20
-	size := min(max(hint, start), trusted)
-	buf := make([]byte, 0, size+1)
+	const unknown, trusted = 2 << 10, 1 << 20
+	if hint <= 0 {
+		hint = unknown
+	}
+	buf := make([]byte, 0, min(hint, trusted)+1) // one more, so that the end is seen without growing
 	for {
 		if len(buf) == cap(buf) {
-			grown := make([]byte, len(buf), 2*cap(buf))
-			copy(grown, buf)
-			buf = grown
+			buf = append(buf, 0)[:len(buf)]
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
@@ -204,10 +223,8 @@ func tooLarge(limit int64) *llm.Error {
 	}
 }
 
-// bodyError says why a body could not be read to its end. The connection cannot
-// be trusted to be at a request's boundary afterwards, so it is closed.
+// bodyError says why a body could not be read to its end.
 func (c *call) bodyError(err error) *llm.Error {
-	c.reply.header().Set("Connection", "close")
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &llm.Error{

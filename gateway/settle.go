@@ -82,11 +82,12 @@ func (c *call) record() Record {
 // logRecord writes a line for the call and one for each attempt that failed. No
 // body and no key is ever in them.
 func (c *call) logRecord(rec Record) {
+	ctx, log := c.r.Context(), c.g.opts.Log
 	for i, a := range c.attempts {
 		if a.err == nil {
 			continue
 		}
-		c.log.LogAttrs(c.r.Context(), slog.LevelWarn, "attempt failed",
+		log.LogAttrs(ctx, slog.LevelWarn, "attempt failed", slog.String("call", c.id),
 			slog.Int("attempt", i+1), slog.String("provider", a.target.Provider.ID), slog.String("model", a.target.Model),
 			slog.String("mode", string(a.plan.mode)), slog.String("code", string(a.err.Code)), slog.Int("status", a.status),
 			slog.Int64("ms", since(a.start, a.end)), slog.Bool("committed", a.committed), slog.Any("cause", a.err.Err))
@@ -95,11 +96,13 @@ func (c *call) logRecord(rec Record) {
 	if rec.Code != "" && rec.Code.Info().Status >= 500 {
 		level = slog.LevelWarn
 	}
-	attrs := []slog.Attr{
-		slog.String("caller", rec.Caller), slog.String("dialect", string(rec.Dialect)),
-		slog.String("operation", string(rec.Operation)), slog.String("model", rec.Model), slog.Bool("stream", rec.Stream),
-		slog.Int("status", rec.Status), slog.Int64("ms", rec.Duration.Milliseconds()), slog.Int("attempts", len(rec.Attempts)),
+	if !log.Enabled(ctx, level) {
+		return
 	}
+	attrs := append(make([]slog.Attr, 0, 16),
+		slog.String("call", c.id), slog.String("caller", rec.Caller), slog.String("dialect", string(rec.Dialect)),
+		slog.String("operation", string(rec.Operation)), slog.String("model", rec.Model), slog.Bool("stream", rec.Stream),
+		slog.Int("status", rec.Status), slog.Int64("ms", rec.Duration.Milliseconds()), slog.Int("attempts", len(rec.Attempts)))
 	if code != "" {
 		attrs = append(attrs, slog.String("code", code))
 	}
@@ -114,5 +117,5 @@ func (c *call) logRecord(rec Record) {
 	if len(c.refused) > 0 {
 		attrs = append(attrs, slog.String("refused", detail(c.refused)))
 	}
-	c.log.LogAttrs(c.r.Context(), level, "call", attrs...)
+	log.LogAttrs(ctx, level, "call", attrs...)
 }

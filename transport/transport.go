@@ -140,16 +140,9 @@ func (t *Transport) Close() {
 // Send sends r once and returns when the answer's headers are there. The error is
 // a *SendError; when ctx ended, it wraps ctx's cause.
 func (t *Transport) Send(ctx context.Context, r Request) (*Response, error) {
-	u, err := url.Parse(r.URL)
-	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, &SendError{Phase: PhaseConnect, Err: errURL}
-	}
-	if u.Scheme == "http" && !r.Provider.Private {
-		return nil, &SendError{Phase: PhaseConnect, Err: errPlain}
-	}
-	p, err := t.pool(r.Provider, u)
+	p, err := t.pool(r.Provider, r.URL)
 	if err != nil {
-		return nil, &SendError{Phase: PhaseProxy, Err: err}
+		return nil, err
 	}
 	connect := r.Connect
 	if connect <= 0 {
@@ -164,16 +157,15 @@ func (t *Transport) Send(ctx context.Context, r Request) (*Response, error) {
 		s.connected, ctx = timer.Stop, limited
 	}
 	ctx = httptrace.WithClientTrace(ctx, s.trace())
-	req, err := http.NewRequestWithContext(ctx, method(r), u.String(), nil)
-	if err != nil {
-		return nil, &SendError{Phase: PhaseConnect, Err: errURL}
-	}
+	req := (&http.Request{
+		Method: method(r), URL: p.url, Host: p.url.Host,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		// Made by hand, the request has no GetBody: with it, net/http would send it again
+		// on its own when a connection turns out to be dead. As a reader that is known to
+		// wait for nothing, the body goes out in one write with the headers.
+		Body: io.NopCloser(bytes.NewReader(r.Body)), ContentLength: int64(len(r.Body)),
+	}).WithContext(ctx)
 	t.setHeader(req, r)
-	// Set here, after NewRequest, the body has no GetBody: with it, net/http would send
-	// the request again on its own when a connection turns out to be dead. As a reader
-	// that is known to wait for nothing, it goes out in one write with the headers.
-	req.Body = io.NopCloser(bytes.NewReader(r.Body))
-	req.ContentLength = int64(len(r.Body))
 
 	rt := p.kept
 	if r.Fresh {
@@ -209,24 +201,33 @@ func (t *Transport) response(resp *http.Response, stream bool) *Response {
 // provider, since an answer that comes late on a shared connection would be
 // another one's.
 type poolKey struct {
-	provider, origin string
-	private          bool
+	provider, url string
+	private       bool
 }
 
-// pool is the connections of one provider to one host.
+// pool is the connections of one provider to one address.
 type pool struct {
+	url     *url.URL
 	kept    *http.Transport // keeps connections for the next request
 	single  *http.Transport // a connection for each request
 	proxied bool
 }
 
-func (t *Transport) pool(p *provider.Provider, u *url.URL) (*pool, error) {
-	key := poolKey{p.ID, u.Scheme + "://" + u.Host, p.Private}
+// pool returns the connections to an address, which is read and checked once.
+func (t *Transport) pool(p *provider.Provider, address string) (*pool, error) {
+	key := poolKey{p.ID, address, p.Private}
 	t.mu.RLock()
 	found := t.pools[key]
 	t.mu.RUnlock()
 	if found != nil {
 		return found, nil
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, &SendError{Phase: PhaseConnect, Err: errURL}
+	}
+	if u.Scheme == "http" && !p.Private {
+		return nil, &SendError{Phase: PhaseConnect, Err: errPlain}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -235,12 +236,13 @@ func (t *Transport) pool(p *provider.Provider, u *url.URL) (*pool, error) {
 	}
 	proxy, err := t.opts.Proxy(&http.Request{URL: u})
 	if err != nil {
-		return nil, fmt.Errorf("find the proxy: %w", errProxySetting)
+		return nil, &SendError{Phase: PhaseProxy, Err: fmt.Errorf("find the proxy: %w", errProxySetting)}
 	}
 	if proxy != nil {
 		t.opts.Log.Info("requests go through a proxy", "provider", p.ID, "proxy", proxy.Host)
 	}
 	made := t.newPool(p.Private, proxy)
+	made.url = u
 	t.pools[key] = made
 	return made, nil
 }
