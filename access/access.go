@@ -42,7 +42,7 @@ func Credential(h http.Header) (string, *llm.Error) {
 				value = token
 			}
 			value = strings.TrimSpace(value)
-			if len(value) > maxCredential || strings.ContainsFunc(value, func(r rune) bool { return r < 0x20 || r > 0x7e }) {
+			if len(value) > maxCredential || strings.ContainsFunc(value, func(r rune) bool { return r <= 0x20 || r > 0x7e }) {
 				return "", refuse("the credential is too long or has characters that no key has")
 			}
 			switch {

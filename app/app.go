@@ -87,6 +87,7 @@ func New(o Options) (*App, error) {
 	})
 	a.clients = newServer(a.gateway, o.Log)
 	a.operators = newServer(admin.Handler(a.ready.Load), o.Log)
+	a.operators.http.ReadTimeout = readHeaderTimeout // nothing there takes a body
 	return a, nil
 }
 

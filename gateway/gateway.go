@@ -127,6 +127,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve is the call's life, in order.
 func (c *call) serve() *llm.Error {
+	c.boundBody()
 	if err := c.open(); err != nil {
 		return err
 	}
