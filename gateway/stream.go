@@ -16,12 +16,12 @@ import (
 // signs of life are small; a vendor that sends more has lost its way.
 const maxHeld = 1 << 20
 
-// A stream of more bytes than maxPerToken for each token that the client allowed,
-// and slack for what surrounds them, has lost its way: even an event for every
-// token, with everything vendors put around it, stays below.
+// A stream of more pieces of content than maxPieces for each token that the client
+// allowed, and some more, has lost its way: vendors send a piece for a token or for
+// several, and none splits a token into so many.
 const (
-	maxPerToken = 2 << 10
-	slack       = 1 << 20
+	maxPieces  = 8
+	somePieces = 1000
 )
 
 // deliverStream hands over a streamed answer. Until the first content nothing of
@@ -62,7 +62,7 @@ type stream struct {
 	watch  *watchdog
 	frames *frames
 	held   []byte // not yet sent, because no content has come
-	passed int64  // bytes so far
+	pieces int64  // of content so far
 }
 
 // relay passes frames on as they were received.
@@ -174,9 +174,11 @@ func (s *stream) note(e *llm.Event) {
 
 // pass sends bytes on, or holds them while there has been no content.
 func (s *stream) pass(b []byte, content, progress, last bool) *llm.Error {
-	s.passed += int64(len(b))
-	if limit := s.c.peeked.MaxTokens; limit > 0 && s.passed > limit*maxPerToken+slack {
-		return &llm.Error{Code: llm.CodeBadAnswer, Message: "The provider sends far more than the limit of the request allows."}
+	if content {
+		s.pieces++
+		if limit := s.c.peeked.MaxTokens; limit > 0 && (s.pieces-somePieces)/maxPieces > limit {
+			return &llm.Error{Code: llm.CodeBadAnswer, Message: "The provider sends far more than the limit of the request allows."}
+		}
 	}
 	if content && !s.a.committed {
 		s.commit()
