@@ -30,10 +30,10 @@ type reply struct {
 
 	mu        sync.Mutex
 	w         http.ResponseWriter
-	begun     bool // status and headers are out
-	streaming bool // they were those of a stream
-	closed    bool // nothing may follow
-	writer    dialect.StreamWriter
+	begun     bool                 // status and headers are out
+	streaming bool                 // they were those of a stream
+	closed    bool                 // nothing may follow
+	writer    dialect.StreamWriter // of the attempt that is being delivered; nil before one and when relaying
 	silence   *time.Timer
 	spoke     time.Time // when the client last heard from us
 	extended  time.Time // when the write deadline was last moved
@@ -89,7 +89,9 @@ func (p *reply) beat() {
 	if !p.begun {
 		p.beginStream()
 	}
-	p.write(p.streamWriter().Heartbeat(nil))
+	// By a writer of its own: that of the attempt is in use meanwhile, and may have
+	// written a start that is still held.
+	p.write(p.c.newStreamWriter().Heartbeat(nil))
 	p.flush()
 	p.silence.Reset(every)
 }
@@ -138,7 +140,7 @@ func (p *reply) fail(err *llm.Error) {
 	p.closed = true
 	if p.begun {
 		if p.streaming {
-			p.write(p.streamWriter().Error(nil, err))
+			p.write(p.errorEvent(err))
 			p.flush()
 		}
 		return
@@ -169,16 +171,17 @@ func (p *reply) stop() {
 	}
 }
 
-// streamWriter is the writer of the attempt that is being delivered; before one,
-// a writer that has written nothing.
-func (p *reply) streamWriter() dialect.StreamWriter {
-	if p.writer == nil {
-		p.writer = p.c.newStreamWriter()
+// errorEvent is how a stream that has begun ends in an error.
+func (p *reply) errorEvent(err *llm.Error) []byte {
+	w := p.writer
+	if w == nil {
+		w = p.c.newStreamWriter()
 	}
-	return p.writer
+	return w.Error(nil, err)
 }
 
-// use makes w the writer for what the reply itself has to say in a stream.
+// use makes w the writer of the error that the stream may end in: a dialect may
+// number its events.
 func (p *reply) use(w dialect.StreamWriter) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

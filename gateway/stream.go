@@ -67,6 +67,7 @@ type stream struct {
 
 // relay passes frames on as they were received.
 func (s *stream) relay(tap dialect.Tap) *llm.Error {
+	s.c.reply.use(nil)
 	defer func() { s.a.usage = tap.Usage() }()
 	for {
 		f, err := s.frames.next()
