@@ -65,3 +65,61 @@ func BenchmarkAppendString(b *testing.B) {
 		buf = AppendString(buf[:0], chatBody)
 	}
 }
+
+// chunk is a piece of a streamed answer, as vendors send it.
+const chunk = `{"id":"chatcmpl-1234567890","object":"chat.completion.chunk","created":1767225600,"model":"model-x-2026",` +
+	`"service_tier":"default","system_fingerprint":"fp_1","choices":[{"index":0,"delta":{"content":" word"},` +
+	`"logprobs":null,"finish_reason":null}],"usage":null}`
+
+func BenchmarkParseLenientChunk(b *testing.B) {
+	doc := []byte(chunk)
+	b.SetBytes(int64(len(doc)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ParseLenient(doc); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkMembers(b *testing.B) {
+	v := Value(chunk)
+	b.ReportAllocs()
+	for b.Loop() {
+		n := 0
+		err := v.Members(func(name []byte, _ Value) error {
+			if string(name) == "choices" {
+				n++
+			}
+			return nil
+		})
+		if err != nil || n != 1 {
+			b.Fatal(n, err)
+		}
+	}
+}
+
+func BenchmarkTreeChunk(b *testing.B) {
+	doc := []byte(chunk)
+	var t Tree
+	b.SetBytes(int64(len(doc)))
+	b.ReportAllocs()
+	for b.Loop() {
+		root, err := t.ParseLenient(doc)
+		if err != nil {
+			b.Fatal(err)
+		}
+		n := 0
+		err = root.Members(func(name []byte, v Node) error {
+			if string(name) != "choices" {
+				return nil
+			}
+			return v.Array(func(_ int, v Node) error {
+				return v.Members(func([]byte, Node) error { n++; return nil })
+			})
+		})
+		if err != nil || n != 4 {
+			b.Fatal(n, err)
+		}
+	}
+}

@@ -66,11 +66,17 @@ type checker struct {
 	names      stack[name] // of all open objects, innermost last
 	kind       ErrorKind
 	msg        string
+
+	// For a Tree: the values so far, and the member whose value is to come.
+	records bool
+	nodes   []node
+	key     node
 }
 
 // frame is an object or array that is not closed yet.
 type frame struct {
 	object bool
+	node   int                 // its place in checker.nodes
 	names  int                 // where its names begin in checker.names
 	seen   map[string]struct{} // its folded names, once there are too many to look through
 }
@@ -110,13 +116,19 @@ func (c *checker) document() bool {
 		return c.fail(Empty, "no value")
 	}
 	for {
-		depth := c.open.n
+		depth, at := c.open.n, len(c.nodes)
+		if c.records {
+			c.key.val = c.at
+			c.nodes = append(c.nodes, c.key)
+		}
 		if !c.value() {
 			return false
 		}
 		if c.open.n > depth {
+			c.open.at(depth).node = at
 			continue // to the first value inside
 		}
+		c.close(at)
 		if !c.after() {
 			return false
 		}
@@ -129,6 +141,13 @@ func (c *checker) document() bool {
 		return c.fail(Trailing, "something follows the value")
 	}
 	return true
+}
+
+// close notes that a value has ended.
+func (c *checker) close(at int) {
+	if c.records {
+		c.nodes[at].end, c.nodes[at].next = c.at, len(c.nodes)
+	}
 }
 
 // value reads a scalar or an empty container whole. Any other container it opens: it reads the bracket and, in
@@ -190,6 +209,7 @@ func (c *checker) after() bool {
 			return !top.object || c.member()
 		case b == '}' && top.object, b == ']' && !top.object:
 			c.at++
+			c.close(top.node)
 			c.names.cut(top.names)
 			c.open.cut(c.open.n - 1)
 		default:
@@ -213,6 +233,7 @@ func (c *checker) member() bool {
 		c.at = start
 		return c.fail(Duplicate, "name "+strconv.Quote(clip(nameOf(raw)))+" repeats, or differs only by case")
 	}
+	c.key = node{item: item{key: start, keyEnd: c.at}, escaped: !plain}
 	c.space()
 	if c.at == len(c.text) || c.text[c.at] != ':' {
 		return c.unexpected()

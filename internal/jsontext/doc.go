@@ -1,6 +1,6 @@
 // Package jsontext reads, checks, builds and edits JSON text without decoding it into Go values. A body that
 // a program sent stays the bytes it sent: [Check] decides once whether the text is sound and unambiguous,
-// [Value] finds things in it, [Writer] builds new text, and [Set], [Drop], [Rename] and [Cap] change named
+// [Value] and [Tree] find things in it, [Writer] builds new text, and [Set], [Drop], [Rename] and [Cap] change named
 // places and leave every other byte alone. Nothing is reflected upon, and values alias the text they were
 // found in.
 //

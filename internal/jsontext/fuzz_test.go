@@ -50,6 +50,7 @@ func touch(v Value) {
 	_, _ = v.Float()
 	_ = v.Get("a", "b")
 	_ = v.Object(func(string, Value) error { return nil })
+	_ = v.Members(func([]byte, Value) error { return nil })
 	_ = v.Array(func(int, Value) error { return nil })
 	_ = Equal(v, Compact(nil, v))
 	_, _ = Set(v, "a.b[].c", []byte("1"))

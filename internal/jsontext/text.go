@@ -68,6 +68,21 @@ func (j *TextJoiner) Text(v Value) (string, error) {
 	return string(unescape(out, raw[:cut], false)), nil
 }
 
+// Skip is as Text for one who only asks whether text came out, and does not make it.
+func (j *TextJoiner) Skip(v Value) (hasText bool, err error) {
+	raw, err := v.content()
+	if err != nil || len(raw) == 0 {
+		return false, err
+	}
+	cut := trailingHigh(raw)
+	hasText = j.high != 0 || cut > 0
+	j.high = 0
+	if cut < len(raw) {
+		j.high = unit(raw, cut)
+	}
+	return hasText, nil
+}
+
 // Held reports whether half a surrogate pair is waiting for its other half.
 func (j *TextJoiner) Held() bool {
 	return j.high != 0
