@@ -52,6 +52,7 @@ type options struct {
 	rate        float64       // requests per second in the latency rounds; streams have a tenth
 	streams     int           // held open at once
 	starts      int           // cold starts
+	pause       time.Duration // between the chunks of a stream
 	only        *regexp.Regexp
 	binary      string
 	json        bool
@@ -66,6 +67,7 @@ func parseFlags(args []string) (options, error) {
 	flags.Float64Var(&o.rate, "rate", 1000, "requests per second while latency is measured; a tenth of it for streams")
 	flags.IntVar(&o.streams, "streams", 1000, "streams held open while memory is measured; 0 leaves this out")
 	flags.IntVar(&o.starts, "starts", 5, "cold starts to take the median of; 0 leaves this out")
+	flags.DurationVar(&o.pause, "pause", 2*time.Millisecond, "the vendor's pause between the chunks of a stream; 0 sends them back to back")
 	flags.BoolVar(&o.json, "json", false, "print the report as JSON")
 	flags.StringVar(&o.binary, "binary", "", "measure this understudy binary instead of building one")
 	only := flags.String("only", "", "run only the scenarios whose name matches this regular expression")
@@ -86,7 +88,7 @@ func (o options) check(surplus int) error {
 	switch {
 	case surplus > 0:
 		return errors.New("got an argument, want flags only")
-	case o.duration <= 0 || o.rounds < 1 || o.connections < 1 || o.rate < 10 || o.streams < 0 || o.starts < 0:
+	case o.duration <= 0 || o.rounds < 1 || o.connections < 1 || o.rate < 10 || o.streams < 0 || o.starts < 0 || o.pause < 0:
 		return errors.New("got a number out of range, want positive ones and a rate of at least 10")
 	case len(o.scenarios()) == 0:
 		return fmt.Errorf("got no scenario that matches %q, want one of %v", o.only, scenarioNames())

@@ -32,7 +32,7 @@ const (
 // start brings up the three processes and waits until each answers.
 func (b *bench) start(ctx context.Context) error {
 	var err error
-	if b.vendor, err = startRole(ctx, roleVendor, ""); err != nil {
+	if b.vendor, err = startRole(ctx, roleVendor, b.pause.String()); err != nil {
 		return err
 	}
 	if b.proxy, err = startRole(ctx, roleProxy, b.vendor.address); err != nil {

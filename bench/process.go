@@ -32,7 +32,11 @@ func playRole(role string) error {
 	var handler http.Handler
 	switch role {
 	case roleVendor:
-		handler = vendor()
+		pause, err := time.ParseDuration(os.Getenv(targetVariable))
+		if err != nil {
+			return fmt.Errorf("read the pause: %w", err)
+		}
+		handler = vendor(pause)
 	case roleProxy:
 		handler = proxy(&url.URL{Scheme: "http", Host: os.Getenv(targetVariable)})
 	default:

@@ -6,13 +6,18 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 )
+
+// startFrames is how many chunks come at once, since the answer begins with them.
+const startFrames = 4
 
 // vendor is the simulated vendor: static answers in both formats on one port, as
 // cheap as net/http allows. Each chunk of a stream is written and flushed by
-// itself, one right after the other. A request for heldModel gets the first half
+// itself, with a pause before the next: models write one token after the other, so
+// that a gateway has to read and write each by itself. A request for heldModel gets the first half
 // of a stream and nothing more until its client leaves.
-func vendor() http.Handler {
+func vendor(pause time.Duration) http.Handler {
 	mux := http.NewServeMux()
 	buffers := sync.Pool{New: func() any { return new(bytes.Buffer) }}
 	for _, f := range []*format{openAIChat(), anthropicMessages()} {
@@ -41,6 +46,9 @@ func vendor() http.Handler {
 				}
 				_, _ = w.Write(chunk)
 				_ = flusher.Flush()
+				if pause > 0 && i >= startFrames {
+					time.Sleep(pause)
+				}
 			}
 		})
 	}
