@@ -111,7 +111,7 @@ func (d *Dialect) extraLoss(path string) llm.Loss {
 
 // extraPaths lists where req holds members that only their own dialect restores.
 func extraPaths(from Name, req *llm.Request) []string {
-	w := extraWalk{from: string(from)}
+	w := extraWalk{from: string(from), seen: map[string]bool{}}
 	w.add("", req.Extra)
 	for i := range req.Messages {
 		m := &req.Messages[i]
@@ -127,6 +127,7 @@ func extraPaths(from Name, req *llm.Request) []string {
 type extraWalk struct {
 	from  string
 	paths []string
+	seen  map[string]bool // a request may have very many members
 }
 
 func (w *extraWalk) parts(prefix string, parts []llm.Part) {
@@ -141,23 +142,38 @@ func (w *extraWalk) parts(prefix string, parts []llm.Part) {
 func (w *extraWalk) add(prefix string, extra llm.Extra) {
 	for _, m := range extra[w.from] {
 		path := prefix + m.Key
-		if !slices.Contains(w.paths, path) {
+		if !w.seen[path] {
+			w.seen[path] = true
 			w.paths = append(w.paths, path)
 		}
 	}
 }
 
+// Bounds of what a refusal names: the names may be the client's own.
+const (
+	maxRefused     = 8  // losses
+	maxRefusedName = 80 // bytes of each
+)
+
 // RefusalMessage says in words why a request is not sent to a target.
 func RefusalMessage(refused []llm.Loss, to Name) string {
-	names := make([]string, 0, len(refused))
+	names := make([]string, 0, maxRefused+1)
 	for _, l := range refused {
 		name := l.Name()
+		if len(name) > maxRefusedName {
+			name = strings.ToValidUTF8(name[:maxRefusedName], "") + "…"
+		}
 		if l.Detail != "" {
 			name += " (" + l.Detail + ")"
 		}
-		if !slices.Contains(names, name) {
-			names = append(names, name)
+		if slices.Contains(names, name) {
+			continue
 		}
+		if len(names) == maxRefused {
+			names = append(names, "and more")
+			break
+		}
+		names = append(names, name)
 	}
 	return "The target's API (" + string(to) + ") cannot carry: " + strings.Join(names, ", ") +
 		". Remove it from the request, or let the route accept the loss with `loss: lenient` where that is possible."
