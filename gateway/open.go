@@ -115,8 +115,21 @@ func (c *call) read() *llm.Error {
 	if peekErr != nil {
 		return asError(peekErr, llm.CodeInvalidRequest)
 	}
+	if !isModelName(peeked.Model) {
+		return llm.Invalid("model", "The model's name must be at most %d printable ASCII characters without spaces.", maxModelName)
+	}
 	c.peeked = peeked
 	return nil
+}
+
+// maxModelName is the length of the longest name that a config can make: a
+// provider's, a slash and a model's.
+const maxModelName = 64 + 1 + 256
+
+// isModelName reports whether a model can have this name. It stands in headers and
+// in the log. An empty one is left to the step that misses it.
+func isModelName(s string) bool {
+	return len(s) <= maxModelName && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // boundBody gives the request's body its time, whatever becomes of the call: net/http

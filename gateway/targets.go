@@ -44,6 +44,11 @@ func (c *call) pickTargets() *llm.Error {
 
 // narrow applies the request's own wishes; they can only take away.
 func (c *call) narrow(h http.Header) *llm.Error {
+	for _, name := range []string{HeaderLoss, HeaderFallback, HeaderTimeout} {
+		if len(h[name]) > 1 {
+			return llm.Invalid(name, "The header %s must be sent once.", name)
+		}
+	}
 	if v := h.Get(HeaderLoss); v != "" {
 		policy := llm.LossPolicy(v)
 		if !policy.Valid() {
