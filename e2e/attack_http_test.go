@@ -1,0 +1,333 @@
+//go:build unix
+
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// The attacks of these files are those of the project's list of them; a test is
+// named for its rows.
+
+func TestAttackS1ToS5Framing(t *testing.T) {
+	t.Parallel()
+	h := openHouse(t, standard)
+	body := ask("assistant", false)
+	chunked := fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(body), body)
+	head := "POST " + chatPath + " HTTP/1.1\r\nHost: x\r\n"
+	for _, test := range []struct {
+		name, raw string
+		statuses  []int
+	}{
+		{"two lengths", head + "Content-Length: 5\r\nContent-Length: 6\r\n\r\n" + body, []int{400}},
+		{"lengths in one line", head + "Content-Length: 5, 6\r\n\r\n" + body, []int{400}},
+		{"signed length", head + "Content-Length: +5\r\n\r\n" + body, []int{400}},
+		{"hexadecimal length", head + "Content-Length: 0x5\r\n\r\n" + body, []int{400}},
+		{"xchunked", head + "Transfer-Encoding: xchunked\r\n\r\n" + chunked, []int{501}},
+		{"chunked, identity", head + "Transfer-Encoding: chunked, identity\r\n\r\n" + chunked, []int{400, 501}},
+		{"two encodings", head + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked, []int{400, 501}},
+		{"space before the colon", head + "Transfer-Encoding : chunked\r\n\r\n" + chunked, []int{400}},
+		{"bare LF after a chunk's size", head + "Transfer-Encoding: chunked\r\n\r\n" + strings.Replace(chunked, "\r\n", "\n", 1), []int{400}},
+		{"chunk extension of 64 KiB", head + "Transfer-Encoding: chunked\r\n\r\n" + strings.Replace(chunked, "\r\n", ";"+strings.Repeat("x", 64<<10)+"\r\n", 1), []int{400}},
+		{"chunk size overflow", head + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n" + body, []int{400}},
+		{"no Host", "POST " + chatPath + " HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", []int{400}},
+		{"two Hosts", head + "Host: y\r\nContent-Length: 2\r\n\r\n{}", []int{400}},
+		{"Host with a fragment", "POST " + chatPath + " HTTP/1.1\r\nHost: a/#@b\r\nContent-Length: 2\r\n\r\n{}", []int{400}},
+		{"NUL in a header", head + "X-A: a\x00b\r\nContent-Length: 2\r\n\r\n{}", []int{400}},
+		{"bad header name", head + "X A: b\r\nContent-Length: 2\r\n\r\n{}", []int{400}},
+	} {
+		answer, closed := h.raw(test.raw, 3*time.Second)
+		if !contains(test.statuses, status(answer)) || !closed {
+			t.Errorf("%s: got %.60q (closed: %v), want %v and the connection closed", test.name, answer, closed, test.statuses)
+		}
+	}
+	h.wantNothingSent()
+
+	// With both, Transfer-Encoding wins, the vendor sees one request that we framed,
+	// and what follows on the connection is not taken for a request.
+	smuggled := head + "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked + head + "Content-Length: 2\r\n\r\n{}"
+	answer, closed := h.raw(smuggled, 3*time.Second)
+	if status(answer) != 200 || !closed || strings.Count(answer, "HTTP/1.1 ") != 1 {
+		t.Errorf("both: got %.300q (closed: %v), want one answer and the connection closed", answer, closed)
+	}
+	if n := h.seen(); n != 1 {
+		t.Errorf("both: got %d requests at the vendors, want 1", n)
+	}
+	if last := h.chat.Last(); last.Header.Get("Content-Length") == "6" || last.Header.Get("Transfer-Encoding") != "" {
+		t.Errorf("got %v at the vendor, want our own framing", last.Header)
+	}
+}
+
+func TestAttackS6S7Paths(t *testing.T) {
+	t.Parallel()
+	h := openHouse(t, standard)
+	body := ask("assistant", false)
+	for _, path := range []string{
+		"//v1/chat/completions", "/v1//chat/completions", "/v1/../v1/chat/completions", "/v1/./chat/completions",
+		"/v1/%2e%2e/v1/chat/completions", "/v1/chat/completions/", "/v1/chat/completions;x", "/V1/chat/completions",
+		"/v1/chat/completions%00", "/v1/chat/completions%20", "/v1/chat/completions%c0%af", "/v1/chat/completions%2f",
+		"/v1/chat/completions%3fx", "/healthz", "/readyz", "/metrics", "/debug/pprof/", "/admin", "/../healthz", "/", "*",
+		"/v1/models/../chat/completions",
+	} {
+		answer, _ := h.raw(request(path, "", body), 3*time.Second)
+		if code := status(answer); code != 404 && code != 400 && code != 405 {
+			t.Errorf("%s: got %.100q, want 404", path, answer)
+		}
+	}
+	for _, line := range []string{"POST \\v1\\chat\\completions HTTP/1.1", "POST /v1/chat/completions\x00 HTTP/1.1", "POST v1/chat/completions HTTP/1.1"} {
+		answer, _ := h.raw(line+"\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", 3*time.Second)
+		if code := status(answer); code != 400 && code != 404 {
+			t.Errorf("%q: got %.100q, want 400 or 404", line, answer)
+		}
+	}
+	for _, method := range []string{"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "CONNECT", "FOO"} {
+		answer, _ := h.raw(method+" "+chatPath+" HTTP/1.1\r\nHost: x\r\nX-HTTP-Method-Override: POST\r\nConnection: close\r\n\r\n", 3*time.Second)
+		if code := status(answer); code != 405 && code != 404 && code != 400 {
+			t.Errorf("%s: got %.100q, want 405", method, answer)
+		}
+	}
+	h.wantNothingSent()
+
+	// An absolute form or another Host leads to the same handler.
+	for name, raw := range map[string]string{
+		"absolute form": strings.Replace(request("http://evil.example"+chatPath+"?beta=true&x=%zz", "", body), "Host: gateway", "Host: elsewhere", 1),
+		"unknown query": request(chatPath+"?beta=true&key=sk-other&"+strings.Repeat("a=b&", 2000), "", body),
+		"HTTP/1.0":      strings.Replace(request(chatPath, "", body), "HTTP/1.1", "HTTP/1.0", 1),
+	} {
+		answer, _ := h.raw(raw, 3*time.Second)
+		if !strings.Contains(answer, " 200 OK") {
+			t.Errorf("%s: got %.200q, want 200", name, answer)
+		}
+	}
+	for _, seen := range h.chat.Requests() {
+		if seen.Path != chatPath || seen.Query != "" {
+			t.Errorf("got %s?%s at the vendor, want the bare path", seen.Path, seen.Query)
+		}
+	}
+	wantWhole(t, "beta", h.post(messagesPath+"?beta=true", ask("author", false)), "Where is Ada?")
+}
+
+func TestAttackS8S9S30ClientHeaders(t *testing.T) {
+	t.Parallel()
+	h := openHouse(t, standard)
+	headers := []string{
+		"Connection: Authorization, X-Api-Key, Content-Type", "X-Forwarded-For: 10.0.0.1", "X-Forwarded-User: root",
+		"X-Forwarded-Uri: /admin", "X_Real_IP: 10.0.0.1", "X-User_Id: 1", "Forwarded: for=1.1.1.1", "Cookie: session=1",
+		"Proxy-Authorization: Basic eDp5", "Via: 1.1 x", "Te: trailers", "Idempotency-Key: 1", "User-Agent: evil",
+		"X-Portkey-Custom-Host: http://127.0.0.1:1", "X-Litellm-Api-Base: http://127.0.0.1:1", "Openai-Organization: org-evil",
+		"Openai-Project: proj-evil", "X-Api-Base: http://127.0.0.1:1", "Accept-Encoding: br", "X-Fault: internal-500", "Authorization: Bearer client-key",
+	}
+	for _, to := range []struct{ path, model string }{{chatPath, "assistant"}, {messagesPath, "author"}, {chatPath, "author"}} {
+		answer, _ := h.raw(request(to.path, strings.Join(headers, "\r\n")+"\r\n", ask(to.model, false)), 3*time.Second)
+		if status(answer) != 200 {
+			t.Errorf("%s: got %.300q, want 200", to.path, answer)
+		}
+	}
+	allowed := []string{"Authorization", "X-Api-Key", "Anthropic-Version", "Anthropic-Beta", "Openai-Beta", "Accept", "Accept-Encoding", "Content-Type", "Content-Length", "User-Agent"}
+	for _, seen := range append(h.chat.Requests(), h.claude.Requests()...) {
+		for name, values := range seen.Header {
+			if !contains(allowed, name) || strings.Contains(strings.Join(values, ","), "client-key") || strings.Contains(strings.Join(values, ","), "evil") {
+				t.Errorf("got %s: %q at the vendor, want it left out", name, values)
+			}
+		}
+		if key := seen.Header.Get("Authorization") + seen.Header.Get("X-Api-Key"); !strings.Contains(key, canary) {
+			t.Errorf("got no key of ours at the vendor")
+		}
+	}
+	// Members that other gateways obey do not move the destination either.
+	body := strings.TrimSuffix(ask("assistant", false), "}") + `,"api_base":"http://127.0.0.1:1","base_url":"http://127.0.0.1:1","custom_host":"http://127.0.0.1:1","extra_headers":{"X-A":"b"}}`
+	n := h.seen()
+	if a := h.post(chatPath, body); a.status != 200 && a.status != 400 {
+		t.Errorf("api_base: got %d and %s, want it ignored or refused", a.status, a.body)
+	}
+	if h.seen() == n {
+		t.Errorf("got no request at the vendors, want the destination unchanged")
+	}
+}
+
+func TestAttackS10ToS13Credentials(t *testing.T) {
+	t.Parallel()
+	h := openHouse(t, standard)
+	body := ask("assistant", false)
+	for name, test := range map[string]struct {
+		headers  string
+		statuses []int
+	}{
+		"two that differ":         {"Authorization: Bearer one\r\nX-Api-Key: two\r\n", []int{400}},
+		"two Authorizations":      {"Authorization: Bearer one\r\nAuthorization: Bearer two\r\n", []int{400}},
+		"two in one line":         {"Authorization: Bearer one, Bearer two\r\n", []int{400, 401}},
+		"two keys in one line":    {"X-Api-Key: one, two\r\n", []int{400, 401}},
+		"differ in case":          {"Authorization: Bearer one\r\nX-Api-Key: ONE\r\n", []int{400}},
+		"api-key and google's":    {"Api-Key: one\r\nX-Goog-Api-Key: two\r\n", []int{400}},
+		"another scheme":          {"Authorization: Basic eDp5\r\n", []int{401}},
+		"empty scheme":            {"Authorization: \r\n", []int{400, 401}},
+		"beyond ASCII":            {"X-Api-Key: na\xc3\xafve\r\n", []int{401}},
+		"invalid UTF-8":           {"Authorization: Bearer \xff\xfe\r\n", []int{401}},
+		"tab inside":              {"Authorization: Bearer a\tb\r\n", []int{401}},
+		"NUL inside":              {"Authorization: Bearer a\x00b\r\n", []int{400}},
+		"CR inside":               {"Authorization: Bearer a\rX-A: b\r\n", []int{400, 401}},
+		"long":                    {"Authorization: Bearer " + strings.Repeat("k", 20<<10) + "\r\n", []int{401}},
+		"1 MiB":                   {"Authorization: Bearer " + strings.Repeat("k", 1<<20) + "\r\n", []int{431}},
+		"40 KiB in google's":      {"X-Goog-Api-Key: " + strings.Repeat("k", 40<<10) + "\r\n", []int{431}},
+		"SQL":                     {"Authorization: Bearer ' OR 1=1--\r\nX-Api-Key: x\r\n", []int{400, 401}},
+		"same, with inner spaces": {"Authorization: Bearer a b\r\n", []int{400, 401}},
+	} {
+		start := time.Now()
+		answer, _ := h.raw(request(chatPath, test.headers, body), 3*time.Second)
+		if code := status(answer); !contains(test.statuses, code) {
+			t.Errorf("%s: got %.200q, want %v", name, answer, test.statuses)
+		} else if took := time.Since(start); took > time.Second {
+			t.Errorf("%s: got %v, want an answer at once", name, took)
+		}
+		if strings.Contains(answer, "kkkk") || strings.Contains(answer, "eDp5") {
+			t.Errorf("%s: got %.300q, want the credential not echoed", name, answer)
+		}
+	}
+	h.wantNothingSent()
+	// The same one twice is one, wherever SDKs put it.
+	a := h.post(chatPath, body, "Authorization", "bearer  one ", "X-Api-Key", "one", "Api-Key", "one", "X-Goog-Api-Key", "one")
+	wantWhole(t, "one in four places", a, "Where is Ada?")
+}
+
+func TestAttackS60S61S66SlowClients(t *testing.T) {
+	t.Parallel()
+	h := openHouse(t, standard+"limits: {body_timeout: 1s}\n")
+	part := "Content-Length: 400\r\n"
+	var all sync.WaitGroup
+	slow := func(name, address, text string, drip bool, atLeast, atMost time.Duration, statuses ...int) {
+		all.Go(func() {
+			start := time.Now()
+			conn, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			_, _ = io.WriteString(conn, text)
+			if drip {
+				stop := make(chan struct{})
+				defer close(stop)
+				go func() {
+					tick := time.NewTicker(100 * time.Millisecond)
+					defer tick.Stop()
+					for {
+						select {
+						case <-stop:
+							return
+						case <-tick.C:
+							_, _ = io.WriteString(conn, "x")
+						}
+					}
+				}()
+			}
+			_ = conn.SetReadDeadline(start.Add(atMost + time.Second))
+			answer, err := io.ReadAll(io.LimitReader(conn, 1<<20))
+			took := time.Since(start)
+			if ne, ok := err.(net.Error); ok && ne.Timeout() || took > atMost {
+				t.Errorf("%s: got a connection open after %v and %.60q, want it closed within %v", name, took.Round(time.Millisecond), answer, atMost)
+			}
+			if took < atLeast {
+				t.Errorf("%s: got the connection closed after %v, want at least %v", name, took, atLeast)
+			}
+			if !contains(append(statuses, 0), status(string(answer))) || len(statuses) > 0 && len(answer) == 0 {
+				t.Errorf("%s: got %.100q, want %v", name, answer, statuses)
+			}
+		})
+	}
+	head := "POST " + chatPath + " HTTP/1.1\r\nHost: x\r\n"
+	// A body that stops or drips, to whatever path and whatever the answer.
+	slow("body that drips", h.address, head+part+"\r\n{", true, 0, 3*time.Second, 408)
+	slow("body that stops", h.address, head+part+"\r\n{", false, 0, 3*time.Second, 408)
+	slow("chunks that stop", h.address, head+"Transfer-Encoding: chunked\r\n\r\n5\r\n", false, 0, 3*time.Second, 408)
+	slow("gzip that stops", h.address, head+part+"Content-Encoding: gzip\r\n\r\n\x1f\x8b", false, 0, 3*time.Second, 408)
+	slow("body to an unknown path", h.address, "POST /nope HTTP/1.1\r\nHost: x\r\n"+part+"\r\n{", true, 0, 4*time.Second, 404)
+	slow("body with a bad credential", h.address, head+part+"Authorization: Basic x\r\n\r\n{", false, 0, 4*time.Second, 401)
+	slow("body of an unknown encoding", h.address, head+part+"Content-Encoding: br\r\n\r\n{", false, 0, 4*time.Second, 415)
+	slow("body of a wrong method", h.address, strings.Replace(head, "POST", "PUT", 1)+part+"\r\n{", false, 0, 4*time.Second, 405)
+	slow("body of the model list", h.address, "GET /v1/models HTTP/1.1\r\nHost: x\r\n"+part+"\r\n{", false, 0, 4*time.Second, 200)
+	slow("continue and nothing", h.address, head+part+"Expect: 100-continue\r\n\r\n", false, 0, 3*time.Second, 100)
+	slow("body to the admin listener", h.admin, "POST /healthz HTTP/1.1\r\nHost: x\r\n"+part+"\r\n{", false, 0, 13*time.Second, 405)
+	// Headers have ten seconds.
+	slow("headers that drip", h.address, head+"X-A: ", true, 9*time.Second, 13*time.Second)
+	slow("nothing at all", h.address, "", false, 9*time.Second, 13*time.Second)
+	slow("headers to the admin listener", h.admin, "GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: ", false, 9*time.Second, 13*time.Second)
+	// Meanwhile others are served.
+	for range 20 {
+		wantWhole(t, "meanwhile", h.post(chatPath, ask("assistant", false)), "Where is Ada?")
+	}
+	all.Wait()
+}
+
+func TestAttackS62S63HeaderLimits(t *testing.T) {
+	t.Parallel()
+	h := openHouse(t, standard)
+	body := ask("assistant", false)
+	for name, test := range map[string]struct {
+		headers  string
+		statuses []int
+	}{
+		"2 MiB in one header": {"X-A: " + strings.Repeat("a", 2<<20) + "\r\n", []int{431}},
+		"40 KiB":              {"X-A: " + strings.Repeat("a", 40<<10) + "\r\n", []int{431}},
+		"10,000 headers":      {strings.Repeat("X-A: b\r\n", 10_000), []int{431}},
+		"10,000 cookies":      {"Cookie: " + strings.Repeat("a=b; ", 10_000) + "\r\n", []int{431}},
+		"30 KiB":              {"X-A: " + strings.Repeat("a", 30<<10) + "\r\n", []int{200}},
+	} {
+		answer, _ := h.raw(request(chatPath, test.headers, body), 3*time.Second)
+		if !contains(test.statuses, status(answer)) {
+			t.Errorf("%s: got %.100q, want %v", name, answer, test.statuses)
+		}
+	}
+	answer, _ := h.raw(request(chatPath+"?"+strings.Repeat("a=b&", 10_001), "", body), 3*time.Second)
+	if status(answer) != 431 {
+		t.Errorf("10,001 parameters: got %.100q, want 431", answer)
+	}
+	if n := h.seen(); n != 1 {
+		t.Errorf("got %d requests at the vendors, want 1", n)
+	}
+}
+
+func TestAttackS73Upgrades(t *testing.T) {
+	t.Parallel()
+	h := openHouse(t, standard)
+	body := ask("assistant", false)
+	for name, raw := range map[string]string{
+		"h2c":       request(chatPath, "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n", body),
+		"websocket": request(chatPath, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", body),
+		"preface":   "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+	} {
+		answer, closed := h.raw(strings.Replace(raw, "Connection: close", "Connection: Upgrade, HTTP2-Settings, close", 1), 3*time.Second)
+		code := status(answer)
+		if code == 101 || code == 0 || !closed || name == "preface" && code < 400 {
+			t.Errorf("%s: got %.100q, want no other protocol", name, answer)
+		}
+	}
+	conn, err := net.Dial("tcp", h.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	// Pipelined requests are answered one by one, in order.
+	one := strings.Replace(request(chatPath, "", body), "Connection: close\r\n", "", 1)
+	_, _ = io.WriteString(conn, one+strings.Replace(one, "Ada", "Bob", 1)+"GET /v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+	_ = conn.SetReadDeadline(time.Now().Add(3 * time.Second))
+	r := bufio.NewReader(conn)
+	for i, want := range []string{"Where is Ada", "Where is Bob", "Nothing is served"} {
+		resp, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if !strings.Contains(string(text), want) {
+			t.Errorf("pipelined request %d: got %.200s, want %q", i, text, want)
+		}
+	}
+}
