@@ -16,6 +16,7 @@ import (
 type attempt struct {
 	target route.Target
 	plan   plan
+	lead   bool // the target is the first that was asked
 	fresh  bool // on a connection of its own
 
 	ask     dialect.Ask
@@ -29,6 +30,7 @@ type attempt struct {
 	answer    []byte // the vendor's error body as received
 	err       *llm.Error
 	repeat    bool // the vendor cannot have seen it: the same target may be asked again at once
+	noRetry   bool // the vendor says that asking again is of no use
 	model     string
 	usage     llm.Usage
 	committed bool // the client has had content from here
@@ -50,10 +52,9 @@ func (c *call) attemptAll() *llm.Error {
 	limit := max(maxAttempts, len(c.route.Targets))
 	target, here := 0, 0
 	fresh := false
-	for len(c.attempts) < limit && target < len(c.route.Targets) {
+	for len(c.attempts) < limit && target < len(c.route.Targets) && c.ctx.Err() == nil {
 		a := c.attempt(c.route.Targets[target], fresh)
 		if a.sent() {
-			c.attempts = append(c.attempts, a)
 			here++
 		} else {
 			c.refused = append(c.refused, a)
@@ -82,7 +83,7 @@ func (a *attempt) sent() bool { return !a.start.IsZero() }
 
 // attempt makes one try: plan, prepare, send, and deliver what comes.
 func (c *call) attempt(t route.Target, fresh bool) *attempt {
-	a := &attempt{target: t, fresh: fresh}
+	a := &attempt{target: t, fresh: fresh, lead: len(c.attempts) == 0 || c.attempts[0].target == t}
 	p, ok := planFor(c.dialect, t, c.g.opts.Dialects)
 	if !ok {
 		a.err = &llm.Error{Code: llm.CodeInternal, Origin: llm.OriginGateway, Message: "The target speaks no dialect of this gateway."}
@@ -99,28 +100,35 @@ func (c *call) attempt(t route.Target, fresh bool) *attempt {
 
 	a.start = c.g.opts.Now()
 	defer func() { a.end = c.g.opts.Now() }()
-	resp, err := c.g.opts.Sender.Send(ctx, c.upstream(a))
-	if err != nil {
-		a.err = c.sendError(ctx, a, err)
-		return a
+	// It counts from here on, and a panic leaves it as a failure of ours.
+	a.err = &llm.Error{Code: llm.CodeInternal, Origin: llm.OriginGateway, Message: llm.CodeInternal.Info().Doc}
+	c.attempts = append(c.attempts, a)
+	a.err = c.blame(ctx, c.exchange(ctx, a, w))
+	if a.err != nil && a.committed {
+		c.fail(a.err)
 	}
-	defer func() { _ = resp.Body.Close() }()
-	a.status = resp.Status
-	if a.err = c.checkStatus(a, resp); a.err != nil {
-		a.err = orCause(ctx, a.err)
-		return a
-	}
-	if c.peeked.Stream {
-		a.err = c.deliverStream(ctx, a, resp, w)
-	} else {
-		a.err = c.deliverWhole(ctx, a, resp, w)
-	}
-	a.err = orCause(ctx, a.err)
 	return a
 }
 
+// exchange sends an attempt's request and delivers what comes.
+func (c *call) exchange(ctx context.Context, a *attempt, w *watchdog) *llm.Error {
+	resp, err := c.g.opts.Sender.Send(ctx, c.upstream(a))
+	if err != nil {
+		return c.sendError(a, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	a.status = resp.Status
+	if err := c.checkStatus(a, resp); err != nil {
+		return err
+	}
+	if c.peeked.Stream {
+		return c.deliverStream(a, resp, w)
+	}
+	return c.deliverWhole(a, resp, w)
+}
+
 // sendError classifies a failure before any answer.
-func (c *call) sendError(ctx context.Context, a *attempt, err error) *llm.Error {
+func (c *call) sendError(a *attempt, err error) *llm.Error {
 	var send *transport.SendError
 	e := &llm.Error{Code: llm.CodeUnreachable, Origin: llm.OriginProvider, Message: "The provider could not be reached.", Err: err}
 	if errors.As(err, &send) {
@@ -130,17 +138,21 @@ func (c *call) sendError(ctx context.Context, a *attempt, err error) *llm.Error 
 			e.Message = "The gateway has no resources for another connection now."
 		}
 	}
-	return orCause(ctx, e)
+	return e
 }
 
-// orCause replaces the error that a deadline caused by the deadline itself.
-func orCause(ctx context.Context, err *llm.Error) *llm.Error {
+// blame puts an error down to what ended the attempt, if something did: a deadline
+// that the vendor missed, or the end of the call, which is not the vendor's fault.
+func (c *call) blame(ctx context.Context, err *llm.Error) *llm.Error {
 	if err == nil || ctx.Err() == nil {
 		return err
 	}
 	var late *lateError
 	if errors.As(context.Cause(ctx), &late) {
 		return &llm.Error{Code: llm.CodeTimeout, Origin: llm.OriginProvider, Message: late.Error(), Err: err}
+	}
+	if ended := c.ended(); ended != nil && err.Status == 0 { // a status is the vendor's own word
+		return ended
 	}
 	return err
 }
@@ -170,6 +182,7 @@ func (c *call) classify(a *attempt, resp *transport.Response, body []byte) *llm.
 	e := a.plan.dialect.Provider.DecodeError(resp.Status, body)
 	e.Origin = llm.OriginProvider
 	c.applyRules(a, e, body)
+	a.noRetry = resp.Header.Get("X-Should-Retry") == "false"
 	if wait, ok := transport.RetryAfter(resp.Header, body, resp.Date); ok {
 		e.RetryAfter = wait
 	}

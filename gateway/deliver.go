@@ -3,7 +3,6 @@ package gateway
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -25,8 +24,8 @@ const maxAnswer = 64 << 20
 // deliverWhole hands over an answer that is not streamed. Nothing goes to the
 // client before the body is whole and understood, so every fault of it can still
 // be mended by another target.
-func (c *call) deliverWhole(ctx context.Context, a *attempt, resp *transport.Response, w *watchdog) *llm.Error {
-	body, err := c.readAnswer(ctx, resp, w)
+func (c *call) deliverWhole(a *attempt, resp *transport.Response, w *watchdog) *llm.Error {
+	body, err := c.readAnswer(resp, w)
 	if err != nil {
 		return err
 	}
@@ -124,7 +123,7 @@ func (c *call) sendAnswer(a *attempt, body []byte) {
 
 // readAnswer reads a whole body, never an empty one. Once it has begun it must come within the stall
 // limit: what drips is treated as what hangs.
-func (c *call) readAnswer(ctx context.Context, resp *transport.Response, w *watchdog) ([]byte, *llm.Error) {
+func (c *call) readAnswer(resp *transport.Response, w *watchdog) ([]byte, *llm.Error) {
 	first := &firstByte{r: resp.Body, begun: func() { w.enter(phaseStall, c.route.Timeouts.Stall) }}
 	promised, _ := strconv.ParseInt(resp.Header.Get("Content-Length"), 10, 64)
 	body, err := readAll(first, maxAnswer, promised)
@@ -133,7 +132,7 @@ func (c *call) readAnswer(ctx context.Context, resp *transport.Response, w *watc
 		if errors.Is(err, errTooLarge) || errors.Is(err, transport.ErrTooLarge) {
 			e.Code, e.Message = llm.CodeBadAnswer, "The provider's answer is larger than "+byteCount(maxAnswer)+"."
 		}
-		return nil, orCause(ctx, e)
+		return nil, e
 	}
 	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
 	if len(bytes.TrimSpace(body)) == 0 {

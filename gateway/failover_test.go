@@ -149,3 +149,30 @@ func weatherTool(a api) map[string]any {
 		"name": "get_weather", "description": "Weather of a city", "parameters": schema,
 	}}
 }
+
+// TestUnreadableForTheUnderstudy: what only a translating understudy cannot read
+// ends nothing: the targets behind it are asked, and the lead's failure is told.
+func TestUnreadableForTheUnderstudy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	strange := map[string]any{"messages": []any{map[string]any{"role": "narrator", "content": "x"}}}
+	w.vendors["chat1"].Close()
+	got := w.post(chatAPI, body("chat1>claude1>chat2", "", false, strange), nil)
+	if got.status != 502 || w.count("claude1") != 0 || w.count("chat2") != 1 {
+		t.Errorf("got %v and %d requests to the last target, want the lead's failure after it was asked", got, w.count("chat2"))
+	}
+}
+
+// TestShouldRetry: a vendor that says that asking again is of no use is not asked
+// again, and the client is told so.
+func TestShouldRetry(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vendors["chat1"].Enqueue(fakeprovider.Reply{Error: &fakeprovider.Error{
+		Status: 500, Type: "server_error", Message: "Broken for good.", Header: map[string]string{"x-should-retry": "false"},
+	}})
+	got := w.post(chatAPI, body("chat1", "Hello", false), nil)
+	if got.status != 500 || got.header.Get("X-Should-Retry") != "false" || w.count("chat1") != 1 {
+		t.Errorf("got %v, X-Should-Retry %q after %d requests; want the error at once, not to be retried", got, got.header.Get("X-Should-Retry"), w.count("chat1"))
+	}
+}

@@ -26,22 +26,23 @@ func (c *call) judge(a *attempt, here int, alone bool) outcome {
 	if c.ctx.Err() != nil {
 		return giveUp
 	}
-	mayRepeat := here < maxAttemptsTarget && !c.onlyOnce
+	room := here < maxAttemptsTarget
+	mayRetry := room && !c.onlyOnce && !a.noRetry
 	switch a.err.Code.Info().Next {
 	case llm.RetryOnce:
-		if mayRepeat {
+		if mayRetry {
 			return again
 		}
 		return next
 	case llm.TryNext:
-		if mayRepeat && (a.repeat || alone && transient(a.err.Code)) {
+		if room && a.repeat || mayRetry && alone && transient(a.err) {
 			return again
 		}
 		return next
 	case llm.GiveUp:
 		// An understudy's objection to what the lead was fit to take says more about the
-		// understudy than about the request.
-		if len(c.attempts) > 1 && a.err.Origin == llm.OriginProvider {
+		// understudy than about the request. What the gateway lacks, it lacks for all.
+		if !a.lead && a.err.Code != llm.CodeUnavailable {
 			return next
 		}
 		return giveUp
@@ -51,8 +52,16 @@ func (c *call) judge(a *attempt, here int, alone bool) outcome {
 
 // transient reports whether the same target may well do better a moment later.
 // Limits are not transient: asking again is what they forbid.
-func transient(code llm.Code) bool {
-	return code == llm.CodeServerError || code == llm.CodeUnreachable || code == llm.CodeOverloaded || code == llm.CodeTruncated
+func transient(err *llm.Error) bool {
+	if err.RetryAfter > 0 {
+		return false // that is when it may do better
+	}
+	switch err.Code {
+	case llm.CodeServerError, llm.CodeUnreachable, llm.CodeOverloaded, llm.CodeTruncated:
+		return true
+	default:
+		return false
+	}
 }
 
 // verdict is what the client is told when no target answered: the lead's cause,
@@ -61,27 +70,37 @@ func (c *call) verdict() *llm.Error {
 	if err := c.ended(); err != nil {
 		return err
 	}
-	tried := c.attempts
-	if len(tried) == 0 {
-		tried = c.refused
+	if len(c.attempts) == 0 {
+		return c.refused[0].err
 	}
-	first := tried[0].err
-	if len(tried) == 1 && first.Origin != llm.OriginProvider {
-		return first
+	cause := c.leadAttempt().err
+	if len(c.attempts) == 1 && cause.Origin != llm.OriginProvider {
+		return cause
 	}
-	e := *first
+	e := *cause
 	if e.HTTPStatus() == 429 {
-		for _, a := range tried {
+		for _, a := range c.attempts {
 			if a.err.HTTPStatus() != 429 {
-				e = llm.Error{Code: llm.CodeOverloaded, Origin: llm.OriginProvider, RetryAfter: first.RetryAfter}
+				e = llm.Error{Code: llm.CodeOverloaded, Origin: llm.OriginProvider, RetryAfter: cause.RetryAfter}
 				break
 			}
 		}
 	}
 	if e.Message == "" || e.Code.Info().Next != llm.GiveUp {
-		e.Message = summary(tried)
+		e.Message = summary(c.attempts)
 	}
 	return &e
+}
+
+// leadAttempt is the latest attempt at the first target that was asked.
+func (c *call) leadAttempt() *attempt {
+	lead := c.attempts[0]
+	for _, a := range c.attempts[1:] {
+		if a.lead {
+			lead = a
+		}
+	}
+	return lead
 }
 
 // summary words the attempts, by our classes and never in the vendors' words.

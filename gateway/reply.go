@@ -233,11 +233,11 @@ func (c *call) errorBody(err *llm.Error) (status int, body []byte) {
 	if len(c.attempts) == 0 || err.Origin != llm.OriginProvider {
 		return status, body
 	}
-	first := c.attempts[0]
-	if first.err == nil || first.err.Code != err.Code || !c.canRelayError(first) {
+	lead := c.leadAttempt()
+	if lead.err == nil || lead.err.Code != err.Code || !c.canRelayError(lead) {
 		return status, body
 	}
-	return first.status, first.answer
+	return lead.status, lead.answer
 }
 
 // canRelayError reports whether an attempt's error answer may be shown as it was
@@ -260,7 +260,7 @@ func (c *call) errorHeaders(h http.Header, err *llm.Error) {
 		seconds := int64((err.RetryAfter + time.Second - 1) / time.Second)
 		h.Set("Retry-After", strconv.FormatInt(seconds, 10))
 	}
-	if len(c.attempts) > 1 || err.Code == llm.CodeProviderAuth || err.Code == llm.CodeQuota {
+	if n := len(c.attempts); n > 1 || n == 1 && c.attempts[0].noRetry || err.Code == llm.CodeProviderAuth || err.Code == llm.CodeQuota {
 		h.Set("X-Should-Retry", "false")
 	}
 }
@@ -290,7 +290,7 @@ func (c *call) answerHeaders(a *attempt) {
 	}
 	h := c.reply.w.Header()
 	h.Set(prefix+HeaderTarget, a.target.Name())
-	h.Set(prefix+HeaderAttempts, strconv.Itoa(len(c.attempts)+1))
+	h.Set(prefix+HeaderAttempts, strconv.Itoa(len(c.attempts)))
 	h.Set(prefix+HeaderMode, string(a.plan.mode))
 	if len(a.losses) > 0 {
 		h.Set(prefix+HeaderLoss, llm.FormatLosses(a.losses, maxHeader))

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"errors"
 	"io"
 	"strings"
@@ -27,10 +26,10 @@ const (
 // deliverStream hands over a streamed answer. Until the first content nothing of
 // it goes to the client, so a fault costs only time; after it the client is
 // committed to this target, and a fault ends in the dialect's error event.
-func (c *call) deliverStream(ctx context.Context, a *attempt, resp *transport.Response, w *watchdog) *llm.Error {
+func (c *call) deliverStream(a *attempt, resp *transport.Response, w *watchdog) *llm.Error {
 	body := &peekReader{r: resp.Body}
 	if looksWhole(resp, body) {
-		return c.deliverAsStream(ctx, a, resp, body, w)
+		return c.deliverAsStream(a, resp, body, w)
 	}
 	s := &stream{c: c, a: a, watch: w, frames: newFrames(body)}
 	var err *llm.Error
@@ -43,15 +42,8 @@ func (c *call) deliverStream(ctx context.Context, a *attempt, resp *transport.Re
 		c.reply.finish()
 		return nil
 	}
-	err = orCause(ctx, err)
 	err.Origin = llm.OriginProvider
 	c.applyRules(a, err, nil)
-	if a.committed {
-		if gone := c.ended(); gone != nil {
-			err = gone
-		}
-		c.fail(err)
-	}
 	return err
 }
 
@@ -244,9 +236,9 @@ func broken(cause, verdict error) *llm.Error {
 
 // deliverAsStream streams an answer that came whole although a stream was asked
 // for.
-func (c *call) deliverAsStream(ctx context.Context, a *attempt, resp *transport.Response, body io.Reader, w *watchdog) *llm.Error {
+func (c *call) deliverAsStream(a *attempt, resp *transport.Response, body io.Reader, w *watchdog) *llm.Error {
 	resp.Body = io.NopCloser(body)
-	whole, err := c.readAnswer(ctx, resp, w)
+	whole, err := c.readAnswer(resp, w)
 	if err != nil {
 		return err
 	}
