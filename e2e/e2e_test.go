@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -48,9 +49,25 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
+// TestScripts plays every script that no test below plays by name.
 func TestScripts(t *testing.T) {
+	scripts, err := filepath.Glob("*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	play(t, slices.DeleteFunc(scripts, func(s string) bool { return s == "check.txtar" || s == "reload.txtar" })...)
+}
+
+// A58: a config that names a provider which does not exist is refused, by its line.
+func TestA58UnknownProviderIsRefused(t *testing.T) { play(t, "check.txtar") }
+
+// A59: a config with a mistake leaves the old one in force, and says so.
+func TestA59MistakeKeepsTheOldConfig(t *testing.T) { play(t, "reload.txtar") }
+
+func play(t *testing.T, scripts ...string) {
+	t.Helper()
 	testscript.Run(t, testscript.Params{
-		Dir:                 ".",
+		Files:               scripts,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
