@@ -47,7 +47,7 @@ func Parse(file string, data []byte, catalog Catalog) (*Config, error) {
 			p.Use, p.Facts = known(p.Name, m, catalog)
 		}
 	}
-	if body != nil {
+	if _, null := body.(*ast.NullNode); body != nil && !null { // a file that says null says as much as an empty one
 		d.decode(body, reflect.ValueOf(c).Elem(), "")
 		if _, ok := body.(ast.MapNode); !ok {
 			return nil, d.problems.Err()
