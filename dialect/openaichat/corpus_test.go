@@ -161,6 +161,7 @@ func checkStream(t *testing.T, x *exchange) {
 		t.Fatal(err)
 	}
 	list := dialecttest.Frames(t, []byte(stream))
+	holdTap(t, list)
 	read, closed, err := dialecttest.ReadStream(providerSide{}.NewStreamReader(), list)
 	if err != nil {
 		if !slices.Contains(x.Flags, "error") && strings.Contains(stream, `"finish_reason"`) {

@@ -67,7 +67,7 @@ func (d *responseDecoder) choice(i int, v jsontext.Value) error {
 	}
 	var a answer
 	if !m.IsNull() {
-		if err := m.Object(a.member); err != nil {
+		if err := m.Members(a.member); err != nil {
 			return err
 		}
 	}
@@ -103,11 +103,16 @@ type answer struct {
 	refused bool
 }
 
-func (a *answer) member(key string, v jsontext.Value) error {
+// read finds the members of a delta.
+func (a *answer) read(n jsontext.Node) error {
+	return n.Members(func(name []byte, n jsontext.Node) error { return a.member(name, n.Value()) })
+}
+
+func (a *answer) member(name []byte, v jsontext.Value) error {
 	if v.IsNull() {
 		return nil
 	}
-	switch key {
+	switch string(name) {
 	case "content":
 		a.content = v
 	case "refusal":

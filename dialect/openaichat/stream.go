@@ -2,8 +2,6 @@ package openaichat
 
 import (
 	"bytes"
-	"errors"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/understudy-ai/understudy/dialect"
@@ -11,56 +9,15 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// terminator is the data of a stream's last frame.
-const terminator = "[DONE]"
-
 // NewStreamReader returns a reader of chat completion chunks.
 func (providerSide) NewStreamReader() dialect.StreamReader { return &streamReader{} }
 
 // streamReader reads one stream. Its first event waits for the first choice: what comes before names no model yet.
 // And its choices finish when the stream ends: one server sends the last of the text after the finish reason.
 type streamReader struct {
-	out     []llm.Event
-	choices []*openChoice
-
-	id, model, tier string
-	created         int64
-	usage           llm.Usage
-	told            llm.Usage // the usage last passed on
-
-	started, ended bool
-}
-
-// openChoice is one choice of the stream as far as it was read.
-type openChoice struct {
-	index   int
-	parts   int
-	length  int // characters of content so far
-	text    openText
-	calls   []*openCall
-	refused bool
-	word    string // the finish reason, once it was there
-	blank   bool   // a finish reason was there and empty
-}
-
-// openText is the part that plain text goes to: text, refusal or thinking. Kind 0 is none.
-type openText struct {
-	kind   llm.PartKind
-	index  int
-	offset int // where it begins in the choice's content, in characters
-	joiner jsontext.TextJoiner
-	issuer string          // of thinking: who will have signed it
-	seen   strings.Builder // of thinking with an issuer: its text
-}
-
-// openCall is a tool call. It starts when its name is known.
-type openCall struct {
-	id, name string
-	slot     int64 // its index in the stream, or -1
-	part     int
-	started  bool
-	seen     strings.Builder // the arguments so far
-	joiner   jsontext.TextJoiner
+	progress
+	out  []llm.Event
+	told llm.Usage // the usage last passed on
 }
 
 // Read appends the events of one chunk.
@@ -80,115 +37,21 @@ func (r *streamReader) Close(dst []llm.Event) ([]llm.Event, error) {
 		return dst, nil
 	}
 	r.out = dst
-	err := r.complete(false)
+	err := r.end(false)
 	dst, r.out = r.out, nil
 	return dst, err
 }
 
 func (r *streamReader) frame(f dialect.Frame) error {
-	data := bytes.Trim(f.Data, " \t\r\n")
-	if string(data) == terminator {
-		return r.complete(true)
+	if isTerminator(f.Data) {
+		return r.end(true)
 	}
-	v, err := jsontext.ParseLenient(data)
-	if err != nil {
-		return badAnswer("read chunk: %w", err)
-	}
-	if f.Event == "error" {
-		var said fault
-		said.read(v)
-		return said.toError(0)
-	}
-	if v.Kind() != jsontext.Object {
-		return badAnswer("chunk is %s, not an object", v.Kind())
-	}
-	if err := r.chunk(v); err != nil {
-		var e *llm.Error
-		if errors.As(err, &e) {
-			return e
-		}
-		return badAnswer("read chunk: %w", err)
-	}
-	return nil
-}
-
-// complete ends the stream, at its terminator or at the end of the body.
-func (r *streamReader) complete(terminated bool) error {
-	switch {
-	case !r.started && terminated:
-		return badAnswer("stream has no choices")
-	case !r.started:
-		return truncated("stream ended before the first choice")
-	}
-	for _, ch := range r.choices {
-		if ch.word == "" && (!terminated || !r.mayEnd(ch)) {
-			return truncated("stream ended before a finish reason")
-		}
-	}
-	for _, ch := range r.choices {
-		if err := r.finish(ch); err != nil {
-			return err
-		}
-	}
-	r.ended = true
-	r.emit(llm.Event{Kind: llm.EventEnd})
-	return nil
-}
-
-// mayEnd reports whether a choice without a finish reason is whole once the terminator has come. Some servers send an
-// empty reason, some none; these have at least counted the tokens, which one that broke off has not.
-func (r *streamReader) mayEnd(ch *openChoice) bool {
-	for _, c := range ch.calls {
-		if !c.started || jsontext.Check([]byte(c.seen.String()), jsontext.Limits{AllowDuplicates: true}) != nil {
-			return false
-		}
-	}
-	return ch.blank || r.usage.Known
-}
-
-func (r *streamReader) emit(e llm.Event) { r.out = append(r.out, e) }
-
-// chunk reads one chunk: openai.yaml, CreateChatCompletionStreamResponse.
-func (r *streamReader) chunk(v jsontext.Value) error {
-	var choices, usage, failure jsontext.Value
-	err := v.Object(func(key string, v jsontext.Value) error {
-		switch key {
-		case "choices":
-			choices = v
-		case "usage":
-			if !v.IsNull() {
-				usage = v
-			}
-		case "x_groq": // one server's place for usage
-			if u := v.Get("usage"); !u.IsNull() {
-				usage = u
-			}
-		case "error":
-			failure = v
-		case "id", "model", "created", "service_tier":
-			if !r.started {
-				r.learn(key, v)
-			}
-		}
-		return nil
-	})
+	c, err := r.chunk(f)
 	if err != nil {
 		return err
 	}
-	if !failure.IsNull() || choices == nil {
-		if e := inBandError(v); e != nil {
-			return e
-		}
-	}
-	if usage != nil {
-		if u := usageOf(usage); u.Known {
-			r.usage = u
-		}
-	}
-	if choices.Kind() == jsontext.Array {
-		if err := choices.Array(r.choice); err != nil {
-			return jsontext.At("choices", err)
-		}
+	if err := c.eachChoice(r.choice); err != nil {
+		return err
 	}
 	if r.started && r.usage != r.told {
 		r.told = r.usage
@@ -197,104 +60,58 @@ func (r *streamReader) chunk(v jsontext.Value) error {
 	return nil
 }
 
-// learn remembers what the stream's start will say. Some servers leave it out of the first chunk.
-func (r *streamReader) learn(key string, v jsontext.Value) {
-	switch s := scalar(v); {
-	case key == "created":
-		r.created = count(v)
-	case s == "":
-	case key == "id":
-		r.id = s
-	case key == "model":
-		r.model = s
-	default:
-		r.tier = s
+// end ends the stream, at its terminator or at the end of the body.
+func (r *streamReader) end(terminated bool) error {
+	if err := r.complete(terminated); err != nil {
+		return err
 	}
+	for _, ch := range r.choices {
+		r.finish(ch)
+	}
+	r.emit(llm.Event{Kind: llm.EventEnd})
+	return nil
 }
 
+func (r *streamReader) emit(e llm.Event) { r.out = append(r.out, e) }
+
 // choice reads one choice of a chunk.
-func (r *streamReader) choice(i int, v jsontext.Value) error {
-	var index, delta, message, reason, logprobs jsontext.Value
-	err := v.Object(func(key string, v jsontext.Value) error {
-		switch key {
-		case "index":
-			index = v
-		case "delta":
-			delta = v
-		case "message":
-			message = v
-		case "finish_reason":
-			reason = v
-		case "logprobs":
-			logprobs = v
-		}
-		return nil
-	})
-	if err != nil {
+func (r *streamReader) choice(i int, n jsontext.Node) error {
+	var c choiceText
+	if err := c.read(n); err != nil {
 		return err
 	}
 	if !r.started {
 		r.started = true
 		r.emit(llm.Event{Kind: llm.EventStart, ID: r.id, Model: r.model, Created: r.created, Tier: r.tier})
 	}
-	ch := r.open(indexOf(index, i))
-	if delta.IsNull() {
-		delta = message // a whole message where a piece was due
-	}
-	if !delta.IsNull() {
-		if err := r.delta(ch, delta); err != nil {
+	ch := r.open(indexOf(c.index, i))
+	if !c.delta.IsNull() {
+		if err := r.delta(ch, c.delta); err != nil {
 			return jsontext.At("delta", err)
 		}
 	}
-	if !logprobs.IsNull() {
-		if list := logProbsOf(logprobs); len(list) > 0 {
+	if !c.logprobs.IsNull() {
+		if list := logProbsOf(c.logprobs); len(list) > 0 {
 			r.emit(llm.Event{Kind: llm.EventLogProbs, Choice: ch.index, LogProbs: list})
 		}
 	}
-	if reason.Kind() != jsontext.String {
-		return nil
-	}
-	word := scalar(reason)
-	if e := failedReason(word); e != nil {
-		return e
-	}
-	if ch.word == "" {
-		ch.word, ch.blank = word, word == ""
-	}
-	return nil
-}
-
-func (r *streamReader) open(index int) *openChoice {
-	for _, ch := range r.choices {
-		if ch.index == index {
-			return ch
-		}
-	}
-	ch := &openChoice{index: index}
-	r.choices = append(r.choices, ch)
-	return ch
+	return ch.finish(c.reason)
 }
 
 // finish ends a choice and what is open of it.
-func (r *streamReader) finish(ch *openChoice) error {
+func (r *streamReader) finish(ch *openChoice) {
 	r.endText(ch)
 	for _, c := range ch.calls {
-		if !c.started {
-			return badAnswer("tool call without a name")
-		}
-		if rest := c.joiner.Flush(); rest != "" {
-			r.args(ch, c, rest)
-		}
+		r.args(ch, c, c.joiner.Flush())
 		r.emit(llm.Event{Kind: llm.EventPartEnd, Choice: ch.index, Index: c.part})
 	}
 	r.emit(llm.Event{Kind: llm.EventFinish, Choice: ch.index, Stop: stopOf(ch.word, len(ch.calls) > 0, ch.refused)})
-	return nil
 }
 
 // delta reads a delta, each of its members, in the order in which the dialect says them.
-func (r *streamReader) delta(ch *openChoice, v jsontext.Value) error {
+func (r *streamReader) delta(ch *openChoice, n jsontext.Node) error {
 	var a answer
-	if err := v.Object(a.member); err != nil {
+	if err := a.read(n); err != nil {
 		return err
 	}
 	if len(a.reasoning) > 0 || len(a.detail) > 0 {
@@ -321,7 +138,12 @@ func (r *streamReader) delta(ch *openChoice, v jsontext.Value) error {
 	if len(a.audio) > 0 {
 		r.audio(ch, a.audio)
 	}
-	return r.toolCalls(ch, &a)
+	return ch.toolCalls(&a, func(c *openCall, args string) {
+		if c.name != "" && !c.started {
+			r.begin(ch, c)
+		}
+		r.args(ch, c, args)
+	})
 }
 
 // text adds a piece to the open text, or opens one of the piece's kind. An empty piece is nothing.
@@ -443,7 +265,7 @@ func (r *streamReader) audio(ch *openChoice, v jsontext.Value) {
 
 // annotations reads citations of the open text; their spans are over the whole content.
 func (r *streamReader) annotations(ch *openChoice, v jsontext.Value) {
-	if ch.text.kind != llm.PartText {
+	if ch.text.kind != llm.PartText || len(v) == 0 {
 		return
 	}
 	_ = v.Array(func(_ int, v jsontext.Value) error {

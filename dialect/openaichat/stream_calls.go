@@ -2,21 +2,33 @@ package openaichat
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// toolCalls reads the fragments of calls: a list, from one server a single object, or the old function_call.
-func (r *streamReader) toolCalls(ch *openChoice, a *answer) error {
+// openCall is a tool call. It starts when its name is known.
+type openCall struct {
+	id, name string
+	slot     int64 // its index in the stream, or -1
+	part     int
+	started  bool
+	seen     strings.Builder // the arguments so far
+	joiner   jsontext.TextJoiner
+}
+
+// toolCalls reads the fragments of calls: a list, from one server a single object, or the old function_call. It calls
+// f for each with the arguments in it.
+func (ch *openChoice) toolCalls(a *answer, f func(c *openCall, args string)) error {
 	switch a.toolCalls.Kind() {
 	case jsontext.Array:
-		err := a.toolCalls.Array(func(_ int, v jsontext.Value) error { return r.fragment(ch, v) })
+		err := a.toolCalls.Array(func(_ int, v jsontext.Value) error { return ch.fragment(v, f) })
 		if err != nil {
 			return jsontext.At("tool_calls", err)
 		}
 	case jsontext.Object:
-		if err := r.fragment(ch, a.toolCalls); err != nil {
+		if err := ch.fragment(a.toolCalls, f); err != nil {
 			return jsontext.At("tool_calls", err)
 		}
 	default:
@@ -27,14 +39,14 @@ func (r *streamReader) toolCalls(ch *openChoice, a *answer) error {
 	if len(ch.calls) == 0 {
 		ch.calls = append(ch.calls, &openCall{})
 	}
-	return jsontext.At("function_call", r.add(ch, ch.calls[0], a.functionCall))
+	return jsontext.At("function_call", ch.calls[0].add(a.functionCall, f))
 }
 
 // fragment reads one piece of a call: openai.yaml, ChatCompletionMessageToolCallChunk.
-func (r *streamReader) fragment(ch *openChoice, v jsontext.Value) error {
+func (ch *openChoice) fragment(v jsontext.Value, f func(c *openCall, args string)) error {
 	var index, id, function jsontext.Value
-	err := v.Object(func(key string, v jsontext.Value) error {
-		switch key {
+	err := v.Members(func(name []byte, v jsontext.Value) error {
+		switch string(name) {
 		case "index":
 			index = v
 		case "id":
@@ -55,7 +67,7 @@ func (r *streamReader) fragment(ch *openChoice, v jsontext.Value) error {
 	if err != nil {
 		return err
 	}
-	return r.add(ch, c, function)
+	return c.add(function, f)
 }
 
 // call finds the call that a fragment belongs to, or makes a new one. Servers leave out the index, repeat the id or
@@ -92,14 +104,14 @@ func (ch *openChoice) call(slot int64, id string, function jsontext.Value) (*ope
 	return c, nil
 }
 
-// add adds a fragment's name and arguments to a call.
-func (r *streamReader) add(ch *openChoice, c *openCall, function jsontext.Value) error {
+// add takes up a fragment's name, and calls f with its arguments.
+func (c *openCall) add(function jsontext.Value, f func(c *openCall, args string)) error {
 	if function.Kind() != jsontext.Object {
 		return nil
 	}
 	var name, args jsontext.Value
-	err := function.Object(func(key string, v jsontext.Value) error {
-		switch key {
+	err := function.Members(func(key []byte, v jsontext.Value) error {
+		switch string(key) {
 		case "name":
 			name = v
 		case "arguments":
@@ -113,20 +125,17 @@ func (r *streamReader) add(ch *openChoice, c *openCall, function jsontext.Value)
 	if c.name == "" && !name.IsNull() {
 		c.name = scalar(name)
 	}
-	if c.name != "" && !c.started {
-		r.begin(ch, c)
-	}
+	text := ""
 	switch args.Kind() {
 	case jsontext.String:
-		s, err := c.joiner.Text(args)
-		if err != nil {
+		if text, err = c.joiner.Text(args); err != nil {
 			return jsontext.At("arguments", err)
 		}
-		r.args(ch, c, s)
 	case jsontext.Object:
-		r.args(ch, c, argsOf(args))
+		text = argsOf(args)
 	default:
 	}
+	f(c, text)
 	return nil
 }
 

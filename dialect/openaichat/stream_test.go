@@ -32,6 +32,7 @@ func framed(chunks ...string) string {
 func read(t *testing.T, stream string) ([]llm.Event, error) {
 	t.Helper()
 	list := dialecttest.Frames(t, []byte(stream))
+	holdTap(t, list)
 	head, tail, err := dialecttest.ReadStream(providerSide{}.NewStreamReader(), list)
 	tap := relay{}.NewTap(noAsk)
 	var tapErr error

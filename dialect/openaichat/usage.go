@@ -13,8 +13,8 @@ func usageOf(v jsontext.Value) llm.Usage {
 	}
 	var prompt, completion, total int64
 	var u llm.Usage
-	_ = v.Object(func(key string, v jsontext.Value) error {
-		switch key {
+	_ = v.Members(func(key []byte, v jsontext.Value) error {
+		switch string(key) {
 		case "prompt_tokens":
 			prompt = count(v)
 		case "completion_tokens":

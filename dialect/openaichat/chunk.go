@@ -1,0 +1,233 @@
+package openaichat
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// terminator is the data of a stream's last frame.
+const terminator = "[DONE]"
+
+// isTerminator reports whether a frame ends the stream.
+func isTerminator(data []byte) bool {
+	isObject := len(data) > 0 && data[0] == '{' // as nearly all are
+	return !isObject && string(trim(data)) == terminator
+}
+
+// progress is how far a stream has come: the grammar to which both its reader and a tap hold it.
+type progress struct {
+	tree    jsontext.Tree
+	choices []*openChoice
+
+	id, model, tier string
+	created         int64
+	usage           llm.Usage
+
+	started, ended bool
+}
+
+// openChoice is one choice of the stream as far as it was read.
+type openChoice struct {
+	index   int
+	parts   int
+	length  int // characters of content so far
+	text    openText
+	calls   []*openCall
+	refused bool
+	word    string // the finish reason, once it was there
+	blank   bool   // a finish reason was there and empty
+}
+
+// openText is the part that plain text goes to: text, refusal or thinking. Kind 0 is none.
+type openText struct {
+	kind   llm.PartKind
+	index  int
+	offset int // where it begins in the choice's content, in characters
+	joiner jsontext.TextJoiner
+	issuer string          // of thinking: who will have signed it
+	seen   strings.Builder // of thinking with an issuer: its text
+}
+
+// chunkText is where a chunk says what: openai.yaml, CreateChatCompletionStreamResponse.
+type chunkText struct {
+	choices      jsontext.Node
+	usage        jsontext.Value // the member of this name
+	count, fault jsontext.Value // the usage, wherever it is, and the error
+}
+
+// chunk reads the top of a frame that is not the terminator, and throws the error that one may hold instead.
+func (p *progress) chunk(f dialect.Frame) (c chunkText, err error) {
+	root, err := p.tree.ParseLenient(f.Data)
+	if err != nil {
+		return c, badAnswer("read chunk: %w", err)
+	}
+	if f.Event == "error" {
+		var said fault
+		said.read(root.Value())
+		return c, said.toError(0)
+	}
+	if root.Kind() != jsontext.Object {
+		return c, badAnswer("chunk is %s, not an object", root.Kind())
+	}
+	err = root.Members(func(name []byte, n jsontext.Node) error {
+		switch string(name) {
+		case "choices":
+			c.choices = n
+		case "usage":
+			c.usage = n.Value()
+			if !n.IsNull() {
+				c.count = n.Value()
+			}
+		case "x_groq": // one server's place for usage
+			if u := n.Value().Get("usage"); !u.IsNull() {
+				c.count = u
+			}
+		case "error":
+			c.fault = n.Value()
+		case "id", "model", "created", "service_tier":
+			if !p.started {
+				p.learn(string(name), n.Value())
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return c, badAnswer("read chunk: %w", err)
+	}
+	if !c.fault.IsNull() || c.choices.Kind() == jsontext.Invalid {
+		if e := inBandError(root.Value()); e != nil {
+			return c, e
+		}
+	}
+	if c.count != nil {
+		if u := usageOf(c.count); u.Known {
+			p.usage = u
+		}
+	}
+	return c, nil
+}
+
+// learn remembers what the stream's start will say. Some servers leave it out of the first chunk.
+func (p *progress) learn(key string, v jsontext.Value) {
+	switch s := scalar(v); {
+	case key == "created":
+		p.created = count(v)
+	case s == "":
+	case key == "id":
+		p.id = s
+	case key == "model":
+		p.model = s
+	default:
+		p.tier = s
+	}
+}
+
+// eachChoice calls f for the choices of a chunk.
+func (c *chunkText) eachChoice(f func(i int, n jsontext.Node) error) error {
+	if c.choices.Kind() != jsontext.Array {
+		return nil
+	}
+	err := c.choices.Array(f)
+	if err == nil {
+		return nil
+	}
+	var e *llm.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return badAnswer("read chunk: %w", jsontext.At("choices", err))
+}
+
+// choiceText is where a choice of a chunk says what.
+type choiceText struct {
+	index, reason, logprobs jsontext.Value
+	delta, message          jsontext.Node
+}
+
+func (c *choiceText) read(n jsontext.Node) error {
+	err := n.Members(func(name []byte, n jsontext.Node) error {
+		switch string(name) {
+		case "index":
+			c.index = n.Value()
+		case "delta":
+			c.delta = n
+		case "message":
+			c.message = n
+		case "finish_reason":
+			c.reason = n.Value()
+		case "logprobs":
+			c.logprobs = n.Value()
+		}
+		return nil
+	})
+	if c.delta.IsNull() {
+		c.delta = c.message // a whole message where a piece was due
+	}
+	return err
+}
+
+// open returns the choice of an index, and makes it if it is new.
+func (p *progress) open(index int) *openChoice {
+	for _, ch := range p.choices {
+		if ch.index == index {
+			return ch
+		}
+	}
+	ch := &openChoice{index: index}
+	p.choices = append(p.choices, ch)
+	return ch
+}
+
+// finish takes up a finish reason. The first that is not empty counts.
+func (ch *openChoice) finish(reason jsontext.Value) error {
+	if reason.Kind() != jsontext.String {
+		return nil
+	}
+	word := scalar(reason)
+	if e := failedReason(word); e != nil {
+		return e
+	}
+	if ch.word == "" {
+		ch.word, ch.blank = word, word == ""
+	}
+	return nil
+}
+
+// complete says what is wrong with a stream that has come to its terminator, or to the end of the body without one.
+func (p *progress) complete(terminated bool) error {
+	switch {
+	case !p.started && terminated:
+		return badAnswer("stream has no choices")
+	case !p.started:
+		return truncated("stream ended before the first choice")
+	}
+	for _, ch := range p.choices {
+		if ch.word == "" && (!terminated || !p.mayEnd(ch)) {
+			return truncated("stream ended before a finish reason")
+		}
+	}
+	for _, ch := range p.choices {
+		for _, c := range ch.calls {
+			if !c.started {
+				return badAnswer("tool call without a name")
+			}
+		}
+	}
+	p.ended = true
+	return nil
+}
+
+// mayEnd reports whether a choice without a finish reason is whole once the terminator has come. Some servers send an
+// empty reason, some none; these have at least counted the tokens, which one that broke off has not.
+func (p *progress) mayEnd(ch *openChoice) bool {
+	for _, c := range ch.calls {
+		if !c.started || jsontext.Check([]byte(c.seen.String()), jsontext.Limits{AllowDuplicates: true}) != nil {
+			return false
+		}
+	}
+	return ch.blank || p.usage.Known
+}

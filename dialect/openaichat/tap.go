@@ -1,0 +1,222 @@
+package openaichat
+
+import (
+	"bytes"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// NewTap returns a tap for one answer.
+func (relay) NewTap(ask dialect.Ask) dialect.Tap { return &tap{ask: ask} }
+
+// tap follows an answer that goes by. It holds a stream to the same grammar as the stream reader and sees content
+// where that makes some, but makes none: of what is said, it decodes only the arguments of calls, which must be whole
+// at the end.
+type tap struct {
+	progress
+	ask    dialect.Ask
+	signal dialect.Signal
+	// covered is the memory of a frame from which something was taken.
+	covered []byte
+}
+
+// Frame looks at one chunk.
+func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
+	if t.ended {
+		return dialect.Signal{}, nil
+	}
+	t.signal = dialect.Signal{}
+	if err := t.frame(f); err != nil {
+		return dialect.Signal{}, err
+	}
+	return t.signal, nil
+}
+
+func (t *tap) frame(f dialect.Frame) error {
+	if isTerminator(f.Data) {
+		return t.end()
+	}
+	c, err := t.chunk(f)
+	if err != nil {
+		return err
+	}
+	if err := c.eachChoice(t.choice); err != nil {
+		return err
+	}
+	if t.ask.StreamUsage && c.usage != nil {
+		return t.cover(&c, f.Data)
+	}
+	return nil
+}
+
+// end ends a stream at its terminator.
+func (t *tap) end() error {
+	if err := t.complete(true); err != nil {
+		return err
+	}
+	t.signal.End = true
+	for _, ch := range t.choices {
+		t.endText(ch)
+		for _, c := range ch.calls {
+			t.see(c.joiner.Held())
+		}
+		t.signal.Finish = t.signal.Finish || ch.word == ""
+	}
+	return nil
+}
+
+// see notes whether something is content.
+func (t *tap) see(isContent bool) { t.signal.Content = t.signal.Content || isContent }
+
+func (t *tap) choice(i int, n jsontext.Node) error {
+	var c choiceText
+	if err := c.read(n); err != nil {
+		return err
+	}
+	if !t.started {
+		t.started = true
+		t.signal.Model = t.model
+	}
+	ch := t.open(indexOf(c.index, i))
+	if !c.delta.IsNull() {
+		if err := t.delta(ch, c.delta); err != nil {
+			return jsontext.At("delta", err)
+		}
+	}
+	if !c.logprobs.IsNull() {
+		t.see(len(logProbsOf(c.logprobs)) > 0)
+	}
+	before := ch.word
+	err := ch.finish(c.reason)
+	t.signal.Finish = t.signal.Finish || ch.word != before
+	return err
+}
+
+// delta looks at each of a delta's members as the stream reader does.
+func (t *tap) delta(ch *openChoice, n jsontext.Node) error {
+	var a answer
+	if err := a.read(n); err != nil {
+		return err
+	}
+	if len(a.reasoning) > 0 || len(a.detail) > 0 {
+		if err := t.thinking(ch, &a); err != nil {
+			return err
+		}
+	}
+	err := eachText(a.content, func(kind llm.PartKind, v jsontext.Value) error { return t.text(ch, kind, v) })
+	if err != nil {
+		return jsontext.At("content", err)
+	}
+	if a.refusal.Kind() == jsontext.String {
+		if err := t.text(ch, llm.PartRefusal, a.refusal); err != nil {
+			return jsontext.At("refusal", err)
+		}
+	}
+	if ch.text.kind == llm.PartText && len(a.notes) > 0 {
+		_ = a.notes.Array(func(int, jsontext.Value) error { t.see(true); return nil })
+	}
+	if len(a.audio) > 0 {
+		t.endText(ch)
+		t.see(true)
+	}
+	return ch.toolCalls(&a, func(c *openCall, args string) {
+		if c.name != "" && !c.started {
+			c.started = true
+			t.endText(ch)
+			t.see(true)
+		}
+		c.seen.WriteString(args)
+		t.see(c.started && args != "")
+	})
+}
+
+// text looks at a piece of text. An empty piece is nothing.
+func (t *tap) text(ch *openChoice, kind llm.PartKind, v jsontext.Value) error {
+	if string(v) == `""` {
+		return nil
+	}
+	if ch.text.kind != kind {
+		t.endText(ch)
+		ch.text.kind = kind
+	}
+	hasText, err := ch.text.joiner.Skip(v)
+	t.see(hasText)
+	return err
+}
+
+func (t *tap) endText(ch *openChoice) {
+	t.see(ch.text.joiner.Held())
+	ch.text = openText{}
+}
+
+// thinking looks at reasoning in a string and in reasoning_details.
+func (t *tap) thinking(ch *openChoice, a *answer) error {
+	hasWhole := false
+	_ = a.detail.Array(func(_ int, v jsontext.Value) error {
+		switch d, ours := readDetail(v); {
+		case ours && d.isWhole():
+			hasWhole = true
+		case ours && ch.text.kind != llm.PartThinking:
+			t.endText(ch)
+		}
+		return nil
+	})
+	reasoning := a.reasoning
+	if reasoning.Kind() != jsontext.String {
+		reasoning = jsontext.AppendString(nil, reasoningText(nil, a.detail))
+	}
+	err := t.text(ch, llm.PartThinking, reasoning)
+	if hasWhole {
+		t.endText(ch)
+		t.see(true)
+	}
+	return err
+}
+
+// cover keeps from the client what only the gateway asked for: the chunk with the usage, and the member that is null
+// in all others.
+func (t *tap) cover(c *chunkText, data []byte) error {
+	switch {
+	case c.usage.IsNull():
+		if head, ok := bytes.CutSuffix(data, []byte(`,"usage":null}`)); ok { // where the vendor puts it, last in the object
+			t.covered = append(append(t.covered[:0], head...), '}')
+			t.signal.Data = t.covered
+		} else if out, _, err := jsontext.Drop(data, "usage"); err == nil {
+			t.signal.Data = out
+		}
+	case c.choices.Kind() == jsontext.Array:
+		t.signal.Hide = true
+		return c.choices.Array(func(int, jsontext.Node) error { t.signal.Hide = false; return nil })
+	}
+	return nil
+}
+
+// Close ends the stream: what terminates it, where only that is missing.
+func (t *tap) Close() ([]byte, error) {
+	if t.ended {
+		return nil, nil
+	}
+	if err := t.complete(false); err != nil {
+		return nil, err
+	}
+	return []byte("data: " + terminator + "\n\n"), nil
+}
+
+// Body reads a whole answer.
+func (t *tap) Body(body []byte) (dialect.Signal, error) {
+	r, err := providerSide{}.DecodeResponse(body)
+	if err != nil {
+		return dialect.Signal{}, err
+	}
+	t.usage = r.Usage
+	s := dialect.Signal{Model: r.Model, Finish: true, End: true}
+	for i := range r.Choices {
+		s.Content = s.Content || len(r.Choices[i].Parts) > 0 || len(r.Choices[i].LogProbs) > 0
+	}
+	return s, nil
+}
+
+// Usage is what has been counted so far.
+func (t *tap) Usage() llm.Usage { return t.usage }
