@@ -53,6 +53,16 @@ func BenchmarkDecodeResponse(b *testing.B) {
 	}
 }
 
+func BenchmarkTapBody(b *testing.B) {
+	body := golden(b, "tools/response.json")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := (relay{}).NewTap(dialect.Ask{}).Body(body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkEncodeResponse(b *testing.B) {
 	r, err := providerSide{}.DecodeResponse(golden(b, "tools/response.json"))
 	if err != nil {

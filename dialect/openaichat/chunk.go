@@ -149,25 +149,27 @@ type choiceText struct {
 }
 
 func (c *choiceText) read(n jsontext.Node) error {
-	err := n.Members(func(name []byte, n jsontext.Node) error {
-		switch string(name) {
-		case "index":
-			c.index = n.Value()
-		case "delta":
-			c.delta = n
-		case "message":
-			c.message = n
-		case "finish_reason":
-			c.reason = n.Value()
-		case "logprobs":
-			c.logprobs = n.Value()
-		}
-		return nil
-	})
+	err := n.Members(c.member)
 	if c.delta.IsNull() {
 		c.delta = c.message // a whole message where a piece was due
 	}
 	return err
+}
+
+func (c *choiceText) member(name []byte, n jsontext.Node) error {
+	switch string(name) {
+	case "index":
+		c.index = n.Value()
+	case "delta":
+		c.delta = n
+	case "message":
+		c.message = n
+	case "finish_reason":
+		c.reason = n.Value()
+	case "logprobs":
+		c.logprobs = n.Value()
+	}
+	return nil
 }
 
 // open returns the choice of an index, and makes it if it is new.

@@ -126,6 +126,7 @@ func isChat(body []byte) bool {
 
 func checkResponse(t *testing.T, x *exchange) {
 	t.Helper()
+	holdTapBody(t, x.ResponseBody)
 	r, err := providerSide{}.DecodeResponse(x.ResponseBody)
 	if err != nil {
 		if !slices.Contains(x.Flags, "error") && isChat(x.ResponseBody) && !bytes.Contains(x.ResponseBody, []byte(`"error":`)) {

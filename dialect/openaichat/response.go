@@ -1,7 +1,6 @@
 package openaichat
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -12,76 +11,29 @@ import (
 
 // DecodeResponse reads a chat completion.
 func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
-	v, err := jsontext.ParseLenient(body)
+	var tree jsontext.Tree
+	w, err := readWhole(&tree, body)
 	if err != nil {
-		return nil, badAnswer("read answer: %w", err)
+		return nil, err
 	}
-	if v.Kind() != jsontext.Object {
-		return nil, badAnswer("answer is %s, not an object", v.Kind())
+	r := &llm.Response{
+		ID: scalar(w.id), Model: scalar(w.model), Created: count(w.created), Tier: scalar(w.tier), Usage: usageOf(w.usage),
 	}
-	if e := inBandError(v); e != nil {
-		return nil, e
-	}
-	choices := v.Get("choices")
-	if choices.Kind() != jsontext.Array {
-		return nil, badAnswer("answer has no choices")
-	}
-	d := responseDecoder{resp: &llm.Response{
-		ID: scalar(v.Get("id")), Model: scalar(v.Get("model")), Created: count(v.Get("created")),
-		Tier: scalar(v.Get("service_tier")), Usage: usageOf(v.Get("usage")),
-	}}
-	if err := choices.Array(d.choice); err != nil {
-		var e *llm.Error
-		if errors.As(err, &e) {
-			return nil, e
+	err = w.eachChoice(func(i int, c *wholeChoice) (bool, error) {
+		index, a := indexOf(c.index, i), &c.answer
+		if err := a.parts(r.ID, index); err != nil {
+			return false, err
 		}
-		return nil, badAnswer("read answer: %w", err)
+		r.Choices = append(r.Choices, llm.Choice{
+			Index: index, Parts: a.list, Stop: stopOf(c.word, a.calls > 0, a.refused), LogProbs: logProbsOf(c.logprobs),
+		})
+		return len(a.list) > 0, nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	if len(d.resp.Choices) == 0 {
-		return nil, badAnswer("answer has no choice")
-	}
-	slices.SortStableFunc(d.resp.Choices, func(a, b llm.Choice) int { return a.Index - b.Index })
-	return d.resp, nil
-}
-
-// responseDecoder reads the choices of one answer.
-type responseDecoder struct{ resp *llm.Response }
-
-func (d *responseDecoder) choice(i int, v jsontext.Value) error {
-	if v.Kind() != jsontext.Object {
-		return jsontext.Mismatch("object", v)
-	}
-	ch := llm.Choice{Index: indexOf(v.Get("index"), i)}
-	word := scalar(v.Get("finish_reason"))
-	if e := v.Get("error"); !e.IsNull() { // one server answers with an error in the choice
-		var f fault
-		f.read(v)
-		return f.toError(0)
-	}
-	if e := failedReason(word); e != nil {
-		return e
-	}
-	m := v.Get("message")
-	if m.IsNull() {
-		m = v.Get("delta")
-	}
-	var a answer
-	if !m.IsNull() {
-		if err := m.Members(a.member); err != nil {
-			return err
-		}
-	}
-	if err := a.parts(d.resp.ID, ch.Index); err != nil {
-		return err
-	}
-	if len(a.list) == 0 && word == "" {
-		return badAnswer("choice %d has neither content nor a finish reason", ch.Index)
-	}
-	ch.Parts = a.list
-	ch.Stop = stopOf(word, a.calls > 0, a.refused)
-	ch.LogProbs = logProbsOf(v.Get("logprobs"))
-	d.resp.Choices = append(d.resp.Choices, ch)
-	return nil
+	slices.SortStableFunc(r.Choices, func(a, b llm.Choice) int { return a.Index - b.Index })
+	return r, nil
 }
 
 // indexOf reads an index; one that is missing is the position.
@@ -103,7 +55,7 @@ type answer struct {
 	refused bool
 }
 
-// read finds the members of a delta.
+// read finds the members of a message or a delta.
 func (a *answer) read(n jsontext.Node) error {
 	return n.Members(func(name []byte, n jsontext.Node) error { return a.member(name, n.Value()) })
 }
@@ -276,40 +228,20 @@ func citationOf(v jsontext.Value) llm.Citation {
 	return c
 }
 
-// callParts reads tool_calls, which one server sends as a single object, and function_call.
+// callParts makes the parts of calls.
 func (a *answer) callParts(id string, choice int) error {
-	add := func(v jsontext.Value, function jsontext.Value) {
+	return a.eachCall(func(v, function jsontext.Value) {
+		if function == nil {
+			a.list = append(a.list, llm.Part{Kind: llm.PartOpaque, Opaque: &llm.Opaque{Dialect: self, Type: "tool_calls.custom", Raw: v}})
+			return
+		}
 		c := &llm.ToolCall{ID: scalar(v.Get("id")), Name: scalar(function.Get("name")), Args: argsOf(function.Get("arguments"))}
 		if c.ID == "" {
 			c.ID = mintID(id, choice, a.calls)
 		}
 		a.calls++
 		a.list = append(a.list, llm.Part{Kind: llm.PartToolCall, Call: c})
-	}
-	each := func(v jsontext.Value) error {
-		function := v.Get(typeFunction)
-		switch {
-		case function.Kind() == jsontext.Object && scalar(function.Get("name")) != "":
-			add(v, function)
-		case scalar(v.Get("type")) == typeCustom:
-			a.list = append(a.list, llm.Part{Kind: llm.PartOpaque, Opaque: &llm.Opaque{Dialect: self, Type: "tool_calls.custom", Raw: v}})
-		default:
-			return errors.New("tool call without a function's name")
-		}
-		return nil
-	}
-	var err error
-	switch a.toolCalls.Kind() {
-	case jsontext.Array:
-		err = a.toolCalls.Array(func(_ int, v jsontext.Value) error { return each(v) })
-	case jsontext.Object:
-		err = each(a.toolCalls)
-	default:
-	}
-	if err == nil && a.functionCall.Kind() == jsontext.Object && a.calls == 0 {
-		add(nil, a.functionCall)
-	}
-	return jsontext.At("tool_calls", err)
+	})
 }
 
 // argsOf reads arguments: JSON in a string, or, from some servers, the object itself.

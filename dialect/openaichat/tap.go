@@ -206,15 +206,20 @@ func (t *tap) Close() ([]byte, error) {
 
 // Body reads a whole answer.
 func (t *tap) Body(body []byte) (dialect.Signal, error) {
-	r, err := providerSide{}.DecodeResponse(body)
+	w, err := readWhole(&t.tree, body)
 	if err != nil {
 		return dialect.Signal{}, err
 	}
-	t.usage = r.Usage
-	s := dialect.Signal{Model: r.Model, Finish: true, End: true}
-	for i := range r.Choices {
-		s.Content = s.Content || len(r.Choices[i].Parts) > 0 || len(r.Choices[i].LogProbs) > 0
+	s := dialect.Signal{Model: scalar(w.model), Finish: true, End: true}
+	err = w.eachChoice(func(_ int, c *wholeChoice) (bool, error) {
+		has, err := c.answer.hasParts()
+		s.Content = s.Content || has || len(logProbsOf(c.logprobs)) > 0
+		return has, err
+	})
+	if err != nil {
+		return dialect.Signal{}, err
 	}
+	t.usage = usageOf(w.usage)
 	return s, nil
 }
 

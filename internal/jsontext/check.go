@@ -1,6 +1,7 @@
 package jsontext
 
 import (
+	"slices"
 	"strconv"
 	"unicode"
 	"unicode/utf8"
@@ -67,10 +68,11 @@ type checker struct {
 	kind       ErrorKind
 	msg        string
 
-	// For a Tree: the values so far, and the member whose value is to come.
-	records bool
-	nodes   []node
-	key     node
+	// For a Tree: whether it still records, the values so far, and the name of the latest member.
+	records     bool
+	nodes       []node
+	key, keyEnd int
+	escaped     bool
 }
 
 // frame is an object or array that is not closed yet.
@@ -117,9 +119,10 @@ func (c *checker) document() bool {
 	}
 	for {
 		depth, at := c.open.n, len(c.nodes)
-		if c.records {
-			c.key.val = c.at
-			c.nodes = append(c.nodes, c.key)
+		if c.records = c.records && len(c.nodes) < maxNodes; c.records {
+			c.nodes = slices.Grow(c.nodes, 1)[:at+1]
+			n := &c.nodes[at] // set one by one, which is faster than to copy a node that was just made
+			n.key, n.keyEnd, n.val, n.escaped = int32(c.key), int32(c.keyEnd), int32(c.at), c.escaped
 		}
 		if !c.value() {
 			return false
@@ -146,7 +149,7 @@ func (c *checker) document() bool {
 // close notes that a value has ended.
 func (c *checker) close(at int) {
 	if c.records {
-		c.nodes[at].end, c.nodes[at].next = c.at, len(c.nodes)
+		c.nodes[at].end, c.nodes[at].next = int32(c.at), int32(len(c.nodes))
 	}
 }
 
@@ -233,7 +236,7 @@ func (c *checker) member() bool {
 		c.at = start
 		return c.fail(Duplicate, "name "+strconv.Quote(clip(nameOf(raw)))+" repeats, or differs only by case")
 	}
-	c.key = node{item: item{key: start, keyEnd: c.at}, escaped: !plain}
+	c.key, c.keyEnd, c.escaped = start+1, c.at-1, !plain
 	c.space()
 	if c.at == len(c.text) || c.text[c.at] != ':' {
 		return c.unexpected()

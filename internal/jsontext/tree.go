@@ -1,6 +1,9 @@
 package jsontext
 
-import "strconv"
+import (
+	"math"
+	"strconv"
+)
 
 // Tree is a document with the places of all its values, found in the one pass that checks it: to step over a value
 // costs nothing, however long it is. It is for text that is looked at in several levels, such as the chunks of a
@@ -10,60 +13,70 @@ type Tree struct {
 	c checker
 }
 
+// maxNodes bounds the memory of a tree. The values of a longer document are found in its text, as those of a [Value].
+const maxNodes = 1 << 10
+
 // node is one value of a tree. The values inside it follow it, up to next.
 type node struct {
-	item    // of an element, the name means nothing
-	next    int
-	escaped bool // the name is not plain
+	key, keyEnd int32 // the name without its quotes; of an element, it means nothing
+	val, end    int32
+	next        int32
+	escaped     bool // the name is not plain
 }
 
 // ParseLenient checks a document as the function [ParseLenient] does and returns its value. Nodes of the document
-// before, and values of its text, mean nothing from now on.
+// before mean nothing from now on.
 func (t *Tree) ParseLenient(b []byte) (Node, error) {
 	c := &t.c
-	c.text, c.at, c.depth, c.duplicates, c.records = b, 0, DefaultDepth, true, true
+	c.text, c.at, c.depth, c.duplicates, c.records = b, 0, DefaultDepth, true, len(b) <= math.MaxInt32
 	c.open.cut(0)
+	if c.nodes == nil {
+		c.nodes = make([]node, 0, 64) // enough for a chunk
+	}
 	c.nodes = c.nodes[:0]
 	if !c.document() {
 		return Node{}, &SyntaxError{Offset: c.at, Msg: c.msg, Kind: c.kind}
 	}
-	return Node{tree: t}, nil
+	if !c.records {
+		return Node{text: trim(b)}, nil
+	}
+	return t.node(0), nil
+}
+
+func (t *Tree) node(at int32) Node {
+	it := &t.c.nodes[at]
+	return Node{t, at, t.c.text[it.val:it.end:it.end]}
 }
 
 // Node is one value of a [Tree]. The zero Node stands for an absent one.
 type Node struct {
-	tree *Tree
-	at   int
+	tree *Tree // nil if only the text is known
+	at   int32
+	text Value
 }
 
 // Value returns the text of n. It aliases the document.
-func (n Node) Value() Value {
-	if n.tree == nil {
-		return nil
-	}
-	c := &n.tree.c
-	it := &c.nodes[n.at]
-	return c.text[it.val:it.end:it.end]
-}
+func (n Node) Value() Value { return n.text }
 
 // Kind tells the kind of n.
-func (n Node) Kind() Kind { return n.Value().Kind() }
+func (n Node) Kind() Kind { return n.text.Kind() }
 
 // IsNull reports whether n is null or absent.
-func (n Node) IsNull() bool { return n.Value().IsNull() }
+func (n Node) IsNull() bool { return n.text.IsNull() }
 
 // Members is [Value.Members].
 func (n Node) Members(f func(name []byte, val Node) error) error {
-	if n.Kind() != Object {
-		return Mismatch("object", n.Value())
+	if n.tree == nil || n.Kind() != Object {
+		return n.text.Members(func(name []byte, v Value) error { return f(name, Node{text: v}) })
 	}
 	c := &n.tree.c
 	for at, end := n.at+1, c.nodes[n.at].next; at < end; at = c.nodes[at].next {
-		name := c.nodes[at].name(c.text)
-		if c.nodes[at].escaped {
+		it := &c.nodes[at]
+		name := c.text[it.key:it.keyEnd]
+		if it.escaped {
 			name = unescape(nil, name, false)
 		}
-		if err := f(name, Node{n.tree, at}); err != nil {
+		if err := f(name, n.tree.node(at)); err != nil {
 			return At(string(name), err)
 		}
 	}
@@ -72,14 +85,16 @@ func (n Node) Members(f func(name []byte, val Node) error) error {
 
 // Array is [Value.Array].
 func (n Node) Array(f func(i int, val Node) error) error {
-	if n.Kind() != Array {
-		return Mismatch("array", n.Value())
+	if n.tree == nil || n.Kind() != Array {
+		return n.text.Array(func(i int, v Value) error { return f(i, Node{text: v}) })
 	}
 	c := &n.tree.c
-	for i, at := 0, n.at+1; at < c.nodes[n.at].next; i, at = i+1, c.nodes[at].next {
-		if err := f(i, Node{n.tree, at}); err != nil {
+	i := 0
+	for at, end := n.at+1, c.nodes[n.at].next; at < end; at = c.nodes[at].next {
+		if err := f(i, n.tree.node(at)); err != nil {
 			return prefix("["+strconv.Itoa(i)+"]", err)
 		}
+		i++
 	}
 	return nil
 }

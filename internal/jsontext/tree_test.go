@@ -74,6 +74,18 @@ func TestTreeAgreesWithTheText(t *testing.T) {
 	})
 }
 
+func TestTreeOfManyValues(t *testing.T) {
+	var tree Tree
+	for _, n := range []int{maxNodes - 3, maxNodes - 2, maxNodes - 1, maxNodes, 100 * maxNodes} { // {"a":[…]} is n and 2
+		doc := []byte(` {"a":[` + strings.Repeat("{},", n-1) + `{}]} `)
+		checkTree(t, &tree, doc)
+		if got := cap(tree.c.nodes); got > 2*maxNodes {
+			t.Errorf("%d values: got memory for %d nodes", n, got)
+		}
+		checkTree(t, &tree, []byte(chunk))
+	}
+}
+
 func TestTreeErrorsNameThePlace(t *testing.T) {
 	var tree Tree
 	root, err := tree.ParseLenient([]byte(`{"a":[1,{"b c":2}]}`))

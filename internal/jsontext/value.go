@@ -60,11 +60,16 @@ func parse(b []byte, l Limits) (Value, error) {
 	if err := Check(b, l); err != nil {
 		return nil, err
 	}
+	return trim(b), nil
+}
+
+// trim returns the value of a document that has one.
+func trim(b []byte) Value {
 	start, end := skipSpace(b, 0), len(b)
 	for isSpace(b[end-1]) {
 		end--
 	}
-	return Value(b[start:end:end]), nil
+	return Value(b[start:end:end])
 }
 
 // Kind tells the kind of v from its first byte.
