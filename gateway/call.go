@@ -63,11 +63,15 @@ func (c *call) ended() *llm.Error {
 	case errTotal:
 		return &llm.Error{
 			Code: llm.CodeTimeout, Origin: llm.OriginGateway,
-			Message: "No target answered within the call's total time of " + c.route.Timeouts.Total.String() + ".",
+			Message: "The answer was not whole within the call's total time of " + c.route.Timeouts.Total.String() + ".",
 		}
 	default:
-		return &llm.Error{Code: llm.CodeClientGone, Origin: llm.OriginClient, Message: "The client left.", Err: context.Cause(c.ctx)}
+		return clientGone(context.Cause(c.ctx))
 	}
+}
+
+func clientGone(cause error) *llm.Error {
+	return &llm.Error{Code: llm.CodeClientGone, Origin: llm.OriginClient, Message: "The client left.", Err: cause}
 }
 
 // fail tells the client why there is no answer, in its own dialect.

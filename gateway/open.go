@@ -245,7 +245,7 @@ func (c *call) bodyError(err error) *llm.Error {
 			Message: "The request's body did not arrive within " + c.g.opts.Limits.BodyTimeout.String() + ".",
 		}
 	case c.r.Context().Err() != nil:
-		return &llm.Error{Code: llm.CodeClientGone, Origin: llm.OriginClient, Message: "The client left.", Err: err}
+		return clientGone(err)
 	default:
 		e := llm.Invalid("", "The request's body could not be read to its end: it is cut short or badly framed.")
 		e.Err = err

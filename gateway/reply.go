@@ -197,18 +197,23 @@ func (p *reply) begin(status int) {
 	p.w.WriteHeader(status)
 }
 
-// write moves the client's deadline, at most once a second, and notices when the
-// client is gone.
+// maxWrite is how much is written at a time: a client that reads slowly may take
+// longer for a large answer than it may refuse to read.
+const maxWrite = 64 << 10
+
+// write moves the client's deadline as it goes, and notices when the client is gone.
 func (p *reply) write(b []byte) {
-	if p.err != nil || len(b) == 0 {
-		return
-	}
-	if now := time.Now(); now.Sub(p.extended) > time.Second {
-		p.extended = now
-		_ = p.control.SetWriteDeadline(now.Add(p.c.g.opts.Limits.WriteTimeout))
-	}
-	if _, err := p.w.Write(b); err != nil {
-		p.lost(err)
+	limit := p.c.g.opts.Limits.WriteTimeout
+	for len(b) > 0 && p.err == nil {
+		if now := time.Now(); now.Sub(p.extended) > min(time.Second, limit/4) {
+			p.extended = now
+			_ = p.control.SetWriteDeadline(now.Add(limit))
+		}
+		n := min(len(b), maxWrite)
+		if _, err := p.w.Write(b[:n]); err != nil {
+			p.lost(err)
+		}
+		b = b[n:]
 	}
 }
 

@@ -19,7 +19,7 @@ type Record struct {
 	Stream    bool
 	Start     time.Time
 	Duration  time.Duration
-	Status    int      // HTTP status the client got; 0 if it left before
+	Status    int      // HTTP status the client got, or would have if it had not left
 	Code      llm.Code // why there was no whole answer; empty if there was
 	Attempts  []AttemptRecord
 }
@@ -60,8 +60,11 @@ func (c *call) record() Record {
 		Model: c.peeked.Model, Stream: c.peeked.Stream, Start: c.start, Duration: now.Sub(c.start),
 		Status: c.reply.status,
 	}
-	if c.failure != nil {
+	switch {
+	case c.failure != nil:
 		rec.Code = c.failure.Code
+	case c.reply.err != nil:
+		rec.Code = llm.CodeClientGone
 	}
 	for _, a := range c.attempts {
 		r := AttemptRecord{

@@ -117,7 +117,7 @@ func (s *stream) translate(reader dialect.StreamReader) *llm.Error {
 		over := err != nil
 		switch {
 		case !over && !f.data:
-			continue
+			events = events[:0] // what came before it may still wait to be flushed
 		case !over:
 			events, err = reader.Read(events[:0], f.Frame)
 		default:
@@ -174,6 +174,10 @@ func (s *stream) pass(b []byte, content, progress, last bool) *llm.Error {
 		}
 	}
 	if content && !s.a.committed {
+	if content || s.a.committed {
+		s.watch.hold()
+		defer s.watch.resume()
+	}
 		s.commit()
 	}
 	if progress && s.a.committed {
@@ -191,7 +195,7 @@ func (s *stream) pass(b []byte, content, progress, last bool) *llm.Error {
 		s.held = nil
 	}
 	if err := s.c.reply.chunk(b, last || !s.frames.more()); err != nil {
-		return &llm.Error{Code: llm.CodeClientGone, Origin: llm.OriginClient, Message: "The client left.", Err: err}
+		return clientGone(err)
 	}
 	return nil
 }
@@ -258,7 +262,7 @@ func (c *call) deliverAsStream(a *attempt, resp *transport.Response, body io.Rea
 	c.answerHeaders(a)
 	c.reply.startStream()
 	if err := c.reply.chunk(out, true); err != nil {
-		return &llm.Error{Code: llm.CodeClientGone, Origin: llm.OriginClient, Message: "The client left.", Err: err}
+		return clientGone(err)
 	}
 	c.reply.finish()
 	return nil

@@ -15,6 +15,7 @@ type watchdog struct {
 	phase   string
 	limit   time.Duration
 	last    time.Time // of the last progress
+	held    time.Time // since when the vendor waits for the client; zero if it does not
 	stopped bool
 }
 
@@ -78,10 +79,30 @@ func (w *watchdog) progress() {
 	w.mu.Unlock()
 }
 
+// hold stops the clock while the client is written to: one that does not read keeps
+// the vendor waiting, which is no fault of the vendor's.
+func (w *watchdog) hold() {
+	w.mu.Lock()
+	w.held = time.Now()
+	w.mu.Unlock()
+}
+
+// resume lets the clock go on where hold stopped it.
+func (w *watchdog) resume() {
+	w.mu.Lock()
+	w.last = w.last.Add(time.Since(w.held))
+	w.held = time.Time{}
+	w.mu.Unlock()
+}
+
 func (w *watchdog) check() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stopped {
+		return
+	}
+	if !w.held.IsZero() {
+		w.timer.Reset(w.limit)
 		return
 	}
 	if left := w.limit - time.Since(w.last); left > 0 {
