@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -91,7 +92,7 @@ func (d *dialer) connect(ctx context.Context, addr string) (net.Conn, error) {
 	if err != nil {
 		return nil, &dialError{PhaseConnect, timeoutOr(ctx, err)}
 	}
-	return &writeBound{conn, deadAfter}, nil
+	return &writeBound{Conn: conn, limit: deadAfter}, nil
 }
 
 // timeoutOr words every way to run out of time alike: net watches ctx's deadline
@@ -205,10 +206,19 @@ func alternate(addrs []netip.Addr) []netip.Addr {
 	return out
 }
 
-// writeBound fails a write that makes no progress because the peer reads nothing.
+// writeBound fails a write that makes no progress because the peer reads nothing. It
+// counts what was read, by which an answer is known that came before its request.
 type writeBound struct {
 	net.Conn
 	limit time.Duration
+	read  atomic.Int64 // bytes
+}
+
+// Read reads and counts.
+func (w *writeBound) Read(b []byte) (int, error) {
+	n, err := w.Conn.Read(b)
+	w.read.Add(int64(n))
+	return n, err
 }
 
 // Write writes b within the limit.

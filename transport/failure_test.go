@@ -266,7 +266,7 @@ func TestWriteBound(t *testing.T) {
 	near, far := net.Pipe()
 	defer near.Close()
 	defer far.Close()
-	w := &writeBound{near, 20 * time.Millisecond}
+	w := &writeBound{Conn: near, limit: 20 * time.Millisecond}
 	for range 3 { // each write has its own time
 		go far.Read(make([]byte, 8))
 		if _, err := w.Write([]byte("progress")); err != nil {

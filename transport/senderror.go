@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http/httptrace"
@@ -66,6 +67,23 @@ type sending struct {
 	idle     bool      // it had been kept, unused
 	wrote    bool
 	received bool
+	conn     *writeBound // nil if net/http dialled it
+	before   int64       // bytes read from conn when the request's headers were written
+	asked    bool        // they were
+	stray    bool        // the answer was there before the request
+}
+
+// errStray is the error of an answer that was there before the request: it is
+// another one's, or nobody's.
+var errStray = errors.New("the connection held an answer that nobody had asked for")
+
+// under is our connection beneath what net/http has.
+func under(conn net.Conn) *writeBound {
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	w, _ := conn.(*writeBound)
+	return w
 }
 
 func (s *sending) trace() *httptrace.ClientTrace {
@@ -77,6 +95,15 @@ func (s *sending) trace() *httptrace.ClientTrace {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.at, s.idle = time.Now(), info.Reused && info.WasIdle
+			s.conn = under(info.Conn)
+		},
+		WroteHeaders: func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.asked = true
+			if s.conn != nil {
+				s.before = s.conn.read.Load()
+			}
 		},
 		WroteRequest: func(info httptrace.WroteRequestInfo) {
 			s.mu.Lock()
@@ -87,8 +114,20 @@ func (s *sending) trace() *httptrace.ClientTrace {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.received = true
+			s.stray = s.conn != nil && (!s.asked || s.conn.read.Load() == s.before)
 		},
 	}
+}
+
+// discard closes a connection that brought an answer before its request, and
+// reports whether it did.
+func (s *sending) discard() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stray {
+		s.conn.Close()
+	}
+	return s.stray
 }
 
 // failure makes the error of a request that had no answer.

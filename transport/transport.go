@@ -175,6 +175,10 @@ func (t *Transport) Send(ctx context.Context, r Request) (*Response, error) {
 	if err != nil {
 		return nil, s.failure(ctx, err, p.proxied)
 	}
+	if s.discard() {
+		resp.Body.Close()
+		return nil, &SendError{Phase: PhaseHeaders, Wrote: true, Err: errStray}
+	}
 	return t.response(resp, r.Stream), nil
 }
 
