@@ -80,11 +80,17 @@ func (c *checker) baseURL(text string) {
 	switch {
 	case text == "":
 		c.bad("base_url", "got none, want the address of the service's API")
-	case err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+	case err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || !isPort(u.Port()):
 		c.bad("base_url", "got something else, want an address without user, query and fragment")
 	case u.Scheme != "https" && (u.Scheme != "http" || !IsPrivateHost(u.Hostname())):
 		c.bad("base_url", "got an address that is not https, want https: http is for loopback and private addresses")
 	}
+}
+
+// isPort reports whether text is a port, or nothing.
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return text == "" || err == nil && n > 0
 }
 
 // IsPrivateHost reports whether host names a place that is not on the internet: a
