@@ -182,6 +182,7 @@ func (c *call) classify(a *attempt, resp *transport.Response, body []byte) *llm.
 	e := a.plan.dialect.Provider.DecodeError(resp.Status, body)
 	e.Origin = llm.OriginProvider
 	c.applyRules(a, e, body)
+	a.hideKey(e)
 	a.noRetry = resp.Header.Get("X-Should-Retry") == "false"
 	if wait, ok := transport.RetryAfter(resp.Header, body, resp.Date); ok {
 		e.RetryAfter = wait

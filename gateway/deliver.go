@@ -7,14 +7,12 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/internal/sse"
 	"github.com/understudy-ai/understudy/llm"
-	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/transport"
 )
 
@@ -164,6 +162,7 @@ func (c *call) answerError(a *attempt, resp *transport.Response, body []byte, er
 	e := asError(err, llm.CodeBadAnswer)
 	e.Origin = llm.OriginProvider
 	c.applyRules(a, e, body)
+	a.hideKey(e)
 	if e.RetryAfter == 0 && e.Code == llm.CodeRateLimit {
 		e.RetryAfter, _ = transport.RetryAfter(resp.Header, body, resp.Date)
 	}
@@ -173,18 +172,6 @@ func (c *call) answerError(a *attempt, resp *transport.Response, body []byte, er
 func isJSONObject(b []byte) bool {
 	v, err := jsontext.ParseLenient(b)
 	return err == nil && v.Kind() == jsontext.Object
-}
-
-// mentions reports whether body holds a provider's key, or enough of it to be
-// worth hiding.
-func mentions(body []byte, key provider.Secret) bool {
-	const telling = 8
-	secret := key.Reveal()
-	if len(secret) < telling {
-		return false
-	}
-	text := string(body)
-	return strings.Contains(text, secret[:telling]) || strings.Contains(text, secret[len(secret)-telling:])
 }
 
 // frame is an event of a stream with the bytes it came in.

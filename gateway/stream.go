@@ -44,6 +44,7 @@ func (c *call) deliverStream(a *attempt, resp *transport.Response, w *watchdog) 
 	}
 	err.Origin = llm.OriginProvider
 	c.applyRules(a, err, nil)
+	a.hideKey(err)
 	return err
 }
 
