@@ -144,6 +144,7 @@ func (relay) NewTap(dialect.Ask) dialect.Tap { return &tap{counts: noCounts()} }
 
 // tap follows an answer that goes by. It holds a stream to the same grammar as streamReader and decodes nothing.
 type tap struct {
+	tree                     jsontext.Tree
 	started, finished, ended bool
 	id                       string
 	counts                   counts
@@ -156,35 +157,31 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	if t.ended || isBlank(f.Data) {
 		return s, nil
 	}
-	doc, err := jsontext.ParseLenient(f.Data)
+	e, err := readEvent(&t.tree, f)
 	if err != nil {
-		return s, badAnswer("an event is not JSON", err)
+		return s, err
 	}
-	if doc.Kind() != jsontext.Object {
-		return s, badAnswer("an event is no object", nil)
-	}
-	kind := typeOf(doc, f.Event)
 	switch {
-	case is(kind, "content_block_delta"):
-		s.Content = hasPiece(doc.Get("delta"))
-		_, err = t.openBlock(doc)
-	case is(kind, "content_block_start"):
-		s.Content = isContent(doc.Get("content_block"))
-		err = t.blockStart(doc)
-	case is(kind, "content_block_stop"):
-		err = t.blockStop(doc)
-	case is(kind, "message_start"):
-		s.Model, err = t.start(doc.Get("message"))
-	case is(kind, "message_delta"):
-		s.Finish, err = t.messageDelta(doc)
-	case is(kind, "message_stop"):
+	case is(e.kind, "content_block_delta"):
+		s.Content = hasPiece(e.delta)
+		_, err = t.openBlock(&e)
+	case is(e.kind, "content_block_start"):
+		s.Content = isContent(e.block)
+		err = t.blockStart(&e)
+	case is(e.kind, "content_block_stop"):
+		err = t.blockStop(&e)
+	case is(e.kind, "message_start"):
+		s.Model, err = t.start(e.message)
+	case is(e.kind, "message_delta"):
+		s.Finish, err = t.messageDelta(&e)
+	case is(e.kind, "message_stop"):
 		if !t.finished {
 			return s, truncated("it has no stop reason")
 		}
 		t.ended, s.End = true, true
-	case is(kind, "ping"):
-	case is(kind, "error"), f.Event == "error", !doc.Get("error").IsNull():
-		return s, readError(0, doc)
+	case is(e.kind, "ping"):
+	case is(e.kind, "error"), f.Event == "error", !e.fault.IsNull():
+		return s, readError(0, e.all)
 	}
 	if err != nil {
 		return dialect.Signal{}, err
@@ -204,13 +201,14 @@ func (t *tap) start(message jsontext.Value) (string, error) {
 }
 
 // hasPiece reports whether a delta adds something that the client would see or act on.
-func hasPiece(delta jsontext.Value) bool {
-	for _, key := range [...]string{"text", "partial_json", "thinking", "signature"} {
-		if v := delta.Get(key); v.Kind() == jsontext.String {
+func hasPiece(delta jsontext.Node) bool {
+	d := readDelta(delta)
+	for _, v := range [...]jsontext.Value{d.text, d.json, d.thinking, d.signature} {
+		if v.Kind() == jsontext.String {
 			return len(v) > len(`""`)
 		}
 	}
-	return !delta.Get("citation").IsNull()
+	return !d.citation.IsNull()
 }
 
 // isContent reports whether a block's beginning is already something: a call, a text that does not begin empty, or
@@ -226,23 +224,11 @@ func isContent(block jsontext.Value) bool {
 	return true
 }
 
-func (t *tap) index(doc jsontext.Value, latest int64) (int64, error) {
-	v := doc.Get("index")
-	if v.IsNull() {
-		return latest, nil
-	}
-	n, err := v.Int()
-	if err != nil {
-		return 0, badAnswer("a block's index is no number", err)
-	}
-	return n, nil
-}
-
-func (t *tap) blockStart(doc jsontext.Value) error {
+func (t *tap) blockStart(e *eventText) error {
 	if !t.started || t.finished {
 		return badAnswer("a content block outside of the message", nil)
 	}
-	index, err := t.index(doc, int64(len(t.begun)))
+	index, err := e.indexOf(int64(len(t.begun)))
 	if err != nil {
 		return err
 	}
@@ -255,12 +241,12 @@ func (t *tap) blockStart(doc jsontext.Value) error {
 }
 
 // openBlock returns the place in open of the block that an event is about.
-func (t *tap) openBlock(doc jsontext.Value) (int, error) {
+func (t *tap) openBlock(e *eventText) (int, error) {
 	latest := int64(missing)
 	if n := len(t.begun); n > 0 {
 		latest = t.begun[n-1]
 	}
-	index, err := t.index(doc, latest)
+	index, err := e.indexOf(latest)
 	if err != nil {
 		return 0, err
 	}
@@ -271,8 +257,8 @@ func (t *tap) openBlock(doc jsontext.Value) (int, error) {
 	return i, nil
 }
 
-func (t *tap) blockStop(doc jsontext.Value) error {
-	i, err := t.openBlock(doc)
+func (t *tap) blockStop(e *eventText) error {
+	i, err := t.openBlock(e)
 	if err == nil {
 		t.open = append(t.open[:i], t.open[i+1:]...)
 	}
@@ -288,12 +274,12 @@ func place(list []int64, n int64) int {
 	return -1
 }
 
-func (t *tap) messageDelta(doc jsontext.Value) (finish bool, err error) {
+func (t *tap) messageDelta(e *eventText) (finish bool, err error) {
 	if !t.started {
 		return false, badAnswer("a message_delta before message_start", nil)
 	}
-	t.counts.merge(doc.Get("usage"))
-	if doc.Get("delta", "stop_reason").IsNull() || t.finished {
+	t.counts.merge(e.usage)
+	if e.delta.Value().Get("stop_reason").IsNull() || t.finished {
 		return false, nil
 	}
 	if len(t.open) > 0 {

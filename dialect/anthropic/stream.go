@@ -1,7 +1,6 @@
 package anthropic
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
 
@@ -17,6 +16,7 @@ func (providerSide) NewStreamReader() dialect.StreamReader {
 
 // streamReader turns the vendor's events into llm's.
 type streamReader struct {
+	tree     jsontext.Tree
 	id       string
 	started  bool
 	finished bool
@@ -51,48 +51,29 @@ func (r *streamReader) Read(dst []llm.Event, f dialect.Frame) ([]llm.Event, erro
 	if r.ended || isBlank(f.Data) {
 		return dst, nil
 	}
-	doc, err := jsontext.ParseLenient(f.Data)
+	e, err := readEvent(&r.tree, f)
 	if err != nil {
-		return dst, badAnswer("an event is not JSON", err)
+		return dst, err
 	}
-	if doc.Kind() != jsontext.Object {
-		return dst, badAnswer("an event is no object", nil)
-	}
-	kind := typeOf(doc, f.Event)
 	switch {
-	case is(kind, "content_block_delta"):
-		return r.delta(dst, doc)
-	case is(kind, "ping"):
+	case is(e.kind, "content_block_delta"):
+		return r.delta(dst, &e)
+	case is(e.kind, "ping"):
 		return r.ping(dst), nil
-	case is(kind, "message_start"):
-		return r.start(dst, doc.Get("message"))
-	case is(kind, "content_block_start"):
-		return r.blockStart(dst, doc)
-	case is(kind, "content_block_stop"):
-		return r.blockStop(dst, doc)
-	case is(kind, "message_delta"):
-		return r.messageDelta(dst, doc)
-	case is(kind, "message_stop"):
+	case is(e.kind, "message_start"):
+		return r.start(dst, e.message)
+	case is(e.kind, "content_block_start"):
+		return r.blockStart(dst, &e)
+	case is(e.kind, "content_block_stop"):
+		return r.blockStop(dst, &e)
+	case is(e.kind, "message_delta"):
+		return r.messageDelta(dst, &e)
+	case is(e.kind, "message_stop"):
 		return r.stop(dst)
-	case is(kind, "error"), f.Event == "error", !doc.Get("error").IsNull():
-		return dst, readError(0, doc)
+	case is(e.kind, "error"), f.Event == "error", !e.fault.IsNull():
+		return dst, readError(0, e.all)
 	}
 	return dst, nil // by the vendor's rule for versions, unknown events mean nothing to those who do not know them
-}
-
-// typeOf is the type of an event: its member type, or else the name of the frame, which should say the same.
-func typeOf(doc jsontext.Value, name string) jsontext.Value {
-	if kind := doc.Get("type"); !kind.IsNull() || name == "" {
-		return kind
-	}
-	return jsontext.AppendString(nil, name)
-}
-
-// isBlank reports whether a frame holds nothing to read: no data, or the terminator of another dialect, which some
-// compatible servers send.
-func isBlank(data []byte) bool {
-	data = bytes.TrimSpace(data)
-	return len(data) == 0 || string(data) == "[DONE]"
 }
 
 func (r *streamReader) ping(dst []llm.Event) []llm.Event {
@@ -118,31 +99,18 @@ func (r *streamReader) start(dst []llm.Event, message jsontext.Value) ([]llm.Eve
 	}), nil
 }
 
-// indexOf reads the index of a block; without one, the latest is meant.
-func (r *streamReader) indexOf(doc jsontext.Value, latest int64) (int64, error) {
-	v := doc.Get("index")
-	if v.IsNull() {
-		return latest, nil
-	}
-	n, err := v.Int()
-	if err != nil {
-		return 0, badAnswer("a block's index is no number", err)
-	}
-	return n, nil
-}
-
-func (r *streamReader) blockStart(dst []llm.Event, doc jsontext.Value) ([]llm.Event, error) {
+func (r *streamReader) blockStart(dst []llm.Event, e *eventText) ([]llm.Event, error) {
 	if !r.started || r.finished {
 		return dst, badAnswer("a content block outside of the message", nil)
 	}
-	index, err := r.indexOf(doc, int64(len(r.blocks)))
+	index, err := e.indexOf(int64(len(r.blocks)))
 	if err != nil {
 		return dst, err
 	}
 	if r.find(index) != nil {
 		return dst, badAnswer("a content block began twice", nil)
 	}
-	content := doc.Get("content_block")
+	content := e.block
 	kind := content.Get("type")
 	b := block{wire: index, open: true}
 	switch {
@@ -200,12 +168,12 @@ func (r *streamReader) find(index int64) *block {
 }
 
 // openBlock returns the block that an event is about.
-func (r *streamReader) openBlock(doc jsontext.Value) (*block, error) {
+func (r *streamReader) openBlock(e *eventText) (*block, error) {
 	latest := int64(missing)
 	if n := len(r.blocks); n > 0 {
 		latest = r.blocks[n-1].wire
 	}
-	index, err := r.indexOf(doc, latest)
+	index, err := e.indexOf(latest)
 	if err != nil {
 		return nil, err
 	}
@@ -216,30 +184,29 @@ func (r *streamReader) openBlock(doc jsontext.Value) (*block, error) {
 	return b, nil
 }
 
-func (r *streamReader) delta(dst []llm.Event, doc jsontext.Value) ([]llm.Event, error) {
-	b, err := r.openBlock(doc)
+func (r *streamReader) delta(dst []llm.Event, e *eventText) ([]llm.Event, error) {
+	b, err := r.openBlock(e)
 	if err != nil {
 		return dst, err
 	}
-	delta := doc.Get("delta")
-	kind := delta.Get("type")
+	d := readDelta(e.delta)
 	switch {
-	case is(kind, "text_delta"):
-		return r.text(dst, b, llm.PartText, delta.Get("text"))
-	case is(kind, "input_json_delta"):
-		return r.args(dst, b, delta.Get("partial_json"))
-	case is(kind, "thinking_delta"):
-		return r.text(dst, b, llm.PartThinking, delta.Get("thinking"))
-	case is(kind, "signature_delta"):
+	case is(d.kind, "text_delta"):
+		return r.text(dst, b, llm.PartText, d.text)
+	case is(d.kind, "input_json_delta"):
+		return r.args(dst, b, d.json)
+	case is(d.kind, "thinking_delta"):
+		return r.text(dst, b, llm.PartThinking, d.thinking)
+	case is(d.kind, "signature_delta"):
 		if b.kind != llm.PartThinking {
-			return dst, misplaced(kind)
+			return dst, misplaced(d.kind)
 		}
-		b.signature += textOf(delta.Get("signature"))
-	case is(kind, "citations_delta"):
+		b.signature += textOf(d.signature)
+	case is(d.kind, "citations_delta"):
 		if b.kind != llm.PartText {
-			return dst, misplaced(kind)
+			return dst, misplaced(d.kind)
 		}
-		citation := readCitation(delta.Get("citation"))
+		citation := readCitation(d.citation)
 		dst = append(dst, r.partDelta(b, llm.Delta{Citation: &citation}))
 	}
 	return dst, nil // unknown kinds are ignored like unknown events
@@ -289,8 +256,8 @@ func (r *streamReader) args(dst []llm.Event, b *block, v jsontext.Value) ([]llm.
 	return dst, nil
 }
 
-func (r *streamReader) blockStop(dst []llm.Event, doc jsontext.Value) ([]llm.Event, error) {
-	b, err := r.openBlock(doc)
+func (r *streamReader) blockStop(dst []llm.Event, e *eventText) ([]llm.Event, error) {
+	b, err := r.openBlock(e)
 	if err != nil {
 		return dst, err
 	}
@@ -332,12 +299,12 @@ func (r *streamReader) opaque(dst []llm.Event, b *block) []llm.Event {
 		llm.Event{Kind: llm.EventPartEnd, Index: b.part})
 }
 
-func (r *streamReader) messageDelta(dst []llm.Event, doc jsontext.Value) ([]llm.Event, error) {
+func (r *streamReader) messageDelta(dst []llm.Event, e *eventText) ([]llm.Event, error) {
 	if !r.started {
 		return dst, badAnswer("a message_delta before message_start", nil)
 	}
-	r.counts.merge(doc.Get("usage"))
-	delta := doc.Get("delta")
+	r.counts.merge(e.usage)
+	delta := e.delta.Value()
 	if delta.Get("stop_reason").IsNull() || r.finished {
 		return dst, nil
 	}
@@ -347,11 +314,11 @@ func (r *streamReader) messageDelta(dst []llm.Event, doc jsontext.Value) ([]llm.
 		}
 	}
 	r.finished = true
-	e := llm.Event{Kind: llm.EventFinish, Stop: agree(readStop(delta), r.hasCall), Extra: keepStop(nil, delta)}
-	if m := doc.Get("context_management"); !m.IsNull() {
-		e.Extra = e.Extra.Add(issuer, "context_management", clone(m))
+	finish := llm.Event{Kind: llm.EventFinish, Stop: agree(readStop(delta), r.hasCall), Extra: keepStop(nil, delta)}
+	if !e.management.IsNull() {
+		finish.Extra = finish.Extra.Add(issuer, "context_management", clone(e.management))
 	}
-	return append(dst, e), nil
+	return append(dst, finish), nil
 }
 
 func (r *streamReader) stop(dst []llm.Event) ([]llm.Event, error) {
