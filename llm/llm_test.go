@@ -175,8 +175,12 @@ func TestFormatLosses(t *testing.T) {
 	for i := range 1000 {
 		many = append(many, llm.Loss{Path: strings.Repeat("x", i%50) + "p", Action: llm.ActionDropped, Severity: llm.Tuning})
 	}
-	if got := llm.FormatLosses(many, 200); len(got) > 230 || !strings.HasSuffix(got, " more") {
+	if got := llm.FormatLosses(many, 200); len(got) > 200 || !strings.HasSuffix(got, " more") {
 		t.Errorf("got %d bytes %q, want them cut and counted", len(got), got)
+	}
+	long := []llm.Loss{{Path: strings.Repeat("x", 300), Action: llm.ActionDropped, Severity: llm.Tuning}}
+	if got, want := llm.FormatLosses(append(long, long...), 200), "1 with long names"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

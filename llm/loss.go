@@ -107,25 +107,34 @@ func (p LossPolicy) Apply(losses []Loss) (refused, reported []Loss) {
 	return refused, reported
 }
 
-// FormatLosses joins losses for a header, each name once, at most limit bytes:
-// what does not fit is counted.
+// FormatLosses joins losses for a header, each once, in at most limit bytes: what
+// does not fit is counted.
 func FormatLosses(losses []Loss, limit int) string {
+	const more = ", and 9999999 more"
 	var b strings.Builder
 	seen := make(map[string]bool, len(losses))
-	for i, l := range losses {
-		s := l.String()
+	left := 0
+	for _, l := range losses {
+		s := headerSafe(l.String())
 		if seen[s] {
 			continue
 		}
 		seen[s] = true
-		if b.Len()+len(s)+2 > limit {
-			b.WriteString(", and " + itoa(len(losses)-i) + " more")
-			break
+		if left > 0 || b.Len()+len(s)+len(more) > limit {
+			left++
+			continue
 		}
 		if b.Len() > 0 {
 			b.WriteString(", ")
 		}
-		b.WriteString(headerSafe(s))
+		b.WriteString(s)
+	}
+	switch {
+	case left == 0:
+	case b.Len() == 0:
+		b.WriteString(itoa(left) + " with long names")
+	default:
+		b.WriteString(", and " + itoa(left) + " more")
 	}
 	return b.String()
 }
