@@ -174,11 +174,11 @@ func (s *stream) pass(b []byte, content, progress, last bool) *llm.Error {
 			return &llm.Error{Code: llm.CodeBadAnswer, Message: "The provider sends far more than the limit of the request allows."}
 		}
 	}
-	if content && !s.a.committed {
 	if content || s.a.committed {
 		s.watch.hold()
 		defer s.watch.resume()
 	}
+	if content && !s.a.committed {
 		s.commit()
 	}
 	if progress && s.a.committed {
