@@ -57,7 +57,7 @@ func (c *call) ended() *llm.Error {
 	if c.ctx.Err() == nil {
 		return nil
 	}
-	switch context.Cause(c.ctx) { //nolint:errorlint // causes are set here, unwrapped
+	switch context.Cause(c.ctx) {
 	case errShutdown:
 		return &llm.Error{Code: llm.CodeUnavailable, Origin: llm.OriginGateway, Message: "The gateway shuts down. Send the request again."}
 	case errTotal:

@@ -171,7 +171,7 @@ func (t *Transport) Send(ctx context.Context, r Request) (*Response, error) {
 	if r.Fresh {
 		rt = p.single
 	}
-	resp, err := rt.RoundTrip(req) //nolint:bodyclose // the caller closes what decodes it
+	resp, err := rt.RoundTrip(req)
 	if err != nil {
 		return nil, s.failure(ctx, err, p.proxied)
 	}
