@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,6 +69,9 @@ func (c *call) open() *llm.Error {
 			continue
 		}
 		if e.Method != c.r.Method {
+			if slices.Contains(allowed, e.Method) {
+				continue // by another dialect
+			}
 			allowed = append(allowed, e.Method)
 			continue
 		}

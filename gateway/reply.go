@@ -140,6 +140,7 @@ func (p *reply) fail(err *llm.Error) {
 	p.closed = true
 	if p.begun {
 		if p.streaming {
+			p.c.attemptHeaders(p.w.Header(), http.TrailerPrefix)
 			p.write(p.errorEvent(err))
 			p.flush()
 		}
@@ -260,7 +261,7 @@ func (c *call) canRelayError(a *attempt) bool {
 // errorHeaders says when to come back and whether the client's SDK should try by
 // itself: after every target was tried, it should not.
 func (c *call) errorHeaders(h http.Header, err *llm.Error) {
-	c.attemptHeaders(h)
+	c.attemptHeaders(h, "")
 	if err.RetryAfter > 0 {
 		seconds := int64((err.RetryAfter + time.Second - 1) / time.Second)
 		h.Set("Retry-After", strconv.FormatInt(seconds, 10))
@@ -271,16 +272,11 @@ func (c *call) errorHeaders(h http.Header, err *llm.Error) {
 }
 
 // attemptHeaders says what was tried.
-func (c *call) attemptHeaders(h http.Header) {
-	if n := len(c.attempts); n > 0 {
-		h.Set(HeaderAttempts, strconv.Itoa(n))
-	}
+func (c *call) attemptHeaders(h http.Header, prefix string) {
+	h.Set(prefix+HeaderAttempts, strconv.Itoa(len(c.attempts)))
 	if all := append(c.refused[:len(c.refused):len(c.refused)], c.attempts...); len(all) > 0 {
 		d := detail(all)
-		if len(d) > maxHeader {
-			d = d[:maxHeader]
-		}
-		h.Set(HeaderDetail, d)
+		h.Set(prefix+HeaderDetail, d[:min(len(d), maxHeader)])
 	}
 }
 

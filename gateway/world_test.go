@@ -231,14 +231,15 @@ func body(model, text string, stream bool, extra ...map[string]any) map[string]a
 
 // answer is what a client saw.
 type answer struct {
-	status int
-	header http.Header
-	body   []byte
-	events []sseEvent
-	text   string
-	ended  string // how a stream ended: "clean", "error" or "cut"
-	errTyp string
-	err    error
+	status  int
+	header  http.Header
+	body    []byte
+	events  []sseEvent
+	text    string
+	trailer http.Header
+	ended   string // how a stream ended: "clean", "error" or "cut"
+	errTyp  string
+	err     error
 }
 
 type sseEvent struct {
@@ -274,6 +275,7 @@ func (w *world) post(a api, b any, header map[string]string) *answer {
 	out := &answer{status: resp.StatusCode, header: resp.Header}
 	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
 		out.readStream(a, resp.Body)
+		out.trailer = resp.Trailer
 		return out
 	}
 	out.body, out.err = io.ReadAll(resp.Body)
