@@ -2,10 +2,12 @@ package gateway_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/understudy-ai/understudy/gateway"
+	"github.com/understudy-ai/understudy/internal/fakeprovider"
 )
 
 // TestAttemptsAreTold: every answer that has asked a vendor says how many requests
@@ -65,5 +67,20 @@ func TestMethods(t *testing.T) {
 		if allow := resp.Header.Get("Allow"); resp.StatusCode != http.StatusMethodNotAllowed || allow != "GET" {
 			t.Errorf("%s: got status %d, Allow %q; want 405, GET", method, resp.StatusCode, allow)
 		}
+	}
+}
+
+// TestLossesOfAStream: what of a streamed answer the client's dialect cannot show
+// is known when the headers are out, and told in a trailer.
+func TestLossesOfAStream(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vendors["chat1"].Enqueue(fakeprovider.Reply{Text: "See there.", Citations: []fakeprovider.Citation{{URL: "https://example.com", Title: "There", Quote: "See."}}})
+	got := w.post(messagesAPI, body("chat1", "Hello", true), nil)
+	if loss := got.trailer.Get(gateway.HeaderLoss); !got.whole() || !strings.Contains(loss, "dropped") {
+		t.Errorf("got loss %q in the trailer, %v; want the citation", loss, got)
+	}
+	if rec := w.record(); len(rec.Attempts[0].Losses) == 0 {
+		t.Errorf("got record %+v, want the loss in it", rec)
 	}
 }

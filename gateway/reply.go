@@ -298,6 +298,20 @@ func (c *call) answerHeaders(a *attempt) {
 	}
 }
 
+// lostInAnswer reports what of a streamed answer the client's dialect could not
+// show. The headers are out by then, so it comes as a trailer.
+func (c *call) lostInAnswer(a *attempt, losses []llm.Loss) {
+	if len(losses) == 0 {
+		return
+	}
+	a.losses = append(a.losses, losses...)
+	if a.committed {
+		c.reply.mu.Lock()
+		defer c.reply.mu.Unlock()
+		c.reply.w.Header().Set(http.TrailerPrefix+HeaderLoss, llm.FormatLosses(a.losses, maxHeader))
+	}
+}
+
 func (c *call) newStreamWriter() dialect.StreamWriter {
 	return c.dialect.Client.NewStreamWriter(dialect.StreamOptions{
 		ID: c.id, Model: c.peeked.Model, Created: c.start.Unix(), Usage: c.peeked.StreamUsage,

@@ -110,7 +110,7 @@ func (s *stream) relayEnd(tap dialect.Tap, cause error) *llm.Error {
 func (s *stream) translate(reader dialect.StreamReader) *llm.Error {
 	writer := s.c.newStreamWriter()
 	s.c.reply.use(writer)
-	defer func() { s.a.losses = append(s.a.losses, writer.Losses()...) }()
+	defer func() { s.c.lostInAnswer(s.a, writer.Losses()) }()
 	var events []llm.Event
 	var out []byte
 	for {
