@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -97,7 +98,7 @@ func TestAttackS43S44Cost(t *testing.T) {
 		start := time.Now()
 		a := h.post(chatPath, test.body)
 		took := time.Since(start)
-		if !contains(test.statuses, a.status) {
+		if !slices.Contains(test.statuses, a.status) {
 			t.Errorf("%s: got %d and %.200s (%v), want %v", name, a.status, a.body, a.err, test.statuses)
 		}
 		// A tenth of a second for each MiB, with slack for the machine and the vendor.

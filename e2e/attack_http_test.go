@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -45,7 +46,7 @@ func TestAttackS1ToS5Framing(t *testing.T) {
 		{"bad header name", head + "X A: b\r\nContent-Length: 2\r\n\r\n{}", []int{400}},
 	} {
 		answer, closed := h.raw(test.raw, 3*time.Second)
-		if !contains(test.statuses, status(answer)) || !closed {
+		if !slices.Contains(test.statuses, status(answer)) || !closed {
 			t.Errorf("%s: got %.60q (closed: %v), want %v and the connection closed", test.name, answer, closed, test.statuses)
 		}
 	}
@@ -134,7 +135,7 @@ func TestAttackS8S9S30ClientHeaders(t *testing.T) {
 	allowed := []string{"Authorization", "X-Api-Key", "Anthropic-Version", "Anthropic-Beta", "Openai-Beta", "Accept", "Accept-Encoding", "Content-Type", "Content-Length", "User-Agent"}
 	for _, seen := range append(h.chat.Requests(), h.claude.Requests()...) {
 		for name, values := range seen.Header {
-			if !contains(allowed, name) || strings.Contains(strings.Join(values, ","), "client-key") || strings.Contains(strings.Join(values, ","), "evil") {
+			if !slices.Contains(allowed, name) || strings.Contains(strings.Join(values, ","), "client-key") || strings.Contains(strings.Join(values, ","), "evil") {
 				t.Errorf("got %s: %q at the vendor, want it left out", name, values)
 			}
 		}
@@ -182,7 +183,7 @@ func TestAttackS10ToS13Credentials(t *testing.T) {
 	} {
 		start := time.Now()
 		answer, _ := h.raw(request(chatPath, test.headers, body), 3*time.Second)
-		if code := status(answer); !contains(test.statuses, code) {
+		if code := status(answer); !slices.Contains(test.statuses, code) {
 			t.Errorf("%s: got %.200q, want %v", name, answer, test.statuses)
 		} else if took := time.Since(start); took > time.Second {
 			t.Errorf("%s: got %v, want an answer at once", name, took)
@@ -237,7 +238,7 @@ func TestAttackS60S61S66SlowClients(t *testing.T) {
 			if took < atLeast {
 				t.Errorf("%s: got the connection closed after %v, want at least %v", name, took, atLeast)
 			}
-			if !contains(append(statuses, 0), status(string(answer))) || len(statuses) > 0 && len(answer) == 0 {
+			if !slices.Contains(append(statuses, 0), status(string(answer))) || len(statuses) > 0 && len(answer) == 0 {
 				t.Errorf("%s: got %.100q, want %v", name, answer, statuses)
 			}
 		})
@@ -281,7 +282,7 @@ func TestAttackS62S63HeaderLimits(t *testing.T) {
 		"30 KiB":              {"X-A: " + strings.Repeat("a", 30<<10) + "\r\n", []int{200}},
 	} {
 		answer, _ := h.raw(request(chatPath, test.headers, body), 3*time.Second)
-		if !contains(test.statuses, status(answer)) {
+		if !slices.Contains(test.statuses, status(answer)) {
 			t.Errorf("%s: got %.100q, want %v", name, answer, test.statuses)
 		}
 	}

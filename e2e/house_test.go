@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -134,6 +135,17 @@ func (h *house) wantEnd(within time.Duration) {
 	}
 }
 
+// wantStopped waits for the program to end, with whatever code.
+func (h *house) wantStopped(within time.Duration) {
+	h.t.Helper()
+	select {
+	case <-h.exited:
+		h.exited = nil
+	case <-time.After(within):
+		h.t.Errorf("got a gateway that still runs after %v, want it ended; the log:\n%.3000s", within, h.log.all())
+	}
+}
+
 // seen counts what the vendors were asked.
 func (h *house) seen() int { return h.chat.Count() + h.claude.Count() }
 
@@ -195,7 +207,7 @@ func (h *house) wantError(name, path string, a got, statuses ...int) {
 	switch {
 	case a.err != nil:
 		h.t.Errorf("%s: got %v, want an answer", name, a.err)
-	case !contains(statuses, a.status):
+	case !slices.Contains(statuses, a.status):
 		h.t.Errorf("%s: got status %d and %.200s, want %v", name, a.status, a.body, statuses)
 	case err != nil || shape.Error.Type == "" || shape.Error.Message == "":
 		h.t.Errorf("%s: got %.300s, want an error in the API's form", name, a.body)
