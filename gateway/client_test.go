@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +93,92 @@ func TestPanic(t *testing.T) {
 		rec := w.record()
 		if rec.Code != llm.CodeInternal || len(rec.Attempts) != 1 || rec.Attempts[0].Code != llm.CodeInternal {
 			t.Errorf("%s: got record %+v, want the attempt in it, as a failure of the gateway", a.name, rec)
+		}
+	}
+}
+
+// TestManyCancelledStreams: what 200 streams took is given back when their clients
+// have left.
+func TestManyCancelledStreams(t *testing.T) {
+	w := newWorld(t)
+	warm := w.post(chatAPI, body("claude1", "Hello", true), nil)
+	if !warm.whole() {
+		t.Fatalf("got %v, want an answer", warm)
+	}
+	files := func() int {
+		open, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skip("no /proc to count open files in")
+		}
+		return len(open)
+	}
+	goroutines, before := runtime.NumGoroutine(), files()
+	client := &http.Client{Transport: &http.Transport{}}
+	for i := range 200 {
+		a := apis[i%2]
+		lead := []string{a.own[0], a.other[0]}[i/2%2]
+		raw, _ := json.Marshal(body(lead+">"+a.own[1]+"|+chunks-500+delay-10ms", "Hello", true))
+		ctx, leave := context.WithCancel(t.Context())
+		req, _ := http.NewRequestWithContext(ctx, http.MethodPost, w.url+a.path, bytes.NewReader(raw))
+		for k, v := range a.header {
+			req.Header.Set(k, v)
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = resp.Body.Read(make([]byte, 100))
+		leave()
+		_ = resp.Body.Close()
+	}
+	w.record()
+	const slack = 10 // connections that are kept
+	eventually(t, "goroutines and files to be back where they were", func() bool {
+		return runtime.NumGoroutine() <= goroutines+slack && files() <= before+slack
+	})
+	for id := range w.vendors {
+		if n := w.vendors[id].OpenStreams(); n != 0 {
+			t.Errorf("got %d streams open at %s, want none", n, id)
+		}
+	}
+}
+
+// TestOldClients: a client of HTTP/1.0 gets a stream that ends with the connection,
+// and the error in it; one that wants the connection closed gets it closed; and
+// requests that come together are answered in order.
+func TestOldClients(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	talk := func(requests ...string) string {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = io.WriteString(conn, strings.Join(requests, ""))
+		_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+		got, err := io.ReadAll(conn)
+		if err != nil {
+			t.Errorf("got %v after %q, want the end of the connection", err, got)
+		}
+		return string(got)
+	}
+	request := func(proto, header, model string) string {
+		raw, _ := json.Marshal(body(model, "Hello", true))
+		return fmt.Sprintf("POST /v1/chat/completions %s\r\nHost: x\r\n%sContent-Length: %d\r\n\r\n%s", proto, header, len(raw), raw)
+	}
+	for _, lead := range []string{"chat1", "claude1"} {
+		if got := talk(request("HTTP/1.0", "", lead)); strings.Contains(got, "Transfer-Encoding") || !strings.HasSuffix(got, "data: [DONE]\n\n") {
+			t.Errorf("HTTP/1.0 from %s: got %q, want a whole stream, not in chunks", lead, got)
+		}
+		w.fail(lead, "reset-stream")
+		if got := talk(request("HTTP/1.0", "", lead+"|+chunks-40")); strings.Contains(got, "[DONE]") || !strings.Contains(got, `data: {"error":`) {
+			t.Errorf("HTTP/1.0 from %s, broken: got %q, want an error event", lead, got)
+		}
+		w.mend(lead)
+		got := talk(request("HTTP/1.1", "", lead), request("HTTP/1.1", "Expect: 100-continue\r\nConnection: close\r\n", lead))
+		if n := strings.Count(got, "data: [DONE]\n\n"); n != 2 || strings.Count(got, "HTTP/1.1 200 OK") != 2 {
+			t.Errorf("two together from %s: got %q, want two whole streams and the end", lead, got)
 		}
 	}
 }

@@ -1,0 +1,162 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
+	"github.com/understudy-ai/understudy/route"
+)
+
+func TestPlanFor(t *testing.T) {
+	t.Parallel()
+	chat, messages := &dialect.Dialect{Name: dialect.OpenAIChat}, &dialect.Dialect{Name: dialect.AnthropicMessages}
+	all := []*dialect.Dialect{chat, messages}
+	edits := map[dialect.Name]provider.Edits{dialect.OpenAIChat: {Drop: []string{"logprobs"}}}
+	const chatPath, messagesPath = "/chat", "/messages"
+	for _, test := range []struct {
+		name     string
+		client   *dialect.Dialect
+		dialects map[dialect.Name]string
+		edits    map[dialect.Name]provider.Edits
+		mode     Mode
+		url      string
+	}{
+		{"same dialect", chat, map[dialect.Name]string{dialect.OpenAIChat: chatPath}, nil, ModeRelay, "http://v/chat"},
+		{"same dialect, with edits", chat, map[dialect.Name]string{dialect.OpenAIChat: chatPath}, edits, ModeEdit, "http://v/chat"},
+		{"edits of the other dialect", messages, map[dialect.Name]string{dialect.OpenAIChat: chatPath, dialect.AnthropicMessages: messagesPath}, edits, ModeRelay, "http://v/messages"},
+		{"other dialect", messages, map[dialect.Name]string{dialect.OpenAIChat: chatPath}, nil, ModeTranslate, "http://v/chat"},
+		{"other dialect, with edits", messages, map[dialect.Name]string{dialect.OpenAIChat: chatPath}, edits, ModeTranslate, "http://v/chat"},
+		{"both", chat, map[dialect.Name]string{dialect.OpenAIChat: chatPath, dialect.AnthropicMessages: messagesPath}, nil, ModeRelay, "http://v/chat"},
+		{"none", chat, map[dialect.Name]string{"morse": "/"}, nil, "", ""},
+	} {
+		p := &provider.Provider{ID: "v", Facts: provider.Facts{BaseURL: "http://v", Dialects: test.dialects, Edits: test.edits}}
+		got, ok := planFor(test.client, route.Target{Provider: p}, all)
+		if ok != (test.mode != "") || got.mode != test.mode || got.url != test.url {
+			t.Errorf("%s: got %s at %q (%v), want %s at %q", test.name, got.mode, got.url, ok, test.mode, test.url)
+		}
+		if speaks := got.dialect; ok && test.edits != nil && (speaks.Name == dialect.OpenAIChat) == got.edits.IsZero() {
+			t.Errorf("%s: got edits %+v for %s, want those of the dialect that is spoken", test.name, got.edits, speaks.Name)
+		}
+	}
+}
+
+func TestNarrow(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, header, value string
+		loss                llm.LossPolicy // the route's
+		policy              llm.LossPolicy
+		targets             int
+		total               time.Duration
+		refused             bool
+	}{
+		{"nothing", "", "", llm.LossReport, llm.LossReport, 2, time.Minute, false},
+		{"stricter", HeaderLoss, "strict", llm.LossReport, llm.LossStrict, 2, time.Minute, false},
+		{"never wider", HeaderLoss, "lenient", llm.LossReport, llm.LossReport, 2, time.Minute, false},
+		{"no policy", HeaderLoss, "none", llm.LossReport, "", 0, 0, true},
+		{"no fallback", HeaderFallback, "off", llm.LossReport, llm.LossReport, 1, time.Minute, false},
+		{"fallback as it is", HeaderFallback, "on", llm.LossReport, llm.LossReport, 2, time.Minute, false},
+		{"no word for fallback", HeaderFallback, "maybe", llm.LossReport, "", 0, 0, true},
+		{"less time", HeaderTimeout, "10s", llm.LossReport, llm.LossReport, 2, 10 * time.Second, false},
+		{"never more time", HeaderTimeout, "10h", llm.LossReport, llm.LossReport, 2, time.Minute, false},
+		{"no unit", HeaderTimeout, "10", llm.LossReport, "", 0, 0, true},
+		{"no time", HeaderTimeout, "0s", llm.LossReport, "", 0, 0, true},
+		{"less than none", HeaderTimeout, "-1s", llm.LossReport, "", 0, 0, true},
+	} {
+		targets := []route.Target{testTarget("a"), testTarget("b")}
+		c := &call{policy: test.loss, route: route.Route{Targets: targets, Timeouts: route.Timeouts{Total: time.Minute}}}
+		h := http.Header{}
+		if test.header != "" {
+			h.Set(test.header, test.value)
+		}
+		err := c.narrow(h)
+		if test.refused {
+			if err == nil || err.Code != llm.CodeInvalidRequest || err.Param != test.header {
+				t.Errorf("%s: got %v, want a refusal that names the header", test.name, err)
+			}
+			continue
+		}
+		if err != nil || c.policy != test.policy || len(c.route.Targets) != test.targets || c.route.Timeouts.Total != test.total {
+			t.Errorf("%s: got %v, policy %s, %d targets, %v; want %s, %d, %v", test.name, err, c.policy, len(c.route.Targets), c.route.Timeouts.Total, test.policy, test.targets, test.total)
+		}
+		if c.onlyOnce != (test.targets == 1) {
+			t.Errorf("%s: got only once %v with %d targets", test.name, c.onlyOnce, test.targets)
+		}
+	}
+}
+
+// TestWatchdog plays what happens in an attempt and notes when, if ever, and why it
+// is ended.
+func TestWatchdog(t *testing.T) {
+	t.Parallel()
+	const first, stall = 10 * time.Second, 3 * time.Second
+	targets := []route.Target{testTarget("a"), testTarget("b")}
+	times := route.Timeouts{FirstToken: first, Stall: stall, Total: time.Minute}
+	for _, test := range []struct {
+		name   string
+		stream bool
+		play   func(*watchdog)
+		after  time.Duration // 0: it is not ended
+		phase  string
+	}{
+		{"nothing comes", true, func(*watchdog) {}, first, phaseFirst},
+		{"no answer in its share of the time", false, func(*watchdog) {}, 30 * time.Second, phaseAnswer},
+		{"stops in time", true, func(w *watchdog) { time.Sleep(first - 1); w.stop() }, 0, ""},
+		{"stalls", true, func(w *watchdog) { time.Sleep(time.Second); w.enter(phaseStall, stall) }, time.Second + stall, phaseStall},
+		{"goes on, then stalls", true, func(w *watchdog) {
+			w.enter(phaseStall, stall)
+			for range 5 {
+				time.Sleep(2 * time.Second)
+				w.progress()
+			}
+		}, 10*time.Second + stall, phaseStall},
+		{"the client does not read for long", true, func(w *watchdog) {
+			w.enter(phaseStall, stall)
+			w.hold()
+			time.Sleep(time.Minute)
+			w.resume()
+			time.Sleep(stall - 1)
+			w.stop()
+		}, 0, ""},
+		{"the vendor stalls after the client did not read", true, func(w *watchdog) {
+			w.enter(phaseStall, stall)
+			time.Sleep(time.Second)
+			w.hold()
+			time.Sleep(time.Second)
+			w.resume()
+		}, time.Second + stall, phaseStall},
+		{"ends once", true, func(w *watchdog) { time.Sleep(first + 1); w.enter(phaseStall, stall) }, first, phaseFirst},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				c := &call{route: route.Route{Timeouts: times, Targets: targets}, deadline: time.Now().Add(times.Total)}
+				c.peeked.Stream = test.stream
+				begun := time.Now()
+				var ended time.Duration
+				context.AfterFunc(ctx, func() { ended = time.Since(begun) })
+				w := c.watch(&attempt{target: targets[0]}, cancel)
+				test.play(w)
+				time.Sleep(10 * time.Minute)
+				synctest.Wait()
+				var late *lateError
+				switch errors.As(context.Cause(ctx), &late); {
+				case ended != test.after:
+					t.Errorf("got the end after %v (%v), want it after %v", ended, context.Cause(ctx), test.after)
+				case late != nil && late.phase != test.phase:
+					t.Errorf("got phase %q, want %q", late.phase, test.phase)
+				}
+				w.stop()
+				cancel(nil)
+				synctest.Wait()
+			})
+		})
+	}
+}
