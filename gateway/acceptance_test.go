@@ -508,7 +508,9 @@ func TestHeartbeat(t *testing.T) {
 	t.Parallel()
 	limits := gateway.DefaultLimits()
 	limits.Heartbeat = 50 * time.Millisecond
-	w := newWorld(t, withLimits(limits))
+	w := newWorld(t, withLimits(limits), withTimeouts(route.Timeouts{
+		Connect: 2 * time.Second, FirstToken: 500 * time.Millisecond, Stall: time.Second, Total: 20 * time.Second,
+	}))
 	for _, a := range apis {
 		w.fail(a.own[0], "silent")
 		got := w.post(a, body(a.own[0]+">"+a.other[0], "Hello", true), nil)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -57,16 +58,16 @@ func (c *call) ended() *llm.Error {
 	if c.ctx.Err() == nil {
 		return nil
 	}
-	switch context.Cause(c.ctx) {
-	case errShutdown:
+	switch cause := context.Cause(c.ctx); {
+	case errors.Is(cause, errShutdown):
 		return &llm.Error{Code: llm.CodeUnavailable, Origin: llm.OriginGateway, Message: "The gateway shuts down. Send the request again."}
-	case errTotal:
+	case errors.Is(cause, errTotal):
 		return &llm.Error{
 			Code: llm.CodeTimeout, Origin: llm.OriginGateway,
 			Message: "The answer was not whole within the call's total time of " + c.route.Timeouts.Total.String() + ".",
 		}
 	default:
-		return clientGone(context.Cause(c.ctx))
+		return clientGone(cause)
 	}
 }
 

@@ -109,16 +109,16 @@ func TestWatchdog(t *testing.T) {
 		{"nothing comes", true, func(*watchdog) {}, first, phaseFirst},
 		{"no answer in its share of the time", false, func(*watchdog) {}, 30 * time.Second, phaseAnswer},
 		{"stops in time", true, func(w *watchdog) { time.Sleep(first - 1); w.stop() }, 0, ""},
-		{"stalls", true, func(w *watchdog) { time.Sleep(time.Second); w.enter(phaseStall, stall) }, time.Second + stall, phaseStall},
+		{"stalls", true, func(w *watchdog) { time.Sleep(time.Second); w.begun(stall) }, time.Second + stall, phaseStall},
 		{"goes on, then stalls", true, func(w *watchdog) {
-			w.enter(phaseStall, stall)
+			w.begun(stall)
 			for range 5 {
 				time.Sleep(2 * time.Second)
 				w.progress()
 			}
 		}, 10*time.Second + stall, phaseStall},
 		{"the client does not read for long", true, func(w *watchdog) {
-			w.enter(phaseStall, stall)
+			w.begun(stall)
 			w.hold()
 			time.Sleep(time.Minute)
 			w.resume()
@@ -126,13 +126,13 @@ func TestWatchdog(t *testing.T) {
 			w.stop()
 		}, 0, ""},
 		{"the vendor stalls after the client did not read", true, func(w *watchdog) {
-			w.enter(phaseStall, stall)
+			w.begun(stall)
 			time.Sleep(time.Second)
 			w.hold()
 			time.Sleep(time.Second)
 			w.resume()
 		}, time.Second + stall, phaseStall},
-		{"ends once", true, func(w *watchdog) { time.Sleep(first + 1); w.enter(phaseStall, stall) }, first, phaseFirst},
+		{"ends once", true, func(w *watchdog) { time.Sleep(first + 1); w.begun(stall) }, first, phaseFirst},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -207,7 +207,7 @@ func (s *stream) commit() {
 	s.a.firstContent = s.c.g.opts.Now()
 	s.c.answerHeaders(s.a)
 	s.c.reply.startStream()
-	s.watch.enter(phaseStall, s.c.route.Timeouts.Stall)
+	s.watch.begun(s.c.route.Timeouts.Stall)
 }
 
 // release ends a whole stream. One without any content is an answer too, unless

@@ -61,11 +61,11 @@ func (c *call) targetsLeft(a *attempt) int {
 	return 1
 }
 
-// enter begins a phase with its own limit.
-func (w *watchdog) enter(phase string, limit time.Duration) {
+// begun says that the answer has begun: from now on its progress is watched.
+func (w *watchdog) begun(limit time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.phase, w.limit, w.last = phase, limit, time.Now()
+	w.phase, w.limit, w.last = phaseStall, limit, time.Now()
 	if !w.stopped {
 		w.timer.Reset(limit)
 	}
