@@ -67,8 +67,7 @@ func TestAttackS42S46S47Ambiguity(t *testing.T) {
 	}
 }
 
-func TestAttackS43S44Cost(t *testing.T) {
-	t.Parallel()
+func TestAttackS43S44Cost(t *testing.T) { // not in parallel: it measures
 	h := openHouse(t, standard)
 	ok := ask("claude/small", false)
 	many := func(n int, f string) string {

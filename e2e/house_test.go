@@ -110,6 +110,7 @@ func (h *house) start() {
 // stop sends SIGTERM and waits for a clean end.
 func (h *house) stop() {
 	h.t.Helper()
+	h.client.CloseIdleConnections() // the gateway waits five seconds for one that was never used
 	h.signal(syscall.SIGTERM)
 	h.wantEnd(patience)
 }

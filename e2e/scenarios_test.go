@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,46 +29,58 @@ func benchHouse(t *testing.T) *house {
 `)
 }
 
-// led is an API with the model that its own vendor leads.
+// led is an API with a model, and the vendor that leads it.
 type led struct {
 	path, model string
 	lead, other *fakeprovider.Server
 }
 
 func (h *house) leds() []led {
-	return []led{{chatPath, "assistant", h.chat, h.claude}, {messagesPath, "author", h.claude, h.chat}, {messagesPath, "assistant", h.chat, h.claude}, {chatPath, "author", h.claude, h.chat}}
+	return []led{
+		{chatPath, "assistant", h.chat, h.claude}, {messagesPath, "assistant", h.chat, h.claude},
+		{messagesPath, "author", h.claude, h.chat}, {chatPath, "author", h.claude, h.chat},
+	}
 }
 
-// wantFailover sends a call to each route, unary and stream, while kind breaks the
-// lead, and wants the understudy's answer after at most most calls of the lead.
+// wantFailover breaks one lead after the other by kind, sends calls by both APIs at
+// once, and wants the understudy's answers after at most most calls of the lead for
+// each.
 func (h *house) wantFailover(kind string, most int) {
 	h.t.Helper()
 	all := fakeprovider.Faults()
 	info := all[slices.IndexFunc(all, func(f fakeprovider.Info) bool { return f.Kind == kind })]
-	for _, l := range h.leds() {
-		for _, stream := range []bool{false, true} {
-			if stream && !info.Stream || !stream && !info.Unary {
-				continue // the fault exists only for the other
+	for _, lead := range []*fakeprovider.Server{h.chat, h.claude} {
+		h.chat.Forget()
+		h.claude.Forget()
+		if err := lead.SetFault(&fakeprovider.Fault{Kind: kind}); err != nil {
+			h.t.Fatal(err)
+		}
+		var calls sync.WaitGroup
+		n := 0
+		for _, l := range h.leds() {
+			for _, stream := range []bool{false, true} {
+				if l.lead != lead || stream && !info.Stream || !stream && !info.Unary {
+					continue // the fault exists only for the other
+				}
+				n++
+				calls.Go(func() {
+					name := fmt.Sprintf("%s, %s to %s, stream %v", kind, l.path, l.model, stream)
+					start := time.Now()
+					a := h.post(l.path, ask(l.model, stream))
+					wantWhole(h.t, name, a, "Ada")
+					h.wantCleanEnd(name, a, stream)
+					if took := time.Since(start); took > 3*time.Second {
+						h.t.Errorf("%s: got an answer after %v, want it early", name, took)
+					}
+				})
 			}
-			h.chat.Forget()
-			h.claude.Forget()
-			if err := l.lead.SetFault(&fakeprovider.Fault{Kind: kind}); err != nil {
-				h.t.Fatal(err)
-			}
-			name := fmt.Sprintf("%s, %s to %s, stream %v", kind, l.path, l.model, stream)
-			start := time.Now()
-			a := h.post(l.path, ask(l.model, stream))
-			wantWhole(h.t, name, a, "Ada")
-			h.wantCleanEnd(name, a, stream)
-			if took := time.Since(start); took > 3*time.Second {
-				h.t.Errorf("%s: got an answer after %v, want it early", name, took)
-			}
-			if l.lead.Count() > most || l.other.Count() != 1 {
-				h.t.Errorf("%s: got %d calls of the lead and %d of the understudy, want at most %d and 1", name, l.lead.Count(), l.other.Count(), most)
-			}
-			if err := l.lead.SetFault(nil); err != nil {
-				h.t.Fatal(err)
-			}
+		}
+		calls.Wait()
+		if understudy := h.seen() - lead.Count(); lead.Count() > most*n || understudy != n {
+			h.t.Errorf("%s: got %d calls of the lead and %d of the understudy for %d, want at most %d and %d", kind, lead.Count(), understudy, n, most*n, n)
+		}
+		if err := lead.SetFault(nil); err != nil {
+			h.t.Fatal(err)
 		}
 	}
 }
