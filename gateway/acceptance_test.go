@@ -133,7 +133,7 @@ func TestA11LongEvent(t *testing.T) {
 // A13: a first token that takes too long is another target's chance.
 func TestA13SlowFirstToken(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, withTimeouts(impatient()))
 	got := w.post(chatAPI, body("chat1>claude1|+first-5s", "Hello", true), nil)
 	if got.whole() {
 		t.Fatalf("got %v, want both targets too slow", got)
@@ -508,9 +508,7 @@ func TestHeartbeat(t *testing.T) {
 	t.Parallel()
 	limits := gateway.DefaultLimits()
 	limits.Heartbeat = 50 * time.Millisecond
-	w := newWorld(t, withLimits(limits), withTimeouts(route.Timeouts{
-		Connect: 2 * time.Second, FirstToken: 500 * time.Millisecond, Stall: time.Second, Total: 20 * time.Second,
-	}))
+	w := newWorld(t, withLimits(limits), withTimeouts(impatient()))
 	for _, a := range apis {
 		w.fail(a.own[0], "silent")
 		got := w.post(a, body(a.own[0]+">"+a.other[0], "Hello", true), nil)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -114,23 +115,29 @@ func TestManyCancelledStreams(t *testing.T) {
 	}
 	goroutines, before := runtime.NumGoroutine(), files()
 	client := &http.Client{Transport: &http.Transport{}}
+	var wg sync.WaitGroup
 	for i := range 200 {
 		a := apis[i%2]
 		lead := []string{a.own[0], a.other[0]}[i/2%2]
 		raw, _ := json.Marshal(body(lead+">"+a.own[1]+"|+chunks-500+delay-10ms", "Hello", true))
-		ctx, leave := context.WithCancel(t.Context())
-		req, _ := http.NewRequestWithContext(ctx, http.MethodPost, w.url+a.path, bytes.NewReader(raw))
-		for k, v := range a.header {
-			req.Header.Set(k, v)
-		}
-		resp, err := client.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _ = resp.Body.Read(make([]byte, 100))
-		leave()
-		_ = resp.Body.Close()
+		wg.Go(func() {
+			ctx, leave := context.WithCancel(t.Context())
+			defer leave()
+			req, _ := http.NewRequestWithContext(ctx, http.MethodPost, w.url+a.path, bytes.NewReader(raw))
+			for k, v := range a.header {
+				req.Header.Set(k, v)
+			}
+			resp, err := client.Do(req)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, _ = resp.Body.Read(make([]byte, 100))
+			leave()
+			_ = resp.Body.Close()
+		})
 	}
+	wg.Wait()
 	w.record()
 	const slack = 10 // connections that are kept
 	eventually(t, "goroutines and files to be back where they were", func() bool {

@@ -16,7 +16,7 @@ func TestAttemptsAreTold(t *testing.T) {
 	t.Parallel()
 	limits := gateway.DefaultLimits()
 	limits.Heartbeat = 20 * time.Millisecond
-	w := newWorld(t, withLimits(limits))
+	w := newWorld(t, withLimits(limits), withTimeouts(impatient()))
 	for _, test := range []struct {
 		lead, understudy string // faults
 		stream           bool

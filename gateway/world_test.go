@@ -77,6 +77,11 @@ func withTimeouts(t route.Timeouts) worldOption {
 	return func(_ *gateway.Options, w *world) { w.timeouts = t }
 }
 
+// impatient is for tests that wait for the first token in vain.
+func impatient() route.Timeouts {
+	return route.Timeouts{Connect: 2 * time.Second, FirstToken: 500 * time.Millisecond, Stall: time.Second, Total: 20 * time.Second}
+}
+
 func newWorld(t *testing.T, opts ...worldOption) *world {
 	t.Helper()
 	w := &world{t: t, vendors: map[string]*fakeprovider.Server{}, log: &lockedBuffer{}, timeouts: route.Timeouts{
