@@ -83,6 +83,10 @@ func (a *App) Watch(ctx context.Context, now <-chan os.Signal) {
 				a.opts.Log.Warn("nothing to reload: there is no config file")
 				continue
 			}
+			if isPipe(path) {
+				a.opts.Log.Error("config not reloaded, the old one stays in force", "error", path+": is a pipe, which can be read once")
+				continue
+			}
 			tried = a.reloadFile(path)
 			seen = tried
 		case <-ticker.C:
@@ -110,9 +114,19 @@ func (a *App) reloadFile(path string) [sha256.Size]byte {
 	return c.Sum()
 }
 
+// isPipe reports whether the config comes through a pipe, as a shell's <(command)
+// does. To open it again would wait for a writer that never comes.
+func isPipe(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode()&os.ModeNamedPipe != 0
+}
+
 // sumOf sums up a file's content; not when there is none, as in the moment between
 // its removal and its return.
 func sumOf(path string) (sum [sha256.Size]byte, ok bool) {
+	if isPipe(path) {
+		return sum, false
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return sum, false
