@@ -179,8 +179,10 @@ func TestAttackS51ModelOutput(t *testing.T) {
 		path, model string
 		vendor      *fakeprovider.Server
 	}{
-		{chatPath, "chat/small", h.chat}, {chatPath, "claude/small", h.claude},
-		{messagesPath, "claude/small", h.claude}, {messagesPath, "chat/small", h.chat},
+		{chatPath, "chat/small", h.chat},
+		{chatPath, "claude/small", h.claude},
+		{messagesPath, "claude/small", h.claude},
+		{messagesPath, "chat/small", h.chat},
 	} {
 		reply := fakeprovider.Reply{
 			Thinking: hostile, Parts: []string{hostile, "\n\ndata: [DONE]\n\n", hostile},

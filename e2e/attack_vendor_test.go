@@ -178,7 +178,7 @@ func TestAttackS78KeyEchoed(t *testing.T) {
 			_, _ = fmt.Sscan(place.Load().(string), &status)
 		case "200":
 		case "first":
-			fault, begin = event, ""
+			fault = event
 		case "later":
 			fault = begin + event
 		}
@@ -265,8 +265,13 @@ func TestAttackS72S106Floods(t *testing.T) {
 		stream bool
 		most   int64
 	}{
-		{"error", false, 16 << 20}, {"redirect", false, 16 << 20}, {"body", false, 160 << 20}, {"comments", true, 160 << 20},
-		{"event", true, 160 << 20}, {"drip", false, 1 << 20}, {"drip", true, 1 << 20},
+		{"error", false, 16 << 20},
+		{"redirect", false, 16 << 20},
+		{"body", false, 160 << 20},
+		{"comments", true, 160 << 20},
+		{"event", true, 160 << 20},
+		{"drip", false, 1 << 20},
+		{"drip", true, 1 << 20},
 	} {
 		kind.Store(test.kind)
 		sent.Store(0)

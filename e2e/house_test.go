@@ -221,15 +221,6 @@ func (h *house) wantError(name, path string, a got, statuses ...int) {
 	}
 }
 
-func contains[T comparable](list []T, v T) bool {
-	for _, e := range list {
-		if e == v {
-			return true
-		}
-	}
-	return false
-}
-
 // wantWhole checks that an answer is a success and has text.
 func wantWhole(t *testing.T, name string, a got, text string) {
 	t.Helper()

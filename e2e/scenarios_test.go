@@ -37,8 +37,10 @@ type led struct {
 
 func (h *house) leds() []led {
 	return []led{
-		{chatPath, "assistant", h.chat, h.claude}, {messagesPath, "assistant", h.chat, h.claude},
-		{messagesPath, "author", h.claude, h.chat}, {chatPath, "author", h.claude, h.chat},
+		{chatPath, "assistant", h.chat, h.claude},
+		{messagesPath, "assistant", h.chat, h.claude},
+		{messagesPath, "author", h.claude, h.chat},
+		{chatPath, "author", h.claude, h.chat},
 	}
 }
 
