@@ -121,11 +121,24 @@ func (c *call) exchange(ctx context.Context, a *attempt, w *watchdog) *llm.Error
 	if err := c.checkStatus(a, resp); err != nil {
 		return err
 	}
-	if c.peeked.Stream {
-		return c.deliverStream(a, resp, w)
+	if !c.peeked.Stream {
+		return c.deliverWhole(a, resp, w)
 	}
-	return c.deliverWhole(a, resp, w)
+	if err := c.deliverStream(a, resp, w); err != nil {
+		return err
+	}
+	// Read to its end, the body leaves its connection to the next request; the client
+	// has all of its answer already.
+	w.begun(maxTailTime)
+	_, _ = io.CopyN(io.Discard, resp.Body, maxTail)
+	return nil
 }
+
+// What may come after a stream is whole: the end of the body, mostly a moment later.
+const (
+	maxTail     = 4 << 10
+	maxTailTime = 50 * time.Millisecond
+)
 
 // sendError classifies a failure before any answer.
 func (c *call) sendError(a *attempt, err error) *llm.Error {

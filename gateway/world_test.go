@@ -43,6 +43,7 @@ type world struct {
 	log      *lockedBuffer
 	calls    atomic.Int64
 	timeouts route.Timeouts
+	pool     *transport.Transport
 	closers  []func()
 }
 
@@ -90,6 +91,7 @@ func newWorld(t *testing.T, opts ...worldOption) *world {
 	}}
 	t.Cleanup(w.close)
 	tr := transport.New(transport.Options{})
+	w.pool = tr
 	o := gateway.Options{
 		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New()},
 		Sender:   tr,

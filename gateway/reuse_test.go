@@ -1,0 +1,58 @@
+package gateway_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/understudy-ai/understudy/internal/fakeprovider"
+	"github.com/understudy-ai/understudy/transport"
+)
+
+// TestConnectionsAreKept: a stream that came to its end leaves its connection to
+// the next one, also when the body ends a moment after the stream.
+func TestConnectionsAreKept(t *testing.T) {
+	t.Parallel()
+	for _, vendor := range apis {
+		stream := recordStream(t, vendor, fakeprovider.Reply{Text: "Hello."})
+		var conns atomic.Int64
+		upstream := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.Header().Set("Content-Type", "text/event-stream")
+			_, _ = w.Write(stream)
+			_ = http.NewResponseController(w).Flush()
+			time.Sleep(2 * time.Millisecond)
+		}))
+		upstream.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+			if s == http.StateNew {
+				conns.Add(1)
+			}
+		}
+		upstream.Start()
+		tr := transport.New(transport.Options{})
+		for _, client := range apis {
+			conns.Store(0)
+			gw := cutGateway(t, vendor, senderFunc(func(ctx context.Context, r transport.Request) (*transport.Response, error) {
+				r.URL = upstream.URL
+				return tr.Send(ctx, r)
+			}))
+			for range 10 {
+				rec := httptest.NewRecorder()
+				gw.ServeHTTP(rec, cutRequest(t, client, "http://understudy"))
+				if _, clean, _, _ := ends(client, rec.Body.Bytes()); clean != 1 {
+					t.Fatalf("got %s", rec.Body)
+				}
+			}
+			if n := conns.Load(); n > 1 {
+				t.Errorf("%s from %s: got %d connections for 10 streams, want one", client.name, vendor.name, n)
+			}
+		}
+		tr.Close()
+		upstream.Close()
+	}
+}
