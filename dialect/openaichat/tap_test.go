@@ -60,7 +60,10 @@ func FuzzTap(f *testing.F) {
 		{chunk(`{"content":"a","annotations":[1]}`, `null`), chunk(`{"audio":1,"annotations":[1]}`, `null`), chunk(`{"annotations":[1]}`, `"stop"`)},
 		{chunk(`{"reasoning_details":[{"type":"understudy.thinking","issuer":"i"}],"reasoning":"\ud83d"}`, `null`), chunk(`{"reasoning_details":[{"type":"understudy.thinking","issuer":"i","signature":"s"}]}`, `null`)},
 		{chunk(`{"tool_calls":[{"index":0,"function":{"arguments":"{\ud83d"}},{"index":0,"function":{"name":"f"}}]}`, `""`), terminator},
-		{`{"error":{"code":1}}`}, {`{"choices":[1]}`}, {`{"choices":[{"delta":1}]}`}, {chunk(`{"content":1}`, `null`)},
+		{`{"error":{"code":1}}`},
+		{`{"choices":[1]}`},
+		{`{"choices":[{"delta":1}]}`},
+		{chunk(`{"content":1}`, `null`)},
 		{`{"choices":[{"index":0,"logprobs":{"content":[{"token":"a","logprob":-1}]}},{"index":1,"finish_reason":"stop"}],"usage":{"prompt_tokens":1}}`, terminator},
 	} {
 		f.Add([]byte(framed(chunks...)))
