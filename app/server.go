@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/understudy-ai/understudy/transport"
 )
 
 // Limits of the two HTTP servers. A body has its own, in the config, and an answer
@@ -103,8 +105,16 @@ const tooMany = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-
 func (l limited) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
-		if err != nil || l.server.open.Load() < l.server.most {
+		if err != nil {
 			return conn, err
+		}
+		if l.server.open.Load() < l.server.most {
+			// What a client is sent while nobody reads it is taken in by the kernel, which
+			// would try to deliver it for a quarter of an hour.
+			if tcp, ok := conn.(*net.TCPConn); ok {
+				_ = transport.NoticeVanished(tcp) // without it, only the delay is longer
+			}
+			return conn, nil
 		}
 		// Nothing has been written to the connection yet, so this does not wait.
 		_ = conn.SetWriteDeadline(time.Now().Add(time.Second))

@@ -166,9 +166,7 @@ func (d *dialer) race(ctx context.Context, addrs []netip.Addr, port uint16) (net
 // that the socket connects to, whatever a name meant before.
 func (d *dialer) dialAddress(ctx context.Context, addr string) (net.Conn, error) {
 	dialer := net.Dialer{
-		KeepAliveConfig: net.KeepAliveConfig{
-			Enable: true, Idle: deadAfter / 2, Interval: deadAfter / 8, Count: 3,
-		},
+		KeepAliveConfig: probes(),
 		ControlContext: func(_ context.Context, _, address string, c syscall.RawConn) error {
 			to, err := netip.ParseAddrPort(address)
 			if err != nil {

@@ -1,0 +1,48 @@
+package app
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestVanishedClientsAreNoticed reads back the limits of an accepted connection.
+func TestVanishedClientsAreNoticed(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	conn, err := limited{l, newServer(http.NotFoundHandler(), slog.New(slog.DiscardHandler))}.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	raw, err := conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	option := func(name int) (value int) {
+		if controlErr := raw.Control(func(fd uintptr) { value, err = syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, name) }); controlErr != nil || err != nil {
+			t.Fatal(controlErr, err)
+		}
+		return value
+	}
+	const userTimeout = 0x12 // TCP_USER_TIMEOUT
+	if got := time.Duration(option(userTimeout)) * time.Millisecond; got <= 0 || got > 30*time.Second {
+		t.Errorf("got sent bytes given up after %v, want at most 30 s", got)
+	}
+	silent := time.Duration(option(syscall.TCP_KEEPIDLE)+option(syscall.TCP_KEEPINTVL)*option(syscall.TCP_KEEPCNT)) * time.Second
+	if silent > 30*time.Second {
+		t.Errorf("got a silent client given up after %v, want at most 30 s", silent)
+	}
+}
