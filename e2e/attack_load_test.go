@@ -110,9 +110,12 @@ func keyFile(t *testing.T) string {
 
 // TestAttackS69LargeBodies sends 200 bodies of 2 MiB at once.
 func TestAttackS69LargeBodies(t *testing.T) { // not in parallel: it takes what there is
-	h := openHouse(t, standard)
+	h := evilHouse(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, wholeAnswer(r.URL.Path))
+	})
 	const n, size = 200, 2 << 20
-	body := strings.Replace(ask("claude/small+chunks-3", false), "Where is Ada?", strings.Repeat("x", size), 1)
+	body := strings.Replace(ask("evilclaude/m", false), "Where is Ada?", strings.Repeat("x", size), 1)
 	var failed atomic.Int64
 	var first sync.Once
 	var all sync.WaitGroup
@@ -134,7 +137,7 @@ func TestAttackS69LargeBodies(t *testing.T) { // not in parallel: it takes what 
 	if peak > 6*n*size {
 		t.Errorf("got %d MiB of memory used for %d MiB of bodies, want at most six times as much", peak>>20, n*size>>20)
 	}
-	wantWhole(t, "afterwards", h.post(chatPath, ask("assistant", false)), "Where is Ada?")
+	wantWhole(t, "afterwards", h.post(chatPath, ask("chat/small", false)), "Where is Ada?")
 }
 
 // TestReloadUnderLoad changes the config 20 times, takes it away and spoils it,
