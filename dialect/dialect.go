@@ -116,7 +116,8 @@ type Peeked struct {
 	// StreamUsage is set when the client itself asked for usage in the stream, or
 	// the dialect always gives it.
 	StreamUsage bool
-	// MaxTokens is the limit the client set on the reply; 0 if none.
+	// MaxTokens is the limit the client set on the reply, all its choices together; 0
+	// if none.
 	MaxTokens int64
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"runtime"
 	"strings"
@@ -195,5 +196,27 @@ func TestOldClients(t *testing.T) {
 		if n := strings.Count(got, "data: [DONE]\n\n"); n != 2 || strings.Count(got, "HTTP/1.1 200 OK") != 2 {
 			t.Errorf("two together from %s: got %q, want two whole streams and the end", lead, got)
 		}
+	}
+}
+
+// TestManyChoices: the limit of a reply holds for each of its choices.
+func TestManyChoices(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	got := w.post(chatAPI, body("chat1|+chunks-300", "Hello", true, map[string]any{"n": 16, "max_tokens": 400}), nil)
+	if !got.whole() {
+		t.Errorf("got status %d, ended %q (%s), want all choices whole", got.status, got.ended, got.errTyp)
+	}
+	stream := recordStream(t, chatAPI, fakeprovider.Reply{Text: "Hello."})
+	gw := cutGateway(t, chatAPI, senderFunc(func(context.Context, transport.Request) (*transport.Response, error) {
+		return &transport.Response{Status: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: io.NopCloser(bytes.NewReader(stream))}, nil
+	}))
+	r := cutRequest(t, chatAPI, "http://understudy")
+	raw, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(bytes.Replace(raw, []byte("512"), []byte("9223372036854775807"), 1)))
+	rec := httptest.NewRecorder()
+	gw.ServeHTTP(rec, r)
+	if _, clean, _, _ := ends(chatAPI, rec.Body.Bytes()); clean != 1 {
+		t.Errorf("got %s, want a limit beyond all bounds to be none", rec.Body)
 	}
 }

@@ -14,6 +14,7 @@ type relay struct{}
 // Peek reads the model and whether the answer shall be streamed, with usage.
 func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	var p dialect.Peeked
+	choices := int64(1)
 	v := trim(body)
 	if v.Kind() != jsontext.Object {
 		return p, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
@@ -29,6 +30,8 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 			p.StreamUsage = string(v.Get("include_usage")) == "true"
 		case key == "max_tokens" || key == "max_completion_tokens":
 			p.MaxTokens, _ = v.Int() // whether it is legal is the vendor's to say
+		case key == "n":
+			choices, _ = v.Int()
 		}
 		return err
 	})
@@ -37,6 +40,9 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	}
 	if p.Model == "" {
 		return dialect.Peeked{}, llm.Invalid("model", "You must provide a model.")
+	}
+	if choices > 1 {
+		p.MaxTokens = min(p.MaxTokens, 1<<32) * min(choices, 1<<16) // neither is ever so large
 	}
 	return p, nil
 }
