@@ -21,7 +21,16 @@ const maxCredential = 4096
 
 // Check returns the caller of a request, or why it is refused: credentials that
 // differ are ambiguous, and ambiguity is never resolved to the stronger one.
+//
+// A page of another site that a browser has open is no caller: while nobody needs
+// a key, it could spend the operator's money. Programs send no Sec-Fetch-Site.
 func Check(h http.Header) (Caller, *llm.Error) {
+	if h.Get("Sec-Fetch-Site") == "cross-site" {
+		return Caller{}, &llm.Error{
+			Code: llm.CodePermission, Origin: llm.OriginClient,
+			Message: "The request comes from a web page of another site. Call the gateway from a program, or from a page of the same site.",
+		}
+	}
 	if _, err := Credential(h); err != nil {
 		return Caller{}, err
 	}

@@ -49,6 +49,12 @@ func TestCheck(t *testing.T) {
 	if caller, err := access.Check(http.Header{}); err != nil || caller.Name != access.Anonymous {
 		t.Errorf("got %v, %v; want anonymous", caller, err)
 	}
+	if _, err := access.Check(http.Header{"Sec-Fetch-Site": {"cross-site"}}); err == nil || err.Code != llm.CodePermission {
+		t.Errorf("got %v for a page of another site, want it refused", err)
+	}
+	if _, err := access.Check(http.Header{"Sec-Fetch-Site": {"same-site"}}); err != nil {
+		t.Errorf("got %v for a page of the same site, want none", err)
+	}
 	if _, err := access.Check(http.Header{"X-Api-Key": {"a", "b"}}); err == nil {
 		t.Error("got an ambiguous caller admitted")
 	}

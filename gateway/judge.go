@@ -105,10 +105,12 @@ func (c *call) leadAttempt() *attempt {
 
 // summary words the attempts, by our classes and never in the vendors' words.
 func summary(tried []*attempt) string {
-	if len(tried) == 1 {
-		return "The provider failed: " + detail(tried) + "."
+	for _, a := range tried {
+		if a.target != tried[0].target {
+			return "Every target failed: " + detail(tried) + "."
+		}
 	}
-	return "Every target failed: " + detail(tried) + "."
+	return "The provider failed: " + detail(tried) + "."
 }
 
 // detail lists attempts by class, as in X-Understudy-Attempts-Detail.
