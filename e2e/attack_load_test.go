@@ -108,13 +108,13 @@ func keyFile(t *testing.T) string {
 	return file
 }
 
-// TestAttackS69LargeBodies sends 200 bodies of 2 MiB at once.
+// TestAttackS69LargeBodies sends 50 bodies of 2 MiB at once.
 func TestAttackS69LargeBodies(t *testing.T) { // not in parallel: it takes what there is
 	h := evilHouse(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		_, _ = io.WriteString(w, wholeAnswer(r.URL.Path))
 	})
-	const n, size = 200, 2 << 20
+	const n, size = 50, 2 << 20
 	body := strings.Replace(ask("evilclaude/m", false), "Where is Ada?", strings.Repeat("x", size), 1)
 	var failed atomic.Int64
 	var first sync.Once

@@ -191,7 +191,7 @@ func (w *world) mend(id string) {
 func (w *world) record() gateway.Record {
 	w.t.Helper()
 	want := int(w.calls.Load())
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		w.mu.Lock()
 		n := len(w.records)
 		if n == want {
@@ -367,7 +367,7 @@ func (w *world) count(id string) int { return w.vendors[id].Count() }
 // eventually waits for a condition that another goroutine brings about.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(3 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
 		if ok() {
 			return
 		}
