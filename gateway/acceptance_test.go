@@ -105,7 +105,7 @@ func TestA10LargeBodyIsRetried(t *testing.T) {
 // TestLargeImagesFailOver sends 20 MiB of images to an understudy.
 func TestLargeImagesFailOver(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, withTimeouts(route.Timeouts{Connect: time.Second, FirstToken: 20 * time.Second, Answer: 20 * time.Second, Stall: 20 * time.Second, Total: time.Minute}))
+	w := newWorld(t, withTimeouts(patient()))
 	w.fail("chat1", "internal-500")
 	for _, understudy := range []string{"chat2", "claude2"} {
 		got := w.post(chatAPI, imagesBody("chat1>"+understudy, 4, 5<<20), nil)
@@ -429,7 +429,7 @@ func TestA61ClientLeaves(t *testing.T) {
 // A66: many calls at once share nothing they should not.
 func TestA66ConcurrentCalls(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, withTimeouts(route.Timeouts{Connect: 5 * time.Second, FirstToken: 20 * time.Second, Answer: 20 * time.Second, Stall: 20 * time.Second, Total: time.Minute}))
+	w := newWorld(t, withTimeouts(patient()))
 	var wg sync.WaitGroup
 	for i := range 64 {
 		wg.Go(func() {
@@ -448,7 +448,7 @@ func TestA66ConcurrentCalls(t *testing.T) {
 // A67: odd framings of a stream are read alike.
 func TestA67OddFramings(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, withTimeouts(patient()))
 	plain := map[string]string{}
 	for _, a := range apis {
 		for _, lead := range []string{a.own[0], a.other[0]} {

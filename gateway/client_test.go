@@ -19,7 +19,6 @@ import (
 	"github.com/understudy-ai/understudy/gateway"
 	"github.com/understudy-ai/understudy/internal/fakeprovider"
 	"github.com/understudy-ai/understudy/llm"
-	"github.com/understudy-ai/understudy/route"
 	"github.com/understudy-ai/understudy/transport"
 )
 
@@ -52,7 +51,7 @@ func TestGoneBeforeContent(t *testing.T) {
 	t.Parallel()
 	for _, a := range apis {
 		for _, stream := range []bool{false, true} {
-			w := newWorld(t, withTimeouts(route.Timeouts{Connect: time.Second, FirstToken: 20 * time.Second, Answer: 20 * time.Second, Stall: 20 * time.Second, Total: time.Minute}))
+			w := newWorld(t, withTimeouts(patient()))
 			raw, _ := json.Marshal(body(a.own[0]+">"+a.own[1]+"|+first-30s", "Hello", stream))
 			ctx, leave := context.WithCancel(t.Context())
 			req, _ := http.NewRequestWithContext(ctx, http.MethodPost, w.url+a.path, bytes.NewReader(raw))

@@ -83,6 +83,11 @@ func impatient() route.Timeouts {
 	return route.Timeouts{Connect: 2 * time.Second, FirstToken: 500 * time.Millisecond, Stall: time.Second, Total: 20 * time.Second}
 }
 
+// patient is for tests in which nothing hangs, however busy the machine is.
+func patient() route.Timeouts {
+	return route.Timeouts{Connect: 5 * time.Second, FirstToken: 20 * time.Second, Answer: 20 * time.Second, Stall: 20 * time.Second, Total: time.Minute}
+}
+
 func newWorld(t *testing.T, opts ...worldOption) *world {
 	t.Helper()
 	w := &world{t: t, vendors: map[string]*fakeprovider.Server{}, log: &lockedBuffer{}, timeouts: route.Timeouts{
