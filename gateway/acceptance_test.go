@@ -15,7 +15,6 @@ import (
 	"github.com/understudy-ai/understudy/gateway"
 	"github.com/understudy-ai/understudy/internal/fakeprovider"
 	"github.com/understudy-ai/understudy/llm"
-	"github.com/understudy-ai/understudy/route"
 )
 
 // A02: an overload after the start frames fails over, and the client sees one
