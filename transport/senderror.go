@@ -67,7 +67,7 @@ type sending struct {
 	idle     bool      // it had been kept, unused
 	wrote    bool
 	received bool
-	conn     *writeBound // nil if net/http dialled it
+	conn     *writeBound // nil for HTTP/2, and if net/http dialled it
 	before   int64       // bytes read from conn when the request's headers were written
 	asked    bool        // they were
 	stray    bool        // the answer was there before the request
@@ -77,9 +77,13 @@ type sending struct {
 // another one's, or nobody's.
 var errStray = errors.New("the connection held an answer that nobody had asked for")
 
-// under is our connection beneath what net/http has.
+// under is our connection beneath what net/http has; nil for HTTP/2, whose answers
+// are numbered and cannot be mistaken for each other.
 func under(conn net.Conn) *writeBound {
 	if secure, ok := conn.(*tls.Conn); ok {
+		if secure.ConnectionState().NegotiatedProtocol == "h2" {
+			return nil
+		}
 		conn = secure.NetConn()
 	}
 	w, _ := conn.(*writeBound)
