@@ -31,7 +31,9 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 		}
 	}
 	p.StreamUsage = p.Stream
-	p.MaxTokens, _ = doc.Get("max_tokens").Int() // whether it is legal is the vendor's to say
+	if v := doc.Get("max_tokens"); v.Kind() == jsontext.Number {
+		p.MaxTokens, _ = v.Int() // whether it is legal is the vendor's to say
+	}
 	return p, nil
 }
 

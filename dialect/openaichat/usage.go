@@ -52,6 +52,9 @@ func usageOf(v jsontext.Value) llm.Usage {
 
 // count reads a number of tokens; anything else is none.
 func count(v jsontext.Value) int64 {
+	if v.Kind() != jsontext.Number {
+		return 0 // many are missing, and an error would cost more than all the rest
+	}
 	n, err := v.Int()
 	if err != nil {
 		return 0
