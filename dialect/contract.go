@@ -52,12 +52,12 @@ func Contract(from, to *Dialect, req *llm.Request) []llm.Loss {
 // Verdict is the row of the contract for one feature: the loss it is on the way
 // from a client of one dialect to a provider of another, if it is one.
 func Verdict(from, to *Dialect, f llm.Feature) (l llm.Loss, lost bool) {
-	if f == llm.FeatureCommon {
-		return llm.Loss{Feature: f, Action: llm.ActionMapped}, false
+	c, carried := to.Carries[f]
+	if f == llm.FeatureCommon || carried && c.Action == llm.ActionMapped {
+		return llm.Loss{Feature: f, Action: llm.ActionMapped, Detail: c.Note}, false
 	}
 	info := f.Info()
 	l = llm.Loss{Feature: f, Path: from.path(f), Severity: info.Severity, Absolute: info.Absolute}
-	c, carried := to.Carries[f]
 	switch {
 	case carried:
 		l.Action, l.Detail = c.Action, c.Note
@@ -67,7 +67,6 @@ func Verdict(from, to *Dialect, f llm.Feature) (l llm.Loss, lost bool) {
 		if c.Action != llm.ActionDropped && c.Action != llm.ActionRefused {
 			l.Absolute = false
 		}
-		return l, c.Action != llm.ActionMapped
 	case info.Severity == llm.Contract:
 		l.Action = llm.ActionRefused
 	default:

@@ -2,6 +2,7 @@ package llm
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -70,41 +71,42 @@ type CodeInfo struct {
 }
 
 // Codes is the closed list of error codes, in the order of docs/errors.md.
-func Codes() []CodeInfo {
-	return []CodeInfo{
-		{CodeInvalidRequest, 400, GiveUp, "The request is malformed or has a value that is not allowed."},
-		{CodeUnsupported, 400, TryNext, "The target cannot carry a feature that the request depends on, so the gateway refused to send it there."},
-		{CodeContextLength, 400, GiveUp, "The prompt, or prompt and reply together, exceed the model's window."},
-		{CodeContentPolicy, 400, GiveUp, "The vendor refused the prompt by its content policy."},
-		{CodeAuthentication, 401, GiveUp, "The client's credential for the gateway is missing or wrong."},
-		{CodePermission, 403, GiveUp, "The client's credential does not allow this."},
-		{CodeModelNotFound, 404, GiveUp, "No configured model has this name."},
-		{CodePathNotFound, 404, GiveUp, "The gateway serves nothing at this path."},
-		{CodeMethod, 405, GiveUp, "The path exists, but not with this method."},
-		{CodeRequestTimeout, 408, GiveUp, "The request's body did not arrive in time."},
-		{CodeConflict, 409, RetryOnce, "The vendor reports a conflict with another request."},
-		{CodeTooLarge, 413, GiveUp, "The request's body is larger than the limit."},
-		{CodeMediaType, 415, GiveUp, "The request's content type or encoding is not accepted."},
-		{CodeRateLimit, 429, TryNext, "The vendor limits the rate for a while."},
-		{CodeQuota, 429, TryNext, "The vendor's account has no credit or quota left; waiting does not help."},
-		{CodeClientGone, 499, GiveUp, "The client left before the answer; it is only logged."},
-		{CodeInternal, 500, GiveUp, "The gateway itself failed."},
-		{CodeServerError, 500, TryNext, "The vendor failed."},
-		{CodeNotImplemented, 501, GiveUp, "The operation or method is not supported by the vendor as asked."},
-		{CodeProviderAuth, 502, TryNext, "The vendor refused the gateway's credential; the client's own is fine."},
-		{CodeModelGone, 404, TryNext, "The vendor does not have the target's model any more, or not for this account."},
-		{CodeUnreachable, 502, TryNext, "No connection to the vendor, or it broke before an answer."},
-		{CodeBadAnswer, 502, TryNext, "The vendor's answer could not be understood."},
-		{CodeTruncated, 502, TryNext, "The vendor's answer ended before it was whole."},
-		{CodeOverloaded, 503, TryNext, "The vendor has no capacity now."},
-		{CodeUnavailable, 503, GiveUp, "The gateway cannot take the request now, for example while it shuts down."},
-		{CodeTimeout, 504, TryNext, "The vendor took longer than a deadline allows."},
-	}
+func Codes() []CodeInfo { return slices.Clone(codes[:]) }
+
+// codes is never changed.
+var codes = [...]CodeInfo{
+	{CodeInvalidRequest, 400, GiveUp, "The request is malformed or has a value that is not allowed."},
+	{CodeUnsupported, 400, TryNext, "The target cannot carry a feature that the request depends on, so the gateway refused to send it there."},
+	{CodeContextLength, 400, GiveUp, "The prompt, or prompt and reply together, exceed the model's window."},
+	{CodeContentPolicy, 400, GiveUp, "The vendor refused the prompt by its content policy."},
+	{CodeAuthentication, 401, GiveUp, "The client's credential for the gateway is missing or wrong."},
+	{CodePermission, 403, GiveUp, "The client's credential does not allow this."},
+	{CodeModelNotFound, 404, GiveUp, "No configured model has this name."},
+	{CodePathNotFound, 404, GiveUp, "The gateway serves nothing at this path."},
+	{CodeMethod, 405, GiveUp, "The path exists, but not with this method."},
+	{CodeRequestTimeout, 408, GiveUp, "The request's body did not arrive in time."},
+	{CodeConflict, 409, RetryOnce, "The vendor reports a conflict with another request."},
+	{CodeTooLarge, 413, GiveUp, "The request's body is larger than the limit."},
+	{CodeMediaType, 415, GiveUp, "The request's content type or encoding is not accepted."},
+	{CodeRateLimit, 429, TryNext, "The vendor limits the rate for a while."},
+	{CodeQuota, 429, TryNext, "The vendor's account has no credit or quota left; waiting does not help."},
+	{CodeClientGone, 499, GiveUp, "The client left before the answer; it is only logged."},
+	{CodeInternal, 500, GiveUp, "The gateway itself failed."},
+	{CodeServerError, 500, TryNext, "The vendor failed."},
+	{CodeNotImplemented, 501, GiveUp, "The operation or method is not supported by the vendor as asked."},
+	{CodeProviderAuth, 502, TryNext, "The vendor refused the gateway's credential; the client's own is fine."},
+	{CodeModelGone, 404, TryNext, "The vendor does not have the target's model any more, or not for this account."},
+	{CodeUnreachable, 502, TryNext, "No connection to the vendor, or it broke before an answer."},
+	{CodeBadAnswer, 502, TryNext, "The vendor's answer could not be understood."},
+	{CodeTruncated, 502, TryNext, "The vendor's answer ended before it was whole."},
+	{CodeOverloaded, 503, TryNext, "The vendor has no capacity now."},
+	{CodeUnavailable, 503, GiveUp, "The gateway cannot take the request now, for example while it shuts down."},
+	{CodeTimeout, 504, TryNext, "The vendor took longer than a deadline allows."},
 }
 
 // Info returns the row of c in Codes; an unlisted code is a programmer's error.
 func (c Code) Info() CodeInfo {
-	for _, info := range Codes() {
+	for _, info := range codes {
 		if info.Code == c {
 			return info
 		}

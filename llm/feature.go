@@ -1,6 +1,9 @@
 package llm
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // Feature is something a request can ask for, or an answer hold, that not every
 // dialect has. It is the unit of the loss contract.
@@ -73,67 +76,68 @@ type FeatureInfo struct {
 }
 
 // Features lists every feature with the severity of losing it.
-func Features() []FeatureInfo {
-	return []FeatureInfo{
-		{FeatureCommon, Contract, true, "what every dialect has"},
-		{FeatureSystemPosition, Tuning, false, "a system or developer message after the conversation began"},
-		{FeatureMessageName, Tuning, false, "the name of one of several speakers"},
-		{FeatureImageData, Contract, true, "an image as base64"},
-		{FeatureImageURL, Contract, true, "an image by URL"},
-		{FeatureImageDetail, Harmless, false, "how closely to look at an image"},
-		{FeatureDocumentData, Contract, true, "a document as base64"},
-		{FeatureDocumentURL, Contract, true, "a document by URL"},
-		{FeatureDocumentText, Contract, true, "a document as text"},
-		{FeatureDocumentContext, Tuning, false, "what a document is, said to the model"},
-		{FeatureDocumentCite, Tuning, false, "asking for citations of a document"},
-		{FeatureAudio, Contract, true, "audio in the prompt"},
-		{FeatureFileID, Contract, true, "a file kept by a vendor, which no other vendor can read"},
-		{FeatureRefusalHistory, Harmless, false, "an earlier refusal marked as such"},
-		{FeatureThinkingHistory, Harmless, false, "thinking of earlier turns, with its signatures"},
-		{FeaturePrefill, Contract, false, "the beginning of the answer, to be continued"},
-		{FeatureCacheMark, Harmless, false, "a prompt-cache mark"},
-		{FeatureCitationHistory, Harmless, false, "citations in earlier answers"},
-		{FeatureVendorPart, Contract, true, "message content that only its own dialect knows"},
-		{FeatureVendorPartText, Tuning, false, "message content that only its own dialect knows, said in words"},
-		{FeatureTools, Contract, true, "tools the client runs"},
-		{FeatureVendorTool, Contract, false, "a tool that only its own dialect knows"},
-		{FeatureToolStrict, Tuning, false, "arguments held to the schema"},
-		{FeatureToolResultImage, Contract, true, "an image in a tool's result"},
-		{FeatureToolResultDoc, Contract, true, "a document in a tool's result"},
-		{FeatureToolResultError, Tuning, false, "the flag that a tool failed"},
-		{FeatureToolChoice, Contract, false, "being told to call a tool, or none"},
-		{FeatureAllowedTools, Contract, false, "a choice limited to some of the tools"},
-		{FeatureParallelCalls, Tuning, false, "allowing one tool call at a time only"},
-		{FeatureMaxTokens, Tuning, false, "the limit of the reply's length"},
-		{FeatureTemperature, Tuning, false, "sampling temperature"},
-		{FeatureTopP, Tuning, false, "nucleus sampling"},
-		{FeatureTopK, Tuning, false, "top-k sampling"},
-		{FeatureFrequencyPenalty, Tuning, false, "frequency penalty"},
-		{FeaturePresencePenalty, Tuning, false, "presence penalty"},
-		{FeatureSeed, Tuning, false, "a sampling seed"},
-		{FeatureChoices, Contract, false, "more than one choice"},
-		{FeatureStop, Contract, false, "stop sequences"},
-		{FeatureLogProbs, Tuning, false, "token probabilities"},
-		{FeatureLogitBias, Tuning, false, "biases of single tokens"},
-		{FeatureJSONMode, Contract, false, "an answer that is some JSON object"},
-		{FeatureJSONSchema, Contract, false, "an answer that satisfies a JSON Schema"},
-		{FeatureSchemaLoose, Tuning, false, "a JSON Schema not strictly enforced"},
-		{FeatureEffort, Tuning, false, "how much to reason"},
-		{FeatureThinkingBudget, Tuning, false, "a number of tokens to think with"},
-		{FeatureThinkingAdaptive, Tuning, false, "thinking as much as the model finds right"},
-		{FeatureThinkingOff, Tuning, false, "no thinking at all"},
-		{FeatureThinkingDisplay, Tuning, false, "whether thinking is shown"},
-		{FeatureVerbosity, Tuning, false, "how long-winded to be"},
-		{FeatureUser, Harmless, false, "the end user's id, for abuse tracking"},
-		{FeatureTier, Harmless, false, "a service tier"},
-	}
+func Features() []FeatureInfo { return slices.Clone(features[:]) }
+
+// features is never changed.
+var features = [...]FeatureInfo{
+	{FeatureCommon, Contract, true, "what every dialect has"},
+	{FeatureSystemPosition, Tuning, false, "a system or developer message after the conversation began"},
+	{FeatureMessageName, Tuning, false, "the name of one of several speakers"},
+	{FeatureImageData, Contract, true, "an image as base64"},
+	{FeatureImageURL, Contract, true, "an image by URL"},
+	{FeatureImageDetail, Harmless, false, "how closely to look at an image"},
+	{FeatureDocumentData, Contract, true, "a document as base64"},
+	{FeatureDocumentURL, Contract, true, "a document by URL"},
+	{FeatureDocumentText, Contract, true, "a document as text"},
+	{FeatureDocumentContext, Tuning, false, "what a document is, said to the model"},
+	{FeatureDocumentCite, Tuning, false, "asking for citations of a document"},
+	{FeatureAudio, Contract, true, "audio in the prompt"},
+	{FeatureFileID, Contract, true, "a file kept by a vendor, which no other vendor can read"},
+	{FeatureRefusalHistory, Harmless, false, "an earlier refusal marked as such"},
+	{FeatureThinkingHistory, Harmless, false, "thinking of earlier turns, with its signatures"},
+	{FeaturePrefill, Contract, false, "the beginning of the answer, to be continued"},
+	{FeatureCacheMark, Harmless, false, "a prompt-cache mark"},
+	{FeatureCitationHistory, Harmless, false, "citations in earlier answers"},
+	{FeatureVendorPart, Contract, true, "message content that only its own dialect knows"},
+	{FeatureVendorPartText, Tuning, false, "message content that only its own dialect knows, said in words"},
+	{FeatureTools, Contract, true, "tools the client runs"},
+	{FeatureVendorTool, Contract, false, "a tool that only its own dialect knows"},
+	{FeatureToolStrict, Tuning, false, "arguments held to the schema"},
+	{FeatureToolResultImage, Contract, true, "an image in a tool's result"},
+	{FeatureToolResultDoc, Contract, true, "a document in a tool's result"},
+	{FeatureToolResultError, Tuning, false, "the flag that a tool failed"},
+	{FeatureToolChoice, Contract, false, "being told to call a tool, or none"},
+	{FeatureAllowedTools, Contract, false, "a choice limited to some of the tools"},
+	{FeatureParallelCalls, Tuning, false, "allowing one tool call at a time only"},
+	{FeatureMaxTokens, Tuning, false, "the limit of the reply's length"},
+	{FeatureTemperature, Tuning, false, "sampling temperature"},
+	{FeatureTopP, Tuning, false, "nucleus sampling"},
+	{FeatureTopK, Tuning, false, "top-k sampling"},
+	{FeatureFrequencyPenalty, Tuning, false, "frequency penalty"},
+	{FeaturePresencePenalty, Tuning, false, "presence penalty"},
+	{FeatureSeed, Tuning, false, "a sampling seed"},
+	{FeatureChoices, Contract, false, "more than one choice"},
+	{FeatureStop, Contract, false, "stop sequences"},
+	{FeatureLogProbs, Tuning, false, "token probabilities"},
+	{FeatureLogitBias, Tuning, false, "biases of single tokens"},
+	{FeatureJSONMode, Contract, false, "an answer that is some JSON object"},
+	{FeatureJSONSchema, Contract, false, "an answer that satisfies a JSON Schema"},
+	{FeatureSchemaLoose, Tuning, false, "a JSON Schema not strictly enforced"},
+	{FeatureEffort, Tuning, false, "how much to reason"},
+	{FeatureThinkingBudget, Tuning, false, "a number of tokens to think with"},
+	{FeatureThinkingAdaptive, Tuning, false, "thinking as much as the model finds right"},
+	{FeatureThinkingOff, Tuning, false, "no thinking at all"},
+	{FeatureThinkingDisplay, Tuning, false, "whether thinking is shown"},
+	{FeatureVerbosity, Tuning, false, "how long-winded to be"},
+	{FeatureUser, Harmless, false, "the end user's id, for abuse tracking"},
+	{FeatureTier, Harmless, false, "a service tier"},
 }
 
 // Info returns the row of f in Features. A feature without a row is a field that
 // only one dialect has: losing it is a tuning loss unless that dialect's table
 // says otherwise.
 func (f Feature) Info() FeatureInfo {
-	for _, info := range Features() {
+	for _, info := range features {
 		if info.Feature == f {
 			return info
 		}
