@@ -29,8 +29,8 @@ func evilHouse(t *testing.T, handler http.HandlerFunc) *house {
 	return openHouse(t, `  evilchat: {use: openai, base_url: "`+evil.URL+`/v1", key: env:TEST_KEY}
   evilclaude: {use: anthropic, base_url: "`+evil.URL+`", key: env:TEST_KEY}
 models:
-  chat: {lead: evilchat/m, understudies: [chat/small], timeouts: {answer: 1s, first_token: 1s, stall: 1s, total: 8s}}
-  claude: {lead: evilclaude/m, understudies: [claude/small], timeouts: {answer: 1s, first_token: 1s, stall: 1s, total: 8s}}
+  chat: {lead: evilchat/m, understudies: [chat/small], timeouts: {answer: 3s, first_token: 3s, stall: 3s, total: 30s}}
+  claude: {lead: evilclaude/m, understudies: [claude/small], timeouts: {answer: 3s, first_token: 3s, stall: 3s, total: 30s}}
 `)
 }
 
@@ -282,7 +282,7 @@ func TestAttackS72S106Floods(t *testing.T) {
 		} else {
 			wantWhole(t, "flood of "+test.kind, a, "Ada")
 		}
-		if took := time.Since(start); took > 5*time.Second || sent.Load() > test.most {
+		if took := time.Since(start); took > 15*time.Second || sent.Load() > test.most {
 			t.Errorf("flood of %s: got %d bytes taken in %v, want at most %d", test.kind, sent.Load(), took, test.most)
 		}
 	}
