@@ -57,7 +57,7 @@ func longReply() fakeprovider.Reply {
 // cannot go on. That is no stall of the vendor's.
 func TestSlowReaderIsNotTheVendorsFault(t *testing.T) {
 	t.Parallel()
-	const stall = 300 * time.Millisecond
+	const stall = 1500 * time.Millisecond
 	w := newWorld(t, withTimeouts(route.Timeouts{Connect: time.Second, FirstToken: 5 * time.Second, Answer: 5 * time.Second, Stall: stall, Total: time.Minute}))
 	type slow struct {
 		a    api

@@ -250,11 +250,15 @@ func clip(s string, n int) string {
 	return strings.ToValidUTF8(s[:n], "") + "…"
 }
 
+// memberNames is never changed.
+var memberNames = dialect.NamesOf(fields(), "id", "type", "text", "title", "context", "media_type", "data", "tool_use_id", "input",
+	"ttl", "signature", "enabled", "schema")
+
 // writeExtra restores the members that this dialect kept, whose names begin with prefix.
 func writeExtra(w *jsontext.Writer, extra llm.Extra, prefix string) {
 	for _, m := range extra[issuer] {
 		key, ok := strings.CutPrefix(m.Key, prefix)
-		if ok && (prefix != "" || !isNested(key)) {
+		if ok && (prefix != "" || !isNested(key)) && !memberNames.IsVariant(key) {
 			w.RawField(key, m.Raw)
 		}
 	}

@@ -186,12 +186,16 @@ func scalar(v jsontext.Value) string {
 	return ""
 }
 
+// memberNames is never changed.
+var memberNames = dialect.NamesOf(fields(), "role", "type", "id", "index", "text", "url", "detail", "data", "format", "file_data",
+	"filename", "description", "parameters", "arguments", "schema")
+
 // writeExtra writes the members that this dialect kept under prefix. Members of nested objects are kept under
 // "object.member".
 func writeExtra(w *jsontext.Writer, extra llm.Extra, prefix string) {
 	for _, m := range extra[self] {
 		key, ok := strings.CutPrefix(m.Key, prefix)
-		if ok && (prefix != "" || !isNested(key)) {
+		if ok && (prefix != "" || !isNested(key)) && !memberNames.IsVariant(key) {
 			w.RawField(key, m.Raw)
 		}
 	}
