@@ -41,7 +41,9 @@ var mayImport = map[string]string{
 	"dialect/*":    "llm dialect internal/*",
 	"dialect":      "llm",
 	"llm":          "",
-	"internal/*":   "",
+	// One reader for every framing, so that nobody else chooses among them.
+	"internal/frames": "internal/sse",
+	"internal/*":      "",
 }
 
 // namesOnly lists the rows that may use dialect's names but none of the interfaces it declares: they speak of

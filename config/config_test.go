@@ -133,6 +133,8 @@ func TestEveryKey(t *testing.T) {
 	wantProvider := Provider{Name: "acme", Key: Key{File: filepath.Join("testdata", "acme.key")}, Facts: provider.Facts{
 		Name: "Acme", Docs: "https://docs.acme.example", Checked: "2026-08-20", KeyEnv: "ACME_API_KEY", Auth: "bearer",
 		BaseURL: "https://api.acme.example/v1", Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/chat/completions"},
+		Streams:    map[dialect.Name]string{dialect.OpenAIChat: "/chat/completions?stream=yes"},
+		Framings:   map[dialect.Name]dialect.Framing{dialect.OpenAIChat: dialect.FramingNDJSON},
 		ModelsPath: "/models", Headers: map[string]string{"x-acme-version": "7"},
 		Edits: map[dialect.Name]provider.Edits{dialect.OpenAIChat: {
 			Drop: []string{"logprobs"}, Rename: map[string]string{"max_completion_tokens": "max_tokens"},

@@ -15,7 +15,30 @@ type Name string
 // The dialects' names.
 const (
 	OpenAIChat        Name = "openai-chat"
+	OpenAIResponses   Name = "openai-responses"
 	AnthropicMessages Name = "anthropic-messages"
+	GeminiGenerate    Name = "gemini-generate"
+	BedrockConverse   Name = "bedrock-converse"
+	CohereChat        Name = "cohere-chat"
+	OllamaChat        Name = "ollama-chat"
+)
+
+// All lists the dialects there are, in the order in which a provider that speaks
+// several is spoken to when the client's own is not among them.
+func All() []Name {
+	return []Name{OpenAIChat, AnthropicMessages, OpenAIResponses, GeminiGenerate, BedrockConverse, CohereChat, OllamaChat}
+}
+
+// Framing is how the events of a stream are told apart.
+type Framing string
+
+// The framings; the empty one is FramingSSE.
+const (
+	FramingSSE         Framing = "sse"
+	FramingNDJSON      Framing = "ndjson"           // one JSON text a line
+	FramingArray       Framing = "json-array"       // the elements of one JSON array
+	FramingEventStream Framing = "aws-event-stream" // binary messages with checksums
+	FramingChunks      Framing = "aws-chunks"       // the same, around JSON events in base64
 )
 
 // Operation is what a client asks for.
@@ -31,12 +54,21 @@ const (
 // Endpoint is a path at which a dialect serves an operation.
 type Endpoint struct {
 	Method string
-	// Path is in the form of http.ServeMux patterns, without method and host.
+	// Path may have holes: "{model}" stands for the model's name, slashes included,
+	// any other name in braces for one segment or the part of one up to the next
+	// character of the pattern.
 	Path      string
 	Operation Operation
 	// Header decides between dialects that share a path: the one whose Header the
 	// request carries, else the one with none.
 	Header string
+	// Query decides likewise between endpoints that share a path: a parameter and its
+	// value, "alt=sse".
+	Query string
+	// Stream says that the path itself asks for a stream.
+	Stream bool
+	// Framing is that of the stream where it is not the dialect's.
+	Framing Framing
 }
 
 // Dialect is one wire format, both sides. All of it may be used concurrently;
@@ -50,6 +82,12 @@ type Dialect struct {
 	// RequestIDHeader is the response header in which clients of this dialect look
 	// for the request's id.
 	RequestIDHeader string
+	// ErrorType returns the response header, and its value, in which the dialect names
+	// the kind of an error beside the body; nil if it has none.
+	ErrorType func(*llm.Error) (header, value string)
+	// Framing is that of the dialect's streams, unless an endpoint or a provider's
+	// facts say otherwise.
+	Framing Framing
 	// RelayHeaders are the request headers, in canonical form, that belong to the
 	// dialect and go to a provider that speaks it too.
 	RelayHeaders []string
@@ -96,10 +134,11 @@ type ProviderSide interface {
 // Relay is the dialect towards a provider that speaks it too: bytes stay as they
 // are.
 type Relay interface {
-	// Peek reads what routing needs from a checked body.
+	// Peek reads what routing needs from a checked body. What the path says (Endpoint)
+	// is not its business: a dialect that names the model there peeks none.
 	Peek(body []byte) (Peeked, error)
-	// SetModel replaces the model's name and nothing else; ask adds what the gateway
-	// itself needs to be told (usage in a stream).
+	// SetModel replaces the model's name, where the body has it, and nothing else; ask
+	// adds what the gateway itself needs to be told (usage in a stream).
 	SetModel(body []byte, model string, ask Ask) ([]byte, error)
 	// Strip removes what this gateway put into earlier answers on behalf of other
 	// vendors, and what they signed, from a body that goes to the dialect's own
@@ -145,7 +184,7 @@ type Encoded struct {
 // Frame is one event of a stream without its framing. Data aliases the reader's
 // buffer and is valid until the next frame.
 type Frame struct {
-	Event string // the event's name, where the framing has one
+	Event string // the event's name, or the exception's, where the framing has one
 	Data  []byte
 }
 
@@ -167,6 +206,10 @@ type StreamOptions struct {
 	Model   string // used when the provider names none
 	Created int64  // Unix seconds, likewise
 	Usage   bool   // the client asked for usage at the end
+	// Framing is the client's, for dialects that have more than one.
+	Framing Framing
+	// Begun says that events are out already: a writer is needed for an error only.
+	Begun bool
 }
 
 // StreamWriter writes events as the dialect's stream, framing included.

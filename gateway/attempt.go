@@ -84,7 +84,7 @@ func (a *attempt) sent() bool { return !a.start.IsZero() }
 // attempt makes one try: plan, prepare, send, and deliver what comes.
 func (c *call) attempt(t route.Target, fresh bool) *attempt {
 	a := &attempt{target: t, fresh: fresh, lead: len(c.attempts) == 0 || c.attempts[0].target == t}
-	p, ok := planFor(c.dialect, t, c.g.opts.Dialects)
+	p, ok := planFor(c.dialect, c.peeked.Stream, t, c.g.opts.Dialects)
 	if !ok {
 		a.err = &llm.Error{Code: llm.CodeInternal, Origin: llm.OriginGateway, Message: "The target speaks no dialect of this gateway."}
 		return a

@@ -8,6 +8,7 @@ import (
 
 	"github.com/understudy-ai/understudy/access"
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/frames"
 	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/route"
 )
@@ -24,7 +25,9 @@ type call struct {
 
 	dialect   *dialect.Dialect
 	operation dialect.Operation
-	pathModel string // the model in the path, for operations that name it there
+	endpoint  *endpoint
+	pathModel string      // the model in the path, where it is named there
+	framing   frames.Kind // of the client's stream
 	caller    access.Caller
 
 	body   []byte

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/frames"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/internal/sse"
 	"github.com/understudy-ai/understudy/llm"
@@ -27,7 +27,7 @@ func (c *call) deliverWhole(a *attempt, resp *transport.Response, w *watchdog) *
 	if err != nil {
 		return err
 	}
-	if jsontext.Value(bytes.TrimSpace(body)).Kind() != jsontext.Object && sse.Sniff(body) {
+	if a.plan.framing == frames.SSE && jsontext.Value(bytes.TrimSpace(body)).Kind() != jsontext.Object && sse.Sniff(body) {
 		return c.deliverCollected(a, body)
 	}
 	if a.plan.mode == ModeTranslate {
@@ -84,16 +84,16 @@ func (c *call) complete(a *attempt, answer *llm.Response) {
 
 // deliverCollected makes one answer of a stream that nobody asked for.
 func (c *call) deliverCollected(a *attempt, body []byte) *llm.Error {
-	frames := newFrames(bytes.NewReader(body))
+	source := newFrames(a.plan.framing, bytes.NewReader(body))
 	reader := a.plan.dialect.Provider.NewStreamReader()
 	var fold llm.Collector
 	var events []llm.Event
 	for {
-		f, err := frames.next()
+		f, err := source.next()
 		if err != nil {
 			break
 		}
-		if events, err = reader.Read(events[:0], f.Frame); err != nil {
+		if events, err = reader.Read(events[:0], toCodec(f)); err != nil {
 			return asError(err, llm.CodeBadAnswer)
 		}
 		addAll(&fold, events)
@@ -172,50 +172,6 @@ func (c *call) answerError(a *attempt, resp *transport.Response, body []byte, er
 func isJSONObject(b []byte) bool {
 	v, err := jsontext.ParseLenient(b)
 	return err == nil && v.Kind() == jsontext.Object
-}
-
-// frame is an event of a stream with the bytes it came in.
-type frame struct {
-	dialect.Frame
-	raw  []byte
-	data bool // it has data; otherwise it is a comment or an empty block
-}
-
-// frames reads a stream's events.
-type frames struct{ r *sse.Reader }
-
-func newFrames(r io.Reader) *frames { return &frames{r: sse.NewReader(r, sse.MaxEvent)} }
-
-// errCut is returned for a stream that stopped within an event.
-var errCut = errors.New("the stream stopped within an event")
-
-// next returns the next event; io.EOF after the last one. A last event that lacks
-// only its empty line is whole if its data is.
-func (f *frames) next() (frame, error) {
-	e, err := f.r.Next()
-	var partial *sse.PartialError
-	if errors.As(err, &partial) {
-		if !partial.Clean {
-			return frame{}, partial.Err
-		}
-		if !e.HasData || !isWhole(e.Data) {
-			return frame{}, errCut
-		}
-		e.Raw = append(bytes.TrimRight(e.Raw, "\r\n"), "\n\n"...)
-		err = nil
-	}
-	if err != nil {
-		return frame{}, err //nolint:wrapcheck // io.EOF must stay itself
-	}
-	return frame{Frame: dialect.Frame{Event: e.Name, Data: e.Data}, raw: e.Raw, data: e.HasData}, nil
-}
-
-// more reports whether another event is at hand without waiting.
-func (f *frames) more() bool { return f.r.Buffered() }
-
-func isWhole(data []byte) bool {
-	_, err := jsontext.ParseLenient(data)
-	return err == nil || bytes.Equal(data, []byte("[DONE]"))
 }
 
 // since is a duration for logs, in milliseconds.

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"compress/gzip"
 	"errors"
 	"io"
@@ -16,30 +17,38 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// endpoint is a path one dialect serves. A path that ends in "{model...}" stands
-// for any rest, slashes included: models are named provider/model.
+// endpoint is a path one dialect serves.
 type endpoint struct {
 	dialect.Endpoint
 	dialect *dialect.Dialect
+	pattern pattern
 }
-
-const restOfPath = "{model...}"
 
 func (g *Gateway) registerEndpoints() {
 	for _, d := range g.opts.Dialects {
 		for _, e := range d.Endpoints {
-			g.endpoints = append(g.endpoints, endpoint{Endpoint: e, dialect: d})
+			g.endpoints = append(g.endpoints, endpoint{Endpoint: e, dialect: d, pattern: compile(e.Path)})
 		}
 	}
 }
 
-// match returns what of the path the endpoint leaves open, if it serves the path.
-func (e endpoint) match(path string) (rest string, ok bool) {
-	if prefix, open := strings.CutSuffix(e.Path, restOfPath); open {
-		rest, ok = strings.CutPrefix(path, prefix)
-		return rest, ok && rest != ""
+// asks reports whether the request has what the endpoint wants of it beside the path,
+// and how exact the endpoint is about it.
+func (e *endpoint) asks(r *http.Request) (exact int, ok bool) {
+	if e.Header != "" {
+		if r.Header.Get(e.Header) == "" {
+			return 0, false
+		}
+		exact++
 	}
-	return "", path == e.Path
+	if e.Query != "" {
+		name, value, _ := strings.Cut(e.Query, "=")
+		if r.URL.Query().Get(name) != value {
+			return 0, false
+		}
+		exact++
+	}
+	return exact, true
 }
 
 // dialectOf guesses the dialect of a client before its path is known to be
@@ -51,7 +60,7 @@ func (g *Gateway) dialectOf(r *http.Request) *dialect.Dialect {
 		}
 	}
 	for _, e := range g.endpoints {
-		if _, ok := e.match(r.URL.Path); ok && e.Header == "" {
+		if _, ok := e.pattern.match(r.URL.Path); ok && e.Header == "" {
 			return e.dialect
 		}
 	}
@@ -62,27 +71,28 @@ func (g *Gateway) dialectOf(r *http.Request) *dialect.Dialect {
 func (c *call) open() *llm.Error {
 	var allowed []string
 	var found *endpoint
+	best := -1
 	for i := range c.g.endpoints {
 		e := &c.g.endpoints[i]
-		rest, ok := e.match(c.r.URL.Path)
-		if !ok || e.Header != "" && c.r.Header.Get(e.Header) == "" {
+		model, ok := e.pattern.match(c.r.URL.Path)
+		if !ok {
 			continue
 		}
-		if e.Method != c.r.Method {
-			if slices.Contains(allowed, e.Method) {
-				continue // by another dialect
+		exact, ok := e.asks(c.r)
+		switch {
+		case !ok:
+		case e.Method != c.r.Method:
+			if !slices.Contains(allowed, e.Method) { // by another dialect
+				allowed = append(allowed, e.Method)
 			}
-			allowed = append(allowed, e.Method)
-			continue
-		}
-		// An endpoint that asks for a header is the more exact one.
-		if found == nil || found.Header == "" && e.Header != "" {
-			found, c.pathModel = e, rest
+		case exact > best:
+			found, best, c.pathModel = e, exact, model
 		}
 	}
 	switch {
 	case found != nil:
-		c.dialect, c.operation = found.dialect, found.Operation
+		c.dialect, c.operation, c.endpoint = found.dialect, found.Operation, found
+		c.framing = kindOf(cmp.Or(found.Framing, found.dialect.Framing))
 		return nil
 	case len(allowed) > 0:
 		c.reply.header().Set("Allow", strings.Join(allowed, ", "))
@@ -119,6 +129,10 @@ func (c *call) read() *llm.Error {
 	if peekErr != nil {
 		return asError(peekErr, llm.CodeInvalidRequest)
 	}
+	if c.endpoint.pattern.hasModel {
+		peeked.Model = c.pathModel
+	}
+	peeked.Stream = peeked.Stream || c.endpoint.Stream
 	if !isModelName(peeked.Model) {
 		return llm.Invalid("model", "The model's name must be at most %d printable ASCII characters without spaces.", maxModelName)
 	}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/frames"
 	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/route"
 )
@@ -21,24 +22,42 @@ type plan struct {
 	mode    Mode
 	dialect *dialect.Dialect // the provider's side
 	url     string
+	framing frames.Kind // of the provider's stream
 	edits   provider.Edits
 }
 
-// planFor chooses the mode for one attempt. It is pure: client dialect, target
-// and the dialects there are decide it. It is false when the provider speaks
-// none of them, which a checked config rules out.
-func planFor(client *dialect.Dialect, t route.Target, dialects []*dialect.Dialect) (plan, bool) {
-	if url, ok := t.Provider.URL(client.Name); ok {
-		p := plan{mode: ModeRelay, dialect: client, url: url, edits: t.Provider.Facts.Edits[client.Name]}
+// planFor chooses the mode for one attempt. It is pure: the client's dialect, the target
+// and the dialects there are decide it. It is false when the provider speaks none of
+// them, which a checked config rules out.
+func planFor(client *dialect.Dialect, stream bool, t route.Target, dialects []*dialect.Dialect) (plan, bool) {
+	if url, ok := t.Provider.URL(client.Name, t.Model, stream); ok {
+		p := newPlan(ModeRelay, client, t, url)
 		if !p.edits.IsZero() {
 			p.mode = ModeEdit
 		}
 		return p, true
 	}
 	for _, d := range dialects {
-		if url, ok := t.Provider.URL(d.Name); ok {
-			return plan{mode: ModeTranslate, dialect: d, url: url, edits: t.Provider.Facts.Edits[d.Name]}, true
+		if url, ok := t.Provider.URL(d.Name, t.Model, stream); ok {
+			return newPlan(ModeTranslate, d, t, url), true
 		}
 	}
 	return plan{}, false
+}
+
+func newPlan(mode Mode, d *dialect.Dialect, t route.Target, url string) plan {
+	facts := &t.Provider.Facts
+	framing := d.Framing
+	if f, differs := facts.Framings[d.Name]; differs {
+		framing = f
+	}
+	return plan{mode: mode, dialect: d, url: url, framing: kindOf(framing), edits: facts.Edits[d.Name]}
+}
+
+// kindOf is the framing's name where streams are read and written.
+func kindOf(f dialect.Framing) frames.Kind {
+	if f == "" {
+		return frames.SSE
+	}
+	return frames.Kind(f)
 }

@@ -37,7 +37,7 @@ func TestPlanFor(t *testing.T) {
 		{"none", chat, map[dialect.Name]string{"morse": "/"}, nil, "", ""},
 	} {
 		p := &provider.Provider{ID: "v", Facts: provider.Facts{BaseURL: "http://v", Dialects: test.dialects, Edits: test.edits}}
-		got, ok := planFor(test.client, route.Target{Provider: p}, all)
+		got, ok := planFor(test.client, false, route.Target{Provider: p}, all)
 		if ok != (test.mode != "") || got.mode != test.mode || got.url != test.url {
 			t.Errorf("%s: got %s at %q (%v), want %s at %q", test.name, got.mode, got.url, ok, test.mode, test.url)
 		}

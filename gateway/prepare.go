@@ -146,9 +146,13 @@ func (c *call) upstream(a *attempt) transport.Request {
 			}
 		}
 	}
-	return transport.Request{
+	r := transport.Request{
 		Provider: a.target.Provider, Method: http.MethodPost, URL: a.plan.url,
 		Header: header, Body: a.body, Stream: c.peeked.Stream,
 		Connect: c.route.Timeouts.Connect, Fresh: a.fresh,
 	}
+	if r.Stream {
+		r.Accept = a.plan.framing.ContentType()
+	}
+	return r
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/frames"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -32,6 +33,7 @@ type reply struct {
 	w         http.ResponseWriter
 	begun     bool                 // status and headers are out
 	streaming bool                 // they were those of a stream
+	relayed   bool                 // and events of it
 	closed    bool                 // nothing may follow
 	writer    dialect.StreamWriter // of the attempt that is being delivered; nil before one and when relaying
 	silence   *time.Timer
@@ -91,7 +93,7 @@ func (p *reply) beat() {
 	}
 	// By a writer of its own: that of the attempt is in use meanwhile, and may have
 	// written a start that is still held.
-	p.write(p.c.newStreamWriter().Heartbeat(nil))
+	p.write(p.c.newStreamWriter(true).Heartbeat(nil))
 	p.flush()
 	p.silence.Reset(every)
 }
@@ -107,7 +109,11 @@ func (p *reply) startStream() {
 
 func (p *reply) beginStream() {
 	h := p.w.Header()
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	media := p.c.framing.ContentType()
+	if p.c.framing == frames.SSE {
+		media += "; charset=utf-8"
+	}
+	h.Set("Content-Type", media)
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Accel-Buffering", "no") // proxies in front must not collect events
 	p.streaming = true
@@ -122,6 +128,7 @@ func (p *reply) chunk(b []byte, now bool) error {
 		return p.err
 	}
 	p.spoke = time.Now()
+	p.relayed = true
 	p.write(b)
 	if now {
 		p.flush()
@@ -151,6 +158,9 @@ func (p *reply) fail(err *llm.Error) {
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	p.c.errorHeaders(h, err)
+	if named := p.c.dialect.ErrorType; named != nil {
+		h.Set(named(err))
+	}
 	p.begin(status)
 	p.write(body)
 }
@@ -176,7 +186,7 @@ func (p *reply) stop() {
 func (p *reply) errorEvent(err *llm.Error) []byte {
 	w := p.writer
 	if w == nil {
-		w = p.c.newStreamWriter()
+		w = p.c.newStreamWriter(p.relayed)
 	}
 	return w.Error(nil, err)
 }
@@ -312,8 +322,10 @@ func (c *call) lostInAnswer(a *attempt, losses []llm.Loss) {
 	}
 }
 
-func (c *call) newStreamWriter() dialect.StreamWriter {
+// newStreamWriter writes the client's stream; begun says that events are out already.
+func (c *call) newStreamWriter(begun bool) dialect.StreamWriter {
 	return c.dialect.Client.NewStreamWriter(dialect.StreamOptions{
 		ID: c.id, Model: c.peeked.Model, Created: c.start.Unix(), Usage: c.peeked.StreamUsage,
+		Framing: dialect.Framing(c.framing), Begun: begun,
 	})
 }

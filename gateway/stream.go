@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/frames"
 	"github.com/understudy-ai/understudy/internal/sse"
 	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/transport"
@@ -28,10 +29,10 @@ const (
 // committed to this target, and a fault ends in the dialect's error event.
 func (c *call) deliverStream(a *attempt, resp *transport.Response, w *watchdog) *llm.Error {
 	body := &peekReader{r: resp.Body}
-	if looksWhole(resp, body) {
+	if a.plan.framing == frames.SSE && looksWhole(resp, body) {
 		return c.deliverAsStream(a, resp, body, w)
 	}
-	s := &stream{c: c, a: a, watch: w, frames: newFrames(body)}
+	s := &stream{c: c, a: a, watch: w, frames: newFrames(a.plan.framing, body)}
 	var err *llm.Error
 	if a.plan.mode == ModeTranslate {
 		err = s.translate(a.plan.dialect.Provider.NewStreamReader())
@@ -53,7 +54,7 @@ type stream struct {
 	c      *call
 	a      *attempt
 	watch  *watchdog
-	frames *frames
+	frames *frameReader
 	held   []byte // not yet sent, because no content has come
 	pieces int64  // of content so far
 }
@@ -62,28 +63,34 @@ type stream struct {
 func (s *stream) relay(tap dialect.Tap) *llm.Error {
 	s.c.reply.use(nil)
 	defer func() { s.a.usage = tap.Usage() }()
+	out := &frames.Writer{Kind: s.c.framing}
 	for {
 		f, err := s.frames.next()
 		if err != nil {
-			return s.relayEnd(tap, err)
+			return s.relayEnd(tap, out, err)
 		}
 		var seen dialect.Signal
-		if f.data {
-			if seen, err = tap.Frame(f.Frame); err != nil {
+		if f.HasData {
+			if seen, err = tap.Frame(toCodec(f)); err != nil {
 				return asError(err, llm.CodeBadAnswer)
 			}
 		}
 		if seen.Model != "" {
 			s.a.model = seen.Model
 		}
-		out := f.raw
+		b := f.Raw
 		switch {
 		case seen.Hide:
-			out = nil
+			b = nil
 		case seen.Data != nil:
-			out = sse.Append(nil, f.Event, seen.Data)
+			b = out.Append(nil, f.Name, seen.Data)
+		case s.a.plan.framing == out.Kind:
+		case f.HasData:
+			b = out.Append(nil, f.Name, f.Data)
+		default:
+			b = nil
 		}
-		if err := s.pass(out, seen.Content, seen.Content || seen.Finish || seen.End, seen.End); err != nil {
+		if err := s.pass(b, seen.Content, seen.Content || seen.Finish || seen.End, seen.End); err != nil {
 			return err
 		}
 		if seen.End {
@@ -94,10 +101,13 @@ func (s *stream) relay(tap dialect.Tap) *llm.Error {
 }
 
 // relayEnd judges a stream whose body is over and whose terminator was not seen.
-func (s *stream) relayEnd(tap dialect.Tap, cause error) *llm.Error {
+func (s *stream) relayEnd(tap dialect.Tap, out *frames.Writer, cause error) *llm.Error {
 	terminator, err := tap.Close()
 	if err != nil {
 		return broken(cause, err)
+	}
+	if s.a.plan.framing != out.Kind {
+		terminator = out.End(terminator)
 	}
 	if err := s.pass(terminator, false, true, true); err != nil {
 		return err
@@ -108,7 +118,7 @@ func (s *stream) relayEnd(tap dialect.Tap, cause error) *llm.Error {
 
 // translate passes on what the frames mean, in the client's dialect.
 func (s *stream) translate(reader dialect.StreamReader) *llm.Error {
-	writer := s.c.newStreamWriter()
+	writer := s.c.newStreamWriter(false)
 	s.c.reply.use(writer)
 	defer func() { s.c.lostInAnswer(s.a, writer.Losses()) }()
 	var events []llm.Event
@@ -117,10 +127,10 @@ func (s *stream) translate(reader dialect.StreamReader) *llm.Error {
 		f, err := s.frames.next()
 		over := err != nil
 		switch {
-		case !over && !f.data:
+		case !over && !f.HasData:
 			events = events[:0] // what came before it may still wait to be flushed
 		case !over:
-			events, err = reader.Read(events[:0], f.Frame)
+			events, err = reader.Read(events[:0], toCodec(f))
 		default:
 			cause := err
 			if events, err = reader.Close(events[:0]); err != nil {
@@ -231,8 +241,10 @@ func (c *call) hasNext(a *attempt) bool { return c.targetsLeft(a) > 1 && !c.only
 func broken(cause, verdict error) *llm.Error {
 	e := asError(verdict, llm.CodeTruncated)
 	switch {
-	case errors.Is(cause, sse.ErrTooLong):
-		e = &llm.Error{Code: llm.CodeBadAnswer, Message: "The provider sent an event larger than " + byteCount(sse.MaxEvent) + "."}
+	case errors.Is(cause, frames.ErrTooLong):
+		e = &llm.Error{Code: llm.CodeBadAnswer, Message: "The provider sent an event larger than " + byteCount(frames.MaxFrame) + "."}
+	case errors.Is(cause, frames.ErrCorrupt):
+		e = &llm.Error{Code: llm.CodeBadAnswer, Message: "The provider's stream holds bytes that are no event.", Err: cause}
 	case !errors.Is(cause, io.EOF):
 		e = &llm.Error{Code: llm.CodeTruncated, Message: "The provider's stream broke off.", Err: cause}
 	}
@@ -252,7 +264,7 @@ func (c *call) deliverAsStream(a *attempt, resp *transport.Response, body io.Rea
 		return c.answerError(a, resp, whole, decodeErr)
 	}
 	c.complete(a, answer)
-	writer := c.newStreamWriter()
+	writer := c.newStreamWriter(false)
 	c.reply.use(writer)
 	var out []byte
 	for _, e := range answer.Events() {

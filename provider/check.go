@@ -111,7 +111,7 @@ func IsPrivateHost(host string) bool {
 }
 
 func (c *checker) dialects(f Facts) {
-	known := []dialect.Name{dialect.OpenAIChat, dialect.AnthropicMessages}
+	known := dialect.All()
 	if len(f.Dialects) == 0 {
 		c.bad("dialects", "got none, want at least one, as %s: /path", known[0])
 	}
@@ -120,12 +120,33 @@ func (c *checker) dialects(f Facts) {
 		if !slices.Contains(known, name) {
 			c.bad(at, "got dialect %q, want one of %v", name, known)
 		}
-		c.path(at, f.Dialects[name])
+		c.path(at, withModel(f.Dialects[name]))
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Streams)) {
+		at := "streams." + string(name)
+		if _, ok := f.Dialects[name]; !ok {
+			c.bad(at, "got a path of a dialect that the service does not speak")
+		}
+		path, _, _ := strings.Cut(f.Streams[name], "?")
+		c.path(at, withModel(path))
+	}
+	framings := []dialect.Framing{dialect.FramingSSE, dialect.FramingNDJSON, dialect.FramingArray, dialect.FramingEventStream, dialect.FramingChunks}
+	for _, name := range slices.Sorted(maps.Keys(f.Framings)) {
+		at := "framings." + string(name)
+		if _, ok := f.Dialects[name]; !ok {
+			c.bad(at, "got the framing of a dialect that the service does not speak")
+		}
+		if !slices.Contains(framings, f.Framings[name]) {
+			c.bad(at, "got %q, want one of %v", f.Framings[name], framings)
+		}
 	}
 	if f.ModelsPath != "" {
 		c.path("models_path", f.ModelsPath)
 	}
 }
+
+// withModel puts a name where a path has a hole for one.
+func withModel(path string) string { return strings.Replace(path, modelHole, "m", 1) }
 
 func (c *checker) path(at, text string) {
 	u, err := url.Parse(text)

@@ -169,10 +169,10 @@ func TestParse(t *testing.T) {
 		t.Errorf("model: got %+v, want what the file says", f.Models[0])
 	}
 	p := &Provider{ID: "acme", Facts: f}
-	if got, ok := p.URL(dialect.OpenAIChat); !ok || got != "https://api.acme.example/v1/chat/completions" {
+	if got, ok := p.URL(dialect.OpenAIChat, "m", true); !ok || got != "https://api.acme.example/v1/chat/completions" {
 		t.Errorf("URL: got %q, %v, want the dialect's path under the base", got, ok)
 	}
-	if got, ok := p.URL(dialect.AnthropicMessages); ok {
+	if got, ok := p.URL(dialect.AnthropicMessages, "m", true); ok {
 		t.Errorf("URL of a dialect not spoken: got %q, want none", got)
 	}
 }

@@ -22,8 +22,13 @@ type Facts struct {
 	// Auth names how the key is shown: "bearer", "x-api-key" or "none".
 	Auth    string `yaml:"auth"`
 	BaseURL string `yaml:"base_url"`
-	// Dialects maps what the service speaks to the path under BaseURL.
+	// Dialects maps what the service speaks to the path under BaseURL, in which
+	// "{model}" stands for the model's name.
 	Dialects map[dialect.Name]string `yaml:"dialects"`
+	// Streams are the paths of streamed answers where they differ, with a query if there
+	// must be one; Framings how their events are told apart, where not as the dialect has it.
+	Streams  map[dialect.Name]string          `yaml:"streams"`
+	Framings map[dialect.Name]dialect.Framing `yaml:"framings"`
 	// ModelsPath lists the service's models, under BaseURL; used by check --live.
 	ModelsPath string                 `yaml:"models_path"`
 	Headers    map[string]string      `yaml:"headers"` // sent where the client's request has none of the name
@@ -114,13 +119,38 @@ type Provider struct {
 	Private bool
 }
 
-// URL is where the provider speaks dialect d.
-func (p *Provider) URL(d dialect.Name) (string, bool) {
+// URL is where the provider speaks dialect d about a model.
+func (p *Provider) URL(d dialect.Name, model string, stream bool) (string, bool) {
 	path, ok := p.Facts.Dialects[d]
 	if !ok {
 		return "", false
 	}
-	return JoinURL(p.Facts.BaseURL, path), true
+	if streamed, differs := p.Facts.Streams[d]; stream && differs {
+		path = streamed
+	}
+	return JoinURL(p.Facts.BaseURL, strings.Replace(path, modelHole, escapeModel(model), 1)), true
+}
+
+// modelHole is where the model's name stands in a path.
+const modelHole = "{model}"
+
+// escapeModel escapes a model's name for one segment of a path: everything that is
+// not unreserved (RFC 3986 section 2.3), since Bedrock's names have colons and
+// slashes and its signature wants them escaped.
+func escapeModel(name string) string {
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(name) {
+		c := name[i]
+		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~", c) >= 0 {
+			b.WriteByte(c)
+			continue
+		}
+		b.WriteByte('%')
+		b.WriteByte(hex[c>>4])
+		b.WriteByte(hex[c&15])
+	}
+	return b.String()
 }
 
 // Model finds a catalogued model by its id.

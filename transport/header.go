@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 )
@@ -23,11 +24,7 @@ func (t *Transport) setHeader(req *http.Request, r Request) {
 	if _, given := h["Content-Type"]; !given && len(r.Body) > 0 {
 		h["Content-Type"] = []string{"application/json"}
 	}
-	accept := "application/json"
-	if r.Stream {
-		accept = "text/event-stream"
-	}
-	h["Accept"] = []string{accept}
+	h["Accept"] = []string{cmp.Or(r.Accept, "application/json")}
 	// Without it, any encoding would be welcome (RFC 9110 section 12.5.3).
 	h["Accept-Encoding"] = []string{"identity"}
 	h["User-Agent"] = []string{t.opts.UserAgent}

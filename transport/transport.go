@@ -60,6 +60,8 @@ type Request struct {
 	// Body may be shared by attempts and is never written to.
 	Body   []byte
 	Stream bool
+	// Accept is the media type asked for; "application/json" if empty.
+	Accept string
 	// Connect bounds resolving, dialling and the TLS handshake together; 2s if 0.
 	Connect time.Duration
 	// Fresh asks for a connection of its own.

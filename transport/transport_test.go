@@ -125,7 +125,7 @@ func TestSendStream(t *testing.T) {
 		io.WriteString(w, r.Header.Get("Accept")+" "+r.Method+" "+r.Header.Get("Content-Type"))
 	})
 	tr := newTransport(t, Options{})
-	if _, got, err := send(t, tr, Request{URL: at, Stream: true, Method: http.MethodGet, Body: []byte{}}); err != nil || got != "text/event-stream GET " {
+	if _, got, err := send(t, tr, Request{URL: at, Stream: true, Accept: "text/event-stream", Method: http.MethodGet, Body: []byte{}}); err != nil || got != "text/event-stream GET " {
 		t.Errorf("got %q, %v, want a GET without a body that accepts a stream", got, err)
 	}
 }

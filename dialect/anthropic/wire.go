@@ -44,7 +44,7 @@ func New() *dialect.Dialect {
 		Endpoints: []dialect.Endpoint{
 			{Method: "POST", Path: "/v1/messages", Operation: dialect.Generate},
 			{Method: "GET", Path: "/v1/models", Operation: dialect.ListModels, Header: versionHeader},
-			{Method: "GET", Path: "/v1/models/{model...}", Operation: dialect.GetModel, Header: versionHeader},
+			{Method: "GET", Path: "/v1/models/{model}", Operation: dialect.GetModel, Header: versionHeader},
 		},
 		ErrorHeader:     versionHeader,
 		RequestIDHeader: "Request-Id",

@@ -22,7 +22,7 @@ func New() *dialect.Dialect {
 		Endpoints: []dialect.Endpoint{
 			{Method: "POST", Path: "/v1/chat/completions", Operation: dialect.Generate},
 			{Method: "GET", Path: "/v1/models", Operation: dialect.ListModels},
-			{Method: "GET", Path: "/v1/models/{model...}", Operation: dialect.GetModel},
+			{Method: "GET", Path: "/v1/models/{model}", Operation: dialect.GetModel},
 		},
 		RequestIDHeader: "X-Request-Id",
 		RelayHeaders:    []string{"Openai-Beta"},

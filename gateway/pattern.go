@@ -1,0 +1,58 @@
+package gateway
+
+import "strings"
+
+// pattern is an endpoint's path: texts, with a hole between each two. The hole of the
+// model takes everything up to the text after it, slashes included, since models are
+// named provider/model; any other hole takes what has no slash.
+type pattern struct {
+	texts    []string
+	holes    []string
+	hasModel bool
+}
+
+const modelHole = "model"
+
+func compile(path string) pattern {
+	var p pattern
+	for {
+		before, rest, open := strings.Cut(path, "{")
+		p.texts = append(p.texts, before)
+		if !open {
+			return p
+		}
+		hole, after, _ := strings.Cut(rest, "}")
+		p.holes = append(p.holes, hole)
+		p.hasModel = p.hasModel || hole == modelHole
+		path = after
+	}
+}
+
+// match reports whether the pattern fits a path, and which model the path names.
+func (p *pattern) match(path string) (model string, ok bool) {
+	rest, ok := strings.CutPrefix(path, p.texts[0])
+	if !ok {
+		return "", false
+	}
+	for i, hole := range p.holes {
+		text := p.texts[i+1]
+		var end int
+		switch {
+		case i == len(p.holes)-1:
+			end = len(rest) - len(text) // the last text stands at the path's end
+			if end < 0 || rest[end:] != text {
+				return "", false
+			}
+		case text != "":
+			end = strings.Index(rest, text)
+		}
+		if end <= 0 || hole != modelHole && strings.Contains(rest[:end], "/") {
+			return "", false
+		}
+		if hole == modelHole {
+			model = rest[:end]
+		}
+		rest = rest[end+len(text):]
+	}
+	return model, rest == ""
+}
