@@ -42,7 +42,7 @@ var mayImport = map[string]string{
 	"dialect":      "llm",
 	"llm":          "",
 	// One reader for every framing, so that nobody else chooses among them.
-	"internal/frames": "internal/sse",
+	"internal/frames": "internal/frames/sse",
 	"internal/*":      "",
 }
 

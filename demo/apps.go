@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/understudy-ai/understudy/internal/sse"
+	"github.com/understudy-ai/understudy/internal/frames/sse"
 )
 
 const (

@@ -11,8 +11,8 @@ import (
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/anthropic"
 	"github.com/understudy-ai/understudy/dialect/openaichat"
+	"github.com/understudy-ai/understudy/internal/frames/sse"
 	"github.com/understudy-ai/understudy/internal/jsontext"
-	"github.com/understudy-ai/understudy/internal/sse"
 	"github.com/understudy-ai/understudy/llm"
 )
 

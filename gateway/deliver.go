@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/understudy-ai/understudy/internal/frames"
+	"github.com/understudy-ai/understudy/internal/frames/sse"
 	"github.com/understudy-ai/understudy/internal/jsontext"
-	"github.com/understudy-ai/understudy/internal/sse"
 	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/transport"
 )

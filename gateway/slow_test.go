@@ -16,7 +16,7 @@ import (
 
 	"github.com/understudy-ai/understudy/gateway"
 	"github.com/understudy-ai/understudy/internal/fakeprovider"
-	"github.com/understudy-ai/understudy/internal/sse"
+	"github.com/understudy-ai/understudy/internal/frames/sse"
 	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/route"
 	"github.com/understudy-ai/understudy/transport"

@@ -7,7 +7,7 @@ import (
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/frames"
-	"github.com/understudy-ai/understudy/internal/sse"
+	"github.com/understudy-ai/understudy/internal/frames/sse"
 	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/transport"
 )

@@ -7,8 +7,8 @@ import (
 	"slices"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/frames/sse"
 	"github.com/understudy-ai/understudy/internal/jsontext"
-	"github.com/understudy-ai/understudy/internal/sse"
 	"github.com/understudy-ai/understudy/llm"
 )
 

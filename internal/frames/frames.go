@@ -10,7 +10,7 @@ import (
 	"errors"
 	"io"
 
-	"github.com/understudy-ai/understudy/internal/sse"
+	"github.com/understudy-ai/understudy/internal/frames/sse"
 )
 
 // Kind is a framing. The values are those of dialect.Framing.
