@@ -8,7 +8,7 @@
 //	tools/losses.txt     what of the request that does not carry, one loss a line
 //	tools/refused.txt    instead of both: why the request is not sent at all
 //	tools/response.json  what the client side answers for the canonical response
-//	tools/stream.txt     the same as a stream
+//	tools/stream.txt     the same as a stream; of a binary one, a line an event
 //	tools/hidden.txt     what of the response the client side cannot show, one loss a line
 //	errors.txt           status and body for every code of llm
 //
@@ -32,7 +32,7 @@ import (
 	"testing"
 
 	"github.com/understudy-ai/understudy/dialect"
-	"github.com/understudy-ai/understudy/internal/frames/sse"
+	"github.com/understudy-ai/understudy/internal/frames"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -150,25 +150,44 @@ func asError(t *testing.T, err error) *llm.Error {
 	return e
 }
 
-// Frames splits a stream into frames for ReadStream. A block at the end that no blank line ends is left out, as the standard
-// says. The data is copied.
+// Frames splits a stream of server-sent events into frames for ReadStream. A block at the end that no blank line ends
+// is left out, as the standard says. The data is copied.
 func Frames(t *testing.T, stream []byte) []dialect.Frame {
 	t.Helper()
+	return FramesOf(t, dialect.FramingSSE, stream)
+}
+
+// FramesOf splits a stream of any framing. What the framing itself finds wrong at the end is left out.
+func FramesOf(t *testing.T, framing dialect.Framing, stream []byte) []dialect.Frame {
+	t.Helper()
 	var list []dialect.Frame
-	rd := sse.NewReader(bytes.NewReader(stream), 0)
+	rd := frames.NewReader(frames.Kind(framing), bytes.NewReader(stream))
 	for {
-		ev, err := rd.Next()
+		f, err := rd.Next()
 		if err != nil {
-			var partial *sse.PartialError
+			var partial *frames.PartialError
 			if !errors.Is(err, io.EOF) && !errors.As(err, &partial) {
 				t.Fatal(err)
 			}
 			return list
 		}
-		if ev.HasData {
-			list = append(list, dialect.Frame{Event: ev.Name, Data: bytes.Clone(ev.Data)})
+		if f.HasData {
+			list = append(list, dialect.Frame{Event: f.Name, Data: bytes.Clone(f.Data)})
 		}
 	}
+}
+
+// Legible is a stream as its golden file has it: as it is, or one line an event where it is binary.
+func Legible(t *testing.T, framing dialect.Framing, stream []byte) []byte {
+	t.Helper()
+	if framing != dialect.FramingEventStream && framing != dialect.FramingChunks {
+		return stream
+	}
+	var b bytes.Buffer
+	for _, f := range FramesOf(t, framing, stream) {
+		fmt.Fprintf(&b, "%s %s\n", f.Event, f.Data)
+	}
+	return b.Bytes()
 }
 
 // ReadStream runs frames through a reader to its end and returns the events, without those of Close, and the

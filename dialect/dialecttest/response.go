@@ -13,6 +13,12 @@ import (
 // streamOptions are what the writers of the golden streams are told.
 var streamOptions = dialect.StreamOptions{ID: "resp_0", Model: model, Created: 1767225600, Usage: true}
 
+func (r *runner) options() dialect.StreamOptions {
+	o := streamOptions
+	o.Framing = r.d.Framing
+	return o
+}
+
 // response holds the client side's whole answer against the provider side's reading of it.
 func (r *runner) response(t *testing.T) {
 	body, losses, err := r.d.Client.EncodeResponse(r.s.Response)
@@ -40,8 +46,8 @@ func (r *runner) response(t *testing.T) {
 // stream holds the stream writer, the stream reader and the tap against each other.
 func (r *runner) stream(t *testing.T) {
 	stream, losses := r.write(Events(r.s.Response))
-	r.golden(t, "stream.txt", stream)
-	list := Frames(t, stream)
+	r.golden(t, "stream.txt", Legible(t, r.d.Framing, stream))
+	list := FramesOf(t, r.d.Framing, stream)
 	read, closed, err := ReadStream(r.d.Provider.NewStreamReader(), list)
 	if err != nil {
 		t.Fatalf("reading what the writer wrote: %v\n%s", err, stream)
@@ -66,13 +72,13 @@ func (r *runner) broken(t *testing.T) {
 		if events[i].Kind == llm.EventFinish {
 			break
 		}
-		w := r.d.Client.NewStreamWriter(streamOptions)
+		w := r.d.Client.NewStreamWriter(r.options())
 		var stream []byte
 		for _, e := range events[:i] {
 			stream = w.Heartbeat(w.Write(stream, e))
 		}
 		stream = w.Error(stream, &llm.Error{Code: llm.CodeOverloaded, Origin: llm.OriginProvider, Message: "No capacity."})
-		_, _, err := ReadStream(r.d.Provider.NewStreamReader(), Frames(t, stream))
+		_, _, err := ReadStream(r.d.Provider.NewStreamReader(), FramesOf(t, r.d.Framing, stream))
 		if err == nil {
 			t.Fatalf("broken after %d events: got a normal end, want the error", i)
 		}
@@ -83,7 +89,7 @@ func (r *runner) broken(t *testing.T) {
 }
 
 func (r *runner) write(events []llm.Event) ([]byte, []llm.Loss) {
-	w := r.d.Client.NewStreamWriter(streamOptions)
+	w := r.d.Client.NewStreamWriter(r.options())
 	var stream []byte
 	for _, e := range events {
 		stream = w.Write(stream, e)
@@ -124,7 +130,7 @@ func (r *runner) cut(t *testing.T, stream []byte, whole []llm.Event) {
 	full := comparableResponse(llm.Collect(whole))
 	last := -1
 	for i := range stream {
-		list := Frames(t, stream[:i])
+		list := FramesOf(t, r.d.Framing, stream[:i])
 		if len(list) == last {
 			continue // the same frames as one byte less
 		}
@@ -169,7 +175,7 @@ func (r *runner) overlapping(t *testing.T) {
 		return
 	}
 	stream, losses := r.write(events)
-	read, closed, err := ReadStream(r.d.Provider.NewStreamReader(), Frames(t, stream))
+	read, closed, err := ReadStream(r.d.Provider.NewStreamReader(), FramesOf(t, r.d.Framing, stream))
 	if err != nil {
 		t.Fatalf("interleaved: %v\n%s", err, stream)
 	}
