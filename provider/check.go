@@ -33,7 +33,7 @@ var (
 )
 
 // Auths lists the ways in which a key can be shown to a service.
-func Auths() []string { return []string{"bearer", "x-api-key", "none"} }
+func Auths() []string { return []string{"bearer", "x-api-key", "x-goog-api-key", "none"} }
 
 // Check returns what is wrong with f. Facts without problems can be used.
 func (f Facts) Check() []Problem {

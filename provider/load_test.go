@@ -184,7 +184,7 @@ func TestParseProblems(t *testing.T) {
 		{"    context: 131072", "    contxt: 131072", `a.yaml:18: unknown field "contxt" (did you mean "context"?)`},
 		{"auth: bearer", "zzzzzzzzz: 1", `unknown field "zzzzzzzzz"`},
 		{"auth: bearer", "nam: 1", `unknown field "nam" (did you mean "name"?)`},
-		{"auth: bearer", "auth: basic", `a.yaml:4: auth: got "basic", want one of bearer, x-api-key, none`},
+		{"auth: bearer", "auth: basic", `a.yaml:4: auth: got "basic", want one of bearer, x-api-key, x-goog-api-key, none`},
 		{"auth: bearer", "auth: [bearer]", "a.yaml:4:"},
 		{"auth: bearer", "auth: bearer\nauth: none", "a.yaml:5:"},
 		{"name: Acme", "\tname: Acme", "a.yaml:"},

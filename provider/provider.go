@@ -19,7 +19,7 @@ type Facts struct {
 	Docs    string `yaml:"docs"`    // address of the API's documentation
 	Checked string `yaml:"checked"` // date when someone last read it
 	KeyEnv  string `yaml:"key_env"` // environment variable that usually holds the key
-	// Auth names how the key is shown: "bearer", "x-api-key" or "none".
+	// Auth names how the key is shown: "bearer", "x-api-key", "x-goog-api-key" or "none".
 	Auth    string `yaml:"auth"`
 	BaseURL string `yaml:"base_url"`
 	// Dialects maps what the service speaks to the path under BaseURL, in which

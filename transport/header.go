@@ -43,6 +43,8 @@ func authenticate(h http.Header, r Request) {
 		h["Authorization"] = []string{"Bearer " + key.Reveal()}
 	case "x-api-key":
 		h["X-Api-Key"] = []string{key.Reveal()}
+	case "x-goog-api-key":
+		h["X-Goog-Api-Key"] = []string{key.Reveal()}
 	}
 }
 
