@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
 )
 
 const authNone = "none"
@@ -156,7 +157,10 @@ func (k *checker) model(m *Model) {
 }
 
 func (k *checker) target(t Target, path string) {
-	if _, ok := k.config.Provider(t.Provider); ok {
+	if p, ok := k.config.Provider(t.Provider); ok {
+		if !speaksAbout(&p.Facts, t.Model) {
+			k.bad(path, "", "got target %s, want a model that %s.only lists for a dialect", quote(t.String()), "providers."+p.Name)
+		}
 		return
 	}
 	names := make([]string, len(k.config.Providers))
@@ -164,6 +168,20 @@ func (k *checker) target(t Target, path string) {
 		names[i] = p.Name
 	}
 	k.bad(path, didYouMean(t.Provider, names), "got target %s, want its provider among those configured: %s", quote(t.String()), strings.Join(names, ", "))
+}
+
+// speaksAbout reports whether a service speaks any of its dialects about a model. One
+// that has none is reported where it stands.
+func speaksAbout(f *provider.Facts, model string) bool {
+	if len(f.Dialects) == 0 {
+		return true
+	}
+	for name := range f.Dialects {
+		if f.Speaks(name, model) {
+			return true
+		}
+	}
+	return false
 }
 
 func (k *checker) timeouts(t Timeouts, path string) {

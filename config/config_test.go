@@ -135,6 +135,7 @@ func TestEveryKey(t *testing.T) {
 		BaseURL: "https://api.acme.example/v1", Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/chat/completions"},
 		Streams:    map[dialect.Name]string{dialect.OpenAIChat: "/chat/completions?stream=yes"},
 		Framings:   map[dialect.Name]dialect.Framing{dialect.OpenAIChat: dialect.FramingNDJSON},
+		Only:       map[dialect.Name][]string{dialect.OpenAIChat: {"lar*"}},
 		ModelsPath: "/models", Headers: map[string]string{"x-acme-version": "7"},
 		Edits: map[dialect.Name]provider.Edits{dialect.OpenAIChat: {
 			Drop: []string{"logprobs"}, Rename: map[string]string{"max_completion_tokens": "max_tokens"},

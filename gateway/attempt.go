@@ -86,7 +86,7 @@ func (c *call) attempt(t route.Target, fresh bool) *attempt {
 	a := &attempt{target: t, fresh: fresh, lead: len(c.attempts) == 0 || c.attempts[0].target == t}
 	p, ok := planFor(c.dialect, c.peeked.Stream, t, c.g.opts.Dialects)
 	if !ok {
-		a.err = &llm.Error{Code: llm.CodeInternal, Origin: llm.OriginGateway, Message: "The target speaks no dialect of this gateway."}
+		a.err = &llm.Error{Code: llm.CodeModelGone, Origin: llm.OriginGateway, Message: "The provider speaks no dialect of this gateway about this model."}
 		return a
 	}
 	a.plan = p

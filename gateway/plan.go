@@ -28,7 +28,7 @@ type plan struct {
 
 // planFor chooses the mode for one attempt. It is pure: the client's dialect, the target
 // and the dialects there are decide it. It is false when the provider speaks none of
-// them, which a checked config rules out.
+// them about the model, which a checked config rules out for the targets it names.
 func planFor(client *dialect.Dialect, stream bool, t route.Target, dialects []*dialect.Dialect) (plan, bool) {
 	if url, ok := t.Provider.URL(client.Name, t.Model, stream); ok {
 		p := newPlan(ModeRelay, client, t, url)

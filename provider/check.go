@@ -140,6 +140,15 @@ func (c *checker) dialects(f Facts) {
 			c.bad(at, "got %q, want one of %v", f.Framings[name], framings)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(f.Only)) {
+		at := "only." + string(name)
+		if _, ok := f.Dialects[name]; !ok {
+			c.bad(at, "got models of a dialect that the service does not speak")
+		}
+		if len(f.Only[name]) == 0 {
+			c.bad(at, "got none, want names of models, in which * stands for anything")
+		}
+	}
 	if f.ModelsPath != "" {
 		c.path("models_path", f.ModelsPath)
 	}

@@ -197,6 +197,8 @@ func TestParseProblems(t *testing.T) {
 		{"https://api.acme.example", `""`, "a.yaml:5: base_url: got none"},
 		{"dialects: {openai-chat:", "dialects: {openai-chta:", `a.yaml:6: dialects.openai-chta: got dialect "openai-chta"`},
 		{"/v1/chat/completions", "https://other.example/v1", "a.yaml:6: dialects.openai-chat: got"},
+		{"auth: bearer", "only: {gemini-generate: [m]}", "a.yaml:4: only.gemini-generate: got models of a dialect"},
+		{"auth: bearer", "only: {openai-chat: []}", "a.yaml:4: only.openai-chat: got none"},
 		{"{openai-chat: /v1/chat/completions}", "{}", "a.yaml:6: dialects: got none"},
 		{`{x-acme: "1"}`, `{"x acme": "1"}`, `a.yaml:7: headers: got "x acme"`},
 		{`{x-acme: "1"}`, `{x-acme: "1\n2"}`, "a.yaml:7: headers.x-acme: got a control character"},

@@ -6,6 +6,7 @@ package provider
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
@@ -29,6 +30,9 @@ type Facts struct {
 	// must be one; Framings how their events are told apart, where not as the dialect has it.
 	Streams  map[dialect.Name]string          `yaml:"streams"`
 	Framings map[dialect.Name]dialect.Framing `yaml:"framings"`
+	// Only names the models that a dialect is spoken about, where the service does not
+	// speak it about all: patterns, in which "*" stands for anything.
+	Only map[dialect.Name][]string `yaml:"only"`
 	// ModelsPath lists the service's models, under BaseURL; used by check --live.
 	ModelsPath string                 `yaml:"models_path"`
 	Headers    map[string]string      `yaml:"headers"` // sent where the client's request has none of the name
@@ -70,6 +74,32 @@ func (r ErrorRule) Matches(e *llm.Error, vendorMessage string) bool {
 		(r.Type == "" || r.Type == e.Type) &&
 		(r.Code == "" || r.Code == e.VendorCode) &&
 		(r.Prefix == "" || strings.HasPrefix(vendorMessage, r.Prefix))
+}
+
+// Speaks reports whether the service speaks dialect d about a model.
+func (f *Facts) Speaks(d dialect.Name, model string) bool {
+	if _, spoken := f.Dialects[d]; !spoken {
+		return false
+	}
+	patterns, limited := f.Only[d]
+	return !limited || slices.ContainsFunc(patterns, func(p string) bool { return matches(p, model) })
+}
+
+// matches reports whether name fits a pattern, in which "*" stands for anything,
+// slashes included: names of models have them.
+func matches(pattern, name string) bool {
+	head, rest, more := strings.Cut(pattern, "*")
+	if !more {
+		return name == pattern
+	}
+	name, ok := strings.CutPrefix(name, head)
+	for ok && more {
+		if head, rest, more = strings.Cut(rest, "*"); !more {
+			return strings.HasSuffix(name, head)
+		}
+		_, name, ok = strings.Cut(name, head)
+	}
+	return false
 }
 
 // Model is one model of a service.
@@ -121,10 +151,10 @@ type Provider struct {
 
 // URL is where the provider speaks dialect d about a model.
 func (p *Provider) URL(d dialect.Name, model string, stream bool) (string, bool) {
-	path, ok := p.Facts.Dialects[d]
-	if !ok {
+	if !p.Facts.Speaks(d, model) {
 		return "", false
 	}
+	path := p.Facts.Dialects[d]
 	if streamed, differs := p.Facts.Streams[d]; stream && differs {
 		path = streamed
 	}

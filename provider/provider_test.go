@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/understudy-ai/understudy/dialect"
 )
 
 // TestSecretStaysHidden prints a key, and what holds it, in every way there is.
@@ -66,6 +68,49 @@ func TestJoinURL(t *testing.T) {
 	} {
 		if got := JoinURL(tc.base, tc.path); got != tc.want {
 			t.Errorf("JoinURL(%q, %q): got %q, want %q", tc.base, tc.path, got, tc.want)
+		}
+	}
+}
+
+func TestSpeaks(t *testing.T) {
+	f := Facts{
+		Dialects: map[dialect.Name]string{dialect.BedrockConverse: "/a", dialect.AnthropicMessages: "/b", dialect.GeminiGenerate: "/c"},
+		Only:     map[dialect.Name][]string{dialect.AnthropicMessages: {"claude-*", "*anthropic.claude*"}, dialect.GeminiGenerate: {"gemini-2.5-pro"}},
+	}
+	for _, tc := range []struct {
+		dialect dialect.Name
+		model   string
+		want    bool
+	}{
+		{dialect.BedrockConverse, "anything", true},
+		{dialect.OpenAIChat, "anything", false},
+		{dialect.AnthropicMessages, "claude-sonnet-5", true},
+		{dialect.AnthropicMessages, "anthropic.claude-sonnet-5-v1:0", true},
+		{dialect.AnthropicMessages, "us.anthropic.claude-sonnet-5-v1:0", true},
+		{dialect.AnthropicMessages, "arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-sonnet-5-v1:0", true},
+		{dialect.AnthropicMessages, "not-claude-sonnet-5", false},
+		{dialect.AnthropicMessages, "amazon.nova-pro-v1:0", false},
+		{dialect.GeminiGenerate, "gemini-2.5-pro", true},
+		{dialect.GeminiGenerate, "gemini-2.5-pro-x", false},
+	} {
+		if got := f.Speaks(tc.dialect, tc.model); got != tc.want {
+			t.Errorf("%s about %s: got %v, want %v", tc.dialect, tc.model, got, tc.want)
+		}
+	}
+}
+
+func TestMatches(t *testing.T) {
+	for _, tc := range []struct {
+		pattern, name string
+		want          bool
+	}{
+		{"", "", true}, {"a", "a", true}, {"a", "ab", false}, {"*", "", true}, {"*", "a/b", true}, {"a*", "a", true},
+		{"*a", "ba", true}, {"*a", "ab", false}, {"a*a", "a", false}, {"a*a", "aa", true}, {"*b*", "abc", true},
+		{"*b*", "ac", false}, {"a*b*c", "axbxc", true}, {"a*b*c", "axc", false}, {"*ab", "aab", true}, {"a*bc*c", "abcc", true},
+		{"a*bc*c", "abc", false},
+	} {
+		if got := matches(tc.pattern, tc.name); got != tc.want {
+			t.Errorf("matches(%q, %q): got %v, want %v", tc.pattern, tc.name, got, tc.want)
 		}
 	}
 }
