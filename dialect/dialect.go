@@ -186,6 +186,9 @@ type Encoded struct {
 type Frame struct {
 	Event string // the event's name, or the exception's, where the framing has one
 	Data  []byte
+	// Exception says that the framing itself calls the event an error, of the kind that
+	// Event names.
+	Exception bool
 }
 
 // StreamReader turns frames into events.

@@ -47,4 +47,6 @@ func isWhole(data []byte) bool {
 }
 
 // toCodec is a frame as the dialects know it.
-func toCodec(f frames.Frame) dialect.Frame { return dialect.Frame{Event: f.Name, Data: f.Data} }
+func toCodec(f frames.Frame) dialect.Frame {
+	return dialect.Frame{Event: f.Name, Data: f.Data, Exception: f.Exception}
+}

@@ -77,6 +77,9 @@ func (c *call) decoded() (*llm.Request, *llm.Error) {
 		if err != nil {
 			return nil, asError(err, llm.CodeInvalidRequest)
 		}
+		// What the path says is not in the body.
+		req.Model, req.Stream = c.peeked.Model, c.peeked.Stream
+		req.StreamUsage = c.peeked.Stream && c.peeked.StreamUsage
 		c.request = req
 	}
 	return c.request, nil

@@ -172,7 +172,7 @@ func FramesOf(t *testing.T, framing dialect.Framing, stream []byte) []dialect.Fr
 			return list
 		}
 		if f.HasData {
-			list = append(list, dialect.Frame{Event: f.Name, Data: bytes.Clone(f.Data)})
+			list = append(list, dialect.Frame{Event: f.Name, Data: bytes.Clone(f.Data), Exception: f.Exception})
 		}
 	}
 }

@@ -286,6 +286,12 @@ func compareResponses(t *testing.T, what string, got, want *llm.Response, losses
 		eraseShown(l.Feature, g)
 		eraseShown(l.Feature, w)
 	}
+	if g.ID == "" { // not every dialect says who answered; the golden file shows that it does not
+		w.ID = ""
+	}
+	if g.Model == "" {
+		w.Model = ""
+	}
 	if g.Created == 0 {
 		w.Created = 0
 	}

@@ -62,6 +62,8 @@ type Frame struct {
 	Data    []byte
 	Raw     []byte // the bytes received for it; over a stream they add up to the stream
 	HasData bool   // otherwise it is a comment or white space: it carries nothing, but can be relayed
+	// Exception says that the framing calls the event an error, of the kind Name.
+	Exception bool
 }
 
 // Reader splits a stream into events. It is not safe for concurrent use.

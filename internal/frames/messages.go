@@ -69,9 +69,9 @@ func (m *messages) Next() (Frame, error) {
 	f := Frame{Name: header(msg, eventType), Data: msg.Payload, Raw: m.raw, HasData: true}
 	switch header(msg, ":message-type") {
 	case "exception":
-		f.Name = header(msg, exceptionType)
+		f.Name, f.Exception = header(msg, exceptionType), true
 	case "error": // an error that the service has no model of
-		f.Name = header(msg, ":error-code")
+		f.Name, f.Exception = header(msg, ":error-code"), true
 		f.Data, _ = json.Marshal(map[string]string{"message": header(msg, ":error-message")}) // texts can be written
 	default:
 		if m.chunks && f.Name == chunkEvent {
