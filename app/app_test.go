@@ -397,15 +397,15 @@ providers: {v: {use: openai, base_url: http://127.0.0.1:1, key: none}}
 models:
   default: {lead: v/m}
   short: {lead: v/m, timeouts: {total: 5s}}
-  all: {lead: v/m, timeouts: {connect: 1s, first_token: 2s, answer: 3s, stall: 4s, total: 5s}, loss: lenient}`, nil)
+  all: {lead: v/m, timeouts: {connect: 1s, first_token: 2s, answer: 3s, stall: 4s, min_rate: 0.5, rate_window: 3s, total: 5s}, loss: lenient}`, nil)
 	models, err := Models(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range []config.Timeouts{
-		{Connect: 2 * time.Second, FirstToken: time.Minute, Stall: 30 * time.Second, Total: 10 * time.Minute},
-		{Connect: 2 * time.Second, FirstToken: 5 * time.Second, Stall: 5 * time.Second, Total: 5 * time.Second},
-		{Connect: time.Second, FirstToken: 2 * time.Second, Answer: 3 * time.Second, Stall: 4 * time.Second, Total: 5 * time.Second},
+		{Connect: 2 * time.Second, FirstToken: time.Minute, Stall: 30 * time.Second, RateWindow: 10 * time.Second, Total: 10 * time.Minute},
+		{Connect: 2 * time.Second, FirstToken: 5 * time.Second, Stall: 5 * time.Second, RateWindow: 5 * time.Second, Total: 5 * time.Second},
+		{Connect: time.Second, FirstToken: 2 * time.Second, Answer: 3 * time.Second, Stall: 4 * time.Second, MinRate: 0.5, RateWindow: 3 * time.Second, Total: 5 * time.Second},
 	} {
 		if models[i].Timeouts != want {
 			t.Errorf("%s: got %+v, want %+v", models[i].Name, models[i].Timeouts, want)

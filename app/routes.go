@@ -112,6 +112,8 @@ func timeouts(given config.Timeouts, otherwise route.Timeouts) route.Timeouts {
 	t.FirstToken = or(given.FirstToken, t.FirstToken)
 	t.Answer = given.Answer // none is a share of what is left
 	t.Stall = or(given.Stall, t.Stall)
+	t.MinRate = given.MinRate
+	t.RateWindow = or(given.RateWindow, t.RateWindow)
 	return t
 }
 

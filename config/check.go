@@ -189,7 +189,8 @@ func (k *checker) timeouts(t Timeouts, path string) {
 		name string
 		d    time.Duration
 	}{
-		{"connect", t.Connect}, {"first_token", t.FirstToken}, {"answer", t.Answer}, {"stall", t.Stall}, {"total", t.Total},
+		{"connect", t.Connect}, {"first_token", t.FirstToken}, {"answer", t.Answer}, {"stall", t.Stall},
+		{"rate_window", t.RateWindow}, {"total", t.Total},
 	} {
 		at := path + "." + phase.name
 		if _, given := k.config.at[at]; !given {
@@ -200,6 +201,9 @@ func (k *checker) timeouts(t Timeouts, path string) {
 			most = min(most, t.Total) // no phase outlasts the call
 		}
 		k.between(at, phase.d, time.Millisecond, most)
+	}
+	if at := path + ".min_rate"; t.MinRate != 0 && (t.MinRate < 0.01 || t.MinRate > 1000) {
+		k.bad(at, "", "%s: got %v tokens a second, want 0.01 to 1000, or 0 for none", at, t.MinRate)
 	}
 }
 

@@ -85,6 +85,14 @@ type Timeouts struct {
 	Answer time.Duration `yaml:"answer"`
 	// Stall bounds the time without progress in a stream: 30s.
 	Stall time.Duration `yaml:"stall"`
+	// MinRate is the least number of tokens a second that a stream must bring, 0.01 to
+	// 1000: 0, which is none. A stream that is slower over a RateWindow is treated as one
+	// that stalled. Its first content is held until it has brought what a window must
+	// hold, or has ended, so that a trickle can still be replaced unseen.
+	MinRate float64 `yaml:"min_rate"`
+	// RateWindow is the time over which MinRate is counted, longer than the model's
+	// longest pause: 10s.
+	RateWindow time.Duration `yaml:"rate_window"`
 	// Total bounds the call, all attempts together: 10m.
 	Total time.Duration `yaml:"total"`
 }

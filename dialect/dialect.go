@@ -244,9 +244,15 @@ type Tap interface {
 // Signal is what a tap saw.
 type Signal struct {
 	Content bool // something the client would see or act on
-	Finish  bool // a finish reason of a choice
-	End     bool // the stream's terminator; what follows is not forwarded
-	Model   string
+	// Text is what the frame adds to the text of an only choice, as it stands between the
+	// quotes of its JSON string; it is valid until the next frame. Other says that the
+	// frame has begun or continued anything else: a call, thinking, a refusal, a citation,
+	// a second choice.
+	Text   []byte
+	Other  bool
+	Finish bool // a finish reason of a choice
+	End    bool // the stream's terminator; what follows is not forwarded
+	Model  string
 	// Hide says that the frame is a trace of Ask and not for the client.
 	Hide bool
 	// Data replaces the frame's data where it holds a trace of Ask; nil leaves it.

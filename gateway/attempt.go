@@ -129,7 +129,7 @@ func (c *call) exchange(ctx context.Context, a *attempt, w *watchdog) *llm.Error
 	}
 	// Read to its end, the body leaves its connection to the next request; the client
 	// has all of its answer already.
-	w.begun(maxTailTime)
+	w.begun(maxTailTime, pace{})
 	_, _ = io.CopyN(io.Discard, resp.Body, maxTail)
 	return nil
 }

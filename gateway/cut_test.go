@@ -235,7 +235,7 @@ func cutRequest(t *testing.T, a api, root string) *http.Request {
 
 // cutGateway is a gateway whose one provider speaks a's dialect and is reached by
 // the sender, whatever the model.
-func cutGateway(t *testing.T, a api, s gateway.Sender) *gateway.Gateway {
+func cutGateway(t *testing.T, a api, s gateway.Sender, more ...func(*gateway.Options)) *gateway.Gateway {
 	t.Helper()
 	name := dialect.OpenAIChat
 	if a.name == messagesAPI.name {
@@ -244,11 +244,15 @@ func cutGateway(t *testing.T, a api, s gateway.Sender) *gateway.Gateway {
 	p := &provider.Provider{ID: "vendor", Facts: provider.Facts{
 		BaseURL: "http://127.0.0.1", Auth: "bearer", Dialects: map[dialect.Name]string{name: a.path},
 	}, Private: true}
-	return gateway.New(gateway.Options{
+	o := gateway.Options{
 		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New()},
 		Routes:   anyModel{p}, Sender: s, Log: slog.New(slog.DiscardHandler),
 		Now: time.Now, NewID: func() string { return "call-1" },
-	})
+	}
+	for _, change := range more {
+		change(&o)
+	}
+	return gateway.New(o)
 }
 
 // senderFunc is a function as a sender.

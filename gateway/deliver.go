@@ -122,7 +122,7 @@ func (c *call) sendAnswer(a *attempt, body []byte) {
 // readAnswer reads a whole body, never an empty one. Once it has begun it must come within the stall
 // limit: what drips is treated as what hangs.
 func (c *call) readAnswer(resp *transport.Response, w *watchdog) ([]byte, *llm.Error) {
-	first := &firstByte{r: resp.Body, begun: func() { w.begun(c.route.Timeouts.Stall) }}
+	first := &firstByte{r: resp.Body, begun: func() { w.begun(c.route.Timeouts.Stall, pace{}) }}
 	promised, _ := strconv.ParseInt(resp.Header.Get("Content-Length"), 10, 64)
 	body, err := readAll(first, maxAnswer, promised)
 	if err != nil {

@@ -109,16 +109,16 @@ func TestWatchdog(t *testing.T) {
 		{"nothing comes", true, func(*watchdog) {}, first, phaseFirst},
 		{"no answer in its share of the time", false, func(*watchdog) {}, 30 * time.Second, phaseAnswer},
 		{"stops in time", true, func(w *watchdog) { time.Sleep(first - 1); w.stop() }, 0, ""},
-		{"stalls", true, func(w *watchdog) { time.Sleep(time.Second); w.begun(stall) }, time.Second + stall, phaseStall},
+		{"stalls", true, func(w *watchdog) { time.Sleep(time.Second); w.begun(stall, pace{}) }, time.Second + stall, phaseStall},
 		{"goes on, then stalls", true, func(w *watchdog) {
-			w.begun(stall)
+			w.begun(stall, pace{})
 			for range 5 {
 				time.Sleep(2 * time.Second)
-				w.progress()
+				w.progress(1)
 			}
 		}, 10*time.Second + stall, phaseStall},
 		{"the client does not read for long", true, func(w *watchdog) {
-			w.begun(stall)
+			w.begun(stall, pace{})
 			w.hold()
 			time.Sleep(time.Minute)
 			w.resume()
@@ -126,13 +126,40 @@ func TestWatchdog(t *testing.T) {
 			w.stop()
 		}, 0, ""},
 		{"the vendor stalls after the client did not read", true, func(w *watchdog) {
-			w.begun(stall)
+			w.begun(stall, pace{})
 			time.Sleep(time.Second)
 			w.hold()
 			time.Sleep(time.Second)
 			w.resume()
 		}, time.Second + stall, phaseStall},
-		{"ends once", true, func(w *watchdog) { time.Sleep(first + 1); w.begun(stall) }, first, phaseFirst},
+		{"keeps pace, then does not", true, func(w *watchdog) {
+			w.begun(stall, pace{tokens: 10, window: 5 * time.Second})
+			for range 20 {
+				time.Sleep(time.Second)
+				w.progress(3)
+			}
+			for range 10 {
+				time.Sleep(time.Second)
+				w.progress(1)
+			}
+		}, 25 * time.Second, phasePace},
+		{"trickles", true, func(w *watchdog) {
+			w.begun(stall, pace{tokens: 10, window: 5 * time.Second})
+			for range 5 {
+				w.progress(1)
+				time.Sleep(time.Second)
+			}
+		}, 5 * time.Second, phasePace},
+		{"keeps pace but for the client", true, func(w *watchdog) {
+			w.begun(stall, pace{tokens: 10, window: 5 * time.Second})
+			w.hold()
+			time.Sleep(time.Minute)
+			w.resume()
+			w.progress(10)
+			time.Sleep(2 * time.Second)
+			w.stop()
+		}, 0, ""},
+		{"ends once", true, func(w *watchdog) { time.Sleep(first + 1); w.begun(stall, pace{}) }, first, phaseFirst},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -24,9 +24,10 @@ const (
 	somePieces = 1000
 )
 
-// deliverStream hands over a streamed answer. Until the first content nothing of
-// it goes to the client, so a fault costs only time; after it the client is
-// committed to this target, and a fault ends in the dialect's error event.
+// deliverStream hands over a streamed answer. Until the first content, or until it has
+// shown that it keeps the route's pace, nothing of it goes to the client, so a fault
+// costs only time; after it the client is committed to this target, and a fault ends in
+// the dialect's error event.
 func (c *call) deliverStream(a *attempt, resp *transport.Response, w *watchdog) *llm.Error {
 	body := &peekReader{r: resp.Body}
 	if a.plan.framing == frames.SSE && looksWhole(resp, body) {
@@ -55,7 +56,8 @@ type stream struct {
 	a      *attempt
 	watch  *watchdog
 	frames *frameReader
-	held   []byte // not yet sent, because no content has come
+	held   []byte // not yet sent, because too little content has come
+	begun  bool   // content has come
 	pieces int64  // of content so far
 }
 
@@ -90,7 +92,11 @@ func (s *stream) relay(tap dialect.Tap) *llm.Error {
 		default:
 			b = nil
 		}
-		if err := s.pass(b, seen.Content, seen.Content || seen.Finish || seen.End, seen.End); err != nil {
+		var tokens int64
+		if seen.Content {
+			tokens = tokensOf(len(seen.Text))
+		}
+		if err := s.pass(b, tokens, seen.Content || seen.Finish || seen.End, seen.End); err != nil {
 			return err
 		}
 		if seen.End {
@@ -109,7 +115,7 @@ func (s *stream) relayEnd(tap dialect.Tap, out *frames.Writer, cause error) *llm
 	if s.a.plan.framing != out.Kind {
 		terminator = out.End(terminator)
 	}
-	if err := s.pass(terminator, false, true, true); err != nil {
+	if err := s.pass(terminator, 0, true, true); err != nil {
 		return err
 	}
 	s.a.usage = tap.Usage()
@@ -139,17 +145,19 @@ func (s *stream) translate(reader dialect.StreamReader) *llm.Error {
 		}
 		// What was understood before the fault is the client's.
 		out = out[:0]
-		content, progress, end := false, false, false
+		tokens, progress, end := int64(0), false, false
 		for i := range events {
 			e := &events[i]
 			s.a.encoded.RestoreEvent(e)
-			content = content || e.IsContent()
+			if e.IsContent() {
+				tokens += tokensOf(len(e.Delta.Text) + len(e.Delta.Args))
+			}
 			progress = progress || e.Kind != llm.EventPing && e.Kind != llm.EventStart
 			end = end || e.Kind == llm.EventEnd
 			s.note(e)
 			out = writer.Write(out, *e)
 		}
-		if passErr := s.pass(out, content, progress, end); passErr != nil {
+		if passErr := s.pass(out, tokens, progress, end); passErr != nil {
 			return passErr
 		}
 		switch {
@@ -176,26 +184,30 @@ func (s *stream) note(e *llm.Event) {
 	}
 }
 
-// pass sends bytes on, or holds them while there has been no content.
-func (s *stream) pass(b []byte, content, progress, last bool) *llm.Error {
-	if content {
+// pass sends bytes on, or holds them while there has been no content, or too little to
+// tell whether the vendor keeps pace. tokens is what they hold of content.
+func (s *stream) pass(b []byte, tokens int64, progress, last bool) *llm.Error {
+	if tokens > 0 {
 		s.pieces++
 		if limit := s.c.peeked.MaxTokens; limit > 0 && (s.pieces-somePieces)/maxPieces > limit {
 			return &llm.Error{Code: llm.CodeBadAnswer, Message: "The provider sends far more than the limit of the request allows."}
 		}
+		if !s.begun {
+			s.begun = true
+			s.watch.begun(s.c.route.Timeouts.Stall, paceOf(s.c.route.Timeouts))
+		}
 	}
-	if content || s.a.committed {
+	if s.begun {
 		s.watch.hold()
 		defer s.watch.resume()
 	}
-	if content && !s.a.committed {
+	keepsPace := progress && s.begun && s.watch.progress(tokens)
+	full := len(s.held)+len(b) > maxHeld
+	if !s.a.committed && s.begun && (keepsPace || full) {
 		s.commit()
 	}
-	if progress && s.a.committed {
-		s.watch.progress()
-	}
 	if !s.a.committed {
-		if len(s.held)+len(b) > maxHeld {
+		if full {
 			return &llm.Error{Code: llm.CodeBadAnswer, Origin: llm.OriginProvider, Message: "The provider's stream does not come to its content."}
 		}
 		s.held = append(s.held, b...)
@@ -217,7 +229,6 @@ func (s *stream) commit() {
 	s.a.firstContent = s.c.g.opts.Now()
 	s.c.answerHeaders(s.a)
 	s.c.reply.startStream()
-	s.watch.begun(s.c.route.Timeouts.Stall)
 }
 
 // release ends a whole stream. One without any content is an answer too, unless
@@ -226,11 +237,11 @@ func (s *stream) release() *llm.Error {
 	if s.a.committed {
 		return nil
 	}
-	if s.a.usage.Output() > 0 && s.c.hasNext(s.a) {
+	if !s.begun && s.a.usage.Output() > 0 && s.c.hasNext(s.a) {
 		return &llm.Error{Code: llm.CodeBadAnswer, Origin: llm.OriginProvider, Message: "The provider counted output and sent none."}
 	}
 	s.commit()
-	return s.pass(nil, false, false, true)
+	return s.pass(nil, 0, false, true)
 }
 
 // hasNext reports whether a target is left behind the attempt's.

@@ -2,12 +2,17 @@ package gateway
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"sync"
 	"time"
+
+	"github.com/understudy-ai/understudy/route"
 )
 
 // watchdog ends an attempt that makes no progress. Its phases follow each other:
-// waiting for the first content or for the answer, then for the next content.
+// waiting for the first content or for the answer, then for the next content. From
+// the first content on a pace may be asked for, too.
 type watchdog struct {
 	mu      sync.Mutex
 	timer   *time.Timer
@@ -16,17 +21,42 @@ type watchdog struct {
 	limit   time.Duration
 	last    time.Time // of the last progress
 	held    time.Time // since when the vendor waits for the client; zero if it does not
+	pace    pace
 	stopped bool
 }
+
+// pace is the least that a stream must bring.
+type pace struct {
+	tokens int64 // in each window; 0 if it is not watched
+	window time.Duration
+	begun  time.Time // when the current window began
+	got    int64     // tokens in it
+}
+
+// paceOf is the pace that a route asks for.
+func paceOf(t route.Timeouts) pace {
+	if t.MinRate <= 0 || t.RateWindow <= 0 {
+		return pace{}
+	}
+	return pace{tokens: max(int64(math.Ceil(t.MinRate*t.RateWindow.Seconds())), 1), window: t.RateWindow}
+}
+
+// tokensOf estimates the tokens of a piece of content with so many bytes of text, to the
+// vendor's favour: a piece is at least one token, and no token is longer than a word.
+func tokensOf(text int) int64 { return max(int64(text)/4, 1) }
 
 // lateError is the cause an attempt ends with when the watchdog ends it.
 type lateError struct {
 	phase string
 	limit time.Duration
+	pace  pace // what it fell short of in phasePace
 }
 
 // Error names the deadline that was missed.
 func (e *lateError) Error() string {
+	if p := e.pace; e.phase == phasePace {
+		return fmt.Sprintf("The provider was too slow: about %d tokens within %v, and not %d.", p.got, p.window, p.tokens)
+	}
 	return "The provider was too slow: no " + e.phase + " within " + e.limit.String() + "."
 }
 
@@ -34,6 +64,7 @@ const (
 	phaseFirst  = "first content"
 	phaseAnswer = "answer"
 	phaseStall  = "progress"
+	phasePace   = "pace"
 )
 
 // watch starts the clock of an attempt.
@@ -61,22 +92,27 @@ func (c *call) targetsLeft(a *attempt) int {
 	return 1
 }
 
-// begun says that the answer has begun: from now on its progress is watched.
-func (w *watchdog) begun(limit time.Duration) {
+// begun says that the answer has begun: from now on its progress is watched, and its
+// pace if one is given.
+func (w *watchdog) begun(limit time.Duration, p pace) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.phase, w.limit, w.last = phaseStall, limit, time.Now()
+	w.pace, w.pace.begun = p, w.last
 	if !w.stopped {
-		w.timer.Reset(limit)
+		w.timer.Reset(w.left())
 	}
 }
 
-// progress begins the current phase's time anew. It is called for every event,
-// so it leaves the timer alone: check looks at the time of the last one.
-func (w *watchdog) progress() {
+// progress begins the current phase's time anew, and reports whether the window has as
+// many tokens as the pace asks for. It is called for every event, so it leaves the timer
+// alone: check looks at the time of the last one.
+func (w *watchdog) progress(tokens int64) bool {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.last = time.Now()
-	w.mu.Unlock()
+	w.pace.got += tokens
+	return w.pace.got >= w.pace.tokens
 }
 
 // hold stops the clock while the client is written to: one that does not read keeps
@@ -90,7 +126,8 @@ func (w *watchdog) hold() {
 // resume lets the clock go on where hold stopped it.
 func (w *watchdog) resume() {
 	w.mu.Lock()
-	w.last = w.last.Add(time.Since(w.held))
+	waited := time.Since(w.held)
+	w.last, w.pace.begun = w.last.Add(waited), w.pace.begun.Add(waited)
 	w.held = time.Time{}
 	w.mu.Unlock()
 }
@@ -105,11 +142,28 @@ func (w *watchdog) check() {
 		w.timer.Reset(w.limit)
 		return
 	}
-	if left := w.limit - time.Since(w.last); left > 0 {
-		w.timer.Reset(left)
+	p := &w.pace
+	switch {
+	case time.Since(w.last) >= w.limit:
+		w.cancel(&lateError{phase: w.phase, limit: w.limit})
 		return
+	case p.tokens == 0 || time.Since(p.begun) < p.window:
+	case p.got < p.tokens:
+		w.cancel(&lateError{phase: phasePace, limit: p.window, pace: *p})
+		return
+	default:
+		p.begun, p.got = time.Now(), 0
 	}
-	w.cancel(&lateError{phase: w.phase, limit: w.limit})
+	w.timer.Reset(w.left())
+}
+
+// left is how long nothing can be missed.
+func (w *watchdog) left() time.Duration {
+	left := w.limit - time.Since(w.last)
+	if w.pace.tokens > 0 {
+		left = min(left, w.pace.window-time.Since(w.pace.begun))
+	}
+	return max(left, 0)
 }
 
 func (w *watchdog) stop() {

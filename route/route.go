@@ -34,6 +34,10 @@ type Timeouts struct {
 	// Stall bounds the time without progress in a stream, and how long the body of
 	// an answer may take once it has begun.
 	Stall time.Duration
+	// MinRate is the least number of tokens a second that a stream may bring, counted over
+	// each RateWindow from its first content on. 0 lets it be as slow as Stall allows.
+	MinRate    float64
+	RateWindow time.Duration
 	// Total bounds the whole call, all attempts together.
 	Total time.Duration
 }
@@ -42,7 +46,7 @@ type Timeouts struct {
 func DefaultTimeouts() Timeouts {
 	return Timeouts{
 		Connect: 2 * time.Second, FirstToken: 60 * time.Second,
-		Stall: 30 * time.Second, Total: 10 * time.Minute,
+		Stall: 30 * time.Second, RateWindow: 10 * time.Second, Total: 10 * time.Minute,
 	}
 }
 

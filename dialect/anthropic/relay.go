@@ -165,10 +165,10 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	}
 	switch {
 	case is(e.kind, "content_block_delta"):
-		s.Content = hasPiece(e.delta)
+		s = piece(e.delta)
 		_, err = t.openBlock(&e)
 	case is(e.kind, "content_block_start"):
-		s.Content = isContent(e.block)
+		s = beginning(e.block)
 		err = t.blockStart(&e)
 	case is(e.kind, "content_block_stop"):
 		err = t.blockStop(&e)
@@ -202,15 +202,37 @@ func (t *tap) start(message jsontext.Value) (string, error) {
 	return textOf(message.Get("model")), nil
 }
 
-// hasPiece reports whether a delta adds something that the client would see or act on.
-func hasPiece(delta jsontext.Node) bool {
+// piece says what a delta adds that the client would see or act on.
+func piece(delta jsontext.Node) (s dialect.Signal) {
 	d := readDelta(delta)
-	for _, v := range [...]jsontext.Value{d.text, d.json, d.thinking, d.signature} {
+	if d.text.Kind() == jsontext.String {
+		return ofText(d.text)
+	}
+	s.Other = true
+	for _, v := range [...]jsontext.Value{d.json, d.thinking, d.signature} {
 		if v.Kind() == jsontext.String {
-			return len(v) > len(`""`)
+			s.Content = len(v) > len(`""`)
+			return s
 		}
 	}
-	return !d.citation.IsNull()
+	s.Content = !d.citation.IsNull()
+	return s
+}
+
+// ofText is a piece of text, which is a JSON string.
+func ofText(v jsontext.Value) dialect.Signal {
+	text := v[1 : len(v)-1]
+	return dialect.Signal{Content: len(text) > 0, Text: text}
+}
+
+// beginning says what a block begins with.
+func beginning(block jsontext.Value) dialect.Signal {
+	if text := block.Get("text"); is(block.Get("type"), blockText) && text.Kind() == jsontext.String {
+		s := ofText(text)
+		s.Other = !block.Get("citations").IsNull() && string(block.Get("citations")) != "[]"
+		return s
+	}
+	return dialect.Signal{Content: isContent(block), Other: true}
 }
 
 // isContent reports whether a block's beginning is already something: a call, a text that does not begin empty, or

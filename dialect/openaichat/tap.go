@@ -70,6 +70,25 @@ func (t *tap) end() error {
 // see notes whether something is content.
 func (t *tap) see(isContent bool) { t.signal.Content = t.signal.Content || isContent }
 
+// other notes whether something that is no text is content.
+func (t *tap) other(isContent bool) {
+	t.see(isContent)
+	t.signal.Other = t.signal.Other || isContent
+}
+
+// say notes a piece of text, which is a JSON string.
+func (t *tap) say(ch *openChoice, kind llm.PartKind, v jsontext.Value) {
+	piece := v[1 : len(v)-1]
+	switch n := len(t.signal.Text); {
+	case kind != llm.PartText || ch.index != 0:
+		t.signal.Other = true
+	case n == 0:
+		t.signal.Text = piece
+	default:
+		t.signal.Text = append(t.signal.Text[:n:n], piece...) // into a copy: the first piece is the frame itself
+	}
+}
+
 func (t *tap) choice(i int, n jsontext.Node) error {
 	var c choiceText
 	if err := c.read(n); err != nil {
@@ -86,7 +105,7 @@ func (t *tap) choice(i int, n jsontext.Node) error {
 		}
 	}
 	if !c.logprobs.IsNull() {
-		t.see(len(logProbsOf(c.logprobs)) > 0)
+		t.other(len(logProbsOf(c.logprobs)) > 0)
 	}
 	before := ch.word
 	err := ch.finish(c.reason)
@@ -115,13 +134,14 @@ func (t *tap) delta(ch *openChoice, n jsontext.Node) error {
 		}
 	}
 	if ch.text.kind == llm.PartText && len(a.notes) > 0 {
-		_ = a.notes.Array(func(int, jsontext.Value) error { t.see(true); return nil })
+		_ = a.notes.Array(func(int, jsontext.Value) error { t.other(true); return nil })
 	}
 	if len(a.audio) > 0 {
 		t.endText(ch)
-		t.see(true)
+		t.other(true)
 	}
 	return ch.toolCalls(&a, func(c *openCall, args string) {
+		t.signal.Other = true
 		if c.name != "" && !c.started {
 			c.started = true
 			t.endText(ch)
@@ -142,8 +162,12 @@ func (t *tap) text(ch *openChoice, kind llm.PartKind, v jsontext.Value) error {
 		ch.text.kind = kind
 	}
 	hasText, err := ch.text.joiner.Skip(v)
+	if err != nil {
+		return err
+	}
 	t.see(hasText)
-	return err
+	t.say(ch, kind, v)
+	return nil
 }
 
 func (t *tap) endText(ch *openChoice) {
@@ -170,7 +194,7 @@ func (t *tap) thinking(ch *openChoice, a *answer) error {
 	err := t.text(ch, llm.PartThinking, reasoning)
 	if hasWhole {
 		t.endText(ch)
-		t.see(true)
+		t.other(true)
 	}
 	return err
 }

@@ -1,0 +1,146 @@
+package gateway_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/understudy-ai/understudy/gateway"
+	"github.com/understudy-ai/understudy/internal/fakeprovider"
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/route"
+	"github.com/understudy-ai/understudy/transport"
+)
+
+// floored asks for ten tokens in each half second.
+func floored() route.Timeouts {
+	t := patient()
+	t.MinRate, t.RateWindow = 20, 500*time.Millisecond
+	return t
+}
+
+// A15: a trickle is replaced before the client has any of it, where a pace is asked
+// for, and else served as it comes.
+func TestA15Trickle(t *testing.T) {
+	t.Parallel()
+	const trickle = 300 // milliseconds between two words
+	for _, a := range apis {
+		for _, lead := range []string{a.own[0], a.other[0]} {
+			for _, times := range []route.Timeouts{floored(), patient()} {
+				t.Run(a.name+" from "+lead, func(t *testing.T) {
+					t.Parallel()
+					w := newWorld(t, withTimeouts(times))
+					if err := w.vendors[lead].SetFault(&fakeprovider.Fault{Kind: "drip", After: trickle}); err != nil {
+						t.Fatal(err)
+					}
+					got := w.post(a, body(lead+">"+a.own[1], "One two three four five six seven.", true), nil)
+					rec := w.record()
+					want, code := 1, llm.Code("")
+					if times.MinRate > 0 {
+						want, code = 2, llm.CodeTimeout
+					}
+					if !got.whole() || got.text != "You said: One two three four five six seven." || len(rec.Attempts) != want {
+						t.Errorf("floor %v: got %v after %d attempts, want the whole text once after %d", times.MinRate, got, len(rec.Attempts), want)
+					}
+					if first := rec.Attempts[0]; first.Code != code || first.Committed != (code == "") {
+						t.Errorf("floor %v: got the first attempt as %+v, want code %q", times.MinRate, first, code)
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestA15WholeAnswer: an answer that is not streamed and drips is replaced, too: it
+// has the stall limit to be whole once it has begun.
+func TestA15WholeAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, a := range apis {
+		w.fail(a.own[0], "slow-body")
+		if got := w.post(a, body(a.own[0]+">"+a.own[1], "Hello", false), nil); !got.whole() {
+			t.Errorf("%s: got %v, want the understudy's answer", a.name, got)
+		}
+	}
+}
+
+// TestA15NeitherShortNorBrisk: the pace does not get in the way of an answer that is
+// short, or of one that keeps it.
+func TestA15NeitherShortNorBrisk(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withTimeouts(floored()))
+	for _, a := range apis {
+		for _, lead := range []string{a.own[0], a.other[0]} {
+			for _, markers := range []string{"", "|+chunks-100+delay-10ms", "|+chunks-1", "|+tools-1"} {
+				if got := w.post(a, body(lead+">"+a.own[1]+markers, "Hi", true, map[string]any{"tools": []any{weatherTool(a)}}), nil); !got.whole() {
+					t.Errorf("%s from %s, %q: got %v, want its answer", a.name, lead, markers, got)
+				}
+			}
+		}
+	}
+	if n := w.count("chat2") + w.count("claude2"); n != 0 {
+		t.Errorf("got %d requests to the understudies, want none", n)
+	}
+}
+
+// TestA15SlowsDown: a stream that falls below the pace after it was committed to is
+// as one that stalled.
+func TestA15SlowsDown(t *testing.T) {
+	t.Parallel()
+	for _, vendor := range apis {
+		stream := recordStream(t, vendor, fakeprovider.Reply{Parts: manyParts(60)})
+		for _, client := range apis {
+			var rec gateway.Record
+			gw := cutGateway(t, vendor, senderFunc(func(ctx context.Context, _ transport.Request) (*transport.Response, error) {
+				r, w := io.Pipe()
+				context.AfterFunc(ctx, func() { _ = r.CloseWithError(context.Cause(ctx)) })
+				go slowDown(w, stream)
+				return &transport.Response{Status: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: r}, nil
+			}), func(o *gateway.Options) {
+				o.Routes = flooredRoutes{o.Routes}
+				o.Settle = func(r gateway.Record) { rec = r }
+			})
+			answer := httptest.NewRecorder()
+			gw.ServeHTTP(answer, cutRequest(t, client, "http://understudy"))
+			_, clean, failed, _ := ends(client, answer.Body.Bytes())
+			if clean != 0 || failed != 1 || rec.Code != llm.CodeTimeout || !rec.Attempts[0].Committed {
+				t.Errorf("%s from %s: got %d clean ends, %d errors and record %+v; want a timeout after commit", client.name, vendor.name, clean, failed, rec)
+			}
+		}
+	}
+}
+
+func manyParts(n int) []string {
+	parts := make([]string, n)
+	for i := range parts {
+		parts[i] = "word "
+	}
+	return parts
+}
+
+// slowDown writes half of a stream at once, and the rest far too slowly.
+func slowDown(w *io.PipeWriter, stream []byte) {
+	events := bytes.SplitAfter(stream, []byte("\n\n"))
+	for i, e := range events {
+		if i > len(events)/2 {
+			time.Sleep(100 * time.Millisecond)
+		}
+		if _, err := w.Write(e); err != nil {
+			return
+		}
+	}
+	_ = w.Close()
+}
+
+// flooredRoutes asks for a pace on every route.
+type flooredRoutes struct{ gateway.Routes }
+
+func (f flooredRoutes) Pick(model string) (route.Route, bool) {
+	r, ok := f.Routes.Pick(model)
+	r.Timeouts = floored()
+	return r, ok
+}
