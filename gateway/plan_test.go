@@ -150,6 +150,13 @@ func TestWatchdog(t *testing.T) {
 				time.Sleep(time.Second)
 			}
 		}, 5 * time.Second, phasePace},
+		{"looked at while it waits for the client", true, func(w *watchdog) {
+			w.begun(time.Hour, pace{tokens: 10, window: 5 * time.Second})
+			time.Sleep(4 * time.Second)
+			w.hold()
+			time.Sleep(2 * time.Second)
+			w.resume()
+		}, 10 * time.Second, phasePace},
 		{"keeps pace but for the client", true, func(w *watchdog) {
 			w.begun(stall, pace{tokens: 10, window: 5 * time.Second})
 			w.hold()

@@ -139,7 +139,7 @@ func (w *watchdog) check() {
 		return
 	}
 	if !w.held.IsZero() {
-		w.timer.Reset(w.limit)
+		w.timer.Reset(w.again())
 		return
 	}
 	p := &w.pace
@@ -164,6 +164,14 @@ func (w *watchdog) left() time.Duration {
 		left = min(left, w.pace.window-time.Since(w.pace.begun))
 	}
 	return max(left, 0)
+}
+
+// again is when to look again after the client was found to keep the vendor waiting.
+func (w *watchdog) again() time.Duration {
+	if w.pace.tokens > 0 {
+		return min(w.limit, w.pace.window)
+	}
+	return w.limit
 }
 
 func (w *watchdog) stop() {
