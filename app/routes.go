@@ -54,8 +54,8 @@ func noProviders(c *config.Config) config.Problem {
 	known := provider.Known()
 	var names []string
 	for _, id := range known.IDs() {
-		if facts, _ := known.Facts(id); facts.KeyEnv != "" {
-			names = append(names, facts.KeyEnv)
+		if keyEnv := known.KeyEnv(id); keyEnv != "" {
+			names = append(names, keyEnv)
 		}
 	}
 	return c.Problem("providers", "no provider is enabled: no config file names one, and none of "+strings.Join(names, ", ")+" is set",

@@ -36,6 +36,7 @@ type commands struct {
 	Serve     serveCommand     `cmd:"" help:"Run the gateway."`
 	Check     checkCommand     `cmd:"" help:"Check the config, and with --live every key."`
 	Models    modelsCommand    `cmd:"" help:"List the models that can be asked for."`
+	Catalog   catalogCommand   `cmd:"" help:"Renew what is known of models."`
 	Translate translateCommand `cmd:"" help:"Translate a request, answer or stream from one API to another, offline."`
 	Demo      demoCommand      `cmd:"" help:"See two simulated vendors fail, and no application notice."`
 	Version   versionCommand   `cmd:"" help:"Say what this is."`

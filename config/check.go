@@ -54,8 +54,8 @@ func (k *checker) example() string {
 	if len(ids) == 0 {
 		return "providers: {local: {base_url: http://127.0.0.1:8000, key: none}}"
 	}
-	facts, _ := k.catalog.Facts(ids[0])
-	return "providers: {" + ids[0] + ": {key: env:" + facts.KeyEnv + "}}"
+	id := ids[max(slices.IndexFunc(ids, func(id string) bool { return k.catalog.KeyEnv(id) != "" }), 0)]
+	return "providers: {" + id + ": {key: env:" + k.catalog.KeyEnv(id) + "}}"
 }
 
 func (k *checker) listeners() {
@@ -92,7 +92,7 @@ func (k *checker) provider(p *Provider) {
 		k.bad(path, "", "got provider name %s, want up to 64 letters, digits, dots, dashes or underscores", quote(p.Name))
 		return
 	}
-	if _, ok := k.catalog.Facts(p.Use); !ok && p.Use != "" {
+	if !slices.Contains(k.catalog.IDs(), p.Use) && p.Use != "" {
 		k.bad(path+".use", didYouMean(p.Use, k.catalog.IDs()), "%s.use: got %s, want one of %s",
 			path, quote(p.Use), strings.Join(k.catalog.IDs(), ", "))
 		return

@@ -125,9 +125,13 @@ type Limits struct {
 func Default(catalog Catalog, lookup func(string) (string, bool)) *Config {
 	c := defaults()
 	for _, id := range catalog.IDs() {
-		facts, _ := catalog.Facts(id)
-		if v, ok := lookup(facts.KeyEnv); ok && strings.TrimSpace(v) != "" {
-			c.Providers = append(c.Providers, Provider{Name: id, Use: id, Key: Key{Env: facts.KeyEnv}, Facts: facts})
+		keyEnv := catalog.KeyEnv(id)
+		if keyEnv == "" {
+			continue
+		}
+		if v, ok := lookup(keyEnv); ok && strings.TrimSpace(v) != "" {
+			facts, _ := catalog.Facts(id)
+			c.Providers = append(c.Providers, Provider{Name: id, Use: id, Key: Key{Env: keyEnv}, Facts: facts})
 		}
 	}
 	return c

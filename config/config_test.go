@@ -23,6 +23,11 @@ type catalog struct{}
 
 func (catalog) IDs() []string { return []string{"openai", "anthropic"} }
 
+func (c catalog) KeyEnv(id string) string {
+	facts, _ := c.Facts(id)
+	return facts.KeyEnv
+}
+
 func (catalog) Facts(id string) (provider.Facts, bool) {
 	switch id {
 	case "openai":
@@ -130,6 +135,7 @@ func TestEveryKey(t *testing.T) {
 	if !reflect.DeepEqual(c.Models, []Model{wantModel}) {
 		t.Errorf("models: got %+v, want %+v", c.Models, wantModel)
 	}
+	yes, no := true, false
 	p, ok := c.Provider("acme")
 	wantProvider := Provider{Name: "acme", Key: Key{File: filepath.Join("testdata", "acme.key")}, Facts: provider.Facts{
 		Name: "Acme", Docs: "https://docs.acme.example", Checked: "2026-08-20", KeyEnv: "ACME_API_KEY", Auth: "bearer",
@@ -145,9 +151,13 @@ func TestEveryKey(t *testing.T) {
 		}},
 		Errors: []provider.ErrorRule{{Status: 418, Type: "t", Code: "c", Prefix: "p", Class: llm.CodeOverloaded}},
 		Models: []provider.Model{{
-			ID: "large", SameAs: "openai/gpt-5", Window: 131072, MaxOutput: 4096,
-			Price:    &provider.Price{Input: 0.5, Output: 1.5, CacheRead: 0.05, CacheWrite: 0.6},
-			Released: "2026-01-31", NoSampling: true, Prefill: true, MidSystem: true, Thinking: llm.ThinkingEffort,
+			ID: "large", SameAs: "openai/gpt-5", Window: 131072, MaxInput: 100000, MaxOutput: 4096,
+			Modalities: provider.Modalities{Input: []string{"text", "image"}, Output: []string{"text"}},
+			Price: &provider.Price{
+				Input: 0.5, Output: 1.5, CacheRead: 0.05, CacheWrite: 0.6, CacheWrite1h: 0.8, Reasoning: 2, AudioInput: 3, AudioOutput: 6,
+				Tiers: []provider.Tier{{Above: 64000, Input: 1, Output: 3, CacheRead: 0.1, CacheWrite: 1.2}},
+			},
+			Released: "2026-01-31", Retires: "2027-01", Status: "beta", Tools: &yes, ParallelTools: &no, Structured: &yes, NoSampling: true, Prefill: true, MidSystem: true, Thinking: llm.ThinkingEffort,
 		}},
 	}}
 	if !ok || !reflect.DeepEqual(*p, wantProvider) {

@@ -94,10 +94,12 @@ func (d *decoder) decode(n ast.Node, v reflect.Value, path string) {
 			return
 		}
 	case reflect.Pointer:
-		if v.IsNil() {
-			v.Set(reflect.New(v.Type().Elem()))
+		fresh := reflect.New(v.Type().Elem()) // what is there may be shared
+		if !v.IsNil() {
+			fresh.Elem().Set(v.Elem())
 		}
-		d.decode(n, v.Elem(), path)
+		v.Set(fresh)
+		d.decode(n, fresh.Elem(), path)
 		return
 	default:
 		if setScalar(n, v) {

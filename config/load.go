@@ -14,11 +14,14 @@ import (
 )
 
 // Catalog is what is known of services before a user says anything: a
-// provider.Catalog. It is not to be changed.
+// *provider.Catalog. It is not to be changed.
 type Catalog interface {
 	// IDs lists the known services in the order in which they are shown.
 	IDs() []string
-	// Facts returns what is known of a service; not if it is none of IDs.
+	// KeyEnv is the variable that usually holds a service's key; empty if there is none.
+	KeyEnv(id string) string
+	// Facts returns what is known of a service; not if it is none of IDs. It may take
+	// its time: a service may have hundreds of models.
 	Facts(id string) (provider.Facts, bool)
 }
 

@@ -26,4 +26,6 @@ const (
 	ThinkingBudget   ThinkingControl = "budget"   // by a number of tokens only
 	ThinkingAdaptive ThinkingControl = "adaptive" // adaptive mode and effort
 	ThinkingBoth     ThinkingControl = "both"     // by budget, and adaptive with effort
+	ThinkingToggle   ThinkingControl = "toggle"   // on or off only
+	ThinkingAlways   ThinkingControl = "always"   // the model reasons, and nothing controls it
 )

@@ -44,7 +44,7 @@ func (f Facts) Check() []Problem {
 	if f.KeyEnv != "" && !word.MatchString(f.KeyEnv) {
 		c.bad("key_env", "got %q, want the name of an environment variable", f.KeyEnv)
 	}
-	c.date("checked", f.Checked)
+	c.date("checked", f.Checked, time.DateOnly)
 	c.baseURL(f.BaseURL)
 	c.dialects(f)
 	c.headers(f.Headers)
@@ -57,7 +57,7 @@ func (f Facts) Check() []Problem {
 	for i, rule := range f.Errors {
 		c.rule("errors."+strconv.Itoa(i), rule)
 	}
-	c.models(f.Models)
+	c.models("models", f.Models)
 	return c.problems
 }
 
@@ -68,8 +68,12 @@ func (c *checker) bad(path, format string, args ...any) {
 	c.problems = append(c.problems, Problem{path, fmt.Sprintf(format, args...)})
 }
 
-func (c *checker) date(path, text string) {
-	if _, err := time.Parse(time.DateOnly, text); text != "" && err != nil {
+// yearMonth is the form of a date whose day is not known.
+const yearMonth = "2006-01"
+
+func (c *checker) date(path, text string, forms ...string) {
+	isForm := func(form string) bool { _, err := time.Parse(form, text); return err == nil }
+	if text != "" && !slices.ContainsFunc(forms, isForm) {
 		c.bad(path, "got %q, want a date as 2026-01-31", text)
 	}
 }
@@ -206,18 +210,24 @@ func (c *checker) rule(at string, r ErrorRule) {
 	}
 }
 
-func (c *checker) models(models []Model) {
+func (c *checker) models(at string, models []Model) {
+	c.ids(at, models)
+	for i, m := range models {
+		c.model(at+"."+strconv.Itoa(i), m)
+	}
+}
+
+func (c *checker) ids(at string, models []Model) {
 	seen := map[string]bool{}
 	for i, m := range models {
-		at := "models." + strconv.Itoa(i)
+		at := at + "." + strconv.Itoa(i) + ".id"
 		if m.ID == "" || strings.ContainsFunc(m.ID, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			c.bad(at+".id", "got %q, want printable characters without spaces", m.ID)
+			c.bad(at, "got %q, want printable characters without spaces", m.ID)
 		}
 		if seen[m.ID] {
-			c.bad(at+".id", "got %q again, want each model once", m.ID)
+			c.bad(at, "got %q again, want each model once", m.ID)
 		}
 		seen[m.ID] = true
-		c.model(at, m)
 	}
 }
 
@@ -225,27 +235,61 @@ func (c *checker) model(at string, m Model) {
 	switch {
 	case m.Window < 0:
 		c.bad(at+".context", "got %d, want a number of tokens", m.Window)
+	case m.MaxInput < 0, m.Window > 0 && m.MaxInput > m.Window:
+		c.bad(at+".max_input", "got %d, want a number of tokens up to context", m.MaxInput)
 	case m.MaxOutput < 0, m.Window > 0 && m.MaxOutput > m.Window:
 		c.bad(at+".max_output", "got %d, want a number of tokens up to context", m.MaxOutput)
 	}
 	if m.SameAs != "" {
 		if id, rest, ok := strings.Cut(m.SameAs, "/"); !ok || id == "" || rest == "" {
-			c.bad(at+".same_as", "got %q, want provider/model", m.SameAs)
+			c.bad(at+".same_as", "got %q, want vendor/model", m.SameAs)
 		}
 	}
-	if p := m.Price; p != nil {
-		for _, usd := range []float64{p.Input, p.Output, p.CacheRead, p.CacheWrite} {
-			if !(usd >= 0) || math.IsInf(usd, 0) {
-				c.bad(at+".price", "got %v, want USD per million tokens", usd)
-			}
-		}
+	c.modalities(at+".modalities.input", m.Modalities.Input)
+	c.modalities(at+".modalities.output", m.Modalities.Output)
+	if m.Price != nil {
+		c.price(at+".price", *m.Price)
 	}
-	c.date(at+".released", m.Released)
+	c.date(at+".released", m.Released, time.DateOnly, yearMonth)
+	c.date(at+".retires", m.Retires, time.DateOnly, yearMonth)
+	if m.Status != "" && !slices.Contains(statuses, m.Status) {
+		c.bad(at+".status", "got %q, want one of %s", m.Status, strings.Join(statuses, ", "))
+	}
 	thinking := []llm.ThinkingControl{
-		llm.ThinkingUnknown, llm.ThinkingNone, llm.ThinkingEffort,
-		llm.ThinkingBudget, llm.ThinkingAdaptive, llm.ThinkingBoth,
+		llm.ThinkingUnknown, llm.ThinkingNone, llm.ThinkingEffort, llm.ThinkingBudget, llm.ThinkingAdaptive, llm.ThinkingBoth,
+		llm.ThinkingToggle, llm.ThinkingAlways,
 	}
 	if !slices.Contains(thinking, m.Thinking) {
 		c.bad(at+".thinking", "got %q, want one of %v", m.Thinking, thinking[1:])
+	}
+}
+
+var (
+	statuses   = []string{"beta", "deprecated"}
+	modalities = []string{"text", "image", "pdf", "audio", "video"}
+)
+
+func (c *checker) modalities(at string, got []string) {
+	for _, m := range got {
+		if !slices.Contains(modalities, m) {
+			c.bad(at, "got %q, want some of %s", m, strings.Join(modalities, ", "))
+		}
+	}
+}
+
+func (c *checker) price(at string, p Price) {
+	amounts := []float64{p.Input, p.Output, p.CacheRead, p.CacheWrite, p.CacheWrite1h, p.Reasoning, p.AudioInput, p.AudioOutput}
+	above := int64(0)
+	for i, t := range p.Tiers {
+		if t.Above <= above {
+			c.bad(at+".tiers."+strconv.Itoa(i)+".above", "got %d, want a number of tokens above %d", t.Above, above)
+		}
+		above = t.Above
+		amounts = append(amounts, t.Input, t.Output, t.CacheRead, t.CacheWrite)
+	}
+	for _, usd := range amounts {
+		if !(usd >= 0) || math.IsInf(usd, 0) {
+			c.bad(at, "got %v, want USD per million tokens", usd)
+		}
 	}
 }

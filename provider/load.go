@@ -11,26 +11,34 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 )
 
-//go:embed */provider.yaml
+//go:embed */provider.yaml */models.yaml
 var files embed.FS
 
 // Catalog is the facts of services by their IDs, which are the names of their
-// folders. It is not to be changed.
-type Catalog map[string]Facts
+// folders. The facts are not to be changed. Its methods may be called concurrently.
+type Catalog struct {
+	services map[string]Facts // without the models of models.yaml
+
+	mu sync.Mutex
+	// read holds the facts whose models have been read: there are many, and most
+	// services are not used.
+	read map[string]Facts
+}
 
 // Known returns the services this program knows. Each call reads them anew.
-func Known() Catalog {
+func Known() *Catalog {
 	names, err := fs.Glob(files, "*/provider.yaml")
 	if err != nil {
 		panic("BUG: provider: " + err.Error())
 	}
-	c := make(Catalog, len(names))
+	c := &Catalog{services: make(map[string]Facts, len(names)), read: map[string]Facts{}}
 	for _, name := range names {
 		data, err := files.ReadFile(name)
 		if err != nil {
@@ -40,46 +48,94 @@ func Known() Catalog {
 		if err != nil {
 			panic("BUG: " + err.Error())
 		}
-		c[path.Dir(name)] = facts
+		c.services[path.Dir(name)] = facts
 	}
 	return c
 }
 
 // IDs lists the services by name.
-func (c Catalog) IDs() []string { return slices.Sorted(maps.Keys(c)) }
+func (c *Catalog) IDs() []string { return slices.Sorted(maps.Keys(c.services)) }
+
+// KeyEnv is the environment variable that usually holds a service's key; empty if
+// there is none.
+func (c *Catalog) KeyEnv(id string) string { return c.services[id].KeyEnv }
 
 // Facts returns what is known of a service; not if it is none of IDs.
-func (c Catalog) Facts(id string) (Facts, bool) {
-	f, ok := c[id]
-	return f, ok
+func (c *Catalog) Facts(id string) (Facts, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f, ok := c.read[id]; ok {
+		return f, true
+	}
+	f, ok := c.services[id]
+	if !ok {
+		return Facts{}, false
+	}
+	if list, ok := KnownModels(id); ok {
+		f.Models = list.All()
+	}
+	c.read[id] = f
+	return f, true
+}
+
+// KnownModels returns the models.yaml of a service; not if it has none.
+func KnownModels(id string) (List, bool) {
+	name := id + "/models.yaml"
+	data, err := files.ReadFile(name)
+	if err != nil {
+		return List{}, false
+	}
+	list, err := ParseList(data, name)
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	return list, true
 }
 
 // Parse reads the text of a provider.yaml, and says everything that is wrong with
 // it, each with its line. file is how errors name it.
 func Parse(data []byte, file string) (Facts, error) {
+	var f Facts
+	body, err := decode(data, file, &f)
+	if err != nil {
+		return Facts{}, err
+	}
+	return f, placed(f.Check(), file, body)
+}
+
+// decode reads the one YAML document that a file has into to, a pointer to a struct.
+func decode(data []byte, file string, to any) (ast.Node, error) {
 	tree, err := parser.ParseBytes(data, 0)
 	if err != nil {
-		return Facts{}, yamlError(file, err)
+		return nil, yamlError(file, err, nil)
 	}
 	if len(tree.Docs) != 1 || tree.Docs[0].Body == nil {
-		return Facts{}, fmt.Errorf("%s: got %d documents, want one with facts", file, len(tree.Docs))
+		return nil, fmt.Errorf("%s: got %d documents, want one with facts", file, len(tree.Docs))
 	}
-	var f Facts
-	if err := yaml.NodeToValue(tree.Docs[0].Body, &f, yaml.Strict()); err != nil {
-		return Facts{}, yamlError(file, err)
+	body := tree.Docs[0].Body
+	if err := yaml.NodeToValue(body, to, yaml.Strict()); err != nil {
+		return nil, yamlError(file, err, keys(reflect.TypeOf(to)))
+	}
+	return body, nil
+}
+
+// placed gives each problem its line.
+func placed(found []Problem, file string, body ast.Node) error {
+	if len(found) == 0 {
+		return nil
 	}
 	lines := map[string]int{}
-	noteLines(lines, "", tree.Docs[0].Body)
-	var problems []error
-	for _, p := range f.Check() {
-		problems = append(problems, fmt.Errorf("%s:%d: %w", file, lineOf(lines, p.Path), p))
+	noteLines(lines, "", body)
+	problems := make([]error, len(found))
+	for i, p := range found {
+		problems[i] = fmt.Errorf("%s:%d: %w", file, lineOf(lines, p.Path), p)
 	}
-	return f, errors.Join(problems...)
+	return errors.Join(problems...)
 }
 
 // yamlError says where a file cannot be read, and at an unknown key which one may
 // have been meant.
-func yamlError(file string, err error) error {
+func yamlError(file string, err error, known []string) error {
 	var at yaml.Error
 	if !errors.As(err, &at) || at.GetToken() == nil {
 		return fmt.Errorf("%s: %w", file, err)
@@ -87,7 +143,7 @@ func yamlError(file string, err error) error {
 	hint := ""
 	var unknown *yaml.UnknownFieldError
 	if errors.As(err, &unknown) {
-		if key := Nearest(unknown.Token.Value, keys(reflect.TypeFor[Facts]())); key != "" {
+		if key := Nearest(unknown.Token.Value, known); key != "" {
 			hint = fmt.Sprintf(" (did you mean %q?)", key)
 		}
 	}

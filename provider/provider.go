@@ -1,6 +1,6 @@
 // Package provider knows who runs models: the facts of each service, one folder
-// with a provider.yaml each, and the rules by which a user's config builds on
-// them. It loads and checks facts; it sends nothing.
+// with a provider.yaml and mostly a models.yaml each, and the rules by which a
+// user's config builds on them. It loads, checks and renews facts; it sends nothing.
 package provider
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// Facts is what is true of a service for everybody: the content of a
-// provider.yaml. The same keys work in a user's config.
+// Facts is what is true of a service for everybody: the content of a provider.yaml,
+// and of models.yaml the models. The same keys work in a user's config.
 type Facts struct {
 	Name    string `yaml:"name"`
 	Docs    string `yaml:"docs"`    // address of the API's documentation
@@ -102,15 +102,24 @@ func matches(pattern, name string) bool {
 	return false
 }
 
-// Model is one model of a service.
+// Model is one model of a service. What is absent is not known.
 type Model struct {
 	ID string `yaml:"id"`
-	// SameAs names the model it is, whoever serves it; its own provider/id if empty.
-	SameAs    string `yaml:"same_as"`
-	Window    int64  `yaml:"context"`    // tokens
-	MaxOutput int64  `yaml:"max_output"` // tokens
-	Price     *Price `yaml:"price"`
-	Released  string `yaml:"released"` // YYYY-MM-DD
+	// SameAs names the model it is, whoever serves it, as vendor/id; its own provider/id if empty.
+	SameAs     string     `yaml:"same_as"`
+	Window     int64      `yaml:"context"`    // tokens
+	MaxInput   int64      `yaml:"max_input"`  // tokens, where a prompt may not fill the window
+	MaxOutput  int64      `yaml:"max_output"` // tokens
+	Modalities Modalities `yaml:"modalities"`
+	Price      *Price     `yaml:"price"`
+	Released   string     `yaml:"released"` // YYYY-MM-DD, or YYYY-MM
+	Retires    string     `yaml:"retires"`  // likewise; when the service says it ends
+	Status     string     `yaml:"status"`   // "beta" or "deprecated"
+	// Tools, ParallelTools and Structured say whether tools, several calls in a turn and
+	// a JSON schema for the answer are taken.
+	Tools         *bool `yaml:"tools"`
+	ParallelTools *bool `yaml:"parallel_tools"`
+	Structured    *bool `yaml:"structured"`
 	// NoSampling: temperature, top_p and top_k are refused.
 	NoSampling bool                `yaml:"no_sampling"`
 	Prefill    bool                `yaml:"prefill"`
@@ -122,8 +131,32 @@ type Model struct {
 	Assumed bool `yaml:"-"`
 }
 
+// Modalities are what a model takes and gives: "text", "image", "pdf", "audio",
+// "video".
+type Modalities struct {
+	Input  []string `yaml:"input"`
+	Output []string `yaml:"output"`
+}
+
 // Price is in USD per million tokens.
 type Price struct {
+	Input        float64 `yaml:"input"`
+	Output       float64 `yaml:"output"`
+	CacheRead    float64 `yaml:"cache_read"`
+	CacheWrite   float64 `yaml:"cache_write"`
+	CacheWrite1h float64 `yaml:"cache_write_1h"` // kept for an hour
+	Reasoning    float64 `yaml:"reasoning"`      // of the output, where it differs
+	AudioInput   float64 `yaml:"audio_input"`    // likewise
+	AudioOutput  float64 `yaml:"audio_output"`
+	// Tiers are the prices of calls with longer prompts, shortest first. The last one
+	// that a prompt is above holds for all of the call.
+	Tiers []Tier `yaml:"tiers"`
+}
+
+// Tier is the price of calls whose prompts have more than Above tokens. What it does
+// not say is as in the Price.
+type Tier struct {
+	Above      int64   `yaml:"above"`
 	Input      float64 `yaml:"input"`
 	Output     float64 `yaml:"output"`
 	CacheRead  float64 `yaml:"cache_read"`
@@ -185,9 +218,9 @@ func escapeModel(name string) string {
 
 // Model finds a catalogued model by its id.
 func (p *Provider) Model(id string) (Model, bool) {
-	for _, m := range p.Facts.Models {
-		if m.ID == id {
-			return m, true
+	for i := range p.Facts.Models { // by index: some services have hundreds
+		if p.Facts.Models[i].ID == id {
+			return p.Facts.Models[i], true
 		}
 	}
 	return Model{ID: id}, false

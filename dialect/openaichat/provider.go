@@ -277,10 +277,14 @@ func (e *requestEncoder) reasoning() {
 	if effort == "" {
 		return
 	}
-	if e.facts.Thinking == llm.ThinkingNone {
+	switch {
+	case e.facts.Thinking == llm.ThinkingNone:
 		if effort != "none" {
 			e.lose(llm.FeatureEffort, llm.ActionDropped, llm.Tuning, "the model does not reason")
 		}
+		return
+	case e.facts.Thinking == llm.ThinkingAlways:
+		e.lose(llm.FeatureEffort, llm.ActionDropped, llm.Tuning, "the model always reasons, and takes no effort")
 		return
 	}
 	e.w.StringField("reasoning_effort", effort)

@@ -353,6 +353,8 @@ func TestReasoning(t *testing.T) {
 	}{
 		{llm.Reasoning{Effort: "high"}, "", `"reasoning_effort":"high"`, ""},
 		{llm.Reasoning{Effort: "high"}, llm.ThinkingNone, "", "reasoning_effort=dropped(tuning)"},
+		{llm.Reasoning{Effort: "high"}, llm.ThinkingAlways, "", "reasoning_effort=dropped(tuning)"},
+		{llm.Reasoning{Effort: "high"}, llm.ThinkingToggle, "high", ""},
 		{llm.Reasoning{Mode: llm.ReasoningOff}, "", `"reasoning_effort":"none"`, ""},
 		{llm.Reasoning{Mode: llm.ReasoningOff}, llm.ThinkingNone, "", ""},
 		{llm.Reasoning{Mode: llm.ReasoningBudget, Budget: 1024}, "", `"reasoning_effort":"low"`, ""},
