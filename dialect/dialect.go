@@ -213,6 +213,10 @@ type StreamOptions struct {
 	Framing Framing
 	// Begun says that events are out already: a writer is needed for an error only.
 	Begun bool
+	// Resume is what a Resumable tap of the same dialect said was sent. The writer goes on
+	// with that stream: there was a start, and the text is part 0 of choice 0, which has
+	// begun and not ended.
+	Resume any
 }
 
 // StreamWriter writes events as the dialect's stream, framing included.
@@ -239,6 +243,17 @@ type Tap interface {
 	Body(body []byte) (Signal, error)
 	// Usage is what has been counted so far.
 	Usage() llm.Usage
+}
+
+// Resumable is a Tap of which a stream can be taken over when its vendor fails in the
+// middle of a text. A dialect whose tap is not Resumable has its relayed streams end in
+// an error then.
+type Resumable interface {
+	Tap
+	// Sent is what the client has been sent of the stream, as far as a writer must know
+	// it to go on with it; nil when there is no going on. Only StreamOptions.Resume of
+	// the same dialect understands it.
+	Sent() any
 }
 
 // Signal is what a tap saw.

@@ -141,6 +141,8 @@ func rewriteArray(array jsontext.Value, f func(jsontext.Value) []byte) ([]byte, 
 
 func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
 
+var _ dialect.Resumable = (*tap)(nil)
+
 // NewTap returns a tap for one answer.
 func (relay) NewTap(dialect.Ask) dialect.Tap { return &tap{counts: noCounts()} }
 
@@ -323,6 +325,24 @@ func (t *tap) Close() ([]byte, error) {
 		return []byte("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"), nil
 	}
 	return nil, truncated("the stream broke off")
+}
+
+// sent is how far the blocks of a stream have come.
+type sent struct {
+	blocks int  // how many have begun
+	isOpen bool // the last of them has not ended
+}
+
+// Sent says how far the blocks have come. They must be numbered as a writer numbers them.
+func (t *tap) Sent() any {
+	n := len(t.begun)
+	if !t.started || t.finished || len(t.open) > 1 || n > 0 && t.begun[n-1] != int64(n-1) {
+		return nil
+	}
+	if len(t.open) == 1 && t.open[0] != t.begun[n-1] {
+		return nil
+	}
+	return sent{blocks: n, isOpen: len(t.open) == 1}
 }
 
 // Body reads a whole answer.

@@ -14,7 +14,15 @@ import (
 
 // NewStreamWriter returns a writer for one stream.
 func (clientSide) NewStreamWriter(o dialect.StreamOptions) dialect.StreamWriter {
-	return &streamWriter{options: o, open: none}
+	s := &streamWriter{options: o, open: none}
+	if before, ok := o.Resume.(sent); ok {
+		s.started, s.blocks = true, before.blocks
+		s.parts = []writerPart{{part: llm.Part{Kind: llm.PartText}, begun: before.isOpen}}
+		if before.isOpen {
+			s.open = 0
+		}
+	}
+	return s
 }
 
 // none is no part.

@@ -59,6 +59,7 @@ func (r *runner) stream(t *testing.T) {
 	got := llm.Collect(events)
 	compareResponses(t, "collect(read(write(events)))", got, r.s.Response, losses)
 	r.tapped(t, list, got)
+	r.resumed(t, list, got)
 	r.cut(t, stream, events)
 	r.overlapping(t)
 	r.broken(t)

@@ -12,7 +12,14 @@ import (
 
 // NewStreamWriter returns a writer of chat completion chunks.
 func (clientSide) NewStreamWriter(o dialect.StreamOptions) dialect.StreamWriter {
-	return &streamWriter{options: o, choices: make(map[int]*shownChoice, 1)}
+	s := &streamWriter{options: o, choices: make(map[int]*shownChoice, 1)}
+	if before, ok := o.Resume.(sent); ok {
+		s.start(&llm.Event{ID: before.id, Model: before.model, Created: before.created, Tier: before.tier})
+		ch := s.choice(0)
+		ch.begun = true
+		ch.parts[0] = &shownPart{kind: llm.PartText, begun: true}
+	}
+	return s
 }
 
 // streamWriter writes one stream: a chunk with the role first, then one for each addition, one with the finish

@@ -8,6 +8,8 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
+var _ dialect.Resumable = (*tap)(nil)
+
 // NewTap returns a tap for one answer.
 func (relay) NewTap(ask dialect.Ask) dialect.Tap { return &tap{ask: ask} }
 
@@ -226,6 +228,20 @@ func (t *tap) Close() ([]byte, error) {
 		return nil, err
 	}
 	return []byte("data: " + terminator + "\n\n"), nil
+}
+
+// sent is what every chunk of a stream repeats.
+type sent struct {
+	id, model, tier string
+	created         int64
+}
+
+// Sent is what a writer must repeat to go on with the stream.
+func (t *tap) Sent() any {
+	if !t.started || t.ended {
+		return nil
+	}
+	return sent{t.id, t.model, t.tier, t.created}
 }
 
 // Body reads a whole answer.
