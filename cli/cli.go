@@ -80,7 +80,9 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 		fmt.Fprintf(errOut, "%s: %v\n%s\n", name, err, usageHint(err))
 		return exitUsage
 	}
-	s := &session{in: in, out: out, err: errOut, log: newLog(errOut, cmd.LogFormat, cmd.LogLevel)}
+	lines := &logWriter{w: errOut}
+	defer lines.Flush() //nolint:errcheck // nobody is there to hear that a log cannot be written
+	s := &session{in: in, out: out, err: errOut, log: newLog(errOut, lines, cmd.LogFormat, cmd.LogLevel)}
 	if err := chosen.Run(s); err != nil {
 		return s.report(err)
 	}
@@ -131,13 +133,13 @@ func usageHint(err error) string {
 	return "hint: " + name + " --help lists the commands"
 }
 
-// newLog logs to w in the format that fits it.
-func newLog(w io.Writer, format string, level slog.Level) *slog.Logger {
+// newLog logs to w, through lines, in the format that fits it.
+func newLog(w io.Writer, lines *logWriter, format string, level slog.Level) *slog.Logger {
 	o := &slog.HandlerOptions{Level: level}
 	if format == "text" || format == "auto" && isTerminal(w) {
-		return slog.New(slog.NewTextHandler(w, o))
+		return slog.New(slog.NewTextHandler(lines, o))
 	}
-	return slog.New(slog.NewJSONHandler(w, o))
+	return slog.New(slog.NewJSONHandler(lines, o))
 }
 
 // isTerminal reports whether somebody may be watching w.

@@ -197,7 +197,7 @@ func (c *call) classify(a *attempt, resp *transport.Response, body []byte) *llm.
 	c.applyRules(a, e, body)
 	a.hideKey(e)
 	a.noRetry = resp.Header.Get("X-Should-Retry") == "false"
-	if wait, ok := transport.RetryAfter(resp.Header, body, resp.Date); ok {
+	if wait, ok := transport.RetryAfter(resp.Header, body, resp.Date()); ok {
 		e.RetryAfter = wait
 	}
 	return e

@@ -164,7 +164,7 @@ func (c *call) answerError(a *attempt, resp *transport.Response, body []byte, er
 	c.applyRules(a, e, body)
 	a.hideKey(e)
 	if e.RetryAfter == 0 && e.Code == llm.CodeRateLimit {
-		e.RetryAfter, _ = transport.RetryAfter(resp.Header, body, resp.Date)
+		e.RetryAfter, _ = transport.RetryAfter(resp.Header, body, resp.Date())
 	}
 	return e
 }

@@ -210,6 +210,7 @@ type writeBound struct {
 	net.Conn
 	limit time.Duration
 	read  atomic.Int64 // bytes
+	until atomic.Int64 // the deadline that is set, in nanoseconds of Unix time
 }
 
 // Read reads and counts.
@@ -219,10 +220,15 @@ func (w *writeBound) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write writes b within the limit.
+// Write writes b within the limit, or up to a quarter less: the deadline is not moved for
+// every write.
 func (w *writeBound) Write(b []byte) (int, error) {
-	if err := w.SetWriteDeadline(time.Now().Add(w.limit)); err != nil {
-		return 0, err
+	now := time.Now()
+	if until := now.Add(w.limit); until.UnixNano()-w.until.Load() > int64(w.limit/4) {
+		if err := w.SetWriteDeadline(until); err != nil {
+			return 0, err
+		}
+		w.until.Store(until.UnixNano())
 	}
 	return w.Conn.Write(b)
 }

@@ -1,11 +1,14 @@
 package transport
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
+	"net"
 	"net/http"
 	"net/url"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,6 +18,8 @@ const (
 	// idleTimeout is how long an unused connection is kept: less than services keep
 	// theirs, so that it is seldom they who close it just as it is used.
 	idleTimeout = 90 * time.Second
+	// sweepEvery is how often unused connections are looked over.
+	sweepEvery = 15 * time.Second
 	// maxIdle is how many unused connections are kept for a provider.
 	maxIdle = 512
 	// maxHeader bounds an answer's headers, the informational ones before it
@@ -32,8 +37,27 @@ var (
 	errProxyRefused   = errors.New("the proxy refused the connection")
 )
 
+// pool is the connections of one provider to one address.
+type pool struct {
+	url     *url.URL
+	address string // host and port
+	secure  bool
+	dialer  *dialer
+	proxied bool
+
+	mu     sync.Mutex
+	lines  []*line // unused; the one that was used last is last
+	sweeps *time.Timer
+	closed bool
+
+	// net/http's connections, for HTTP/2 and through proxies.
+	kept, single *http.Transport
+	speaksHTTP2  atomic.Bool
+	handed       atomic.Pointer[tls.Conn] // shaken hands on before it was known to be HTTP/2
+}
+
 // newPool builds the connections to one host.
-func (t *Transport) newPool(private bool, proxy *url.URL) *pool {
+func (t *Transport) newPool(private bool, proxy, u *url.URL) *pool {
 	d := &dialer{
 		names: &t.names,
 		// An operator's proxy mostly stands at a private address.
@@ -44,40 +68,89 @@ func (t *Transport) newPool(private bool, proxy *url.URL) *pool {
 			ClientSessionCache: tls.NewLRUClientSessionCache(8),
 		},
 	}
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(true)
-	build := func(single bool) *http.Transport {
-		return &http.Transport{
-			Proxy:                  http.ProxyURL(proxy),
-			OnProxyConnectResponse: proxyAnswer,
-			DialContext:            d.dial,
-			DialTLSContext:         d.dialTLS,
-			TLSClientConfig:        d.tls, // behind a proxy, where dialTLS is not asked
-			TLSHandshakeTimeout:    3 * time.Second,
-			Protocols:              protocols,
-			DisableKeepAlives:      single,
-			DisableCompression:     true,
-			MaxIdleConnsPerHost:    maxIdle,
-			IdleConnTimeout:        idleTimeout,
-			MaxResponseHeaderBytes: maxHeader,
-			WriteBufferSize:        ioBuffer,
-			ReadBufferSize:         ioBuffer,
-			HTTP2: &http.HTTP2Config{
-				SendPingTimeout: deadAfter / 2, PingTimeout: deadAfter / 4,
-				WriteByteTimeout:          deadAfter,
-				MaxReceiveBufferPerStream: streamWindow,
-			},
-		}
+	p := &pool{url: u, secure: u.Scheme == "https", dialer: d, proxied: proxy != nil}
+	port := u.Port()
+	switch {
+	case port != "":
+	case p.secure:
+		port = "443"
+	default:
+		port = "80"
 	}
-	return &pool{kept: build(false), single: build(true), proxied: proxy != nil}
+	p.address = net.JoinHostPort(u.Hostname(), port)
+	if p.secure || p.proxied {
+		p.kept, p.single = p.netHTTP(proxy, false), p.netHTTP(proxy, true)
+	}
+	return p
 }
 
-// proxyAnswer turns a refused CONNECT into an error that can be told from the
-// provider's.
-func proxyAnswer(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
-	if answer.StatusCode != http.StatusOK {
-		return errProxyRefused
+// take returns an unused line, the one that was used last; nil if there is none.
+func (p *pool) take() *line {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.lines)
+	if n == 0 {
+		return nil
 	}
-	return nil
+	l := p.lines[n-1]
+	p.lines[n-1] = nil
+	p.lines = p.lines[:n-1]
+	if time.Since(l.since) > idleTimeout {
+		l.conn.Close() // and so are all others, which the sweep will find
+		return nil
+	}
+	return l
+}
+
+// put keeps a line for the next request.
+func (p *pool) put(l *line) {
+	l.used, l.since = true, time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || len(p.lines) >= maxIdle {
+		l.conn.Close()
+		return
+	}
+	p.lines = append(p.lines, l)
+	if p.sweeps == nil {
+		p.sweeps = time.AfterFunc(sweepEvery, p.sweep)
+	}
+}
+
+// sweep closes lines that were unused for long, and those that the provider has closed.
+func (p *pool) sweep() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lines = slices.DeleteFunc(p.lines, func(l *line) bool {
+		gone := time.Since(l.since) > idleTimeout || !l.isClean()
+		if gone {
+			l.conn.Close()
+		}
+		return gone
+	})
+	p.sweeps = nil
+	if len(p.lines) > 0 && !p.closed {
+		p.sweeps = time.AfterFunc(sweepEvery, p.sweep)
+	}
+}
+
+// close closes the connections that are unused, and those in use as they get free.
+func (p *pool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	if p.sweeps != nil {
+		p.sweeps.Stop()
+	}
+	for _, l := range p.lines {
+		l.conn.Close()
+	}
+	p.lines = nil
+	if conn := p.handed.Swap(nil); conn != nil {
+		conn.Close()
+	}
+	if p.kept != nil {
+		p.kept.CloseIdleConnections()
+		p.single.CloseIdleConnections()
+	}
 }

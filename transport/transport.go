@@ -8,7 +8,6 @@
 package transport
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -17,7 +16,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"sync"
@@ -76,9 +74,21 @@ type Response struct {
 	// or ErrEncoding. It must be closed. Closing it early, like ending the context
 	// that it was asked for with, ends the request at the provider, too.
 	Body io.ReadCloser
-	// Date is when the provider says it answered, so that its times can be read by
-	// its own clock; the local time if it does not say.
-	Date time.Time
+	now  func() time.Time // time.Now if nil
+}
+
+// Date is when the provider says it answered, so that its times can be read by its own
+// clock; the local time if it does not say.
+func (r *Response) Date() time.Time {
+	date, err := http.ParseTime(r.Header.Get("Date"))
+	switch {
+	case err == nil:
+		return date
+	case r.now == nil:
+		return time.Now()
+	default:
+		return r.now()
+	}
 }
 
 const (
@@ -134,8 +144,7 @@ func (t *Transport) Close() {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	for _, p := range t.pools {
-		p.kept.CloseIdleConnections()
-		p.single.CloseIdleConnections()
+		p.close()
 	}
 }
 
@@ -150,38 +159,32 @@ func (t *Transport) Send(ctx context.Context, r Request) (*Response, error) {
 	if connect <= 0 {
 		connect = defaultConnect
 	}
-	s := &sending{}
 	ctx = context.WithValue(ctx, connectKey{}, connect)
-	if p.proxied {
-		// net/http does the CONNECT and what follows, and gives it a minute.
-		limited, cancel := context.WithCancelCause(ctx)
-		timer := time.AfterFunc(connect, func() { cancel(errConnectTimeout) })
-		s.connected, ctx = timer.Stop, limited
-	}
-	ctx = httptrace.WithClientTrace(ctx, s.trace())
-	req := (&http.Request{
+	req := &http.Request{
 		Method: method(r), URL: p.url, Host: p.url.Host,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		// Made by hand, the request has no GetBody: with it, net/http would send it again
-		// on its own when a connection turns out to be dead. As a reader that is known to
-		// wait for nothing, the body goes out in one write with the headers.
-		Body: io.NopCloser(bytes.NewReader(r.Body)), ContentLength: int64(len(r.Body)),
-	}).WithContext(ctx)
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Close: r.Fresh,
+	}
 	t.setHeader(req, r)
-
-	rt := p.kept
-	if r.Fresh {
-		rt = p.single
-	}
-	resp, err := rt.RoundTrip(req)
+	resp, err := p.send(ctx, req, r)
 	if err != nil {
-		return nil, s.failure(ctx, err, p.proxied)
-	}
-	if s.discard() {
-		resp.Body.Close()
-		return nil, &SendError{Phase: PhaseHeaders, Wrote: true, Err: errStray}
+		return nil, err
 	}
 	return t.response(resp, r.Stream), nil
+}
+
+// send sends in HTTP/1.1 or, where the provider speaks it or a proxy stands before it, as
+// net/http does.
+func (p *pool) send(ctx context.Context, req *http.Request, r Request) (*http.Response, error) {
+	if !p.proxied && !p.speaksHTTP2.Load() {
+		l, err := p.line(ctx, r)
+		switch {
+		case err != nil:
+			return nil, err
+		case l != nil:
+			return p.exchange(ctx, l, req, r)
+		}
+	}
+	return p.sendHTTP2(ctx, req, r)
 }
 
 func method(r Request) string {
@@ -192,15 +195,11 @@ func method(r Request) string {
 }
 
 func (t *Transport) response(resp *http.Response, stream bool) *Response {
-	date, err := http.ParseTime(resp.Header.Get("Date"))
-	if err != nil {
-		date = t.opts.Now()
-	}
 	limit := t.opts.MaxBody
 	if stream && resp.StatusCode == http.StatusOK {
 		limit = 0
 	}
-	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: decoded(resp, limit), Date: date}
+	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: decoded(resp, limit), now: t.opts.Now}
 }
 
 // poolKey tells connections apart that are never shared: they belong to one
@@ -209,14 +208,6 @@ func (t *Transport) response(resp *http.Response, stream bool) *Response {
 type poolKey struct {
 	provider, url string
 	private       bool
-}
-
-// pool is the connections of one provider to one address.
-type pool struct {
-	url     *url.URL
-	kept    *http.Transport // keeps connections for the next request
-	single  *http.Transport // a connection for each request
-	proxied bool
 }
 
 // pool returns the connections to an address, which is read and checked once.
@@ -247,8 +238,7 @@ func (t *Transport) pool(p *provider.Provider, address string) (*pool, error) {
 	if proxy != nil {
 		t.opts.Log.Info("requests go through a proxy", "provider", p.ID, "proxy", proxy.Host)
 	}
-	made := t.newPool(p.Private, proxy)
-	made.url = u
+	made := t.newPool(p.Private, proxy, u)
 	t.pools[key] = made
 	return made, nil
 }

@@ -99,8 +99,8 @@ func TestSend(t *testing.T) {
 	if resp.Status != http.StatusTeapot || text != "short and stout" || resp.Header.Get("X-Answer") != "yes" {
 		t.Errorf("answer: got %d %q %v, want what the provider sent", resp.Status, text, resp.Header)
 	}
-	if want := time.Date(2026, 10, 21, 7, 28, 0, 0, time.UTC); !resp.Date.Equal(want) {
-		t.Errorf("Date: got %v, want the provider's %v", resp.Date, want)
+	if want := time.Date(2026, 10, 21, 7, 28, 0, 0, time.UTC); !resp.Date().Equal(want) {
+		t.Errorf("Date: got %v, want the provider's %v", resp.Date(), want)
 	}
 	if got.Method != http.MethodPost || got.URL.Path != "/v1/x" || string(body) != `{"a":1}` || got.ContentLength != 7 {
 		t.Errorf("request: got %s %s %q of %d bytes, want the one sent", got.Method, got.URL, body, got.ContentLength)
@@ -321,7 +321,7 @@ func TestDateIsLocalWhereNoneIsSent(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	at := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.Header()["Date"] = nil })
 	resp, _, err := send(t, newTransport(t, Options{Now: func() time.Time { return now }}), Request{URL: at})
-	if err != nil || !resp.Date.Equal(now) {
+	if err != nil || !resp.Date().Equal(now) {
 		t.Errorf("got %v, %v, want %v", resp, err, now)
 	}
 }

@@ -148,7 +148,6 @@ func (relay) NewTap(dialect.Ask) dialect.Tap { return &tap{counts: noCounts()} }
 
 // tap follows an answer that goes by. It holds a stream to the same grammar as streamReader and decodes nothing.
 type tap struct {
-	tree                     jsontext.Tree
 	started, finished, ended bool
 	id                       string
 	counts                   counts
@@ -161,7 +160,9 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	if t.ended || isBlank(f.Data) {
 		return s, nil
 	}
-	e, err := readEvent(&t.tree, f)
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	e, err := readEvent(tree, f)
 	if err != nil {
 		return s, err
 	}

@@ -16,7 +16,6 @@ func (providerSide) NewStreamReader() dialect.StreamReader {
 
 // streamReader turns the vendor's events into llm's.
 type streamReader struct {
-	tree     jsontext.Tree
 	id       string
 	started  bool
 	finished bool
@@ -51,7 +50,9 @@ func (r *streamReader) Read(dst []llm.Event, f dialect.Frame) ([]llm.Event, erro
 	if r.ended || isBlank(f.Data) {
 		return dst, nil
 	}
-	e, err := readEvent(&r.tree, f)
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	e, err := readEvent(tree, f)
 	if err != nil {
 		return dst, err
 	}

@@ -20,7 +20,6 @@ func isTerminator(data []byte) bool {
 
 // progress is how far a stream has come: the grammar to which both its reader and a tap hold it.
 type progress struct {
-	tree    jsontext.Tree
 	choices []*openChoice
 
 	id, model, tier string
@@ -60,8 +59,8 @@ type chunkText struct {
 }
 
 // chunk reads the top of a frame that is not the terminator, and throws the error that one may hold instead.
-func (p *progress) chunk(f dialect.Frame) (c chunkText, err error) {
-	root, err := p.tree.ParseLenient(f.Data)
+func (p *progress) chunk(tree *jsontext.Tree, f dialect.Frame) (c chunkText, err error) {
+	root, err := tree.ParseLenient(f.Data)
 	if err != nil {
 		return c, badAnswer("read chunk: %w", err)
 	}

@@ -11,8 +11,9 @@ import (
 
 // DecodeResponse reads a chat completion.
 func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
-	var tree jsontext.Tree
-	w, err := readWhole(&tree, body)
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	w, err := readWhole(tree, body)
 	if err != nil {
 		return nil, err
 	}

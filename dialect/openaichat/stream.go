@@ -46,7 +46,9 @@ func (r *streamReader) frame(f dialect.Frame) error {
 	if isTerminator(f.Data) {
 		return r.end(true)
 	}
-	c, err := r.chunk(f)
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	c, err := r.chunk(tree, f)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,9 @@ func (t *tap) frame(f dialect.Frame) error {
 	if isTerminator(f.Data) {
 		return t.end()
 	}
-	c, err := t.chunk(f)
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	c, err := t.chunk(tree, f)
 	if err != nil {
 		return err
 	}
@@ -246,7 +248,9 @@ func (t *tap) Sent() any {
 
 // Body reads a whole answer.
 func (t *tap) Body(body []byte) (dialect.Signal, error) {
-	w, err := readWhole(&t.tree, body)
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	w, err := readWhole(tree, body)
 	if err != nil {
 		return dialect.Signal{}, err
 	}

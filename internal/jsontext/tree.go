@@ -3,6 +3,7 @@ package jsontext
 import (
 	"math"
 	"strconv"
+	"sync"
 )
 
 // Tree is a document with the places of all its values, found in the one pass that checks it: to step over a value
@@ -11,6 +12,20 @@ import (
 // used again it allocates nothing. It may not be used concurrently.
 type Tree struct {
 	c checker
+}
+
+// trees are those that nobody uses: a tree is a few kilobytes, and most of the time a stream waits.
+var trees = sync.Pool{New: func() any { return new(Tree) }}
+
+// Borrow returns a tree for the time that one document is looked at.
+func Borrow() *Tree { return trees.Get().(*Tree) } //nolint:forcetypeassert // the pool holds nothing else
+
+// Return gives a borrowed tree back. Its nodes mean nothing from now on; values stay what they are.
+func (t *Tree) Return() {
+	t.c.text = nil
+	t.c.names.forget()
+	t.c.open.forget()
+	trees.Put(t)
 }
 
 // maxNodes bounds the memory of a tree. The values of a longer document are found in its text, as those of a [Value].

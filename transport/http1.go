@@ -1,0 +1,310 @@
+package transport
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// HTTP/1.1 is spoken here rather than by net/http: its client hands every request from
+// one goroutine to two others and back, which costs as much as all else that is done for
+// a request, and sends requests again by itself. Answers are parsed by net/http.
+
+const (
+	// inOne is the largest request that goes out in one write, and before its answer is
+	// looked for; what is larger is written beside.
+	inOne = 64 << 10
+	// maxInformational is how many 1xx answers may come before the answer.
+	maxInformational = 5
+	// lastWords is how long an answer is waited for when the peer takes no more of the
+	// request, since it may have said why, and the end of a request when there is an answer.
+	lastWords = 50 * time.Millisecond
+)
+
+var (
+	errHeaderTooLarge = errors.New("the answer's headers are larger than the limit")
+	errInformational  = errors.New("the provider sends no final answer")
+	errSwitching      = errors.New("the provider switches to a protocol that was not asked for")
+	errClosed         = errors.New("the answer's body is closed")
+)
+
+// line is an HTTP/1.1 connection. It serves one request at a time.
+type line struct {
+	conn   net.Conn // as it is written to and read from
+	tcp    *writeBound
+	reader *bufio.Reader
+	left   int64       // bytes that may still be read; headers are bounded so
+	read   int64       // bytes read since the request was written
+	used   bool        // it has carried a request before
+	since  time.Time   // when it was last put to use, or back
+	quiet  func() bool // see probe
+}
+
+const unbounded = int64(1) << 62
+
+func newLine(conn net.Conn) *line {
+	l := &line{conn: conn, tcp: under(conn), left: unbounded}
+	l.reader = bufio.NewReaderSize(source{l}, ioBuffer)
+	l.quiet = probe(l.tcp)
+	return l
+}
+
+// source reads a line's connection within its bound.
+type source struct{ l *line }
+
+func (s source) Read(b []byte) (int, error) {
+	if s.l.left <= 0 {
+		return 0, errHeaderTooLarge
+	}
+	n, err := s.l.conn.Read(b[:min(int64(len(b)), s.l.left)])
+	s.l.left -= int64(n)
+	s.l.read += int64(n)
+	return n, err
+}
+
+// isClean reports whether nothing waits to be read: an answer that is there before its
+// request is another one's, or nobody's, and a peer that has closed takes no request.
+func (l *line) isClean() bool { return l.reader.Buffered() == 0 && l.quiet() }
+
+// head reads up to the answer's body, past what is only informational.
+func (l *line) head(req *http.Request) (*http.Response, error) {
+	for range maxInformational {
+		resp, err := http.ReadResponse(l.reader, req)
+		switch {
+		case err != nil:
+			return nil, err
+		case resp.StatusCode == http.StatusSwitchingProtocols:
+			return nil, errSwitching
+		case resp.StatusCode >= 200:
+			return resp, nil
+		}
+	}
+	return nil, errInformational
+}
+
+// buffers are what requests are put together in.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+
+// appendHead writes a request up to its body.
+func appendHead(dst []byte, req *http.Request, body int) []byte {
+	dst = append(append(dst, req.Method...), ' ')
+	dst = append(append(dst, req.URL.RequestURI()...), " HTTP/1.1\r\nHost: "...)
+	dst = append(append(dst, req.Host...), "\r\n"...)
+	for name, values := range req.Header {
+		for _, value := range values {
+			dst = append(append(append(dst, name...), ": "...), plain(value)...)
+			dst = append(dst, "\r\n"...)
+		}
+	}
+	if body > 0 || req.Method != http.MethodGet && req.Method != http.MethodHead {
+		dst = strconv.AppendInt(append(dst, "Content-Length: "...), int64(body), 10)
+		dst = append(dst, "\r\n"...)
+	}
+	if req.Close {
+		dst = append(dst, "Connection: close\r\n"...)
+	}
+	return append(dst, "\r\n"...)
+}
+
+// plain is a header's value on one line, whatever is in it.
+func plain(value string) string {
+	if strings.ContainsAny(value, "\r\n\x00") {
+		return strings.NewReplacer("\r", " ", "\n", " ", "\x00", " ").Replace(value)
+	}
+	return value
+}
+
+// writing is a large request on its way, while its answer is already looked for: a
+// provider may refuse what it has not read.
+type writing struct {
+	done chan struct{}
+	err  error
+}
+
+// run writes piece by piece: each has its own time.
+func (w *writing) run(conn net.Conn, head *[]byte, body []byte) {
+	defer close(w.done)
+	_, w.err = conn.Write(*head)
+	buffers.Put(head)
+	for piece := range slices.Chunk(body, inOne) {
+		if w.err != nil {
+			_ = conn.SetReadDeadline(time.Now().Add(lastWords)) // if that fails the connection is closed already
+			return
+		}
+		_, w.err = conn.Write(piece)
+	}
+}
+
+// wait returns when nothing is written any more. The connection must be closed, or the
+// request whole.
+func (w *writing) wait() error {
+	<-w.done
+	return w.err
+}
+
+// isOver reports whether the request is out, as it is at once if the provider has read it.
+func (w *writing) isOver() bool {
+	timer := time.NewTimer(lastWords)
+	defer timer.Stop()
+	select {
+	case <-w.done:
+		return w.err == nil
+	case <-timer.C:
+		return false
+	}
+}
+
+// exchange is a request on a line and, as a reader, the body of its answer. At the body's
+// end the line is free for another request.
+type exchange struct {
+	ctx   context.Context //nolint:containedctx // it is the request's, whose end ends the body
+	p     *pool
+	l     *line
+	stop  func() bool // lets the line outlive ctx
+	w     *writing    // of a large request; nil for others
+	body  io.Reader
+	keep  bool // the line may carry another request
+	ended bool
+	err   error // what a read gives after the end
+}
+
+// exchange sends a request and reads the head of its answer.
+func (p *pool) exchange(ctx context.Context, l *line, req *http.Request, r Request) (*http.Response, error) {
+	e := &exchange{ctx: ctx, p: p, l: l, stop: context.AfterFunc(ctx, func() { l.conn.Close() })}
+	l.since, l.read, l.left = time.Now(), 0, maxHeader
+	if err := e.write(req, r.Body); err != nil {
+		return nil, e.failure(PhaseWrite, err)
+	}
+	resp, err := l.head(req)
+	if err != nil {
+		return nil, e.failure(PhaseHeaders, err)
+	}
+	l.left = unbounded
+	e.body, e.keep = resp.Body, !r.Fresh && !resp.Close
+	resp.Body = e
+	return resp, nil
+}
+
+// write sends the request, or begins to.
+func (e *exchange) write(req *http.Request, body []byte) error {
+	buf := buffers.Get().(*[]byte) //nolint:forcetypeassert // it holds nothing else
+	*buf = appendHead((*buf)[:0], req, len(body))
+	if len(*buf)+len(body) > inOne {
+		e.w = &writing{done: make(chan struct{})}
+		go e.w.run(e.l.conn, buf, body)
+		return nil
+	}
+	*buf = append(*buf, body...)
+	_, err := e.l.conn.Write(*buf)
+	buffers.Put(buf)
+	return err
+}
+
+// failure gives the line up and says how far the request came.
+func (e *exchange) failure(phase Phase, err error) *SendError {
+	took := time.Since(e.l.since)
+	e.stop()
+	e.l.conn.Close()
+	if e.w != nil {
+		if writeErr := e.w.wait(); writeErr != nil {
+			phase, err = PhaseWrite, writeErr
+		}
+	}
+	failed := &SendError{Phase: phase, Wrote: phase == PhaseHeaders, Err: err}
+	if e.ctx.Err() != nil {
+		failed.Err = context.Cause(e.ctx)
+		return failed
+	}
+	failed.Local = isLocal(err)
+	failed.Reused = e.l.used && e.l.read == 0 && took < raceWindow
+	return failed
+}
+
+// Read reads the body.
+func (e *exchange) Read(b []byte) (int, error) {
+	if e.ended {
+		return 0, e.err
+	}
+	n, err := e.body.Read(b)
+	switch {
+	case err == nil:
+		return n, nil
+	case errors.Is(err, io.EOF):
+		e.end(true, io.EOF)
+	case e.ctx.Err() != nil:
+		e.end(false, context.Cause(e.ctx))
+	default:
+		e.end(false, err)
+	}
+	return n, e.err
+}
+
+// Close ends the request, if the answer is not whole.
+func (e *exchange) Close() error {
+	if !e.ended {
+		e.end(false, errClosed)
+	}
+	return nil
+}
+
+func (e *exchange) end(whole bool, err error) {
+	e.ended, e.err = true, err
+	lives := e.stop()
+	if whole && lives && e.keep && (e.w == nil || e.w.isOver()) && e.l.reader.Buffered() == 0 {
+		e.p.put(e.l)
+		return
+	}
+	e.l.conn.Close()
+	if e.w != nil {
+		_ = e.w.wait() // the answer is what counts
+	}
+}
+
+// line finds or makes an HTTP/1.1 connection. It is nil where the provider turns out to
+// speak HTTP/2.
+func (p *pool) line(ctx context.Context, r Request) (*line, *SendError) {
+	if !r.Fresh {
+		for {
+			l := p.take()
+			if l == nil {
+				break
+			}
+			if l.isClean() {
+				return l, nil
+			}
+			l.conn.Close()
+		}
+	}
+	dial := p.dialer.dial
+	if p.secure {
+		dial = p.dialer.dialTLS
+	}
+	conn, err := dial(ctx, "tcp", p.address)
+	if err != nil {
+		e := &SendError{Phase: PhaseConnect, Err: err}
+		var at *dialError
+		if errors.As(err, &at) {
+			e.Phase = at.phase
+		}
+		if ctx.Err() != nil {
+			e.Err = context.Cause(ctx)
+			return nil, e
+		}
+		e.Local = isLocal(err)
+		return nil, e
+	}
+	if secure, ok := conn.(*tls.Conn); ok && secure.ConnectionState().NegotiatedProtocol == "h2" {
+		p.handOver(secure)
+		return nil, nil
+	}
+	return newLine(conn), nil
+}
