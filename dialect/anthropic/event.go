@@ -12,6 +12,7 @@ type eventText struct {
 	all, kind, index, message, block, usage, management, fault jsontext.Value
 
 	delta jsontext.Node
+	frame string // the frame's name
 }
 
 // readEvent reads the top of a frame that is not blank. Its kind is the member type, or else the name of the frame,
@@ -24,7 +25,7 @@ func readEvent(tree *jsontext.Tree, f dialect.Frame) (e eventText, err error) {
 	if root.Kind() != jsontext.Object {
 		return e, badAnswer("an event is no object", nil)
 	}
-	e.all = root.Value()
+	e.all, e.frame = root.Value(), f.Event
 	if err := root.Members(e.member); err != nil {
 		return e, badAnswer("an event is not what it should be", err)
 	}
@@ -84,6 +85,35 @@ func (d *deltaText) member(name []byte, n jsontext.Node) error {
 		d.citation = v
 	}
 	return nil
+}
+
+// repeat recognises events that say what the latest did but for a piece of text, as most events of a stream do.
+type repeat struct {
+	jsontext.Repeat
+	name  string // the frame's
+	index int64  // of the block
+}
+
+// matches returns the text of an event that is such a repeat.
+func (r *repeat) matches(f dialect.Frame) (text jsontext.Value, ok bool) {
+	if f.Event != r.name {
+		return nil, false
+	}
+	strings, ok := r.Match(f.Data)
+	return strings[0], ok
+}
+
+// learn makes the event that was just read the one that others are compared with, if it is a piece of text.
+func (r *repeat) learn(data []byte, e *eventText, d *deltaText) {
+	r.Forget()
+	if !is(d.kind, "text_delta") || d.text.Kind() != jsontext.String || e.index.IsNull() || !e.fault.IsNull() {
+		return
+	}
+	var err error
+	if r.index, err = e.index.Int(); err == nil {
+		r.name = e.frame
+		r.Learn(data, d.text)
+	}
 }
 
 // isBlank reports whether a frame holds nothing to read: no data, or the terminator of another dialect, which some

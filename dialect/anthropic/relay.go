@@ -148,6 +148,7 @@ func (relay) NewTap(dialect.Ask) dialect.Tap { return &tap{counts: noCounts()} }
 
 // tap follows an answer that goes by. It holds a stream to the same grammar as streamReader and decodes nothing.
 type tap struct {
+	repeat                   repeat
 	started, finished, ended bool
 	id                       string
 	counts                   counts
@@ -160,6 +161,12 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	if t.ended || isBlank(f.Data) {
 		return s, nil
 	}
+	if text, ok := t.repeat.matches(f); ok {
+		if _, err := t.openIndex(t.repeat.index); err != nil {
+			return dialect.Signal{}, err
+		}
+		return ofText(text), nil
+	}
 	tree := jsontext.Borrow()
 	defer tree.Return()
 	e, err := readEvent(tree, f)
@@ -168,8 +175,10 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	}
 	switch {
 	case is(e.kind, "content_block_delta"):
-		s = piece(e.delta)
+		d := readDelta(e.delta)
+		s = d.piece()
 		_, err = t.openBlock(&e)
+		t.repeat.learn(f.Data, &e, &d)
 	case is(e.kind, "content_block_start"):
 		s = beginning(e.block)
 		err = t.blockStart(&e)
@@ -206,8 +215,7 @@ func (t *tap) start(message jsontext.Value) (string, error) {
 }
 
 // piece says what a delta adds that the client would see or act on.
-func piece(delta jsontext.Node) (s dialect.Signal) {
-	d := readDelta(delta)
+func (d *deltaText) piece() (s dialect.Signal) {
 	if d.text.Kind() == jsontext.String {
 		return ofText(d.text)
 	}
@@ -277,6 +285,10 @@ func (t *tap) openBlock(e *eventText) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	return t.openIndex(index)
+}
+
+func (t *tap) openIndex(index int64) (int, error) {
 	i := place(t.open, index)
 	if i < 0 {
 		return 0, badAnswer("an event for content block "+strconv.FormatInt(index, 10)+", which is not open", nil)

@@ -16,6 +16,7 @@ func (providerSide) NewStreamReader() dialect.StreamReader {
 
 // streamReader turns the vendor's events into llm's.
 type streamReader struct {
+	repeat   repeat
 	id       string
 	started  bool
 	finished bool
@@ -50,6 +51,13 @@ func (r *streamReader) Read(dst []llm.Event, f dialect.Frame) ([]llm.Event, erro
 	if r.ended || isBlank(f.Data) {
 		return dst, nil
 	}
+	if text, ok := r.repeat.matches(f); ok {
+		b, err := r.openIndex(r.repeat.index)
+		if err != nil {
+			return dst, err
+		}
+		return r.text(dst, b, llm.PartText, text)
+	}
 	tree := jsontext.Borrow()
 	defer tree.Return()
 	e, err := readEvent(tree, f)
@@ -58,7 +66,9 @@ func (r *streamReader) Read(dst []llm.Event, f dialect.Frame) ([]llm.Event, erro
 	}
 	switch {
 	case is(e.kind, "content_block_delta"):
-		return r.delta(dst, &e)
+		d := readDelta(e.delta)
+		r.repeat.learn(f.Data, &e, &d)
+		return r.delta(dst, &e, &d)
 	case is(e.kind, "ping"):
 		return r.ping(dst), nil
 	case is(e.kind, "message_start"):
@@ -178,6 +188,10 @@ func (r *streamReader) openBlock(e *eventText) (*block, error) {
 	if err != nil {
 		return nil, err
 	}
+	return r.openIndex(index)
+}
+
+func (r *streamReader) openIndex(index int64) (*block, error) {
 	b := r.find(index)
 	if b == nil || !b.open {
 		return nil, badAnswer("an event for content block "+strconv.FormatInt(index, 10)+", which is not open", nil)
@@ -185,12 +199,11 @@ func (r *streamReader) openBlock(e *eventText) (*block, error) {
 	return b, nil
 }
 
-func (r *streamReader) delta(dst []llm.Event, e *eventText) ([]llm.Event, error) {
+func (r *streamReader) delta(dst []llm.Event, e *eventText, d *deltaText) ([]llm.Event, error) {
 	b, err := r.openBlock(e)
 	if err != nil {
 		return dst, err
 	}
-	d := readDelta(e.delta)
 	switch {
 	case is(d.kind, "text_delta"):
 		return r.text(dst, b, llm.PartText, d.text)

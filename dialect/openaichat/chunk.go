@@ -21,12 +21,58 @@ func isTerminator(data []byte) bool {
 // progress is how far a stream has come: the grammar to which both its reader and a tap hold it.
 type progress struct {
 	choices []*openChoice
+	repeat  repeat
 
 	id, model, tier string
 	created         int64
 	usage           llm.Usage
 
 	started, ended bool
+}
+
+// repeat recognises chunks that say what the latest did but for a piece of text, as most chunks of a stream do.
+type repeat struct {
+	jsontext.Repeat
+	choice int
+	usage  jsontext.Value // null where the chunks have such a member
+
+	// While a chunk is read: the text, if it is all that the chunk says, and the vendor's padding.
+	only, padding jsontext.Value
+	first         bool // no choice was read yet
+}
+
+// matches returns the text of a chunk that is such a repeat.
+func (r *repeat) matches(f dialect.Frame) (text jsontext.Value, ok bool) {
+	if f.Event != "" {
+		return nil, false
+	}
+	strings, ok := r.Match(f.Data)
+	return strings[0], ok
+}
+
+// says notes what a choice of the chunk says.
+func (r *repeat) says(index int, c *choiceText, a *answer) {
+	r.choice, r.only = index, nil
+	if r.first && a.hasOnlyText() && c.reason.IsNull() && c.logprobs.IsNull() {
+		r.only = a.content
+	}
+	r.first = false
+}
+
+// learn makes the chunk that was just read the one that others are compared with.
+func (r *repeat) learn(data []byte, c *chunkText) {
+	r.Forget()
+	if r.only == nil || !c.count.IsNull() {
+		return
+	}
+	r.usage = nil
+	if c.usage != nil {
+		r.usage = jsontext.Value("null")
+	}
+	if r.padding.Kind() != jsontext.String {
+		r.padding = nil
+	}
+	r.Learn(data, r.only, r.padding)
 }
 
 // openChoice is one choice of the stream as far as it was read.
@@ -60,6 +106,7 @@ type chunkText struct {
 
 // chunk reads the top of a frame that is not the terminator, and throws the error that one may hold instead.
 func (p *progress) chunk(tree *jsontext.Tree, f dialect.Frame) (c chunkText, err error) {
+	p.repeat.only, p.repeat.padding, p.repeat.first = nil, nil, true
 	root, err := tree.ParseLenient(f.Data)
 	if err != nil {
 		return c, badAnswer("read chunk: %w", err)
@@ -87,6 +134,8 @@ func (p *progress) chunk(tree *jsontext.Tree, f dialect.Frame) (c chunkText, err
 			}
 		case "error":
 			c.fault = n.Value()
+		case "obfuscation": // openai.yaml: a text of random length, so that the stream's sizes tell nothing
+			p.repeat.padding = n.Value()
 		case "id", "model", "created", "service_tier":
 			if !p.started {
 				p.learn(string(name), n.Value())

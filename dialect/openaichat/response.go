@@ -61,6 +61,12 @@ func (a *answer) read(n jsontext.Node) error {
 	return n.Members(func(name []byte, n jsontext.Node) error { return a.member(name, n.Value()) })
 }
 
+// hasOnlyText reports whether a piece of text, perhaps an empty one, is all that is said.
+func (a *answer) hasOnlyText() bool {
+	return a.content.Kind() == jsontext.String && len(a.refusal)+len(a.reasoning)+len(a.detail)+len(a.toolCalls)+
+		len(a.functionCall)+len(a.audio)+len(a.notes) == 0
+}
+
 func (a *answer) member(name []byte, v jsontext.Value) error {
 	if v.IsNull() {
 		return nil

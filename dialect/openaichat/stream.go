@@ -46,6 +46,12 @@ func (r *streamReader) frame(f dialect.Frame) error {
 	if isTerminator(f.Data) {
 		return r.end(true)
 	}
+	if text, ok := r.repeat.matches(f); ok {
+		if err := r.text(r.open(r.repeat.choice), llm.PartText, text); err != nil {
+			return badAnswer("read chunk: %w", jsontext.At("choices", err))
+		}
+		return nil
+	}
 	tree := jsontext.Borrow()
 	defer tree.Return()
 	c, err := r.chunk(tree, f)
@@ -55,6 +61,7 @@ func (r *streamReader) frame(f dialect.Frame) error {
 	if err := c.eachChoice(r.choice); err != nil {
 		return err
 	}
+	r.repeat.learn(f.Data, &c)
 	if r.started && r.usage != r.told {
 		r.told = r.usage
 		r.emit(llm.Event{Kind: llm.EventUsage, Usage: r.usage})
@@ -87,10 +94,15 @@ func (r *streamReader) choice(i int, n jsontext.Node) error {
 		r.emit(llm.Event{Kind: llm.EventStart, ID: r.id, Model: r.model, Created: r.created, Tier: r.tier})
 	}
 	ch := r.open(indexOf(c.index, i))
+	var a answer
 	if !c.delta.IsNull() {
-		if err := r.delta(ch, c.delta); err != nil {
+		if err := a.read(c.delta); err != nil {
 			return jsontext.At("delta", err)
 		}
+	}
+	r.repeat.says(ch.index, &c, &a)
+	if err := r.delta(ch, &a); err != nil {
+		return jsontext.At("delta", err)
 	}
 	if !c.logprobs.IsNull() {
 		if list := logProbsOf(c.logprobs); len(list) > 0 {
@@ -111,13 +123,9 @@ func (r *streamReader) finish(ch *openChoice) {
 }
 
 // delta reads a delta, each of its members, in the order in which the dialect says them.
-func (r *streamReader) delta(ch *openChoice, n jsontext.Node) error {
-	var a answer
-	if err := a.read(n); err != nil {
-		return err
-	}
+func (r *streamReader) delta(ch *openChoice, a *answer) error {
 	if len(a.reasoning) > 0 || len(a.detail) > 0 {
-		if err := r.thinking(ch, &a); err != nil {
+		if err := r.thinking(ch, a); err != nil {
 			return err
 		}
 	}
@@ -140,7 +148,7 @@ func (r *streamReader) delta(ch *openChoice, n jsontext.Node) error {
 	if len(a.audio) > 0 {
 		r.audio(ch, a.audio)
 	}
-	return ch.toolCalls(&a, func(c *openCall, args string) {
+	return ch.toolCalls(a, func(c *openCall, args string) {
 		if c.name != "" && !c.started {
 			r.begin(ch, c)
 		}

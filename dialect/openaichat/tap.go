@@ -40,6 +40,9 @@ func (t *tap) frame(f dialect.Frame) error {
 	if isTerminator(f.Data) {
 		return t.end()
 	}
+	if text, ok := t.repeat.matches(f); ok {
+		return t.again(text, f.Data)
+	}
 	tree := jsontext.Borrow()
 	defer tree.Return()
 	c, err := t.chunk(tree, f)
@@ -49,8 +52,20 @@ func (t *tap) frame(f dialect.Frame) error {
 	if err := c.eachChoice(t.choice); err != nil {
 		return err
 	}
+	t.repeat.learn(f.Data, &c)
 	if t.ask.StreamUsage && c.usage != nil {
 		return t.cover(&c, f.Data)
+	}
+	return nil
+}
+
+// again looks at a chunk that says what the one before did, but for its text.
+func (t *tap) again(text jsontext.Value, data []byte) error {
+	if err := t.text(t.open(t.repeat.choice), llm.PartText, text); err != nil {
+		return badAnswer("read chunk: %w", jsontext.At("choices", err))
+	}
+	if t.ask.StreamUsage && t.repeat.usage != nil {
+		return t.cover(&chunkText{usage: t.repeat.usage}, data)
 	}
 	return nil
 }
@@ -103,10 +118,15 @@ func (t *tap) choice(i int, n jsontext.Node) error {
 		t.signal.Model = t.model
 	}
 	ch := t.open(indexOf(c.index, i))
+	var a answer
 	if !c.delta.IsNull() {
-		if err := t.delta(ch, c.delta); err != nil {
+		if err := a.read(c.delta); err != nil {
 			return jsontext.At("delta", err)
 		}
+	}
+	t.repeat.says(ch.index, &c, &a)
+	if err := t.delta(ch, &a); err != nil {
+		return jsontext.At("delta", err)
 	}
 	if !c.logprobs.IsNull() {
 		t.other(len(logProbsOf(c.logprobs)) > 0)
@@ -118,13 +138,9 @@ func (t *tap) choice(i int, n jsontext.Node) error {
 }
 
 // delta looks at each of a delta's members as the stream reader does.
-func (t *tap) delta(ch *openChoice, n jsontext.Node) error {
-	var a answer
-	if err := a.read(n); err != nil {
-		return err
-	}
+func (t *tap) delta(ch *openChoice, a *answer) error {
 	if len(a.reasoning) > 0 || len(a.detail) > 0 {
-		if err := t.thinking(ch, &a); err != nil {
+		if err := t.thinking(ch, a); err != nil {
 			return err
 		}
 	}
@@ -144,7 +160,7 @@ func (t *tap) delta(ch *openChoice, n jsontext.Node) error {
 		t.endText(ch)
 		t.other(true)
 	}
-	return ch.toolCalls(&a, func(c *openCall, args string) {
+	return ch.toolCalls(a, func(c *openCall, args string) {
 		t.signal.Other = true
 		if c.name != "" && !c.started {
 			c.started = true
