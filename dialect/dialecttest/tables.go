@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -156,13 +157,13 @@ func models(t *testing.T, d *dialect.Dialect) {
 			t.Errorf("EncodeModels: got %s, want JSON", body)
 		}
 		for _, e := range list {
-			if n := bytes.Count(body, []byte(`"id":`)); n != len(list) {
-				t.Errorf("EncodeModels: got %d ids want %d: %s", n, len(list), body)
+			id := jsontext.AppendString(nil, e.ID)
+			id = id[1 : len(id)-1] // some dialects put a word before it
+			if !bytes.Contains(body, id) {
+				t.Errorf("EncodeModels: got no %s: %s", id, body)
 			}
-			one := d.Models.EncodeModel(e)
-			var got struct{ ID string }
-			if err := json.Unmarshal(one, &got); err != nil || got.ID != e.ID {
-				t.Errorf("EncodeModel: got %s (%v) want id %q", one, err, e.ID)
+			if one := d.Models.EncodeModel(e); !json.Valid(one) || !bytes.Contains(one, id) {
+				t.Errorf("EncodeModel: got %s want JSON with %s", one, id)
 			}
 		}
 	}
