@@ -1,0 +1,170 @@
+package cohere
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// toolNames maps the client's tool names to ones that the dialect takes, one to one. The zero value changes nothing.
+type toolNames struct {
+	forward map[string]string // only the names that had to change
+	taken   map[string]bool   // names sent
+}
+
+// learn decides the names of all tools and of all calls in history. Legal ones keep theirs.
+func (n *toolNames) learn(tools []llm.Tool, messages []llm.Message) error {
+	n.taken = make(map[string]bool, len(tools))
+	var odd []string
+	see := func(name string) {
+		if isLegalName(name) {
+			n.taken[name] = true
+		} else if !slices.Contains(odd, name) {
+			odd = append(odd, name)
+		}
+	}
+	for i := range tools {
+		if tools[i].Opaque == nil {
+			see(tools[i].Name)
+		}
+	}
+	for i := range messages {
+		for j := range messages[i].Parts {
+			if call := messages[i].Parts[j].Call; call != nil {
+				see(call.Name)
+			}
+		}
+	}
+	for _, name := range odd {
+		if name == "" {
+			return llm.Invalid("tools", "A tool has no name.")
+		}
+		if n.forward == nil {
+			n.forward = make(map[string]string)
+		}
+		sent := legalName(name)
+		for try := name; n.taken[sent]; try += "'" {
+			sent = cutName(sent) + "_" + digest(try, 8)
+		}
+		n.forward[name], n.taken[sent] = sent, true
+	}
+	return nil
+}
+
+// sent is the name to send for the client's.
+func (n *toolNames) sent(name string) string {
+	if sent, ok := n.forward[name]; ok {
+		return sent
+	}
+	return name
+}
+
+// back maps the names sent to the client's, where they differ.
+func (n *toolNames) back() map[string]string {
+	if len(n.forward) == 0 {
+		return nil
+	}
+	m := make(map[string]string, len(n.forward))
+	for name, sent := range n.forward {
+		m[sent] = name
+	}
+	return m
+}
+
+// isLegalName reports whether a name is of letters, digits and _, and begins with no digit.
+func isLegalName(s string) bool {
+	return s != "" && len(s) <= maxNameLength && (s[0] < '0' || s[0] > '9') && strings.IndexFunc(s, isIllegalInName) < 0
+}
+
+func isIllegalInName(r rune) bool {
+	return (r|0x20 < 'a' || r|0x20 > 'z') && (r < '0' || r > '9') && r != '_'
+}
+
+// legalName replaces what a name may not have; a longer name is cut and told apart by a digest.
+func legalName(s string) string {
+	clean := strings.Map(func(r rune) rune {
+		if isIllegalInName(r) {
+			return '_'
+		}
+		return r
+	}, s)
+	if clean[0] >= '0' && clean[0] <= '9' {
+		clean = "_" + clean
+	}
+	if len(clean) > maxNameLength {
+		clean = cutName(clean) + "_" + digest(s, 8)
+	}
+	return clean
+}
+
+func cutName(s string) string { return s[:min(len(s), maxNameLength-9)] }
+
+// callIDs gives the calls of a request ids of their own and pairs them with their results. A result answers the
+// earliest call with its id that has no result yet.
+type callIDs struct {
+	used    map[string]bool
+	open    [][2]string // the client's id, and the one sent
+	changed bool
+}
+
+// begin returns the id to send for a call: the client's own where it is not taken.
+func (c *callIDs) begin(id string) string {
+	if c.used == nil {
+		c.used = make(map[string]bool)
+	}
+	sent := id
+	for n := 0; sent == "" || c.used[sent]; n++ {
+		sent = "call_" + digest(id+"/"+strconv.Itoa(n), 16)
+		c.changed = true
+	}
+	c.used[sent] = true
+	c.open = append(c.open, [2]string{id, sent})
+	return sent
+}
+
+// answer returns the id sent for the call that a result answers.
+func (c *callIDs) answer(id string) (sent string, ok bool) {
+	for i, call := range c.open {
+		if call[0] == id {
+			c.open = slices.Delete(c.open, i, i+1)
+			return call[1], true
+		}
+	}
+	return "", false
+}
+
+// orphan is the error for a call that is not followed by its result, or nil.
+func (c *callIDs) orphan() error {
+	if len(c.open) == 0 {
+		return nil
+	}
+	return llm.Invalid("messages", "The message with tool call '%s' is not followed by its result.", clip(c.open[0][0], 128))
+}
+
+// writeCall writes one of tool_calls.
+func writeCall(w *jsontext.Writer, id, name, args string) {
+	w.BeginObject()
+	w.StringField("id", id)
+	w.StringField("type", typeFunction)
+	w.Key(typeFunction)
+	w.BeginObject()
+	w.StringField("name", name)
+	w.StringField("arguments", args)
+	w.EndObject()
+	w.EndObject()
+}
+
+// clip shortens s to at most n bytes, between characters.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
