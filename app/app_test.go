@@ -2,6 +2,7 @@ package app
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -166,23 +167,31 @@ func TestKeys(t *testing.T) {
 		}
 		return path
 	}
+	const credentials = "{\n  \"type\": \"service_account\"\n}"
 	for _, tc := range []struct {
 		name string
 		key  config.Key
 		want string // the key, or what the error begins with
+		auth string
 	}{
-		{"env", config.Key{Env: "TEST_KEY"}, canary},
-		{"file", config.Key{File: file("good", canary+"\n")}, canary},
-		{"none", config.Key{None: true}, ""},
-		{"env not set", config.Key{Env: "NOT_SET"}, "the variable NOT_SET is not set"},
-		{"env empty", config.Key{Env: "EMPTY_KEY"}, "env:EMPTY_KEY is empty"},
-		{"env two lines", config.Key{Env: "TWO_LINES"}, "env:TWO_LINES holds something else than a key"},
-		{"file absent", config.Key{File: filepath.Join(folder, "absent")}, "the key file " + filepath.Join(folder, "absent") + " cannot be opened"},
-		{"file empty", config.Key{File: file("empty", "\n")}, "file:" + filepath.Join(folder, "empty") + " is empty"},
-		{"file large", config.Key{File: file("large", strings.Repeat(canary, 2000))}, "file:" + filepath.Join(folder, "large") + " holds something else"},
+		{"env", config.Key{Env: "TEST_KEY"}, canary, ""},
+		{"env optional", config.Key{Env: "NOT_SET", Optional: true}, "", provider.AuthAWS},
+		{"env optional and empty", config.Key{Env: "EMPTY_KEY", Optional: true}, "", provider.AuthAWS},
+		{"env optional and set", config.Key{Env: "TEST_KEY", Optional: true}, canary, provider.AuthAWS},
+		{"file of credentials", config.Key{File: file("credentials", credentials+"\n")}, credentials, provider.AuthGoogle},
+		{"key for credentials", config.Key{Env: "TEST_KEY"}, "env:TEST_KEY holds something else than a file of credentials", provider.AuthGoogle},
+		{"credentials for a key", config.Key{File: file("credentials2", credentials)}, "file:" + filepath.Join(folder, "credentials2") + " holds something else", ""},
+		{"file", config.Key{File: file("good", canary+"\n")}, canary, ""},
+		{"none", config.Key{None: true}, "", ""},
+		{"env not set", config.Key{Env: "NOT_SET"}, "the variable NOT_SET is not set", ""},
+		{"env empty", config.Key{Env: "EMPTY_KEY"}, "env:EMPTY_KEY is empty", ""},
+		{"env two lines", config.Key{Env: "TWO_LINES"}, "env:TWO_LINES holds something else than a key", ""},
+		{"file absent", config.Key{File: filepath.Join(folder, "absent")}, "the key file " + filepath.Join(folder, "absent") + " cannot be opened", ""},
+		{"file empty", config.Key{File: file("empty", "\n")}, "file:" + filepath.Join(folder, "empty") + " is empty", ""},
+		{"file large", config.Key{File: file("large", strings.Repeat(canary, 2000))}, "file:" + filepath.Join(folder, "large") + " holds something else", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			secret, err := resolve(tc.key, env)
+			secret, err := resolve(config.Provider{Key: tc.key, Facts: provider.Facts{Auth: cmp.Or(tc.auth, provider.AuthBearer)}}, env)
 			switch {
 			case err == nil && secret.Reveal() != tc.want:
 				t.Errorf("got %q, want %q", secret.Reveal(), tc.want)

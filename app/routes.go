@@ -1,6 +1,7 @@
 package app
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -36,7 +37,7 @@ func buildRoutes(c *config.Config, env func(string) (string, bool)) (*routes, er
 	}
 	providers := make([]*provider.Provider, len(c.Providers))
 	for i, p := range c.Providers {
-		key, err := resolve(p.Key, env)
+		key, err := resolve(p, env)
 		if err != nil {
 			path := "providers." + p.Name + ".key"
 			problems = append(problems, c.Problem(path, path+": "+err.Error(), ""))
@@ -162,15 +163,18 @@ func entry(t *route.Table, name string) dialect.ModelEntry {
 // maxKey bounds a key file: no vendor's key comes near it.
 const maxKey = 16 << 10
 
-// resolve reads a key from where the config says it is. Its errors name the place
-// and never what is there.
-func resolve(k config.Key, env func(string) (string, bool)) (provider.Secret, error) {
-	var text string
+// resolve reads a provider's key from where the config says it is. Its errors name the
+// place and never what is there.
+func resolve(p config.Provider, env func(string) (string, bool)) (provider.Secret, error) {
+	k, text := p.Key, ""
 	switch {
 	case k.None:
 		return provider.Secret{}, nil
 	case k.Env != "":
 		value, ok := env(k.Env)
+		if k.Optional && strings.TrimSpace(value) == "" {
+			return provider.Secret{}, nil
+		}
 		if !ok {
 			return provider.Secret{}, errors.New("the variable " + k.Env + " is not set")
 		}
@@ -186,6 +190,10 @@ func resolve(k config.Key, env func(string) (string, bool)) (provider.Secret, er
 	switch {
 	case text == "":
 		return provider.Secret{}, errors.New(k.String() + " is empty")
+	case provider.KeyUseOf(p.Facts.Auth) == provider.KeyFile:
+		if len(text) > maxKey || text[0] != '{' || !json.Valid([]byte(text)) {
+			return provider.Secret{}, errors.New(k.String() + " holds something else than a file of credentials, which is a JSON object")
+		}
 	case len(text) > maxKey || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return provider.Secret{}, errors.New(k.String() + " holds something else than a key: it has spaces, line breaks or other characters that no key has")
 	}

@@ -15,8 +15,6 @@ import (
 	"github.com/understudy-ai/understudy/provider"
 )
 
-const authNone = "none"
-
 // checker finds what is wrong with a config that could be decoded.
 type checker struct {
 	config   *Config
@@ -102,10 +100,40 @@ func (k *checker) provider(p *Provider) {
 			"got a provider %s that is not known and says neither use nor base_url", quote(p.Name))
 		return
 	}
-	if p.Key == (Key{}) {
-		k.bad(path+".key", "", "%s: got no key, want key: env:NAME, file:/path or none", path)
-	}
+	k.key(p, path)
+	k.address(p, path)
 	k.facts(p, path)
+}
+
+// key checks that there is a key where one is shown, and none where none is.
+func (k *checker) key(p *Provider, path string) {
+	switch use := provider.KeyUseOf(p.Facts.Auth); {
+	case p.Key == (Key{}):
+		k.bad(path+".key", "", "%s: got no key, want key: env:NAME, file:/path or none", path)
+	case use == provider.KeyUnused && !p.Key.None:
+		k.bad(path+".key", "to show a key, say how: auth: "+provider.AuthBearer+" or "+provider.AuthAPIKey,
+			"%s.key: got %s, want none: auth %s shows no key", path, p.Key, p.Facts.Auth)
+	}
+}
+
+// address checks that the service can be reached: where everybody has an address of
+// their own, the user must have said it.
+func (k *checker) address(p *Provider, path string) {
+	_, given := k.config.at[path+".base_url"]
+	switch hole := p.Facts.Hole(); {
+	case given && hole != "":
+		k.bad(path+".base_url", "write your own there", "%s.base_url: got %s, want an address without braces", path, quote(p.Facts.BaseURL))
+	case hole == "region" && p.Facts.Region != "", hole == "project" && p.Facts.Project != "":
+		// What is given there is no good, and reported where it stands.
+	case hole == "region" || hole == "project":
+		k.bad(path+"."+hole, "for example: "+hole+": "+map[string]string{"region": "europe-west1", "project": "acme-prod"}[hole],
+			"%s: got no %s, want it: it is in the address %s", path, hole, p.Facts.BaseURL)
+	case hole != "":
+		k.bad(path+".base_url", "for example: base_url: "+strings.ReplaceAll(p.Facts.BaseURL, "{"+hole+"}", "acme"),
+			"%s: got no base_url, want that of your own %s", path, hole)
+	case p.Facts.Auth == provider.AuthAWS && p.Facts.Region == "" && (p.Key.None || p.Key.Optional):
+		k.bad(path+".region", "for example: region: eu-central-1", "%s: got no region, want the one that requests are signed for", path)
+	}
 }
 
 // facts checks what the facts and the user made together.

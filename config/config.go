@@ -51,7 +51,10 @@ type Provider struct {
 	// provider's own name, if there is one.
 	Use string `yaml:"use"`
 	// Key says where the service's key is: env:NAME, file:/path, or none. If not
-	// given, it is in the variable the service's documentation uses.
+	// given, it is in the variable the service's documentation uses. With auth aws it
+	// may be missing: the AWS SDKs' credentials are used then. With auth google it is a
+	// file of credentials, or missing: the default credentials are used then. With auth
+	// entra there is none: the identity is the environment's.
 	Key Key `yaml:"key"`
 	// Facts are the keys of a provider.yaml. What is given here replaces what is
 	// known of the service; maps are merged key by key, models by id.
@@ -121,7 +124,8 @@ type Limits struct {
 }
 
 // Default is the configuration without a file: every service of catalog is
-// enabled whose usual key variable is set to something.
+// enabled whose usual key variable is set to something, and whose address is the same
+// for everybody.
 func Default(catalog Catalog, lookup func(string) (string, bool)) *Config {
 	c := defaults()
 	for _, id := range catalog.IDs() {

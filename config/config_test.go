@@ -18,10 +18,10 @@ import (
 
 var update = flag.Bool("update", false, "write the problems found into testdata/*.bad.yaml")
 
-// catalog knows two services.
+// catalog knows four services.
 type catalog struct{}
 
-func (catalog) IDs() []string { return []string{"openai", "anthropic"} }
+func (catalog) IDs() []string { return []string{"openai", "anthropic", "cloud", "own"} }
 
 func (c catalog) KeyEnv(id string) string {
 	facts, _ := c.Facts(id)
@@ -45,8 +45,47 @@ func (catalog) Facts(id string) (provider.Facts, bool) {
 			Dialects: map[dialect.Name]string{dialect.AnthropicMessages: "/v1/messages"},
 			Headers:  map[string]string{"anthropic-version": "2023-06-01"},
 		}, true
+	case "cloud":
+		return provider.Facts{
+			KeyEnv: "CLOUD_KEY", Auth: provider.AuthAWS, Scope: "cloud", BaseURL: "https://run.{region}.cloud.example/{project}",
+			Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/chat"},
+		}, true
+	case "own":
+		return provider.Facts{
+			KeyEnv: "OWN_KEY", Auth: provider.AuthAPIKey, Scope: "own/.default", BaseURL: "https://{resource}.own.example",
+			Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/chat"},
+		}, true
 	}
 	return provider.Facts{}, false
+}
+
+// TestCredentials says where the key is and what the address, for each way to authenticate.
+func TestCredentials(t *testing.T) {
+	c, err := Load("testdata/credentials.good.yaml", catalog{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join("testdata", "sa.json")
+	for _, tc := range []struct {
+		name    string
+		key     Key
+		address string
+		region  string
+	}{
+		{"cloud", Key{Env: "CLOUD_KEY", Optional: true}, "https://run.eu-central-1.cloud.example/acme", "eu-central-1"},
+		{"cloud-chain", Key{None: true}, "https://run.eu-central-1.cloud.example/acme", "eu-central-1"},
+		{"cloud-vpc", Key{Env: "CLOUD_KEY", Optional: true}, "https://vpce.run.us-east-1.cloud.example", "us-east-1"},
+		{"cloud-key", Key{Env: "MY_KEY"}, "http://127.0.0.1:9000", ""},
+		{"own", Key{Env: "OWN_KEY"}, "https://acme.own.example", ""},
+		{"own-entra", Key{None: true}, "https://acme.own.example", ""},
+		{"tokens", Key{File: file}, "https://tokens.example", ""},
+		{"tokens-default", Key{None: true}, "https://tokens.example", ""},
+	} {
+		p, ok := c.Provider(tc.name)
+		if !ok || p.Key != tc.key || p.Facts.BaseURL != tc.address || p.Facts.Region != tc.region {
+			t.Errorf("%s: got key %+v at %s in %q, want %+v at %s in %q", tc.name, p.Key, p.Facts.BaseURL, p.Facts.Region, tc.key, tc.address, tc.region)
+		}
+	}
 }
 
 func TestGood(t *testing.T) {
@@ -139,6 +178,7 @@ func TestEveryKey(t *testing.T) {
 	p, ok := c.Provider("acme")
 	wantProvider := Provider{Name: "acme", Key: Key{File: filepath.Join("testdata", "acme.key")}, Facts: provider.Facts{
 		Name: "Acme", Docs: "https://docs.acme.example", Checked: "2026-08-20", KeyEnv: "ACME_API_KEY", Auth: "bearer",
+		Scope: "https://acme.example/.default", Region: "eu-1", Project: "acme-prod",
 		BaseURL: "https://api.acme.example/v1", Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/chat/completions"},
 		Streams:    map[dialect.Name]string{dialect.OpenAIChat: "/chat/completions?stream=yes"},
 		Framings:   map[dialect.Name]dialect.Framing{dialect.OpenAIChat: dialect.FramingNDJSON},

@@ -18,7 +18,7 @@ import (
 type Catalog interface {
 	// IDs lists the known services in the order in which they are shown.
 	IDs() []string
-	// KeyEnv is the variable that usually holds a service's key; empty if there is none.
+	// KeyEnv is the variable whose being set enables a service; empty if there is none.
 	KeyEnv(id string) string
 	// Facts returns what is known of a service; not if it is none of IDs. It may take
 	// its time: a service may have hundreds of models.
@@ -94,17 +94,27 @@ func (c *Config) assume(p *Provider) {
 	}
 }
 
-// complete derives what a provider leaves to its service: where the key is, and
-// where a relative path begins.
+// complete derives what a provider leaves to its service: its address, where the key
+// is, and where a relative path begins.
 func complete(p *Provider, folder string) {
-	switch {
-	case p.Key != (Key{}):
-	case p.Facts.Auth == authNone:
-		p.Key = Key{None: true}
-	case p.Facts.KeyEnv != "":
-		p.Key = Key{Env: p.Facts.KeyEnv}
+	p.Facts.Complete()
+	if p.Key == (Key{}) {
+		p.Key = usualKey(&p.Facts)
 	}
 	if p.Key.File != "" && !filepath.IsAbs(p.Key.File) {
 		p.Key.File = filepath.Join(folder, p.Key.File)
+	}
+}
+
+// usualKey is where a service's key is when nothing is said; nowhere if it must be.
+func usualKey(f *provider.Facts) Key {
+	use := provider.KeyUseOf(f.Auth)
+	switch {
+	case use == provider.KeyUnused, use == provider.KeyFile, use == provider.KeyOptional && f.KeyEnv == "":
+		return Key{None: true}
+	case f.KeyEnv != "":
+		return Key{Env: f.KeyEnv, Optional: use == provider.KeyOptional}
+	default:
+		return Key{}
 	}
 }

@@ -14,7 +14,10 @@ import (
 type Key struct {
 	Env  string // name of an environment variable
 	File string // path of a file that holds the key and nothing else
-	None bool   // the service wants no key
+	None bool   // there is no key
+	// Optional is set where nothing is said and the environment may have credentials of
+	// another kind: the variable need not be set.
+	Optional bool
 }
 
 var (

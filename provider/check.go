@@ -26,14 +26,13 @@ type Problem struct {
 func (p Problem) Error() string { return p.Path + ": " + p.Message }
 
 var (
-	word       = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+	word        = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	regionName  = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+	projectName = regexp.MustCompile(`^[a-z0-9][a-z0-9.:-]*$`)
+	headerName  = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 	// editPath is names with dots between them, "[]" after one that is a list.
 	editPath = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*(\[\])*(\.[A-Za-z_][A-Za-z0-9_-]*(\[\])*)*$`)
 )
-
-// Auths lists the ways in which a key can be shown to a service.
-func Auths() []string { return []string{"bearer", "x-api-key", "x-goog-api-key", "none"} }
 
 // Check returns what is wrong with f. Facts without problems can be used.
 func (f Facts) Check() []Problem {
@@ -45,7 +44,22 @@ func (f Facts) Check() []Problem {
 		c.bad("key_env", "got %q, want the name of an environment variable", f.KeyEnv)
 	}
 	c.date("checked", f.Checked, time.DateOnly)
-	c.baseURL(f.BaseURL)
+	c.baseURL(hole.ReplaceAllString(f.BaseURL, "x"))
+	if f.Region != "" && !regionName.MatchString(f.Region) {
+		c.bad("region", "got %q, want the cloud's name for a region, as eu-central-1", f.Region)
+	}
+	if f.Project != "" && !projectName.MatchString(f.Project) {
+		c.bad("project", "got %q, want the id of a project", f.Project)
+	}
+	switch f.Auth {
+	case AuthAWS, AuthEntra, AuthGoogle:
+		if f.Scope == "" {
+			c.bad("scope", "got none, want what auth %s is for: the scope of a token, or the service of a signature", f.Auth)
+		}
+	}
+	if strings.ContainsFunc(f.Scope, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		c.bad("scope", "got %q, want one word", f.Scope)
+	}
 	c.dialects(f)
 	c.headers(f.Headers)
 	for _, name := range slices.Sorted(maps.Keys(f.Edits)) {
@@ -124,15 +138,14 @@ func (c *checker) dialects(f Facts) {
 		if !slices.Contains(known, name) {
 			c.bad(at, "got dialect %q, want one of %v", name, known)
 		}
-		c.path(at, withModel(f.Dialects[name]))
+		c.path(at, f.Dialects[name])
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.Streams)) {
 		at := "streams." + string(name)
 		if _, ok := f.Dialects[name]; !ok {
 			c.bad(at, "got a path of a dialect that the service does not speak")
 		}
-		path, _, _ := strings.Cut(f.Streams[name], "?")
-		c.path(at, withModel(path))
+		c.path(at, f.Streams[name])
 	}
 	framings := []dialect.Framing{dialect.FramingSSE, dialect.FramingNDJSON, dialect.FramingArray, dialect.FramingEventStream, dialect.FramingChunks}
 	for _, name := range slices.Sorted(maps.Keys(f.Framings)) {
@@ -158,13 +171,16 @@ func (c *checker) dialects(f Facts) {
 	}
 }
 
-// withModel puts a name where a path has a hole for one.
-func withModel(path string) string { return strings.Replace(path, modelHole, "m", 1) }
-
+// path checks a path, in which a model may have a place, and which may have a query.
 func (c *checker) path(at, text string) {
-	u, err := url.Parse(text)
-	if err != nil || !strings.HasPrefix(text, "/") || u.Host != "" || u.Path != text {
+	path, query, _ := strings.Cut(strings.Replace(text, modelHole, "m", 1), "?")
+	u, err := url.Parse(path)
+	if err != nil || !strings.HasPrefix(path, "/") || u.Host != "" || u.Path != path {
 		c.bad(at, "got %q, want a path below base_url that begins with /", text)
+		return
+	}
+	if _, err := url.ParseQuery(query); err != nil || strings.ContainsFunc(query, func(r rune) bool { return r <= ' ' || r > '~' || r == '#' }) {
+		c.bad(at, "got %q, want a query of names and values behind the ?", text)
 	}
 }
 

@@ -57,8 +57,14 @@ func Known() *Catalog {
 func (c *Catalog) IDs() []string { return slices.Sorted(maps.Keys(c.services)) }
 
 // KeyEnv is the environment variable that usually holds a service's key; empty if
-// there is none.
-func (c *Catalog) KeyEnv(id string) string { return c.services[id].KeyEnv }
+// there is none, or if the key alone does not say where everybody's own address is.
+func (c *Catalog) KeyEnv(id string) string {
+	f := c.services[id]
+	if f.Hole() != "" {
+		return ""
+	}
+	return f.KeyEnv
+}
 
 // Facts returns what is known of a service; not if it is none of IDs.
 func (c *Catalog) Facts(id string) (Facts, bool) {

@@ -39,7 +39,7 @@ func TestKnown(t *testing.T) {
 					t.Errorf("%s: got none, want it filled in", what)
 				}
 			}
-			if (f.KeyEnv == "") != (f.Auth == "none") {
+			if use := KeyUseOf(f.Auth); (f.KeyEnv == "") != (use == KeyUnused || use == KeyFile) {
 				t.Errorf("key_env: got %q with auth %q, want one where there is a key", f.KeyEnv, f.Auth)
 			}
 			shippedModels(t, f.Models)
@@ -172,7 +172,7 @@ func TestParseProblems(t *testing.T) {
 		{"    context: 131072", "    contxt: 131072", `a.yaml:18: unknown field "contxt" (did you mean "context"?)`},
 		{"auth: bearer", "zzzzzzzzz: 1", `unknown field "zzzzzzzzz"`},
 		{"auth: bearer", "nam: 1", `unknown field "nam" (did you mean "name"?)`},
-		{"auth: bearer", "auth: basic", `a.yaml:4: auth: got "basic", want one of bearer, x-api-key, x-goog-api-key, none`},
+		{"auth: bearer", "auth: basic", `a.yaml:4: auth: got "basic", want one of bearer, x-api-key, x-goog-api-key, api-key, aws, entra, google, none`},
 		{"auth: bearer", "auth: [bearer]", "a.yaml:4:"},
 		{"auth: bearer", "auth: bearer\nauth: none", "a.yaml:5:"},
 		{"name: Acme", "\tname: Acme", "a.yaml:"},
@@ -183,6 +183,12 @@ func TestParseProblems(t *testing.T) {
 		{"https://api.acme", "https://u:secret@api.acme", "a.yaml:5: base_url: got something else"},
 		{"https://api.acme.example", "https://api.acme.example?key=secret", "a.yaml:5: base_url: got something else"},
 		{"https://api.acme.example", `""`, "a.yaml:5: base_url: got none"},
+		{"https://api.acme.example", "https://{}.acme.example", "a.yaml:5: base_url: got something else"},
+		{"auth: bearer", "region: EU", `a.yaml:4: region: got "EU"`},
+		{"auth: bearer", "project: a/b", `a.yaml:4: project: got "a/b"`},
+		{"auth: bearer", "scope: a b", `a.yaml:4: scope: got "a b"`},
+		{"/v1/chat/completions", "/v1?a=%zz", "a.yaml:6: dialects.openai-chat: got"},
+		{"/v1/chat/completions", "'/v1?a=b#c'", "a.yaml:6: dialects.openai-chat: got"},
 		{"dialects: {openai-chat:", "dialects: {openai-chta:", `a.yaml:6: dialects.openai-chta: got dialect "openai-chta"`},
 		{"/v1/chat/completions", "https://other.example/v1", "a.yaml:6: dialects.openai-chat: got"},
 		{"auth: bearer", "only: {gemini-generate: [m]}", "a.yaml:4: only.gemini-generate: got models of a dialect"},
@@ -230,6 +236,30 @@ func TestIsPrivateHost(t *testing.T) {
 	for _, host := range []string{"", "api.example.com", "8.8.8.8", "169.254.169.254", "2606:4700::1111", "localhost.example.com", "internal.example"} {
 		if IsPrivateHost(host) {
 			t.Errorf("%s: got private, want public", host)
+		}
+	}
+}
+
+func TestComplete(t *testing.T) {
+	for _, tc := range []struct {
+		name                   string
+		facts                  Facts
+		address, region, empty string
+	}{
+		{"an address", Facts{BaseURL: "https://h"}, "https://h", "", ""},
+		{"filled", Facts{BaseURL: "https://{region}.h/{project}/{region}", Region: "r", Project: "p"}, "https://r.h/p/r", "r", ""},
+		{"half filled", Facts{BaseURL: "https://{region}.h/{project}", Region: "r"}, "https://r.h/{project}", "r", "project"},
+		{"one's own", Facts{BaseURL: "https://{resource}.h", Region: "r", Project: "p"}, "https://{resource}.h", "r", "resource"},
+		{"a region found", Facts{Auth: AuthAWS, BaseURL: "https://s.eu-central-1.h"}, "https://s.eu-central-1.h", "eu-central-1", ""},
+		{"of another partition", Facts{Auth: AuthAWS, BaseURL: "https://s.us-gov-west-1.h"}, "https://s.us-gov-west-1.h", "us-gov-west-1", ""},
+		{"a region given", Facts{Auth: AuthAWS, BaseURL: "https://s.eu-central-1.h", Region: "r"}, "https://s.eu-central-1.h", "r", ""},
+		{"no region to find", Facts{Auth: AuthAWS, BaseURL: "http://127.0.0.1:1"}, "http://127.0.0.1:1", "", ""},
+		{"not signed for", Facts{Auth: AuthBearer, BaseURL: "https://s.eu-central-1.h"}, "https://s.eu-central-1.h", "", ""},
+	} {
+		f := tc.facts
+		f.Complete()
+		if f.BaseURL != tc.address || f.Region != tc.region || f.Hole() != tc.empty {
+			t.Errorf("%s: got %s in %q with hole %q, want %s in %q with hole %q", tc.name, f.BaseURL, f.Region, f.Hole(), tc.address, tc.region, tc.empty)
 		}
 	}
 }

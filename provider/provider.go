@@ -20,14 +20,20 @@ type Facts struct {
 	Docs    string `yaml:"docs"`    // address of the API's documentation
 	Checked string `yaml:"checked"` // date when someone last read it
 	KeyEnv  string `yaml:"key_env"` // environment variable that usually holds the key
-	// Auth names how the key is shown: "bearer", "x-api-key", "x-goog-api-key" or "none".
-	Auth    string `yaml:"auth"`
+	// Auth names how the service is shown who asks: one of Auths. Scope is what a token is
+	// asked for, or the service that a signature is for.
+	Auth  string `yaml:"auth"`
+	Scope string `yaml:"scope"`
+	// BaseURL may have holes: "{region}" and "{project}" are filled with Region and
+	// Project, any other name in braces says that everybody has an address of their own.
 	BaseURL string `yaml:"base_url"`
+	Region  string `yaml:"region"`  // of a cloud
+	Project string `yaml:"project"` // the user's, likewise
 	// Dialects maps what the service speaks to the path under BaseURL, in which
-	// "{model}" stands for the model's name.
+	// "{model}" stands for the model's name, with a query if there must be one.
 	Dialects map[dialect.Name]string `yaml:"dialects"`
-	// Streams are the paths of streamed answers where they differ, with a query if there
-	// must be one; Framings how their events are told apart, where not as the dialect has it.
+	// Streams are the paths of streamed answers where they differ; Framings how their
+	// events are told apart, where not as the dialect has it.
 	Streams  map[dialect.Name]string          `yaml:"streams"`
 	Framings map[dialect.Name]dialect.Framing `yaml:"framings"`
 	// Only names the models that a dialect is spoken about, where the service does not
