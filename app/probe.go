@@ -68,7 +68,7 @@ func probe(ctx context.Context, t *transport.Transport, p config.Provider, env f
 		result.Detail = "no models_path is known"
 		return result
 	}
-	key, err := resolve(p.Key, env)
+	key, err := resolve(p, env)
 	if err != nil {
 		result.Verdict, result.Detail = VerdictFailed, err.Error()
 		return result
@@ -83,6 +83,9 @@ func probe(ctx context.Context, t *transport.Transport, p config.Provider, env f
 	result.Latency = time.Since(start)
 	if err != nil {
 		result.Verdict, result.Detail = VerdictUnreachable, unreachable(err)
+		if isRefusal(err) {
+			result.Verdict = VerdictRefused
+		}
 		return result
 	}
 	defer resp.Body.Close()
@@ -104,7 +107,10 @@ func judgeProbe(status int) (verdict Verdict, detail string) {
 
 func unreachable(err error) string {
 	var e *transport.SendError
+	var credential *transport.CredentialError
 	switch {
+	case errors.As(err, &credential):
+		return credential.Error()
 	case errors.Is(err, context.DeadlineExceeded):
 		return "no answer within " + probeTime.String()
 	case errors.As(err, &e):
@@ -112,4 +118,11 @@ func unreachable(err error) string {
 	default:
 		return err.Error()
 	}
+}
+
+// isRefusal reports whether there was no credential to show because whoever gives it
+// out said no.
+func isRefusal(err error) bool {
+	var credential *transport.CredentialError
+	return errors.As(err, &credential) && credential.Refused
 }

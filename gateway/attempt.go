@@ -8,6 +8,7 @@ import (
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/route"
 	"github.com/understudy-ai/understudy/transport"
 )
@@ -26,8 +27,9 @@ type attempt struct {
 
 	start, firstContent, end time.Time
 
-	status    int    // the vendor's HTTP status; 0 before headers
-	answer    []byte // the vendor's error body as received
+	shown     provider.Secret // the secret that the vendor was shown
+	status    int             // the vendor's HTTP status; 0 before headers
+	answer    []byte          // the vendor's error body as received
 	err       *llm.Error
 	repeat    bool // the vendor cannot have seen it: the same target may be asked again at once
 	noRetry   bool // the vendor says that asking again is of no use
@@ -117,7 +119,7 @@ func (c *call) exchange(ctx context.Context, a *attempt, w *watchdog) *llm.Error
 		return c.sendError(a, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	a.status = resp.Status
+	a.status, a.shown = resp.Status, resp.Shown
 	if err := c.checkStatus(a, resp); err != nil {
 		return err
 	}
@@ -149,6 +151,13 @@ func (c *call) sendError(a *attempt, err error) *llm.Error {
 		if send.Local {
 			e.Code, e.Origin = llm.CodeUnavailable, llm.OriginGateway
 			e.Message = "The gateway has no resources for another connection now."
+		}
+	}
+	var credential *transport.CredentialError
+	if errors.As(err, &credential) {
+		e.Message = "There is no credential for the provider."
+		if credential.Refused {
+			e.Code = llm.CodeProviderAuth
 		}
 	}
 	return e

@@ -265,7 +265,7 @@ func (c *call) canRelayError(a *attempt) bool {
 	if a.err.Code == llm.CodeProviderAuth || a.err.Code == llm.CodeQuota {
 		return false // about the gateway's own account, which is not the client's business
 	}
-	return isJSONObject(a.answer) && !mentions(unescaped(a.answer), a.target.Provider.Key)
+	return isJSONObject(a.answer) && !mentions(unescaped(a.answer), a.shown)
 }
 
 // errorHeaders says when to come back and whether the client's SDK should try by

@@ -9,11 +9,11 @@ import (
 	"github.com/understudy-ai/understudy/provider"
 )
 
-// hideKey takes the vendor's words out of an error where they hold the key that the
-// attempt showed to it: services quote a key that they do not like, in whole or in
-// part. The dialects hide what looks like some key; only here is it known which.
+// hideKey takes the vendor's words out of an error where they hold the key or token
+// that the attempt showed to it: services quote a key that they do not like, in whole or
+// in part. The dialects hide what looks like some key; only here is it known which.
 func (a *attempt) hideKey(e *llm.Error) {
-	key := a.target.Provider.Key
+	key := a.shown
 	if mentions(e.Message, key) {
 		e.Message = e.Code.Info().Doc
 	}
@@ -24,7 +24,7 @@ func (a *attempt) hideKey(e *llm.Error) {
 	}
 }
 
-// mentions reports whether text holds a provider's key, or enough of it to be worth
+// mentions reports whether text holds a secret, or enough of it to be worth
 // hiding.
 func mentions(text string, key provider.Secret) bool {
 	const telling = 8

@@ -104,9 +104,22 @@ func TestMatches(t *testing.T) {
 		pattern, name string
 		want          bool
 	}{
-		{"", "", true}, {"a", "a", true}, {"a", "ab", false}, {"*", "", true}, {"*", "a/b", true}, {"a*", "a", true},
-		{"*a", "ba", true}, {"*a", "ab", false}, {"a*a", "a", false}, {"a*a", "aa", true}, {"*b*", "abc", true},
-		{"*b*", "ac", false}, {"a*b*c", "axbxc", true}, {"a*b*c", "axc", false}, {"*ab", "aab", true}, {"a*bc*c", "abcc", true},
+		{"", "", true},
+		{"a", "a", true},
+		{"a", "ab", false},
+		{"*", "", true},
+		{"*", "a/b", true},
+		{"a*", "a", true},
+		{"*a", "ba", true},
+		{"*a", "ab", false},
+		{"a*a", "a", false},
+		{"a*a", "aa", true},
+		{"*b*", "abc", true},
+		{"*b*", "ac", false},
+		{"a*b*c", "axbxc", true},
+		{"a*b*c", "axc", false},
+		{"*ab", "aab", true},
+		{"a*bc*c", "abcc", true},
 		{"a*bc*c", "abc", false},
 	} {
 		if got := matches(tc.pattern, tc.name); got != tc.want {

@@ -2,13 +2,17 @@ package transport
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"strings"
+
+	"github.com/understudy-ai/understudy/provider"
 )
 
 // setHeader writes all headers of a request: ours, the dialect's from the client,
-// and those of the provider's facts.
-func (t *Transport) setHeader(req *http.Request, r Request) {
+// those of the provider's facts, and last the credential, which may be a signature of
+// the others. It returns what an answer could give away.
+func (t *Transport) setHeader(ctx context.Context, req *http.Request, r Request) (provider.Secret, error) {
 	h := make(http.Header, len(r.Header)+len(r.Provider.Facts.Headers)+5)
 	for name, values := range r.Header {
 		if relayed(name) {
@@ -28,24 +32,8 @@ func (t *Transport) setHeader(req *http.Request, r Request) {
 	// Without it, any encoding would be welcome (RFC 9110 section 12.5.3).
 	h["Accept-Encoding"] = []string{"identity"}
 	h["User-Agent"] = []string{t.opts.UserAgent}
-	authenticate(h, r)
 	req.Header = h
-}
-
-// authenticate shows the provider's key, in the way its facts name.
-func authenticate(h http.Header, r Request) {
-	key := r.Provider.Key
-	if key.IsZero() {
-		return
-	}
-	switch r.Provider.Facts.Auth {
-	case "bearer":
-		h["Authorization"] = []string{"Bearer " + key.Reveal()}
-	case "x-api-key":
-		h["X-Api-Key"] = []string{key.Reveal()}
-	case "x-goog-api-key":
-		h["X-Goog-Api-Key"] = []string{key.Reveal()}
-	}
+	return t.authenticate(ctx, req, r)
 }
 
 // relayed reports whether a client's header may go to a provider at all.
@@ -54,6 +42,7 @@ func authenticate(h http.Header, r Request) {
 func relayed(name string) bool {
 	switch name := strings.ToLower(name); name {
 	case "authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie",
+		"x-amz-security-token", "x-amz-date", "x-amz-content-sha256",
 		"idempotency-key", "x-idempotency-key",
 		"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect",
 		"host", "content-length", "content-encoding", "accept", "accept-encoding", "user-agent", "forwarded":

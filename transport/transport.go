@@ -74,7 +74,9 @@ type Response struct {
 	// or ErrEncoding. It must be closed. Closing it early, like ending the context
 	// that it was asked for with, ends the request at the provider, too.
 	Body io.ReadCloser
-	now  func() time.Time // time.Now if nil
+	// Shown is the secret that the request showed: the key, or a token made of it.
+	Shown provider.Secret
+	now   func() time.Time // time.Now if nil
 }
 
 // Date is when the provider says it answered, so that its times can be read by its own
@@ -105,8 +107,9 @@ var errPlain = errors.New("plain http is only for providers at a private address
 
 // Transport sends requests and owns the connections. It is used concurrently.
 type Transport struct {
-	opts  Options
-	names names
+	opts        Options
+	names       names
+	credentials *credentials
 
 	mu    sync.RWMutex
 	pools map[poolKey]*pool
@@ -132,15 +135,18 @@ func New(o Options) *Transport {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Transport{
+	t := &Transport{
 		opts:  o,
 		names: names{resolver: o.Resolver, now: o.Now, log: o.Log},
 		pools: make(map[poolKey]*pool),
 	}
+	t.credentials = newCredentials(&t.opts, &t.names)
+	return t
 }
 
 // Close closes the connections that are idle. Running requests go on.
 func (t *Transport) Close() {
+	t.credentials.close()
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	for _, p := range t.pools {
@@ -164,12 +170,15 @@ func (t *Transport) Send(ctx context.Context, r Request) (*Response, error) {
 		Method: method(r), URL: p.url, Host: p.url.Host,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Close: r.Fresh,
 	}
-	t.setHeader(req, r)
+	shown, err := t.setHeader(ctx, req, r)
+	if err != nil {
+		return nil, err
+	}
 	resp, err := p.send(ctx, req, r)
 	if err != nil {
 		return nil, err
 	}
-	return t.response(resp, r.Stream), nil
+	return t.response(resp, shown, r.Stream), nil
 }
 
 // send sends in HTTP/1.1 or, where the provider speaks it or a proxy stands before it, as
@@ -194,12 +203,12 @@ func method(r Request) string {
 	return r.Method
 }
 
-func (t *Transport) response(resp *http.Response, stream bool) *Response {
+func (t *Transport) response(resp *http.Response, shown provider.Secret, stream bool) *Response {
 	limit := t.opts.MaxBody
 	if stream && resp.StatusCode == http.StatusOK {
 		limit = 0
 	}
-	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: decoded(resp, limit), now: t.opts.Now}
+	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: decoded(resp, limit), Shown: shown, now: t.opts.Now}
 }
 
 // poolKey tells connections apart that are never shared: they belong to one

@@ -133,7 +133,7 @@ func TestSendStream(t *testing.T) {
 // TestAuth shows the key in the way that was asked for, and never the client's.
 func TestAuth(t *testing.T) {
 	at := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, r.Header.Get("Authorization")+"|"+r.Header.Get("X-Api-Key")+"|"+r.Header.Get("X-Goog-Api-Key")+"|"+r.Host)
+		io.WriteString(w, r.Header.Get("Authorization")+"|"+r.Header.Get("X-Api-Key")+"|"+r.Header.Get("X-Goog-Api-Key")+"|"+r.Header.Get("Api-Key")+"|"+r.Host)
 	})
 	host := strings.TrimPrefix(at, "http://")
 	keyless := local("bearer")
@@ -142,18 +142,20 @@ func TestAuth(t *testing.T) {
 		p    *provider.Provider
 		want string
 	}{
-		{local("bearer"), "Bearer " + testKey + "|||" + host},
-		{local("x-api-key"), "|" + testKey + "||" + host},
-		{local("x-goog-api-key"), "||" + testKey + "|" + host},
-		{local("none"), "|||" + host},
-		{keyless, "|||" + host},
+		{local("bearer"), "Bearer " + testKey + "||||" + host},
+		{local("x-api-key"), "|" + testKey + "|||" + host},
+		{local("x-goog-api-key"), "||" + testKey + "||" + host},
+		{local("api-key"), "|||" + testKey + "|" + host},
+		{local("aws"), "Bearer " + testKey + "||||" + host},
+		{local("none"), "||||" + host},
+		{keyless, "||||" + host},
 	} {
 		dropped := http.Header{}
 		for _, name := range []string{
 			"authorization", "X-Api-Key", "Api-Key", "X-Goog-Api-Key", "Cookie", "Idempotency-Key", "X-Idempotency-Key",
 			"Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect", "Host",
 			"Content-Length", "Content-Encoding", "Accept", "Accept-Encoding", "User-Agent", "Forwarded",
-			"Proxy-Authorization", "X-Forwarded-For",
+			"Proxy-Authorization", "X-Forwarded-For", "X-Amz-Security-Token", "X-Amz-Date", "X-Amz-Content-Sha256",
 		} {
 			dropped[name] = []string{"client"}
 		}
