@@ -108,6 +108,32 @@ func (d *Dialect) extraLoss(path string) llm.Loss {
 	return FieldLoss(Field{Path: path, Severity: llm.Tuning, Note: "a field this gateway does not know"})
 }
 
+// EditLoss is what it means that a provider's facts take away or change a field that
+// is written in this dialect. What every dialect has, facts take away only where the
+// answer is the same without it.
+func (d *Dialect) EditLoss(path string, action llm.Action) llm.Loss {
+	l := llm.Loss{Feature: llm.Feature(path), Path: path, Action: action, Severity: llm.Tuning, Detail: "the provider does not take it as it is"}
+	for _, field := range d.Fields {
+		if field.Path != path {
+			continue
+		}
+		l.Severity, l.Absolute = field.Severity, field.Absolute
+		switch field.Feature {
+		case "":
+		case llm.FeatureCommon:
+			l.Feature, l.Severity = field.Feature, llm.Harmless
+		default:
+			info := field.Feature.Info()
+			l.Feature, l.Severity, l.Absolute = field.Feature, info.Severity, info.Absolute
+		}
+		break
+	}
+	if action == llm.ActionDropped && l.Severity == llm.Contract {
+		l.Action = llm.ActionRefused
+	}
+	return l
+}
+
 // extraPaths lists where req holds members that only their own dialect restores.
 func extraPaths(from Name, req *llm.Request) []string {
 	w := extraWalk{from: string(from), seen: map[string]bool{}}

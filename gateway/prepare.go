@@ -1,9 +1,12 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/jsontext"
@@ -24,13 +27,42 @@ func (c *call) prepare(a *attempt) *llm.Error {
 	if err != nil {
 		return err
 	}
-	body, editErr := applyEdits(a.body, a.plan.edits)
+	if a.plan.edits.IsZero() {
+		return nil
+	}
+	body, changed, editErr := applyEdits(a.body, a.plan.edits)
 	if editErr != nil {
 		return asError(editErr, llm.CodeInternal)
 	}
 	a.body = body
-	return nil
+	return c.accept(a, c.editLosses(a, changed))
 }
+
+// editLosses says what of the client's request the edits took away or changed. A
+// field that asks for nothing ("logprobs": false) is no loss.
+func (c *call) editLosses(a *attempt, changed []change) []llm.Loss {
+	if len(changed) == 0 {
+		return nil
+	}
+	req, _ := c.decoded() // nil if it cannot be: then everything counts
+	var losses []llm.Loss
+	for _, ch := range changed {
+		l := a.plan.dialect.EditLoss(ch.path, ch.action)
+		switch {
+		case a.plan.mode == ModeTranslate && l.Feature == llm.FeatureCommon:
+			continue // the translation's own
+		case a.ask.StreamUsage && strings.HasPrefix(ch.path, "stream_options"):
+			continue // the gateway's own
+		case req != nil && isFeature(l.Feature) && l.Feature != llm.FeatureCommon && !slices.Contains(llm.Used(req), l.Feature):
+			continue
+		}
+		losses = append(losses, l)
+	}
+	return losses
+}
+
+// isFeature reports whether f is one of llm's, and not a field that one dialect has.
+func isFeature(f llm.Feature) bool { return f.Info().Doc != "" }
 
 // relayRequest names the target's model in the client's body and leaves the rest.
 func (c *call) relayRequest(a *attempt) *llm.Error {
@@ -99,34 +131,57 @@ func (c *call) accept(a *attempt, losses []llm.Loss) *llm.Error {
 	}
 }
 
-// applyEdits makes a body acceptable to a provider that differs from its dialect.
-func applyEdits(body []byte, e provider.Edits) ([]byte, error) {
+// change is what an edit did to a field that was there.
+type change struct {
+	path   string
+	action llm.Action
+}
+
+// applyEdits makes a body acceptable to a provider that differs from its dialect, and
+// says what that changed. A new name changes nothing.
+func applyEdits(body []byte, e provider.Edits) ([]byte, []change, error) {
+	var changed []change
+	var n int
 	var err error
 	for _, path := range e.Drop {
-		if body, _, err = jsontext.Drop(body, path); err != nil {
-			return nil, err
+		if body, n, err = jsontext.Drop(body, path); err != nil {
+			return nil, nil, err
+		}
+		if n > 0 {
+			changed = append(changed, change{path, llm.ActionDropped})
 		}
 	}
 	for _, path := range sortedKeys(e.Rename) {
-		if body, _, err = jsontext.Rename(body, path, e.Rename[path]); err != nil {
-			return nil, err
+		to := e.Rename[path]
+		if body, _, err = jsontext.Rename(body, path, to); errors.Is(err, jsontext.ErrExists) {
+			return nil, nil, llm.Invalid(path, "Setting %q and %q at the same time is not supported.", path, to)
+		} else if err != nil {
+			return nil, nil, err
 		}
 	}
 	for _, path := range sortedKeys(e.Cap) {
-		if body, _, err = jsontext.Cap(body, path, e.Cap[path]); err != nil {
-			return nil, err
+		if body, n, err = jsontext.Cap(body, path, e.Cap[path]); err != nil {
+			return nil, nil, err
+		}
+		if n > 0 {
+			changed = append(changed, change{path, llm.ActionApproximated})
 		}
 	}
 	for _, path := range sortedKeys(e.Set) {
 		value, err := json.Marshal(e.Set[path])
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if body, err = jsontext.Set(body, path, value); err != nil {
-			return nil, err
+		set, err := jsontext.Set(body, path, value)
+		if err != nil {
+			return nil, nil, err
 		}
+		if _, n, err := jsontext.Drop(body, path); err == nil && n > 0 && !bytes.Equal(set, body) {
+			changed = append(changed, change{path, llm.ActionApproximated})
+		}
+		body = set
 	}
-	return body, nil
+	return body, changed, nil
 }
 
 func sortedKeys[V any](m map[string]V) []string {

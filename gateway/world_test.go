@@ -44,6 +44,7 @@ type world struct {
 	calls    atomic.Int64
 	timeouts route.Timeouts
 	pool     *transport.Transport
+	edits    provider.Edits // of chat2
 	closers  []func()
 }
 
@@ -140,6 +141,9 @@ func (w *world) routes() pairs {
 			facts.Dialects[wp.dialect] = "/v1/messages"
 			facts.Headers = map[string]string{"anthropic-version": "2023-06-01"}
 			facts.Errors = known.Errors
+		}
+		if wp.id == "chat2" {
+			facts.Edits = map[dialect.Name]provider.Edits{wp.dialect: w.edits}
 		}
 		p.providers[wp.id] = &provider.Provider{ID: wp.id, Facts: facts, Key: provider.NewSecret(vendorKey), Private: true}
 	}
