@@ -75,7 +75,7 @@ func clamp(d time.Duration) time.Duration { return min(max(d, minRetryAfter), ma
 
 // plainNumber is a number as these headers have it. Exponents, signs, NaN and lists
 // are nobody's honest answer.
-var plainNumber = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,9})?$`)
+var plainNumber = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,20})?$`)
 
 func number(s string) (float64, bool) {
 	if !plainNumber.MatchString(s) {
@@ -107,13 +107,13 @@ func secondsOrDate(s string, now time.Time) (time.Duration, bool) {
 // resetHeader reports whether a header says when a limit is reset, and names the one
 // that says what is left of it: x-ratelimit-remaining-tokens for
 // x-ratelimit-reset-tokens, anthropic-ratelimit-tokens-remaining for
-// anthropic-ratelimit-tokens-reset.
+// anthropic-ratelimit-tokens-reset, ratelimitbysize-remaining for ratelimitbysize-reset.
 func resetHeader(name string) (remaining string, ok bool) {
 	name = strings.ToLower(name)
 	if limit, ok := strings.CutPrefix(name, "x-ratelimit-reset"); ok {
 		return "x-ratelimit-remaining" + limit, true
 	}
-	if limit, ok := strings.CutSuffix(name, "-reset"); ok && strings.Contains(name, "ratelimit-") {
+	if limit, ok := strings.CutSuffix(name, "-reset"); ok && strings.Contains(name, "ratelimit") {
 		return limit + "-remaining", true
 	}
 	return "", false
