@@ -60,7 +60,9 @@ func (x *exchange) answerBytes() []byte {
 	return []byte(text)
 }
 
-func loadCorpus(t *testing.T, file string) []exchange {
+// loadCorpus reads a file of the corpus: the answers in JSON and streams, and those
+// of the other kinds named.
+func loadCorpus(t *testing.T, file string, kinds ...string) []exchange {
 	t.Helper()
 	f, err := os.Open(filepath.Join(reference, "corpus", file))
 	if errors.Is(err, os.ErrNotExist) {
@@ -83,7 +85,7 @@ func loadCorpus(t *testing.T, file string) []exchange {
 			if err := json.Unmarshal(line, &x); err != nil {
 				t.Fatal(err)
 			}
-			if x.ResponseKind == "json" || x.ResponseKind == "sse" {
+			if x.ResponseKind == "json" || x.ResponseKind == "sse" || slices.Contains(kinds, x.ResponseKind) {
 				all = append(all, x)
 			}
 		}

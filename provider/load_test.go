@@ -34,7 +34,7 @@ func TestKnown(t *testing.T) {
 			if !ok {
 				t.Fatalf("got no facts for the folder, want its file's")
 			}
-			for what, text := range map[string]string{"name": f.Name, "docs": f.Docs, "checked": f.Checked, "models_path": f.ModelsPath} {
+			for what, text := range map[string]string{"name": f.Name, "docs": f.Docs, "checked": f.Checked} {
 				if text == "" {
 					t.Errorf("%s: got none, want it filled in", what)
 				}

@@ -1,0 +1,186 @@
+package gateway_test
+
+import (
+	"bytes"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/gateway"
+	"github.com/understudy-ai/understudy/provider"
+)
+
+// recordedErrors says of every error that the corpus has of a vendor how it is
+// classed, by the dialect and the rules in the vendor's facts together. An error is
+// told by its status and what its body contains.
+var recordedErrors = map[string][]struct {
+	status int
+	has    string
+	class  string
+}{
+	"alibaba": {
+		{400, "Download multimodal file timed out", "invalid_request"},
+		{400, "does not support being set to required", "invalid_request"},
+		{401, "invalid_api_key", "provider_auth"},
+		{404, "model_not_found", "model_gone"},
+	},
+	"cerebras": {
+		{401, "wrong_api_key", "provider_auth"},
+		{403, "multimodal_not_enabled", "unsupported"},
+		{404, "model_not_found", "model_gone"},
+	},
+	"deepseek": {
+		{400, "Failed to deserialize", "invalid_request"},
+		{400, "The supported API model names are", "model_gone"},
+		{400, "Model Not Exist", "model_gone"},
+		{400, "Thinking mode does not support this tool_choice", "unsupported"},
+		{401, "authentication_error", "provider_auth"},
+	},
+	"groq": {
+		{400, "does not support response format", "unsupported"},
+		{400, "`tool calling` is not supported", "unsupported"},
+		{400, "json schema is required", "invalid_request"},
+		{400, "tools[0].type must be one of", "invalid_request"},
+		{400, "must be a string", "invalid_request"},
+		{401, "invalid_api_key", "provider_auth"},
+		{404, "model_not_found", "model_gone"},
+	},
+	"huggingface": {
+		{400, "Please check the parameters", "invalid_request"},
+		{400, "model features", "unsupported"},
+		{400, "Invalid json_schema", "invalid_request"},
+		{400, "Extra inputs are not permitted", "invalid_request"},
+		{400, "model_not_found", "model_gone"},
+		{401, "Invalid credentials", "provider_auth"},
+		{402, "included credits", "quota"},
+		{500, "", "server_error"},
+		{502, "<!DOCTYPE html>", "unreachable"},
+	},
+	"llamacpp": {
+		{400, "exceed_context_size_error", "context_length"},
+		{400, "invalid_request_error", "invalid_request"},
+		{401, "authentication_error", "provider_auth"},
+		{500, "input is not supported", "unsupported"},
+		{500, "requires --jinja", "unsupported"},
+		{500, "Context size has been exceeded", "context_length"},
+		{500, "Cannot use both", "invalid_request"},
+		{500, "cannot make GET request", "server_error"},
+	},
+	"mistral": {
+		{400, "3291", "invalid_request"},
+		{400, "is not enabled for this model", "unsupported"},
+		{400, "Logprobs are not enabled", "unsupported"},
+		{400, "invalid_model", "model_gone"},
+		{401, "detail", "provider_auth"},
+		{422, "detail", "invalid_request"},
+		{500, "Service unavailable", "server_error"},
+	},
+	"openrouter": {
+		{400, "is not a valid model ID", "invalid_request"}, // the words begin with the model's name
+		{400, "Provider returned error", "invalid_request"},
+		{401, "", "provider_auth"},
+		{429, "Rate limit exceeded", "rate_limit"},
+	},
+	"perplexity": {
+		{400, "invalid_model", "model_gone"},
+		{401, "<html>", "provider_auth"},
+	},
+	"together": {
+		{401, "invalid_api_key", "provider_auth"},
+		{404, "model_not_available", "model_gone"},
+	},
+	"xai": {
+		{400, "Incorrect API key provided", "provider_auth"},
+		{400, "Model not found", "model_gone"},
+	},
+}
+
+// recordedVendor puts a vendor's facts in front of its recorded answers.
+func recordedVendor(t *testing.T, id string) (*world, *replayVendor) {
+	t.Helper()
+	facts, ok := provider.Known().Facts(id)
+	if !ok {
+		t.Fatalf("%s: got no facts, want those of a vendor in the corpus", id)
+	}
+	vendor := &replayVendor{}
+	upstream := httptest.NewServer(vendor)
+	t.Cleanup(upstream.Close)
+	w := newWorld(t)
+	facts.BaseURL, facts.Auth = upstream.URL, "none"
+	w.gw.Reload(oneTarget{&provider.Provider{ID: id, Facts: facts, Private: true}})
+	return w, vendor
+}
+
+func TestRecordedErrorsAreClassed(t *testing.T) {
+	t.Parallel()
+	byVendor := map[string][]exchange{}
+	for _, file := range []string{"openai.chat.jsonl.gz", "openai.responses.jsonl.gz"} {
+		for _, x := range loadCorpus(t, file, "text") {
+			if _, listed := recordedErrors[x.Vendor]; listed && x.Status >= 400 {
+				byVendor[x.Vendor] = append(byVendor[x.Vendor], x)
+			}
+		}
+	}
+	for vendor, rows := range recordedErrors {
+		w, answers := recordedVendor(t, vendor)
+		used := make([]bool, len(rows))
+		for i := range byVendor[vendor] {
+			x := &byVendor[vendor][i]
+			answers.current.Store(x)
+			got := w.post(chatAPI, body("m", "Hello", false), map[string]string{gateway.HeaderFallback: "off"})
+			class := strings.TrimPrefix(got.header.Get(gateway.HeaderDetail), vendor+"/m=")
+			row := -1
+			for j, r := range rows {
+				if r.status == x.Status && bytes.Contains(x.answerBytes(), []byte(r.has)) {
+					row = j
+					break
+				}
+			}
+			if row < 0 {
+				t.Errorf("%s: got class %s for %d %s, want a row for it", x.ID, class, x.Status, x.answerBytes())
+				continue
+			}
+			used[row] = true
+			if class != rows[row].class {
+				t.Errorf("%s: got class %s, want %s: %d %.200s", x.ID, class, rows[row].class, x.Status, x.answerBytes())
+			}
+		}
+		if i := slices.Index(used, false); i >= 0 {
+			t.Errorf("%s: got no recorded error like %v, want one for each row", vendor, rows[i])
+		}
+	}
+}
+
+// TestEditsSpareWhatVendorsTake replays what vendors were recorded to accept: edits
+// that took any of it away would cost more than they are worth.
+func TestEditsSpareWhatVendorsTake(t *testing.T) {
+	t.Parallel()
+	byVendor := map[string][]exchange{}
+	known := provider.Known()
+	for _, x := range loadCorpus(t, "openai.chat.jsonl.gz") {
+		isAccepted := x.Status == 200 && x.RequestKind == "json" && !slices.Contains(x.Flags, "error")
+		if isAccepted && bytes.HasPrefix(x.RequestBody, []byte("{")) && slices.Contains(known.IDs(), x.Vendor) {
+			byVendor[x.Vendor] = append(byVendor[x.Vendor], x)
+		}
+	}
+	tally := counts{}
+	for vendor, all := range byVendor {
+		if facts, _ := known.Facts(vendor); facts.Edits[dialect.OpenAIChat].IsZero() {
+			continue
+		}
+		w, answers := recordedVendor(t, vendor)
+		for i := range all {
+			x := &all[i]
+			answers.current.Store(x)
+			answers.got.Store(nil)
+			got := w.post(chatAPI, []byte(x.RequestBody), map[string]string{gateway.HeaderFallback: "off"})
+			tally[vendor]++
+			if loss := got.header.Get(gateway.HeaderLoss); loss != "" || answers.got.Load() == nil {
+				t.Errorf("%s: got status %d and loss %q, want all of a request carried that the vendor takes", x.ID, got.status, loss)
+			}
+		}
+	}
+	t.Logf("accepted requests replayed:\n%s", tally)
+}
