@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,6 +60,7 @@ func noProviders(c *config.Config) config.Problem {
 			names = append(names, keyEnv)
 		}
 	}
+	slices.Sort(names)
 	return c.Problem("providers", "no provider is enabled: no config file names one, and none of "+strings.Join(names, ", ")+" is set",
 		"set one of them, or write "+config.DefaultPath)
 }
