@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"slices"
 	"time"
 )
 
@@ -301,12 +300,14 @@ func (b *bench) perStream(ctx context.Context, s *scenario, p *process) (float64
 		return 0, err
 	}
 	t := target{name: p.name, address: p.address, plan: s, request: s.held()}
-	clients, err := t.connect(ctx, b.streams)
-	if err != nil {
-		return 0, err
-	}
-	defer closeAll(clients)
-	for group := range slices.Chunk(clients, pacedClients) { // a rush of connections is not what is measured
+	var open []*client
+	defer func() { closeAll(open) }()
+	for len(open) < b.streams { // a rush of connections is not what is measured
+		group, err := t.connect(ctx, min(pacedClients, b.streams-len(open)))
+		if err != nil {
+			return 0, err
+		}
+		open = append(open, group...)
 		if err := each(group, (*client).hold); err != nil {
 			return 0, t.wrong(err)
 		}

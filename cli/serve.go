@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"sync"
 	"syscall"
 
@@ -29,7 +28,6 @@ func (c serveCommand) Run(s *session) error {
 	signal.Notify(reload, syscall.SIGHUP)
 	defer signal.Stop(reload)
 
-	easeCollector()
 	conf, err := app.Load(c.path(), nil)
 	if err != nil {
 		return err
@@ -46,6 +44,7 @@ func (c serveCommand) Run(s *session) error {
 	defer running.Wait()
 	defer cancel()
 	running.Go(func() { a.Watch(ctx, reload) })
+	running.Go(func() { easeCollector(ctx) })
 	<-stop
 
 	draining, hurry := context.WithCancel(ctx)
@@ -58,16 +57,4 @@ func (c serveCommand) Run(s *session) error {
 		}
 	})
 	return a.Stop(draining)
-}
-
-// gcPercent lets the heap grow to five times what is alive before it is collected.
-// Little is alive in a gateway, so that the usual doubling collects many times a
-// second, for a few megabytes (docs/decisions/0006-garbage-collection.md).
-const gcPercent = 400
-
-// easeCollector sets gcPercent, unless the operator decided otherwise.
-func easeCollector() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 }

@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+// Little is alive in a gateway, so that the usual doubling of the heap collects many
+// times a second, for a few megabytes. Where much is alive, thousands of open streams
+// for example, that doubling is rare enough, and more would only be memory
+// (docs/decisions/0006-garbage-collection.md and 0014-garbage-of-many-streams.md).
+const (
+	gcPercentSmall = 400
+	gcPercentLarge = 100
+	largeHeap      = 64 << 20 // bytes alive
+	heapLookEvery  = 250 * time.Millisecond
+)
+
+// easeCollector sets how far the heap may grow before it is collected, by how much of it
+// is alive, until ctx ends. It leaves it alone if the operator decided.
+func easeCollector(ctx context.Context) {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	percent := gcPercentSmall
+	defer debug.SetGCPercent(debug.SetGCPercent(percent))
+	tick := time.NewTicker(heapLookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if want := gcPercentFor(liveHeap()); want != percent {
+				percent = want
+				debug.SetGCPercent(percent) // stops the world for a moment, so only on a change
+			}
+		}
+	}
+}
+
+func gcPercentFor(live uint64) int {
+	if live > largeHeap {
+		return gcPercentLarge
+	}
+	return gcPercentSmall
+}
+
+// liveHeap is how much of the heap was alive when it was last collected, in bytes.
+func liveHeap() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	if sample[0].Value.Kind() != metrics.KindUint64 {
+		return 0
+	}
+	return sample[0].Value.Uint64()
+}
