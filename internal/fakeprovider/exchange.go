@@ -9,11 +9,12 @@ import (
 
 // Dialects.
 const (
-	Chat     = "openai-chat"
-	Messages = "anthropic-messages"
+	Chat       = "openai-chat"
+	Messages   = "anthropic-messages"
+	CohereChat = "cohere-chat"
 )
 
-// vendor is one of the two vendors: what it wants and how it writes.
+// vendor is one of the vendors: what it wants and how it writes.
 type vendor interface {
 	chatPath() string
 	authorize(s *Server, r *http.Request) *Error
@@ -32,6 +33,7 @@ type vendor interface {
 var (
 	_ vendor = openai{}
 	_ vendor = anthropic{}
+	_ vendor = cohere{}
 )
 
 // exchange is one request being answered.

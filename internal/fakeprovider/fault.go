@@ -2,6 +2,7 @@ package fakeprovider
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,10 +53,24 @@ type kind struct {
 
 // fits reports whether the fault exists for this request.
 func (k *kind) fits(x *exchange) bool {
-	if k.Dialect != "" && k.Dialect != x.ask.Dialect {
+	if !k.Exists(x.ask.Dialect) {
 		return false
 	}
 	return x.ask.Stream && k.Stream || !x.ask.Stream && k.Unary
+}
+
+// lacking are the faults that a dialect has no form for.
+func lacking(dialect string) []string {
+	if dialect == CohereChat {
+		// No money left is a status of its own, the model is not named, and the filter's stop is an error there.
+		return []string{"spend-limit-400", "credit-400", "model-change", "usage-twice", "filtered", "filter-stream"}
+	}
+	return nil
+}
+
+// Exists reports whether a dialect has a form for the fault.
+func (i Info) Exists(dialect string) bool {
+	return (i.Dialect == "" || i.Dialect == dialect) && !slices.Contains(lacking(dialect), i.Kind)
 }
 
 // kinds returns every fault, connection first, then statuses, bodies and streams.

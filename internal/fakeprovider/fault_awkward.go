@@ -35,7 +35,7 @@ func awkwardStreams() []kind {
 		}),
 		serve("empty-stream", "D25", "start and stop, no content", func(x *exchange, p *plan) { respeak(x, p, Reply{}) }),
 		serve("filter-stream", "D26", "a content filter's stop after some content", func(x *exchange, p *plan) {
-			respeak(x, p, Reply{Text: "Well, this is ", Stop: map[string]string{Chat: "content_filter", Messages: "refusal"}[x.ask.Dialect]})
+			respeak(x, p, Reply{Text: "Well, this is ", Stop: reasonIn(x.ask.Dialect, "filter")})
 		}),
 		serve("usage-twice", "D30", "cumulative usage stands in two events", usageTwice),
 		serve("model-change", "D31", "the model's name changes after the first chunk", func(_ *exchange, p *plan) {
@@ -133,6 +133,9 @@ func usageTwice(x *exchange, p *plan) {
 		want = frameFinish
 	}
 	i := slices.IndexFunc(p.frames, func(f frame) bool { return f.kind == want })
+	if i < 0 {
+		return // the count stands beside the finish, and once
+	}
 	less := p.frames[i]
 	less.data = outputCount.ReplaceAllString(less.data, `"$1":1`)
 	if want == frameFinish {

@@ -69,10 +69,10 @@ func bodyFaults() []kind {
 	add("null-content", "C12", "content null and no finish reason", Failover, nullContent)
 	add("empty-text", "C13", "an empty completion that says stop", Serve, func(x *exchange, p *plan) { respeak(x, p, Reply{}) })
 	add("filtered", "C14", "a content filter's or a safety stop", Serve, func(x *exchange, p *plan) {
-		respeak(x, p, Reply{Refusal: "I cannot help with that.", Stop: map[string]string{Chat: "content_filter", Messages: "refusal"}[x.ask.Dialect]})
+		respeak(x, p, Reply{Refusal: "I cannot help with that.", Stop: reasonIn(x.ask.Dialect, "filter")})
 	})
 	add("length", "C15", "an answer cut by the token limit", Serve, func(x *exchange, p *plan) {
-		respeak(x, p, Reply{Text: "An answer that was", Stop: map[string]string{Chat: "length", Messages: "max_tokens"}[x.ask.Dialect]})
+		respeak(x, p, Reply{Text: "An answer that was", Stop: reasonIn(x.ask.Dialect, "length")})
 	})
 	badArgs := add("bad-arguments", "C16", "a tool call whose arguments are not JSON", Serve, body(func(b []byte) []byte { return badArguments.ReplaceAll(b, []byte(`"arguments":"{\"city\": Oslo"`)) }))
 	badArgs.tools, badArgs.Dialect = true, Chat
@@ -110,6 +110,10 @@ func respeak(x *exchange, p *plan, r Reply) {
 }
 
 func noChoices(x *exchange, p *plan) {
+	if x.ask.Dialect == CohereChat {
+		p.body = cohere{}.nothing(x.number, "[]")
+		return
+	}
 	if x.ask.Dialect == Messages {
 		p.body = fmt.Appendf(nil, `{"id":"msg_%d","type":"message","role":"assistant","model":%s,"content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":9,"output_tokens":0}}`, x.number, quote(x.ask.Model))
 		return
@@ -118,6 +122,10 @@ func noChoices(x *exchange, p *plan) {
 }
 
 func nullContent(x *exchange, p *plan) {
+	if x.ask.Dialect == CohereChat {
+		p.body = cohere{}.nothing(x.number, "null")
+		return
+	}
 	if x.ask.Dialect == Messages {
 		p.body = fmt.Appendf(nil, `{"id":"msg_%d","type":"message","role":"assistant","model":%s,"content":null,"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":9,"output_tokens":0}}`, x.number, quote(x.ask.Model))
 		return

@@ -63,15 +63,26 @@ func vendorErrors() []vendorError {
 }
 
 func (e vendorError) in(v vendor) wire {
-	if v == (anthropic{}) {
+	switch v {
+	case anthropic{}:
 		return e.anthropic
+	case cohere{}:
+		return wire{"", "", cohere{}.message(e)}
 	}
 	return e.openai
 }
 
+// statusIn is the status by which a vendor says an error.
+func statusIn(v vendor, e vendorError) int {
+	if v == (cohere{}) && e.name == "content-filter-400" {
+		return statusDenied
+	}
+	return e.status
+}
+
 func (e vendorError) apply(x *exchange, p *plan) {
 	w := e.in(x.vendor)
-	fail := &Error{Status: e.status, Type: w.kind, Code: w.code, Message: w.message, Header: map[string]string{}}
+	fail := &Error{Status: statusIn(x.vendor, e), Type: w.kind, Code: w.code, Message: w.message, Header: map[string]string{}}
 	for i := 0; i+1 < len(e.header); i += 2 {
 		fail.Header[e.header[i]] = e.header[i+1]
 	}

@@ -53,7 +53,7 @@ type Error struct {
 
 // Ask is a request as the simulated model understands it.
 type Ask struct {
-	Dialect     string // Chat or Messages
+	Dialect     string // Chat, Messages, ...
 	Model       string // markers cut off
 	Stream      bool
 	System      string   // joined with newlines
@@ -225,7 +225,7 @@ func applyMarkers(r *Reply, a Ask) {
 			r.ToolCalls[i].Arguments = ""
 		}
 	}
-	if a.Thinking && r.Thinking == "" && r.Redacted == "" && a.Dialect == Messages {
+	if a.Thinking && r.Thinking == "" && r.Redacted == "" && a.Dialect != Chat {
 		r.Thinking = "Let me think."
 	}
 }
@@ -261,12 +261,18 @@ func (r *Reply) limit(a Ask) {
 	if a.MaxTokens > 0 && len(r.Parts) > a.MaxTokens {
 		r.Parts, r.StopText = r.Parts[:a.MaxTokens], ""
 		r.ToolCalls = nil
-		r.Stop = "length"
-		if a.Dialect == Messages {
-			r.Stop = "max_tokens"
-		}
+		r.Stop = reasonIn(a.Dialect, "length")
 	}
 	r.Text = strings.Join(r.Parts, "")
+}
+
+// reasonIn is a reason to stop, "length" or "filter", in the words of a dialect.
+func reasonIn(dialect, reason string) string {
+	return map[string]map[string]string{
+		Chat:       {"length": "length", "filter": "content_filter"},
+		Messages:   {"length": "max_tokens", "filter": "refusal"},
+		CohereChat: {"length": "MAX_TOKENS", "filter": "ERROR"},
+	}[dialect][reason]
 }
 
 // usage returns the reply's token count.

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -234,8 +235,11 @@ func (s *Server) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
 	return x
 }
 
-// vendorOf tells the two vendors apart: by path, and on shared paths by the version header.
+// vendorOf tells the vendors apart: by path, and on shared paths by a header of their SDKs.
 func vendorOf(r *http.Request) vendor {
+	if strings.HasPrefix(r.URL.Path, "/v2/") || r.Header.Get("X-Fern-Sdk-Name") == "cohere" {
+		return cohere{}
+	}
 	if r.URL.Path == "/v1/messages" || r.Header.Get("Anthropic-Version") != "" && r.URL.Path != "/v1/chat/completions" {
 		return anthropic{}
 	}
