@@ -77,11 +77,7 @@ func holdFaultAt(t *testing.T, f fakeprovider.Info, a api, lead string) {
 // holdFault breaks the lead by one fault and looks at what the client gets.
 func (w *world) holdFault(f fakeprovider.Info, a api, lead, understudy string, stream bool) {
 	w.t.Helper()
-	speaks := fakeprovider.Chat
-	if strings.HasPrefix(lead, "claude") {
-		speaks = fakeprovider.Messages
-	}
-	if f.Dialect != "" && f.Dialect != speaks {
+	if !f.Exists(w.speaks(lead)) {
 		return
 	}
 	w.fail(lead, f.Kind)

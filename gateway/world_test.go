@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -43,6 +44,7 @@ type world struct {
 	log      *lockedBuffer
 	calls    atomic.Int64
 	timeouts route.Timeouts
+	more     []worldProvider // beside those that every world has
 	pool     *transport.Transport
 	edits    provider.Edits // of chat2
 	closers  []func()
@@ -58,15 +60,19 @@ func (w *world) close() {
 
 const vendorKey = "sk-canary-4f9a1c77e2"
 
-// The providers of the world: two that speak each dialect.
-var worldProviders = []struct {
+// worldProvider is a provider that speaks one dialect, at one path.
+type worldProvider struct {
 	id      string
 	dialect dialect.Name
-}{
-	{"chat1", dialect.OpenAIChat},
-	{"chat2", dialect.OpenAIChat},
-	{"claude1", dialect.AnthropicMessages},
-	{"claude2", dialect.AnthropicMessages},
+	path    string
+}
+
+// The providers of the world: two that speak each dialect.
+var worldProviders = []worldProvider{
+	{"chat1", dialect.OpenAIChat, "/v1/chat/completions"},
+	{"chat2", dialect.OpenAIChat, "/v1/chat/completions"},
+	{"claude1", dialect.AnthropicMessages, "/v1/messages"},
+	{"claude2", dialect.AnthropicMessages, "/v1/messages"},
 }
 
 type worldOption func(*gateway.Options, *world)
@@ -77,6 +83,16 @@ func withLimits(l gateway.Limits) worldOption {
 
 func withTimeouts(t route.Timeouts) worldOption {
 	return func(_ *gateway.Options, w *world) { w.timeouts = t }
+}
+
+// withDialect adds a dialect and providers that speak it.
+func withDialect(d *dialect.Dialect, path string, ids ...string) worldOption {
+	return func(o *gateway.Options, w *world) {
+		o.Dialects = append(o.Dialects, d)
+		for _, id := range ids {
+			w.more = append(w.more, worldProvider{id, d.Name, path})
+		}
+	}
 }
 
 // impatient is for tests that wait for the first token in vain.
@@ -129,16 +145,15 @@ func newWorld(t *testing.T, opts ...worldOption) *world {
 func (w *world) routes() pairs {
 	known, _ := provider.Known().Facts("anthropic")
 	p := pairs{providers: map[string]*provider.Provider{}, timeouts: w.timeouts}
-	for _, wp := range worldProviders {
+	for _, wp := range slices.Concat(worldProviders, w.more) {
 		v := fakeprovider.New(fakeprovider.Options{Key: vendorKey})
 		if _, err := v.Start(); err != nil {
 			w.t.Fatal(err)
 		}
 		w.vendors[wp.id] = v
-		facts := provider.Facts{BaseURL: v.RootURL(), Auth: "bearer", Dialects: map[dialect.Name]string{wp.dialect: "/v1/chat/completions"}}
+		facts := provider.Facts{BaseURL: v.RootURL(), Auth: "bearer", Dialects: map[dialect.Name]string{wp.dialect: wp.path}}
 		if wp.dialect == dialect.AnthropicMessages {
 			facts.Auth = "x-api-key"
-			facts.Dialects[wp.dialect] = "/v1/messages"
 			facts.Headers = map[string]string{"anthropic-version": "2023-06-01"}
 			facts.Errors = known.Errors
 		}
@@ -181,6 +196,16 @@ func (p pairs) Entries() []dialect.ModelEntry {
 	return []dialect.ModelEntry{{ID: "chat1>claude1", Owner: "chat1", Created: 1700000000}}
 }
 
+// speaks is the dialect that a provider speaks, as simulated vendors call it.
+func (w *world) speaks(id string) string {
+	for _, p := range slices.Concat(worldProviders, w.more) {
+		if p.id == id {
+			return string(p.dialect)
+		}
+	}
+	return ""
+}
+
 // fail breaks a vendor until the test ends.
 func (w *world) fail(id, kind string) {
 	w.t.Helper()
@@ -220,6 +245,7 @@ type api struct {
 	header map[string]string
 	own    []string // providers that speak it
 	other  []string
+	read   func(*answer) // finds the text and the end, where they are not where chat and messages have them
 }
 
 var chatAPI = api{name: "chat", path: "/v1/chat/completions", own: []string{"chat1", "chat2"}, other: []string{"claude1", "claude2"}}
@@ -292,10 +318,13 @@ func (w *world) post(a api, b any, header map[string]string) *answer {
 	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
 		out.readStream(a, resp.Body)
 		out.trailer = resp.Trailer
-		return out
+	} else {
+		out.body, out.err = io.ReadAll(resp.Body)
+		out.readWhole(a)
 	}
-	out.body, out.err = io.ReadAll(resp.Body)
-	out.readWhole(a)
+	if a.read != nil {
+		a.read(out)
+	}
 	return out
 }
 
