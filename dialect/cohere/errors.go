@@ -11,8 +11,6 @@ import (
 // at most further on.
 const (
 	tooManyTokens = "too many tokens"
-	trialKey      = "You are using a Trial key, which is limited to "
-	perMonth      = " API calls / month"
 	noAnswer      = "No valid response generated. Try updating messages" // the model's output was none
 )
 
@@ -60,18 +58,10 @@ func classify(status int, message string) llm.Code {
 		return llm.CodeContextLength
 	case status == 422 && message == noAnswer:
 		return llm.CodeBadAnswer
-	case status == 429 && isMonthly(message):
-		return llm.CodeQuota
 	case status == 498: // a token on the vendor's deny list, in the prompt or in the answer
 		return llm.CodeContentPolicy
 	}
 	return llm.CodeOfStatus(status)
-}
-
-// isMonthly reports whether a limit is that of a trial key for a month: "limited to 1000 API calls / month".
-func isMonthly(message string) bool {
-	rest, ok := strings.CutPrefix(message, trialKey)
-	return ok && strings.HasPrefix(strings.TrimLeft(rest, "0123456789"), perMonth)
 }
 
 // shownMessage is the vendor's message where the client can do something about it, and our own words otherwise.

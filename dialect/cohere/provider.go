@@ -223,12 +223,20 @@ func (e *requestEncoder) reasoning() {
 		}
 		return
 	}
+	if off && e.facts.Thinking == llm.ThinkingAlways {
+		e.lose(llm.FeatureThinkingOff, llm.ActionDropped, llm.Tuning, "the model always reasons")
+		return
+	}
 	budget := r.Budget
 	if r.Mode != llm.ReasoningBudget {
 		budget = budgetFor(r.Effort)
 	}
 	if budget > 0 && r.Mode == llm.ReasoningAdaptive {
 		e.lose(llm.FeatureThinkingAdaptive, llm.ActionApproximated, llm.Tuning, "up to the number of tokens that stands for the effort")
+	}
+	if budget > 0 && e.facts.Thinking == llm.ThinkingToggle {
+		e.lose(asked(r), llm.ActionApproximated, llm.Tuning, "the model can only be told whether to reason")
+		budget = 0
 	}
 	w := &e.w
 	w.Key(typeThinking)
