@@ -1,9 +1,10 @@
 // Package fakeprovider is a simulated model vendor that speaks the real wire formats, written by hand
 // from the vendors' documentation so that it can judge our codecs: OpenAI Chat Completions
-// (POST /v1/chat/completions, GET /v1/models) and Anthropic Messages (POST /v1/messages, GET
-// /v1/models with an anthropic-version header), unary and streaming. A wrong request gets the
-// vendor's own 400, a wrong key its 401. Start a server, point a client at its base URL, and ask the
-// journal afterwards what arrived:
+// (POST /v1/chat/completions, GET /v1/models), Anthropic Messages (POST /v1/messages, GET
+// /v1/models with an anthropic-version header) and Cohere Chat (POST /v2/chat, GET /v1/models with
+// the header of Cohere's SDKs), unary and streaming. A wrong request gets the vendor's own 400, a
+// wrong key its 401. Start a server, point a client at its base URL, and ask the journal afterwards
+// what arrived:
 //
 //	s := fakeprovider.New(fakeprovider.Options{Key: "secret"})
 //	base, err := s.Start()

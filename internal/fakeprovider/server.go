@@ -237,7 +237,7 @@ func (s *Server) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
 
 // vendorOf tells the vendors apart: by path, and on shared paths by a header of their SDKs.
 func vendorOf(r *http.Request) vendor {
-	if strings.HasPrefix(r.URL.Path, "/v2/") || r.Header.Get("X-Fern-Sdk-Name") == "cohere" {
+	if strings.HasPrefix(r.URL.Path, "/v2/") || r.Header.Get("X-Fern-Sdk-Name") != "" {
 		return cohere{}
 	}
 	if r.URL.Path == "/v1/messages" || r.Header.Get("Anthropic-Version") != "" && r.URL.Path != "/v1/chat/completions" {
