@@ -12,6 +12,7 @@ import (
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/anthropic"
+	"github.com/understudy-ai/understudy/dialect/cohere"
 	"github.com/understudy-ai/understudy/dialect/openaichat"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
@@ -20,7 +21,7 @@ import (
 var update = flag.Bool("update", false, "write the pages instead of comparing them")
 
 func dialects() []*dialect.Dialect {
-	return []*dialect.Dialect{openaichat.New(), anthropic.New()}
+	return []*dialect.Dialect{openaichat.New(), anthropic.New(), cohere.New()}
 }
 
 func TestErrorsPage(t *testing.T) { check(t, "errors.md", errorsPage()) }
@@ -78,7 +79,7 @@ func words(status int, body []byte) string {
 			out += " `" + s + "`"
 		}
 	}
-	if status == 0 || http.StatusText(status) == "" && status != 529 && status != 499 {
+	if status == 0 || http.StatusText(status) == "" && status != 529 && status != 499 && status != 498 {
 		panic(fmt.Sprintf("BUG: no such status: %d", status))
 	}
 	return out

@@ -82,6 +82,8 @@ func TestFacts(t *testing.T) {
 		{"anthropic", "claude-sonnet-5", llm.ModelFacts{Window: 1000000, MaxOutput: 128000, NoSampling: true, Thinking: llm.ThinkingAdaptive}},
 		{"anthropic", "claude-opus-5", llm.ModelFacts{MaxOutput: 128000, NoSampling: true, MidSystem: true, Thinking: llm.ThinkingAdaptive}},
 		{"anthropic", "claude-9", llm.ModelFacts{}},
+		{"cohere", "command-r7b-12-2024", llm.ModelFacts{Window: 128000, MaxOutput: 4000, Thinking: llm.ThinkingNone}},
+		{"cohere", "command-a-reasoning-08-2025", llm.ModelFacts{Window: 256000, MaxOutput: 32000, Thinking: llm.ThinkingBudget}},
 	} {
 		p := &Provider{ID: tc.provider, Facts: factsOf(t, known, tc.provider)}
 		m, ok := p.Model(tc.model)
@@ -107,6 +109,8 @@ func TestErrorRules(t *testing.T) {
 		{"anthropic", llm.Error{Status: 400, Type: "invalid_request_error"}, "You have reached your specified API usage limits. You will", llm.CodeQuota},
 		{"anthropic", llm.Error{Status: 400, Type: "invalid_request_error"}, "You have reached your specified workspace API usage limits.", llm.CodeQuota},
 		{"anthropic", llm.Error{Status: 400, Type: "invalid_request_error"}, `messages.0: "Your credit balance is too low" is not allowed`, ""},
+		{"cohere", llm.Error{Status: 429}, "You are using a Trial key, which is limited to 1000 API calls / month. You can", llm.CodeQuota},
+		{"cohere", llm.Error{Status: 429}, "You are using a Trial key, which is limited to 20 API calls / minute. You can", ""},
 		{"anthropic", llm.Error{Status: 429, Type: "rate_limit_error", VendorCode: "enforced_spend_limit_reached"}, "", llm.CodeQuota},
 		{"anthropic", llm.Error{Status: 429, Type: "rate_limit_error"}, "", ""},
 	} {
