@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -16,7 +17,10 @@ type Field struct {
 	Feature  llm.Feature
 	Severity llm.Severity
 	Absolute bool
-	Note     string
+	// Action is what becomes of it elsewhere; if empty it is dropped, or refused where
+	// losing it is a contract loss.
+	Action llm.Action
+	Note   string
 }
 
 // Carriage is how a provider side carries a feature.
@@ -43,7 +47,7 @@ func Contract(from, to *Dialect, req *llm.Request) []llm.Loss {
 			losses = append(losses, l)
 		}
 	}
-	for _, path := range extraPaths(from.Name, req) {
+	for _, path := range from.extraPaths(req) {
 		losses = append(losses, from.extraLoss(path))
 	}
 	return losses
@@ -91,7 +95,10 @@ func FieldLoss(field Field) llm.Loss {
 		Feature: llm.Feature(field.Path), Path: field.Path, Action: llm.ActionDropped,
 		Severity: field.Severity, Absolute: field.Absolute, Detail: field.Note,
 	}
-	if field.Severity == llm.Contract {
+	switch {
+	case field.Action != "":
+		l.Action = field.Action
+	case field.Severity == llm.Contract:
 		l.Action = llm.ActionRefused
 	}
 	return l
@@ -135,13 +142,14 @@ func (d *Dialect) EditLoss(path string, action llm.Action) llm.Loss {
 }
 
 // extraPaths lists where req holds members that only their own dialect restores.
-func extraPaths(from Name, req *llm.Request) []string {
-	w := extraWalk{from: string(from), seen: map[string]bool{}}
+func (d *Dialect) extraPaths(req *llm.Request) []string {
+	message, part := cmp.Or(d.MessagePath, "messages[]")+".", cmp.Or(d.PartPath, "messages[].content[]")+"."
+	w := extraWalk{from: string(d.Name), seen: map[string]bool{}}
 	w.add("", req.Extra)
 	for i := range req.Messages {
 		m := &req.Messages[i]
-		w.add("messages[].", m.Extra)
-		w.parts("messages[].content[].", m.Parts)
+		w.add(message, m.Extra)
+		w.parts(part, m.Parts)
 	}
 	for i := range req.Tools {
 		w.add("tools[].", req.Tools[i].Extra)

@@ -91,6 +91,9 @@ type Dialect struct {
 	// RelayHeaders are the request headers, in canonical form, that belong to the
 	// dialect and go to a provider that speaks it too.
 	RelayHeaders []string
+	// MessagePath and PartPath are where a request holds its messages and their parts,
+	// as losses spell it; messages[] and messages[].content[] if empty.
+	MessagePath, PartPath string
 
 	Client   ClientSide
 	Provider ProviderSide
