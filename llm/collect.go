@@ -113,6 +113,7 @@ func Collect(events []Event) *Response {
 func (r *Response) Events() []Event {
 	events := []Event{{Kind: EventStart, ID: r.ID, Model: r.Model, Created: r.Created, Tier: r.Tier, Extra: r.Extra}}
 	for _, ch := range r.Choices {
+		left := ch.LogProbs
 		for i, p := range ch.Parts {
 			start, delta := splitPart(p)
 			events = append(events, Event{Kind: EventPartStart, Choice: ch.Index, Index: i, Part: start})
@@ -126,9 +127,13 @@ func (r *Response) Events() []Event {
 				})
 			}
 			events = append(events, Event{Kind: EventPartEnd, Choice: ch.Index, Index: i})
+			if p.Kind == PartText && len(left) > 0 { // in some streams they stand with the text that they are of
+				events = append(events, Event{Kind: EventLogProbs, Choice: ch.Index, LogProbs: left})
+				left = nil
+			}
 		}
-		if len(ch.LogProbs) > 0 {
-			events = append(events, Event{Kind: EventLogProbs, Choice: ch.Index, LogProbs: ch.LogProbs})
+		if len(left) > 0 {
+			events = append(events, Event{Kind: EventLogProbs, Choice: ch.Index, LogProbs: left})
 		}
 		events = append(events, Event{Kind: EventFinish, Choice: ch.Index, Stop: ch.Stop})
 	}
