@@ -1,0 +1,163 @@
+package openairesponses
+
+import (
+	"bytes"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// eventText is where an event of a stream says what: openai.yaml, ResponseStreamEvent.
+type eventText struct {
+	kind string // its type without "response."
+	all  jsontext.Value
+
+	output, content, summary            jsontext.Value // indexes
+	delta, text, args, name, annotation jsontext.Value
+	logprobs, fault                     jsontext.Value
+	response, item, part                jsontext.Node
+	named                               jsontext.Value // its type
+}
+
+// readEvent reads the top of a frame, and throws the error that one may hold instead. An event of no kind is nothing.
+func readEvent(tree *jsontext.Tree, f dialect.Frame) (e eventText, err error) {
+	if isBlank(f.Data) {
+		return e, nil
+	}
+	root, err := tree.ParseLenient(f.Data)
+	if err != nil {
+		return e, badAnswer("read event: %w", err)
+	}
+	if root.Kind() != jsontext.Object {
+		return e, badAnswer("event is %s, not an object", root.Kind())
+	}
+	e.all = root.Value()
+	if err := root.Members(e.member); err != nil {
+		return e, badAnswer("read event: %w", err)
+	}
+	e.kind = kindOf(e.named, f.Event)
+	if e.kind == "error" || f.Event == "error" {
+		return e, streamError(e.all)
+	}
+	if e.kind == "" {
+		if err := inBandError(e.all); err != nil {
+			return e, err
+		}
+	}
+	return e, nil
+}
+
+// isBlank reports whether a frame holds nothing to read: no data, or the terminator of another dialect, with which
+// some servers end.
+func isBlank(data []byte) bool {
+	if len(data) > 0 && data[0] == '{' { // as nearly all are
+		return false
+	}
+	data = trim(data)
+	return len(data) == 0 || string(data) == "[DONE]"
+}
+
+// kindOf is an event's type; one that is missing is the frame's name.
+func kindOf(named jsontext.Value, frame string) string {
+	const prefix = "response."
+	if n := len(named); n > 2 && named[0] == '"' {
+		name := bytes.TrimPrefix(named[1:n-1], []byte(prefix))
+		for _, known := range knownKinds {
+			if string(name) == known {
+				return known // without allocating
+			}
+		}
+		return string(name)
+	}
+	if len(frame) > len(prefix) && frame[:len(prefix)] == prefix {
+		return frame[len(prefix):]
+	}
+	return frame
+}
+
+// The events that a stream consists of, less "response.".
+const (
+	eventCreated      = "created"
+	eventQueued       = "queued"
+	eventInProgress   = "in_progress"
+	eventItemAdded    = "output_item.added"
+	eventItemDone     = "output_item.done"
+	eventPartAdded    = "content_part.added"
+	eventPartDone     = "content_part.done"
+	eventTextDelta    = "output_text.delta"
+	eventTextDone     = "output_text.done"
+	eventAnnotation   = "output_text.annotation.added"
+	eventRefusalDelta = "refusal.delta"
+	eventRefusalDone  = "refusal.done"
+	eventSummaryAdded = "reasoning_summary_part.added"
+	eventSummaryDone  = "reasoning_summary_part.done"
+	eventSummaryDelta = "reasoning_summary_text.delta"
+	eventSummaryText  = "reasoning_summary_text.done"
+	eventThoughtDelta = "reasoning_text.delta"
+	eventThoughtDone  = "reasoning_text.done"
+	eventArgsDelta    = "function_call_arguments.delta"
+	eventArgsDone     = "function_call_arguments.done"
+	eventInputDelta   = "custom_tool_call_input.delta"
+	eventInputDone    = "custom_tool_call_input.done"
+	eventCompleted    = "completed"
+	eventIncomplete   = "incomplete"
+	eventFailed       = "failed"
+)
+
+// knownKinds are those that come often, the most frequent first; it is never changed.
+var knownKinds = [...]string{eventTextDelta, eventArgsDelta, eventSummaryDelta, eventThoughtDelta}
+
+func (e *eventText) member(name []byte, n jsontext.Node) error {
+	v := n.Value()
+	switch string(name) {
+	case "type":
+		e.named = v
+	case "output_index":
+		e.output = v
+	case "content_index":
+		e.content = v
+	case "summary_index":
+		e.summary = v
+	case "delta":
+		e.delta = v
+	case "text", "refusal", "input":
+		e.text = v
+	case "arguments":
+		e.args = v
+	case "name":
+		e.name = v
+	case "annotation":
+		e.annotation = v
+	case "logprobs":
+		e.logprobs = v
+	case "error":
+		e.fault = v
+	case "response":
+		e.response = n
+	case "item":
+		e.item = n
+	case "part":
+		e.part = n
+	}
+	return nil
+}
+
+// streamError is the error of an event: flat as the description has it, or in a member as the API sends it.
+func streamError(v jsontext.Value) *llm.Error {
+	var f fault
+	f.read(v)
+	if f.kind == "error" {
+		f.kind = ""
+	}
+	return f.toError(0)
+}
+
+// indexOf reads an index; one that is missing is the last.
+func indexOf(v jsontext.Value, last int64) int64 {
+	n, err := v.Int()
+	if err != nil || n < 0 {
+		return last
+	}
+	return n
+}

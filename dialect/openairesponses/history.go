@@ -1,0 +1,497 @@
+package openairesponses
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// What is said in words because the dialect has no member for it.
+const (
+	errorPrefix   = "Error: "
+	documentBegin = "<document"
+	documentEnd   = "</document>"
+)
+
+// input writes the conversation: the first of its system messages as instructions, if it is one plain text, and the
+// rest as items.
+func (e *requestEncoder) input(list []llm.Message) error {
+	if err := e.checkPairs(list); err != nil {
+		return err
+	}
+	w := &e.w
+	if len(list) > 0 && isInstructions(&list[0]) {
+		w.StringField("instructions", list[0].Parts[0].Text)
+		list = list[1:]
+	}
+	if len(list) == 0 && !e.isKept() {
+		return llm.Invalid("messages", "There is no message to answer.")
+	}
+	w.Key("input")
+	w.BeginArray()
+	for i := range list {
+		if err := e.message(&list[i]); err != nil {
+			return err
+		}
+	}
+	w.EndArray()
+	return nil
+}
+
+// isInstructions reports whether a message can be said as instructions.
+func isInstructions(m *llm.Message) bool {
+	return (m.Role == llm.RoleSystem || m.Role == llm.RoleDeveloper) && len(m.Parts) == 1 && isPlain(&m.Parts[0]) &&
+		m.Parts[0].Text != "" && len(m.Extra[self]) == 0
+}
+
+// isPlain reports whether a part is a text and nothing more.
+func isPlain(p *llm.Part) bool {
+	return p.Kind == llm.PartText && len(p.Extra[self]) == 0 && len(p.Citations) == 0
+}
+
+// isKept reports whether the conversation began in what the vendor keeps.
+func (e *requestEncoder) isKept() bool {
+	for _, key := range [...]string{"previous_response_id", "conversation", "prompt"} {
+		if kept(e.req.Extra, key) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// checkPairs refuses calls without a result somewhere after them, and results without a call before.
+func (e *requestEncoder) checkPairs(list []llm.Message) error {
+	if e.isKept() || hasReference(list) {
+		return nil // the other half may be there
+	}
+	var open []string
+	for i := range list {
+		for j := range list[i].Parts {
+			p := &list[i].Parts[j]
+			switch {
+			case p.Call != nil:
+				open = append(open, p.Call.ID)
+			case p.Result != nil:
+				at := slices.Index(open, p.Result.CallID)
+				if at < 0 {
+					return llm.Invalid("messages", "The result of tool call '%s' does not follow a message with that call.", clip(p.Result.CallID))
+				}
+				open = slices.Delete(open, at, at+1)
+			}
+		}
+	}
+	if len(open) > 0 {
+		return llm.Invalid("messages", "The message with tool call '%s' is not followed by its result.", clip(open[0]))
+	}
+	return nil
+}
+
+// hasReference reports whether a conversation names items that the vendor keeps.
+func hasReference(list []llm.Message) bool {
+	for i := range list {
+		for j := range list[i].Parts {
+			if o := list[i].Parts[j].Opaque; o != nil && o.Dialect == self && o.Type == itemReference {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (e *requestEncoder) message(m *llm.Message) error {
+	switch m.Role {
+	case llm.RoleSystem, llm.RoleDeveloper, llm.RoleUser, llm.RoleAssistant:
+		return e.turn(m)
+	case llm.RoleTool:
+		for i := range m.Parts {
+			p := &m.Parts[i]
+			if p.Kind != llm.PartToolResult {
+				return llm.Invalid("messages", "A part of kind %s cannot stand in a tool's message.", p.Kind)
+			}
+			if err := e.result(p); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return llm.Invalid("messages", "Unknown role '%s'.", clip(string(m.Role)))
+}
+
+// turn writes a message: its content as message items, and what stands between as items of their own.
+func (e *requestEncoder) turn(m *llm.Message) error {
+	from := 0
+	flush := func(to int) error {
+		if from >= to {
+			return nil
+		}
+		return e.content(m, m.Parts[from:to])
+	}
+	for i := range m.Parts {
+		p := &m.Parts[i]
+		if !isItem(p) {
+			continue
+		}
+		if err := flush(i); err != nil {
+			return err
+		}
+		from = i + 1
+		if err := e.item(m, p); err != nil {
+			return err
+		}
+	}
+	if len(m.Parts) == 0 && m.Role != llm.RoleAssistant {
+		return e.content(m, nil)
+	}
+	return flush(len(m.Parts))
+}
+
+// isItem reports whether a part stands beside messages and not in one.
+func isItem(p *llm.Part) bool {
+	switch p.Kind {
+	case llm.PartThinking, llm.PartToolCall, llm.PartToolResult:
+		return true
+	case llm.PartOpaque:
+		return p.Opaque != nil && p.Opaque.Dialect == self && !isContent(p.Opaque)
+	default:
+		return false
+	}
+}
+
+// isContent reports whether something of this dialect's own was a message's content and not an item.
+func isContent(o *llm.Opaque) bool {
+	return strings.HasPrefix(o.Type, "input_") || strings.HasPrefix(o.Type, "output_") || o.Type == "computer_screenshot"
+}
+
+func (e *requestEncoder) item(m *llm.Message, p *llm.Part) error {
+	switch {
+	case p.Kind == llm.PartOpaque:
+		e.w.Raw(p.Opaque.Raw)
+	case m.Role != llm.RoleAssistant:
+		return llm.Invalid("messages", "A part of kind %s cannot stand in this message.", p.Kind)
+	case p.Kind == llm.PartThinking:
+		e.thinking(p)
+	case p.Kind == llm.PartToolCall:
+		e.call(p)
+	default:
+		return llm.Invalid("messages", "A part of kind %s cannot stand in an assistant's message.", p.Kind)
+	}
+	return nil
+}
+
+// thinking writes what this dialect's vendor encrypted. Other thinking is left out.
+func (e *requestEncoder) thinking(p *llm.Part) {
+	t := p.Thinking
+	if t == nil || t.Issuer != self || t.Signature == "" && t.Sealed == "" {
+		e.losses.add(llm.FeatureThinkingHistory, llm.ActionDropped, harmless, "thinking that the target's vendor did not seal")
+		return
+	}
+	id, encrypted := unseal(t.Signature + t.Sealed)
+	writeReasoning(&e.w, id, p.Text, encrypted)
+}
+
+// writeReasoning writes a reasoning item whose text is its summary.
+func writeReasoning(w *jsontext.Writer, id, text, encrypted string) {
+	if id == "" {
+		id = "rs_" + digest(encrypted, 24)
+	}
+	w.BeginObject()
+	w.StringField("id", id)
+	w.StringField("type", itemReasoning)
+	w.Key("summary")
+	w.BeginArray()
+	if text != "" {
+		writeSummary(w, text)
+	}
+	w.EndArray()
+	w.StringField("encrypted_content", encrypted)
+	w.EndObject()
+}
+
+func writeSummary(w *jsontext.Writer, text string) {
+	w.BeginObject()
+	w.StringField("type", typeSummary)
+	w.StringField("text", text)
+	w.EndObject()
+}
+
+func (e *requestEncoder) call(p *llm.Part) {
+	w, c := &e.w, p.Call
+	w.BeginObject()
+	if e.isCustomTool(c.Name) {
+		name, _ := isCustom(c.Name)
+		if e.custom == nil {
+			e.custom = make(map[string]bool)
+		}
+		e.custom[c.ID] = true
+		w.StringField("type", itemCustomCall)
+		w.StringField("call_id", e.ids.sent(c.ID))
+		w.StringField("name", name)
+		w.StringField(customInput, customInputOf(c.Args))
+	} else {
+		args := c.Args
+		if strings.TrimSpace(args) == "" {
+			args = emptyArgs
+		}
+		w.StringField("type", itemCall)
+		w.StringField("call_id", e.ids.sent(c.ID))
+		w.StringField("name", e.names.sent(c.Name))
+		w.StringField("arguments", args)
+	}
+	writeExtra(w, p.Extra, "")
+	w.EndObject()
+}
+
+func (e *requestEncoder) result(p *llm.Part) error {
+	w, r := &e.w, p.Result
+	parts := r.Parts
+	if r.Error {
+		parts = asFailed(parts)
+	}
+	w.BeginObject()
+	if e.custom[r.CallID] {
+		w.StringField("type", itemCustomOutput)
+	} else {
+		w.StringField("type", itemOutput)
+	}
+	w.StringField("call_id", e.ids.sent(r.CallID))
+	w.Key("output")
+	if err := e.parts(llm.RoleUser, parts); err != nil {
+		return err
+	}
+	writeExtra(w, p.Extra, "")
+	w.EndObject()
+	return nil
+}
+
+// asFailed says in words that a result is an error.
+func asFailed(parts []llm.Part) []llm.Part {
+	if len(parts) > 0 && parts[0].Kind == llm.PartText {
+		parts = slices.Clone(parts)
+		parts[0].Text = errorPrefix + parts[0].Text
+		return parts
+	}
+	return append([]llm.Part{llm.Text(strings.TrimSpace(errorPrefix))}, parts...)
+}
+
+// content writes one message item.
+func (e *requestEncoder) content(m *llm.Message, parts []llm.Part) error {
+	w := &e.w
+	w.BeginObject()
+	w.StringField("type", itemMessage)
+	w.StringField("role", string(m.Role))
+	w.Key("content")
+	if err := e.parts(m.Role, parts); err != nil {
+		return err
+	}
+	writeExtra(w, m.Extra, "")
+	w.EndObject()
+	return nil
+}
+
+// parts writes content: one plain text as a string, anything else as a list.
+func (e *requestEncoder) parts(role llm.Role, parts []llm.Part) error {
+	w := &e.w
+	if len(parts) == 0 {
+		w.String("")
+		return nil
+	}
+	if len(parts) == 1 && isPlain(&parts[0]) {
+		w.String(parts[0].Text)
+		return nil
+	}
+	if p := &parts[0]; len(parts) == 1 && isTextDocument(p) {
+		w.String(documentText(p.Document))
+		return nil
+	}
+	w.BeginArray()
+	for i := range parts {
+		if err := e.part(role, &parts[i]); err != nil {
+			return err
+		}
+	}
+	w.EndArray()
+	return nil
+}
+
+func (e *requestEncoder) part(role llm.Role, p *llm.Part) error {
+	isModel := role == llm.RoleAssistant
+	switch p.Kind {
+	case llm.PartText:
+		e.textPart(isModel, p)
+	case llm.PartRefusal:
+		if !isModel {
+			e.inputText(p.Text, p.Extra)
+			return nil
+		}
+		e.w.BeginObject()
+		e.w.StringField("type", typeRefusal)
+		e.w.StringField(typeRefusal, p.Text)
+		writeExtra(&e.w, p.Extra, "")
+		e.w.EndObject()
+	case llm.PartImage, llm.PartDocument:
+		if role != llm.RoleUser {
+			return llm.Invalid("messages", "A part of kind %s cannot stand in a message of role %s.", p.Kind, role)
+		}
+		if p.Kind == llm.PartImage {
+			return e.image(p)
+		}
+		return e.document(p)
+	case llm.PartAudio:
+		return unsupported(llm.FeatureAudio)
+	case llm.PartOpaque:
+		switch {
+		case p.Opaque != nil && p.Opaque.Dialect == self:
+			e.w.Raw(p.Opaque.Raw)
+		case p.Text != "":
+			e.textPart(isModel, &llm.Part{Text: p.Text})
+		default:
+			return unsupported(llm.FeatureVendorPart)
+		}
+	default:
+		return llm.Invalid("messages", "A part of kind %s cannot stand in this message.", p.Kind)
+	}
+	return nil
+}
+
+// unsupported is the error for content that must not be left out and cannot be said.
+func unsupported(f llm.Feature) *llm.Error {
+	return &llm.Error{
+		Code: llm.CodeUnsupported, Origin: llm.OriginGateway, Param: "messages",
+		Message: "The target's API (" + string(dialect.OpenAIResponses) + ") cannot carry " + f.Info().Doc + ".",
+	}
+}
+
+func (e *requestEncoder) textPart(isModel bool, p *llm.Part) {
+	if !isModel {
+		e.inputText(p.Text, p.Extra)
+		return
+	}
+	w := &e.w
+	w.BeginObject()
+	w.StringField("type", typeOutputText)
+	w.StringField("text", p.Text)
+	if len(p.Citations) > 0 {
+		w.Key("annotations")
+		w.BeginArray()
+		for i := range p.Citations {
+			if c := &p.Citations[i]; hasAnnotation(c) {
+				writeAnnotation(w, c, p.Text)
+			}
+		}
+		w.EndArray()
+	}
+	writeExtra(w, p.Extra, "")
+	w.EndObject()
+}
+
+func (e *requestEncoder) inputText(s string, extra llm.Extra) {
+	w := &e.w
+	w.BeginObject()
+	w.StringField("type", typeInputText)
+	w.StringField("text", s)
+	writeExtra(w, extra, "")
+	w.EndObject()
+}
+
+func (e *requestEncoder) image(p *llm.Part) error {
+	w, m := &e.w, p.Media
+	w.BeginObject()
+	w.StringField("type", typeInputImage)
+	switch {
+	case m.Data != "":
+		w.StringField("image_url", dataURI(m, "image/png"))
+	case m.URL != "":
+		w.StringField("image_url", m.URL)
+	case m.Issuer == self:
+		w.StringField("file_id", m.FileID)
+	default:
+		return unsupported(llm.FeatureFileID)
+	}
+	if m.Detail != "" {
+		w.StringField("detail", m.Detail)
+	}
+	writeExtra(w, p.Extra, "")
+	w.EndObject()
+	return nil
+}
+
+// document writes a file; a document that is text becomes text with its title around it.
+func (e *requestEncoder) document(p *llm.Part) error {
+	d := p.Document
+	if d == nil {
+		d = &llm.Document{}
+	}
+	if p.Media != nil {
+		if d.Context != "" {
+			e.inputText(documentBegin+attribute("title", d.Name)+attribute("context", d.Context)+"/>", nil)
+		}
+		return e.file(p, d.Name)
+	}
+	if isTextDocument(p) {
+		e.inputText(documentText(d), nil)
+		return nil
+	}
+	e.inputText(documentHead(d), nil)
+	for i := range d.Parts {
+		if err := e.part(llm.RoleUser, &d.Parts[i]); err != nil {
+			return err
+		}
+	}
+	e.inputText(documentEnd, nil)
+	return nil
+}
+
+// isTextDocument reports whether a part is a document whose text is known.
+func isTextDocument(p *llm.Part) bool {
+	d := p.Document
+	return p.Kind == llm.PartDocument && p.Media == nil && (d == nil || d.Text != "" || len(d.Parts) == 0)
+}
+
+// documentText is a document that is text, with its title around it.
+func documentText(d *llm.Document) string {
+	if d == nil {
+		d = &llm.Document{}
+	}
+	return documentHead(d) + d.Text + "\n" + documentEnd
+}
+
+func documentHead(d *llm.Document) string {
+	return documentBegin + attribute("title", d.Name) + attribute("context", d.Context) + ">\n"
+}
+
+// attribute writes ` name="value"`, or nothing for no value.
+func attribute(name, value string) string {
+	if value == "" {
+		return ""
+	}
+	return " " + name + `="` + strings.ReplaceAll(value, `"`, "'") + `"`
+}
+
+func (e *requestEncoder) file(p *llm.Part, name string) error {
+	w, m := &e.w, p.Media
+	w.BeginObject()
+	w.StringField("type", typeInputFile)
+	switch {
+	case m.Data != "":
+		if name == "" {
+			name = fallbackTitle
+		}
+		w.StringField("filename", name)
+		w.StringField("file_data", dataURI(m, "application/pdf"))
+	case m.URL != "":
+		if name != "" {
+			e.losses.add("document_name", llm.ActionDropped, harmless, "a file given by its URL has no other name")
+		}
+		w.StringField("file_url", m.URL)
+	case m.Issuer == self:
+		w.StringField("file_id", m.FileID)
+	default:
+		return unsupported(llm.FeatureFileID)
+	}
+	writeExtra(w, p.Extra, "")
+	w.EndObject()
+	return nil
+}

@@ -1,0 +1,196 @@
+package openairesponses
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// decodeInput reads input: a question, or a list of items. Consecutive items of one turn become one message.
+func decodeInput(v jsontext.Value) ([]llm.Message, error) {
+	if v.Kind() == jsontext.String {
+		s, err := v.Text()
+		return []llm.Message{{Role: llm.RoleUser, Parts: []llm.Part{llm.Text(s)}}}, err
+	}
+	if v.Kind() != jsontext.Array {
+		return nil, jsontext.Mismatch("string or array of items", v)
+	}
+	var c conversation
+	err := v.Array(func(_ int, v jsontext.Value) error { return c.item(v) })
+	return c.list, err
+}
+
+// conversation collects items into messages.
+type conversation struct{ list []llm.Message }
+
+// item reads one item: openai.yaml, InputItem. One of a type unknown here stays as it is.
+func (c *conversation) item(v jsontext.Value) error {
+	if v.Kind() != jsontext.Object {
+		return jsontext.Mismatch("object", v)
+	}
+	kind := itemMessage
+	if k := v.Get("type"); !k.IsNull() {
+		var err error
+		if kind, err = k.Text(); err != nil {
+			return jsontext.At("type", err)
+		}
+	} else if v.Get("role").IsNull() && !v.Get("id").IsNull() {
+		kind = itemReference
+	}
+	switch kind {
+	case itemMessage:
+		return c.message(v)
+	case itemReasoning:
+		p, err := reasoningPart(v)
+		c.add(llm.RoleAssistant, p)
+		return err
+	case itemCall, itemCustomCall:
+		p, err := callPart(kind, v)
+		c.add(llm.RoleAssistant, p)
+		return err
+	case itemOutput, itemCustomOutput:
+		p, err := resultPart(v)
+		c.add(llm.RoleTool, p)
+		return err
+	}
+	c.add(roleOf(kind), opaqueItem(kind, v))
+	return nil
+}
+
+// add puts a part at the end of the last message, if that is of the role, or in a new one.
+func (c *conversation) add(role llm.Role, p llm.Part) {
+	if n := len(c.list); n > 0 && c.list[n-1].Role == role {
+		c.list[n-1].Parts = append(c.list[n-1].Parts, p)
+		return
+	}
+	c.list = append(c.list, llm.Message{Role: role, Parts: []llm.Part{p}})
+}
+
+// message reads openai.yaml, EasyInputMessage, InputMessage and OutputMessage.
+func (c *conversation) message(v jsontext.Value) error {
+	m := llm.Message{}
+	var content jsontext.Value
+	err := v.Object(func(key string, v jsontext.Value) error {
+		switch {
+		case v.IsNull() || key == "type" || key == "id" || key == "status":
+		case key == "role":
+			role, err := v.Text()
+			m.Role = llm.Role(role)
+			return err
+		case key == "content":
+			content = v
+		default:
+			m.Extra = m.Extra.Add(self, key, v)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	switch m.Role {
+	case llm.RoleUser, llm.RoleAssistant, llm.RoleSystem, llm.RoleDeveloper:
+	case "":
+		return jsontext.At("role", errors.New("missing required parameter"))
+	default:
+		return jsontext.At("role", fmt.Errorf("%q is not one of user, assistant, system and developer", clip(string(m.Role))))
+	}
+	if content == nil {
+		return jsontext.At("content", errors.New("missing required parameter"))
+	}
+	m.Parts, err = contentOf(content)
+	if err != nil {
+		return jsontext.At("content", err)
+	}
+	if err := onlyText(&m); err != nil {
+		return err
+	}
+	if n := len(c.list); m.Role == llm.RoleAssistant && m.Extra == nil && n > 0 && c.list[n-1].Role == m.Role {
+		c.list[n-1].Parts = append(c.list[n-1].Parts, m.Parts...)
+		return nil
+	}
+	c.list = append(c.list, m)
+	return nil
+}
+
+// onlyText refuses files where the dialect has none: in the words of others than the user.
+func onlyText(m *llm.Message) error {
+	for i := range m.Parts {
+		if p := &m.Parts[i]; m.Role != llm.RoleUser && (p.Media != nil || p.Document != nil) {
+			return jsontext.At("content", errors.New("this role's content may only be text"))
+		}
+	}
+	return nil
+}
+
+// callPart reads openai.yaml, FunctionToolCall and CustomToolCall.
+func callPart(kind string, v jsontext.Value) (llm.Part, error) {
+	call := &llm.ToolCall{}
+	p := llm.Part{Kind: llm.PartToolCall, Call: call}
+	hasID := false
+	err := v.Object(func(key string, v jsontext.Value) (err error) {
+		switch {
+		case v.IsNull() || key == "type" || key == "id" || key == "status":
+		case key == "call_id":
+			hasID = true
+			call.ID, err = v.Text()
+		case key == "name":
+			call.Name, err = v.Text()
+		case key == "arguments" && kind == itemCall:
+			call.Args, err = v.Text()
+		case key == customInput && kind == itemCustomCall:
+			call.Args, err = v.Text()
+		default:
+			p.Extra = p.Extra.Add(self, key, v)
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return p, err
+	case !hasID:
+		return p, jsontext.At("call_id", errors.New("missing required parameter"))
+	case call.Name == "":
+		return p, jsontext.At("name", errors.New("missing required parameter"))
+	}
+	if kind == itemCustomCall {
+		call.Name, call.Args = customPrefix+call.Name, customArgs(call.Args)
+	}
+	return p, nil
+}
+
+// resultPart reads openai.yaml, FunctionCallOutputItemParam and CustomToolCallOutput.
+func resultPart(v jsontext.Value) (llm.Part, error) {
+	r := &llm.ToolResult{}
+	p := llm.Part{Kind: llm.PartToolResult, Result: r}
+	hasID, hasOutput := false, false
+	err := v.Object(func(key string, v jsontext.Value) (err error) {
+		switch {
+		case v.IsNull() || key == "type" || key == "id" || key == "status":
+		case key == "call_id":
+			hasID = true
+			r.CallID, err = v.Text()
+		case key == "name":
+			r.Name, err = v.Text()
+		case key == "output":
+			hasOutput = true
+			r.Parts, err = contentOf(v)
+		default:
+			p.Extra = p.Extra.Add(self, key, v)
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return p, err
+	case !hasID:
+		return p, jsontext.At("call_id", errors.New("missing required parameter"))
+	case !hasOutput:
+		return p, jsontext.At("output", errors.New("missing required parameter"))
+	}
+	if len(r.Parts) == 1 && r.Parts[0].Kind == llm.PartText && r.Parts[0].Text == "" {
+		r.Parts = nil
+	}
+	return p, nil
+}

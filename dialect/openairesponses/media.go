@@ -1,0 +1,157 @@
+package openairesponses
+
+import (
+	"encoding/base64"
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/understudy-ai/understudy/llm"
+)
+
+var errNotBase64 = errors.New("expected base64-encoded data")
+
+// mediaOf reads a URL that may hold the data itself: data:<type>;base64,<data>.
+func mediaOf(url string) (*llm.Media, error) {
+	rest, isData := cutPrefixFold(url, "data:")
+	if !isData {
+		if url == "" {
+			return nil, errors.New("expected a URL or a data URI")
+		}
+		return &llm.Media{URL: url}, nil
+	}
+	head, data, ok := strings.Cut(rest, ",")
+	params, isBase64 := strings.CutSuffix(head, ";base64")
+	if !ok || !isBase64 {
+		return nil, errors.New("expected a data URI of the form data:<type>;base64,<data>")
+	}
+	return dataOf(mediaType(params), data)
+}
+
+// dataOf reads base64 of a declared type, which may be missing.
+func dataOf(declared, data string) (*llm.Media, error) {
+	data, err := plainBase64(data)
+	if err != nil {
+		return nil, err
+	}
+	if data == "" {
+		return nil, errors.New("the file is empty")
+	}
+	if declared == "" {
+		declared = sniff(data)
+	}
+	return &llm.Media{Type: declared, Data: data}, nil
+}
+
+// mediaType is the type without its parameters, in lower case.
+func mediaType(s string) string {
+	s, _, _ = strings.Cut(s, ";")
+	return strings.ToLower(strings.TrimSpace(s))
+}
+
+func cutPrefixFold(s, prefix string) (string, bool) {
+	if len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix) {
+		return s[len(prefix):], true
+	}
+	return s, false
+}
+
+// plainBase64 returns base64 in the standard alphabet with padding. Text that is so already, as nearly all is, is
+// not copied.
+func plainBase64(s string) (string, error) {
+	if isPlainBase64(s) {
+		return s, nil
+	}
+	s = strings.Map(func(r rune) rune {
+		switch r {
+		case '\r', '\n', ' ', '\t':
+			return -1
+		case '-':
+			return '+'
+		case '_':
+			return '/'
+		}
+		return r
+	}, s)
+	s = strings.TrimRight(s, "=")
+	s += strings.Repeat("=", (4-len(s)%4)%4)
+	if !isPlainBase64(s) {
+		return "", errNotBase64
+	}
+	return s, nil
+}
+
+func isPlainBase64(s string) bool {
+	if len(s)%4 != 0 {
+		return false
+	}
+	body := strings.TrimSuffix(strings.TrimSuffix(s, "="), "=")
+	for i := range len(body) {
+		c := body[i]
+		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '+' && c != '/' {
+			return false
+		}
+	}
+	return true
+}
+
+// sniff tells a file's type from its first bytes; empty when they say nothing.
+func sniff(data string) string {
+	head, err := base64.StdEncoding.DecodeString(data[:min(len(data), 24)])
+	if err != nil {
+		return ""
+	}
+	for _, known := range [...]struct{ magic, kind string }{
+		{"\x89PNG\r\n\x1a\n", "image/png"}, {"\xff\xd8\xff", "image/jpeg"}, {"GIF8", "image/gif"}, {"%PDF-", "application/pdf"},
+	} {
+		if strings.HasPrefix(string(head), known.magic) {
+			return known.kind
+		}
+	}
+	if len(head) >= 12 && string(head[:4]) == "RIFF" {
+		switch string(head[8:12]) {
+		case "WEBP":
+			return "image/webp"
+		case "WAVE":
+			return "audio/wav"
+		}
+	}
+	return ""
+}
+
+// partOf makes the part that media of its type is: clients put PDFs where images belong, and the reverse.
+func partOf(m *llm.Media, name string, unknown llm.PartKind) llm.Part {
+	kind := unknown
+	switch {
+	case strings.HasPrefix(m.Type, "image/"):
+		kind = llm.PartImage
+	case strings.HasPrefix(m.Type, "audio/"):
+		kind = llm.PartAudio
+	case m.Type != "":
+		kind = llm.PartDocument
+	}
+	p := llm.Part{Kind: kind, Media: m}
+	if kind != llm.PartDocument {
+		return p
+	}
+	m.Detail = ""
+	p.Document = &llm.Document{Name: name}
+	if strings.HasPrefix(m.Type, "text/") {
+		if text, err := base64.StdEncoding.DecodeString(m.Data); err == nil && len(text) > 0 && utf8.Valid(text) {
+			p.Document.Text, p.Media = string(text), nil
+		}
+	}
+	return p
+}
+
+// dataURI writes media as a URL.
+func dataURI(m *llm.Media, unknown string) string {
+	kind := m.Type
+	if kind == "" {
+		kind = sniff(m.Data)
+	}
+	if kind == "" {
+		kind = unknown
+	}
+	return "data:" + kind + ";base64," + m.Data
+}

@@ -1,0 +1,9 @@
+package openairesponses
+
+import (
+	"testing"
+
+	"github.com/understudy-ai/understudy/dialect/dialecttest"
+)
+
+func TestDialect(t *testing.T) { dialecttest.Run(t, New(), "testdata") }

@@ -1,0 +1,95 @@
+package openairesponses
+
+import (
+	"bytes"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// relay is the dialect towards a provider that speaks it too.
+type relay struct{}
+
+// Peek reads the model and whether the answer shall be streamed. A stream of this dialect always tells its usage.
+func (relay) Peek(body []byte) (dialect.Peeked, error) {
+	var p dialect.Peeked
+	v := trim(body)
+	if v.Kind() != jsontext.Object {
+		return p, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
+	}
+	err := v.Object(func(key string, v jsontext.Value) (err error) {
+		switch {
+		case v.IsNull():
+		case key == "model":
+			p.Model, err = v.Text()
+		case key == "stream":
+			p.Stream, err = v.Bool()
+		case key == "max_output_tokens":
+			p.MaxTokens, _ = v.Int() // whether it is legal is the vendor's to say
+		}
+		return err
+	})
+	if err != nil {
+		return dialect.Peeked{}, invalid(err)
+	}
+	if p.Model == "" {
+		return dialect.Peeked{}, llm.Invalid("model", "Missing required parameter: 'model'.")
+	}
+	p.StreamUsage = p.Stream
+	return p, nil
+}
+
+// SetModel replaces the model's name. There is nothing to ask for: usage always comes.
+func (relay) SetModel(body []byte, model string, _ dialect.Ask) ([]byte, error) {
+	return jsontext.SetTopString(body, "model", model)
+}
+
+// Strip removes the reasoning of other vendors that this gateway showed: the dialect's own vendor knows neither the
+// items nor what is encrypted in them.
+func (relay) Strip(body []byte) ([]byte, []llm.Loss, error) {
+	if !bytes.Contains(body, []byte(`"`+marker)) {
+		return body, nil, nil
+	}
+	input := trim(body).Get("input")
+	if input.Kind() != jsontext.Array {
+		return body, nil, nil
+	}
+	left, n := without(input, isForeign)
+	if n == 0 {
+		return body, nil, nil
+	}
+	out, err := jsontext.Set(body, "input", left)
+	if err != nil {
+		return nil, nil, invalid(err)
+	}
+	return out, []llm.Loss{{
+		Feature: llm.FeatureThinkingHistory, Path: "input[]." + itemReasoning, Action: llm.ActionDropped, Severity: harmless,
+		Detail: "reasoning of another vendor, shown by this gateway",
+	}}, nil
+}
+
+// without returns the text of a list without the elements that are to go, and how many went. Every other byte stays.
+func without(list jsontext.Value, goes func(jsontext.Value) bool) ([]byte, int) {
+	out := []byte{'['}
+	at, gone, kept := 1, 0, 0                            // list[at:] is not looked at yet
+	_ = list.Array(func(i int, v jsontext.Value) error { // list is one, and the function returns no error
+		begin := at
+		for list[begin] != v[0] {
+			begin++ // the comma and white space before the element
+		}
+		before := list[at:begin]
+		at = begin + len(v)
+		if goes(v) {
+			gone++
+			return nil
+		}
+		if kept == 0 && i > 0 {
+			before = bytes.TrimLeft(before, ", \t\r\n")
+		}
+		out = append(append(out, before...), v...)
+		kept++
+		return nil
+	})
+	return append(out, list[at:]...), gone
+}

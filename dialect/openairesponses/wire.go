@@ -1,0 +1,203 @@
+package openairesponses
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// self is the key of this dialect in llm.Extra and llm.Opaque.
+const self = string(dialect.OpenAIResponses)
+
+// New returns the dialect.
+func New() *dialect.Dialect {
+	return &dialect.Dialect{
+		Name: dialect.OpenAIResponses,
+		Endpoints: []dialect.Endpoint{
+			{Method: "POST", Path: "/v1/responses", Operation: dialect.Generate},
+		},
+		RequestIDHeader: "X-Request-Id",
+		RelayHeaders:    []string{"Openai-Beta"},
+		MessagePath:     "input[]",
+		PartPath:        "input[].content[]",
+		Client:          clientSide{},
+		Provider:        providerSide{},
+		Relay:           relay{},
+		Models:          lister{},
+		Fields:          fields(),
+		Carries:         carries(),
+	}
+}
+
+var (
+	_ dialect.ClientSide   = clientSide{}
+	_ dialect.ProviderSide = providerSide{}
+	_ dialect.Relay        = relay{}
+	_ dialect.ModelLister  = lister{}
+)
+
+// The dialect's limits: openai.yaml, FunctionToolParam.name, FunctionCallOutputItemParam.call_id,
+// CreateResponse.max_output_tokens, ModelResponseProperties.top_logprobs.
+const (
+	maxNameLength  = 128
+	maxIDLength    = 64
+	minMaxTokens   = 16
+	maxTopLogProbs = 20
+)
+
+// The types of items: openai.yaml, Item and OutputItem.
+const (
+	itemMessage      = "message"
+	itemReasoning    = "reasoning"
+	itemCall         = "function_call"
+	itemOutput       = "function_call_output"
+	itemCustomCall   = "custom_tool_call"
+	itemCustomOutput = "custom_tool_call_output"
+	itemReference    = "item_reference"
+)
+
+// The types of content.
+const (
+	typeInputText  = "input_text"
+	typeInputImage = "input_image"
+	typeInputFile  = "input_file"
+	typeOutputText = "output_text"
+	typeRefusal    = "refusal"
+	typeText       = "text"
+	typeSummary    = "summary_text"
+	typeReasoning  = "reasoning_text"
+)
+
+// The types of tools, and the prefix by which a free-form one is known in the words of llm.
+const (
+	typeFunction = "function"
+	typeCustom   = "custom"
+	customPrefix = "custom:"
+	customInput  = "input"
+)
+
+const (
+	emptyArgs     = "{}"
+	emptySchema   = `{"type":"object","properties":{}}`
+	fallbackName  = "response" // the required name of a schema that came without one
+	fallbackTitle = "document.pdf"
+)
+
+// The members of include that this gateway has words for: openai.yaml, IncludeEnum.
+const (
+	includeSealed   = "reasoning.encrypted_content"
+	includeLogProbs = "message.output_text.logprobs"
+)
+
+// trim returns body as a value, without the white space around it.
+func trim(body []byte) jsontext.Value {
+	return jsontext.Value(bytes.Trim(body, " \t\r\n"))
+}
+
+// providerError is an error of the provider's making, said in our own words.
+func providerError(code llm.Code) *llm.Error {
+	return &llm.Error{Code: code, Origin: llm.OriginProvider, Message: code.Info().Doc}
+}
+
+// badAnswer is the error for an answer against the dialect's grammar.
+func badAnswer(format string, args ...any) *llm.Error {
+	e := providerError(llm.CodeBadAnswer)
+	e.Err = fmt.Errorf(format, args...)
+	return e
+}
+
+// truncated is the error for an answer that broke off.
+func truncated(why string) *llm.Error {
+	e := providerError(llm.CodeTruncated)
+	e.Err = errors.New(why)
+	return e
+}
+
+// lossList collects what could not be carried, each feature once.
+type lossList []llm.Loss
+
+func (l *lossList) add(f llm.Feature, action llm.Action, severity llm.Severity, detail string) {
+	for _, have := range *l {
+		if have.Feature == f {
+			return
+		}
+	}
+	*l = append(*l, llm.Loss{Feature: f, Action: action, Severity: severity, Detail: detail})
+}
+
+// digest returns n letters and digits that stand for s.
+func digest(s string, n int) string {
+	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	sum := sha256.Sum256([]byte(s))
+	out := make([]byte, n)
+	for i := range out {
+		out[i] = digits[sum[i]%byte(len(digits))]
+	}
+	return string(out)
+}
+
+// mintID makes an id for what came without one: the same for the same place in the same answer.
+func mintID(prefix, response string, n int) string {
+	return prefix + digest(fmt.Sprintf("%s/%d", response, n), 24)
+}
+
+// scalar returns a string's text, or a number as it is spelled: some servers write ids and codes as numbers.
+func scalar(v jsontext.Value) string {
+	switch v.Kind() {
+	case jsontext.String:
+		s, err := v.Text()
+		if err == nil {
+			return s
+		}
+	case jsontext.Number:
+		return string(v)
+	default:
+	}
+	return ""
+}
+
+// is reports whether v is the string word, which needs no escapes.
+func is(v jsontext.Value, word string) bool {
+	return len(v) == len(word)+2 && v[0] == '"' && string(v[1:len(v)-1]) == word
+}
+
+// memberNames is never changed.
+var memberNames = dialect.NamesOf(fields(), "id", "text", "type", "role", "name", "arguments", "call_id", "output", "format", "schema",
+	"description", "parameters", "image_url", "file_id", "file_url", "file_data", "filename", "detail", "annotations")
+
+// writeExtra writes the members that this dialect kept under prefix. Members of nested objects are kept under
+// "object.member".
+func writeExtra(w *jsontext.Writer, extra llm.Extra, prefix string) {
+	for _, m := range extra[self] {
+		key, ok := strings.CutPrefix(m.Key, prefix)
+		if ok && !isNested(key) && !memberNames.IsVariant(key) {
+			w.RawField(key, m.Raw)
+		}
+	}
+}
+
+// isNested reports whether a member belongs to an object inside the one that is written.
+func isNested(key string) bool {
+	for _, p := range [...]string{"format.", "text.", "reasoning.", "summary.", "stream_options.", "tool_choice."} {
+		if strings.HasPrefix(key, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// kept returns a member that this dialect kept, or nothing.
+func kept(extra llm.Extra, key string) jsontext.Value {
+	for _, m := range extra[self] {
+		if m.Key == key {
+			return m.Raw
+		}
+	}
+	return nil
+}
