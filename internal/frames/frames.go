@@ -92,11 +92,13 @@ func NewReader(kind Kind, r io.Reader) Reader {
 // events is a Reader of server-sent events.
 type events struct{ r *sse.Reader }
 
+// Next returns the next event; see Reader.
 func (e *events) Next() (Frame, error) {
 	ev, err := e.r.Next()
 	return Frame{Name: ev.Name, Data: ev.Data, Raw: ev.Raw, HasData: ev.HasData}, err
 }
 
+// Buffered reports whether another event is at hand without waiting.
 func (e *events) Buffered() bool { return e.r.Buffered() }
 
 // Writer frames events. Begun says that the stream has begun already: it matters to a JSON array,

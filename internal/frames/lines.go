@@ -18,6 +18,7 @@ type lines struct {
 
 func newLines(r io.Reader) *lines { return &lines{r: bufio.NewReaderSize(r, readBuffer)} }
 
+// Next returns the next line; a blank one has no data.
 func (l *lines) Next() (Frame, error) {
 	l.long = l.long[:0]
 	for {
@@ -49,6 +50,7 @@ func (l *lines) Next() (Frame, error) {
 	}
 }
 
+// Buffered reports whether another line is at hand without waiting.
 func (l *lines) Buffered() bool {
 	b, _ := l.r.Peek(l.r.Buffered()) // what is buffered can be looked at
 	return bytes.IndexByte(b, '\n') >= 0
