@@ -1,6 +1,7 @@
 package dialecttest
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -73,7 +74,7 @@ func (r *runner) takenOver(t *testing.T, list []dialect.Frame, want *llm.Respons
 			t.Errorf("taken over after %d frames: got %v, want a legal stream", n+1, err)
 		}
 		got := llm.Collect(events)
-		if got.ID != want.ID || got.Model != want.Model || got.Created != want.Created {
+		if differs(got.ID, want.ID) || differs(got.Model, want.Model) || differs(got.Created, want.Created) {
 			t.Errorf("taken over after %d frames: got id %q, model %q, created %d want %q, %q, %d", n+1, got.ID, got.Model, got.Created, want.ID, want.Model, want.Created)
 		}
 		if said := textOf(got); said != whole || got.Choices[0].Stop.Reason != llm.StopEnd {
@@ -84,6 +85,9 @@ func (r *runner) takenOver(t *testing.T, list []dialect.Frame, want *llm.Respons
 		t.Errorf("got no place at which the stream of a text could be gone on with, want one after each piece")
 	}
 }
+
+// differs reports whether what a stream says of itself is wrong; not every dialect says it.
+func differs(got, want any) bool { return got != want && !reflect.ValueOf(got).IsZero() }
 
 // had is the text in the frames as a tap tells it, and whether they are the beginning of a text: not before its first
 // piece, and not after the answer's finish.
