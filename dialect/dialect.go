@@ -85,6 +85,10 @@ type Dialect struct {
 	// ErrorType returns the response header, and its value, in which the dialect names
 	// the kind of an error beside the body; nil if it has none.
 	ErrorType func(*llm.Error) (header, value string)
+	// ErrorTypeHeader is the header of an error answer in which vendors of the dialect
+	// name its kind instead of in the body. DecodeError finds it in the body all the
+	// same, in the member ExceptionMember.
+	ErrorTypeHeader string
 	// Framing is that of the dialect's streams, unless an endpoint or a provider's
 	// facts say otherwise.
 	Framing Framing

@@ -1,0 +1,369 @@
+package bedrock
+
+import (
+	"bytes"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// relay is the dialect towards a provider that speaks it too.
+type relay struct{}
+
+var _ dialect.Relay = relay{}
+
+// Peek reads what routing needs. The model and whether to stream are in the path; a stream always tells its usage.
+func (relay) Peek(body []byte) (dialect.Peeked, error) {
+	doc := jsontext.Value(bytes.TrimSpace(body))
+	if doc.Kind() != jsontext.Object {
+		return dialect.Peeked{}, invalid(jsontext.Mismatch("object", doc))
+	}
+	p := dialect.Peeked{StreamUsage: true}
+	if v := doc.Get(inferenceConfig, "maxTokens"); v.Kind() == jsontext.Number {
+		p.MaxTokens, _ = v.Int() // whether it is legal is the vendor's to say
+	}
+	return p, nil
+}
+
+// SetModel has nothing to do: the body does not name the model, and usage always comes.
+func (relay) SetModel(body []byte, _ string, _ dialect.Ask) ([]byte, error) { return body, nil }
+
+// Strip removes the thinking of the history that carries this gateway's own signature: the vendor did not make it,
+// and would refuse it. A message that held nothing else goes with it.
+func (relay) Strip(body []byte) ([]byte, []llm.Loss, error) {
+	if !bytes.Contains(body, []byte(marker)) && !bytes.Contains(body, []byte(sealedMarker)) {
+		return body, nil, nil
+	}
+	messages := jsontext.Value(bytes.TrimSpace(body)).Get("messages")
+	if messages.Kind() != jsontext.Array {
+		return body, nil, nil
+	}
+	stripped, n := rewriteArray(messages, stripMessage)
+	if n == 0 {
+		return body, nil, nil
+	}
+	out, err := jsontext.Set(body, "messages", stripped)
+	if err != nil {
+		return nil, nil, invalid(err)
+	}
+	return out, []llm.Loss{{
+		Feature: llm.FeatureThinkingHistory, Action: llm.ActionDropped, Severity: llm.Harmless,
+		Detail: "thinking of another vendor",
+	}}, nil
+}
+
+// stripMessage returns a message without the blocks to remove, or nothing if no block would be left.
+func stripMessage(m jsontext.Value) []byte {
+	content := m.Get("content")
+	if content.Kind() != jsontext.Array {
+		return m
+	}
+	kept := 0
+	blocks, n := rewriteArray(content, func(block jsontext.Value) []byte {
+		if isOwn(block) {
+			return nil
+		}
+		kept++
+		return block
+	})
+	switch {
+	case n == 0:
+		return m
+	case kept == 0:
+		return nil
+	}
+	out, err := jsontext.Set(m, "content", blocks)
+	if err != nil {
+		return m
+	}
+	return out
+}
+
+// isOwn reports whether a block is thinking under this gateway's signature.
+func isOwn(block jsontext.Value) bool {
+	v := block.Get("reasoningContent")
+	return bytes.HasPrefix(v.Get("reasoningText", "signature"), []byte(`"`+marker)) ||
+		bytes.HasPrefix(v.Get("redactedContent"), []byte(`"`+sealedMarker))
+}
+
+// rewriteArray replaces the elements of an array by what f makes of them, or removes those for which it returns
+// nothing, and returns how many changed. What stands between elements stays as it was.
+func rewriteArray(array jsontext.Value, f func(jsontext.Value) []byte) ([]byte, int) {
+	out := make([]byte, 0, len(array))
+	out = append(out, '[')
+	changed, kept, at := 0, 0, 1
+	_ = array.Array(func(_ int, v jsontext.Value) error { // array is one, and f returns no error
+		start := at
+		for array[start] == ',' || isSpace(array[start]) {
+			start++
+		}
+		between := array[at:start]
+		at = start + len(v)
+		now := f(v)
+		if len(now) == 0 {
+			changed++
+			return nil
+		}
+		if !bytes.Equal(now, v) {
+			changed++
+		}
+		if kept == 0 {
+			between = between[bytes.IndexByte(between, ',')+1:]
+		}
+		out = append(append(out, between...), now...)
+		kept++
+		return nil
+	})
+	if changed == 0 {
+		return array, 0
+	}
+	return append(out, array[at:]...), changed
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
+
+// NewTap returns a tap for one answer.
+func (relay) NewTap(dialect.Ask) dialect.Tap { return &tap{last: missing} }
+
+var _ dialect.Resumable = (*tap)(nil)
+
+// tap follows an answer that goes by. It holds a stream to the same grammar as streamReader and decodes nothing.
+type tap struct {
+	tree                     jsontext.Tree
+	started, finished, ended bool
+	usage                    llm.Usage
+	open                     []openBlock
+	last                     int64 // index of the block that began last
+}
+
+// openBlock is a block that has begun and not ended.
+type openBlock struct {
+	index int64
+	kind  llm.PartKind
+}
+
+// Frame looks at one frame of a stream.
+func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
+	var s dialect.Signal
+	switch {
+	case t.ended:
+		return s, nil
+	case f.Exception:
+		return s, readException(f)
+	case !isKnown(f.Event):
+		return s, nil
+	}
+	e, err := readEvent(&t.tree, f)
+	if err != nil {
+		return s, err
+	}
+	if !t.started && f.Event != eventMessageStart {
+		return s, badAnswer("an event before messageStart", nil)
+	}
+	switch f.Event {
+	case eventBlockDelta:
+		s, err = t.delta(&e)
+	case eventBlockStart:
+		s.Content, s.Other = true, true
+		err = t.blockStart(&e)
+	case eventBlockStop:
+		t.drop(e.index)
+	case eventMessageStart:
+		if t.started {
+			err = badAnswer("a second messageStart", nil)
+		}
+		t.started = true
+	case eventMessageStop:
+		if len(t.open) > 0 || t.finished || textOf(e.all.Get("stopReason")) == "" {
+			err = badAnswer("the message ended inside a block, twice or without a reason", nil)
+		}
+		t.finished, s.Finish = true, true
+	default:
+		if !t.finished {
+			return s, truncated("it has no stop reason")
+		}
+		t.usage = readUsage(e.all.Get("usage"))
+		t.ended, s.End = true, true
+	}
+	if err != nil {
+		return dialect.Signal{}, err
+	}
+	return s, nil
+}
+
+func (t *tap) find(index int64) *openBlock {
+	for i := range t.open {
+		if t.open[i].index == index {
+			return &t.open[i]
+		}
+	}
+	return nil
+}
+
+func (t *tap) drop(index int64) {
+	for i := range t.open {
+		if t.open[i].index == index {
+			t.open = append(t.open[:i], t.open[i+1:]...)
+			return
+		}
+	}
+}
+
+// blockStart begins a block of a kind that has a start.
+func (t *tap) blockStart(e *eventText) error {
+	if t.finished || e.index == missing || t.find(e.index) != nil {
+		return badAnswer("a content block began twice, without its index or after the end", nil)
+	}
+	key, v, err := only(e.start)
+	if err != nil {
+		return badAnswer("a content block began as nothing", err)
+	}
+	kind := llm.PartOpaque
+	if key == "toolUse" && v.Get("type").IsNull() {
+		kind = llm.PartToolCall
+		if textOf(v.Get("name")) == "" {
+			return badAnswer("a call of a tool without a name", nil)
+		}
+	} else if key == "image" {
+		kind = llm.PartImage
+	}
+	t.begin(e.index, kind)
+	return nil
+}
+
+func (t *tap) begin(index int64, kind llm.PartKind) {
+	t.open = append(t.open, openBlock{index, kind})
+	t.last = index
+}
+
+// delta says what a piece of content adds that the client sees or acts on.
+func (t *tap) delta(e *eventText) (s dialect.Signal, err error) {
+	if t.finished || e.index == missing {
+		return s, badAnswer("a piece of content without its block or after the end", nil)
+	}
+	d := readDelta(e.delta)
+	b := t.find(e.index)
+	kind := d.kind()
+	said := d.piece()
+	switch {
+	case kind == 0:
+		return s, nil
+	case b == nil && (kind == llm.PartText || kind == llm.PartThinking):
+		if d.isEmpty() {
+			return s, nil
+		}
+		t.begin(e.index, kind)
+	case b == nil, b.kind != kind && (kind != llm.PartToolCall || b.kind != llm.PartOpaque), !d.redacted.IsNull():
+		return s, misplaced("a piece of content")
+	}
+	switch {
+	case said.IsNull(): // what is told whole
+		s.Content, s.Other = true, true
+	case said.Kind() != jsontext.String:
+		return s, badAnswer("a piece of content is no text", nil)
+	default:
+		text := said[1 : len(said)-1]
+		s.Content, s.Other = len(text) > 0, !d.hasText
+		if d.hasText {
+			s.Text = text
+		}
+	}
+	return s, nil
+}
+
+// kind is the kind of the block that a delta belongs to; 0 for a delta that is not known or says nothing.
+func (d *deltaText) kind() llm.PartKind {
+	switch {
+	case d.hasText, !d.citation.IsNull():
+		return llm.PartText
+	case d.hasCall:
+		return llm.PartToolCall
+	case !d.reasoning.IsNull(), !d.signature.IsNull(), !d.redacted.IsNull():
+		return llm.PartThinking
+	case d.hasResult:
+		return llm.PartOpaque
+	case !d.image.IsNull():
+		return llm.PartImage
+	}
+	return 0
+}
+
+// piece is the text of a delta; nothing for one that is no text.
+func (d *deltaText) piece() jsontext.Value {
+	for _, v := range [...]jsontext.Value{d.text, d.input, d.redacted, d.signature, d.reasoning} {
+		if !v.IsNull() {
+			return v
+		}
+	}
+	return nil
+}
+
+// isEmpty reports whether a delta begins no block: an empty piece of text.
+func (d *deltaText) isEmpty() bool {
+	return string(d.text) == `""` || d.signature.IsNull() && d.redacted.IsNull() && string(d.reasoning) == `""`
+}
+
+// Close has no terminator to add: a stream without its last event lacks only what is said of it.
+func (t *tap) Close() ([]byte, error) {
+	if !t.finished {
+		return nil, truncated("the stream broke off")
+	}
+	t.ended = true
+	return nil, nil
+}
+
+// sent is how far the blocks of a stream have come.
+type sent struct {
+	last   int64 // index of the block that began last; missing before the first
+	isOpen bool  // it has not ended
+}
+
+// Sent says how far the blocks have come.
+func (t *tap) Sent() any {
+	if !t.started || t.finished || len(t.open) > 1 || len(t.open) == 1 && t.open[0].index != t.last {
+		return nil
+	}
+	return sent{last: t.last, isOpen: len(t.open) == 1}
+}
+
+// Body reads a whole answer.
+func (t *tap) Body(body []byte) (dialect.Signal, error) {
+	var s dialect.Signal
+	doc, err := jsontext.ParseLenient(body)
+	if err != nil {
+		return s, badAnswer("it is not JSON", err)
+	}
+	content, err := contentOf(doc)
+	if err != nil {
+		return s, err
+	}
+	err = content.Array(func(_ int, block jsontext.Value) error {
+		key, member, err := only(block)
+		if err != nil {
+			return err
+		}
+		s.Content = s.Content || isContent(key, member)
+		return nil
+	})
+	if err != nil {
+		return dialect.Signal{}, badAnswer("its content is not what it should be", err)
+	}
+	s.Finish, s.End = !doc.Get("stopReason").IsNull(), true
+	t.usage = readUsage(doc.Get("usage"))
+	return s, nil
+}
+
+// isContent reports whether a block of a whole answer holds something.
+func isContent(key string, v jsontext.Value) bool {
+	switch key {
+	case "text":
+		return len(v) > len(`""`)
+	case "reasoningContent":
+		return string(v) != "{}"
+	}
+	return true
+}
+
+// Usage is what has been counted so far.
+func (t *tap) Usage() llm.Usage { return t.usage }

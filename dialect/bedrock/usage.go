@@ -1,0 +1,83 @@
+package bedrock
+
+import (
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// readUsage puts each token into one field [bed:TokenUsage]: what was read from a cache or written to one is not in
+// inputTokens. Zeros throughout are what servers say that do not count: no answer costs nothing, so that is no fact.
+func readUsage(v jsontext.Value) llm.Usage {
+	if v.Kind() != jsontext.Object {
+		return llm.Usage{}
+	}
+	u := llm.Usage{
+		InFresh:      count(v.Get("inputTokens")),
+		InCacheRead:  max(count(v.Get("cacheReadInputTokens")), count(v.Get("cacheReadInputTokenCount"))),
+		InCacheWrite: max(count(v.Get("cacheWriteInputTokens")), count(v.Get("cacheWriteInputTokenCount"))),
+		OutVisible:   count(v.Get("outputTokens")),
+	}
+	u.Known = u.Total() > 0
+	if details := v.Get("cacheDetails"); details.Kind() == jsontext.Array {
+		_ = details.Array(func(_ int, d jsontext.Value) error { // it is one, and the function returns no error
+			if is(d.Get("ttl"), "1h") {
+				u.InCache1h = min(count(d.Get("inputTokens")), u.InCacheWrite)
+			}
+			return nil
+		})
+		u.InCacheWrite -= u.InCache1h
+	}
+	return u
+}
+
+func count(v jsontext.Value) int64 {
+	if v.Kind() != jsontext.Number {
+		return 0
+	}
+	n, err := v.Int()
+	if err != nil {
+		return 0
+	}
+	return max(n, 0)
+}
+
+// writeUsage writes the usage of an answer. Reasoning is part of the output, and not told apart.
+func writeUsage(w *jsontext.Writer, u llm.Usage) {
+	w.Key("usage")
+	w.BeginObject()
+	w.IntField("inputTokens", u.InFresh)
+	w.IntField("outputTokens", u.Output())
+	w.IntField("totalTokens", u.Total())
+	w.IntField("cacheReadInputTokens", u.InCacheRead)
+	w.IntField("cacheWriteInputTokens", u.InCacheWrite+u.InCache1h)
+	if u.InCacheWrite+u.InCache1h > 0 {
+		w.Key("cacheDetails")
+		w.BeginArray()
+		writeLifetime(w, "1h", u.InCache1h)
+		writeLifetime(w, "5m", u.InCacheWrite)
+		w.EndArray()
+	}
+	w.EndObject()
+}
+
+func writeLifetime(w *jsontext.Writer, ttl string, n int64) {
+	if n == 0 {
+		return
+	}
+	w.BeginObject()
+	w.StringField("ttl", ttl)
+	w.IntField("inputTokens", n)
+	w.EndObject()
+}
+
+// writeMetrics writes the vendor's own measure of time, which a gateway has none of: the member must be there.
+func writeMetrics(w *jsontext.Writer, extra llm.Extra) {
+	if hasExtra(extra, "metrics") {
+		writeKept(w, extra, "metrics")
+		return
+	}
+	w.Key("metrics")
+	w.BeginObject()
+	w.IntField("latencyMs", 0)
+	w.EndObject()
+}
