@@ -20,53 +20,87 @@ const Anonymous = "anonymous"
 const maxCredential = 4096
 
 // Check returns the caller of a request, or why it is refused: credentials that
-// differ are ambiguous, and ambiguity is never resolved to the stronger one.
+// differ are ambiguous, and ambiguity is never resolved to the stronger one. inQuery are
+// those of the address, where the SDKs of the request's dialect put them there.
 //
 // A page of another site that a browser has open is no caller: while nobody needs
 // a key, it could spend the operator's money. Programs send no Sec-Fetch-Site.
-func Check(h http.Header) (Caller, *llm.Error) {
+func Check(h http.Header, inQuery ...string) (Caller, *llm.Error) {
 	if h.Get("Sec-Fetch-Site") == "cross-site" {
 		return Caller{}, &llm.Error{
 			Code: llm.CodePermission, Origin: llm.OriginClient,
 			Message: "The request comes from a web page of another site. Call the gateway from a program, or from a page of the same site.",
 		}
 	}
-	if _, err := Credential(h); err != nil {
+	// A signature shows nothing to whoever has not the secret that it was made with. While
+	// nobody needs a key, nothing depends on it, and AWS SDKs sign if they are not told
+	// otherwise.
+	if isSignature(h["Authorization"]) {
+		h = h.Clone()
+		h["Authorization"] = nil
+	}
+	if _, err := Credential(h, inQuery...); err != nil {
 		return Caller{}, err
 	}
 	return Caller{Name: Anonymous}, nil
 }
 
 // Credential returns the one credential of a request; empty if there is none.
-// The headers of all SDKs mean the same.
-func Credential(h http.Header) (string, *llm.Error) {
-	var found string
-	for _, name := range []string{"Authorization", "X-Api-Key", "Api-Key", "X-Goog-Api-Key"} {
-		for _, value := range h.Values(name) {
-			if name == "Authorization" {
-				scheme, token, _ := strings.Cut(value, " ")
-				if !strings.EqualFold(scheme, "Bearer") {
-					return "", refuse("the Authorization header must be of the form \"Bearer KEY\"")
-				}
-				value = token
-			}
-			value = strings.TrimSpace(value)
-			if len(value) > maxCredential || strings.ContainsFunc(value, func(r rune) bool { return r <= 0x20 || r > 0x7e }) {
-				return "", refuse("the credential is too long or has characters that no key has")
-			}
-			switch {
-			case value == "" || value == found:
-			case found != "":
-				return "", &llm.Error{
-					Code: llm.CodeInvalidRequest, Origin: llm.OriginClient,
-					Message: "The request carries two credentials that differ. Send one.",
-				}
-			default:
-				found = value
+// The headers of all SDKs mean the same, and so does what is in the address.
+func Credential(h http.Header, inQuery ...string) (string, *llm.Error) {
+	found := credential{}
+	for _, value := range h["Authorization"] {
+		scheme, token, _ := strings.Cut(value, " ")
+		switch {
+		case strings.EqualFold(scheme, awsSignature):
+			return "", refuse("it is an AWS signature, which only AWS can check; set a bearer token in the SDK, as by AWS_BEARER_TOKEN_BEDROCK")
+		case !strings.EqualFold(scheme, "Bearer"):
+			return "", refuse("the Authorization header must be of the form \"Bearer KEY\"")
+		}
+		if err := found.add(token); err != nil {
+			return "", err
+		}
+	}
+	for _, values := range [][]string{h["X-Api-Key"], h["Api-Key"], h["X-Goog-Api-Key"], inQuery} {
+		for _, value := range values {
+			if err := found.add(value); err != nil {
+				return "", err
 			}
 		}
 	}
-	return found, nil
+	return found.value, nil
+}
+
+// awsSignature is the scheme of the Authorization header in which AWS SDKs sign.
+const awsSignature = "AWS4-HMAC-SHA256"
+
+func isSignature(authorization []string) bool {
+	if len(authorization) != 1 {
+		return false
+	}
+	scheme, _, _ := strings.Cut(authorization[0], " ")
+	return scheme == awsSignature
+}
+
+// credential is what has been found so far.
+type credential struct{ value string }
+
+func (c *credential) add(value string) *llm.Error {
+	value = strings.TrimSpace(value)
+	if len(value) > maxCredential || strings.ContainsFunc(value, func(r rune) bool { return r <= 0x20 || r > 0x7e }) {
+		return refuse("the credential is too long or has characters that no key has")
+	}
+	switch {
+	case value == "" || value == c.value:
+	case c.value != "":
+		return &llm.Error{
+			Code: llm.CodeInvalidRequest, Origin: llm.OriginClient,
+			Message: "The request carries two credentials that differ. Send one.",
+		}
+	default:
+		c.value = value
+	}
+	return nil
 }
 
 func refuse(why string) *llm.Error {

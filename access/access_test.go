@@ -29,6 +29,7 @@ func TestCredential(t *testing.T) {
 		"only by case":      {http.Header{"X-Api-Key": {"k1"}, "Api-Key": {"K1"}}, "", llm.CodeInvalidRequest},
 		"another scheme":    {http.Header{"Authorization": {"Basic eDp5"}}, "", llm.CodeAuthentication},
 		"no scheme":         {http.Header{"Authorization": {"k1"}}, "", llm.CodeAuthentication},
+		"an AWS signature":  {http.Header{"Authorization": {signature}}, "", llm.CodeAuthentication},
 		"too long":          {http.Header{"X-Api-Key": {strings.Repeat("k", 1<<20)}}, "", llm.CodeAuthentication},
 		"control character": {http.Header{"X-Api-Key": {"k\x001"}}, "", llm.CodeAuthentication},
 		"not ASCII":         {http.Header{"X-Api-Key": {"kéy"}}, "", llm.CodeAuthentication},
@@ -40,6 +41,57 @@ func TestCredential(t *testing.T) {
 		}
 		if got != test.want || code != test.code {
 			t.Errorf("%s: got %q, code %q; want %q, code %q", name, got, code, test.want, test.code)
+		}
+	}
+}
+
+const signature = "AWS4-HMAC-SHA256 Credential=AKID/20261125/us-east-1/bedrock/aws4_request, SignedHeaders=host, Signature=ab"
+
+// TestCredentialInQuery takes the address's credential like any other.
+func TestCredentialInQuery(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		header  http.Header
+		inQuery []string
+		want    string
+		code    llm.Code
+	}{
+		"alone":        {http.Header{}, []string{"k1"}, "k1", ""},
+		"the same":     {http.Header{"X-Goog-Api-Key": {"k1"}}, []string{"k1"}, "k1", ""},
+		"another":      {http.Header{"X-Goog-Api-Key": {"k1"}}, []string{"k2"}, "", llm.CodeInvalidRequest},
+		"two":          {http.Header{}, []string{"k1", "k2"}, "", llm.CodeInvalidRequest},
+		"an empty one": {http.Header{"X-Goog-Api-Key": {"k1"}}, []string{""}, "k1", ""},
+		"no key":       {http.Header{}, []string{"k 1"}, "", llm.CodeAuthentication},
+	} {
+		got, err := access.Credential(test.header, test.inQuery...)
+		var code llm.Code
+		if err != nil {
+			code = err.Code
+		}
+		if got != test.want || code != test.code {
+			t.Errorf("%s: got %q, code %q; want %q, code %q", name, got, code, test.want, test.code)
+		}
+	}
+}
+
+// TestSignature says what to do instead of a signature, and lets it pass while nobody
+// needs a key.
+func TestSignature(t *testing.T) {
+	t.Parallel()
+	if _, err := access.Credential(http.Header{"Authorization": {signature}}); err == nil || !strings.Contains(err.Message, "AWS_BEARER_TOKEN_BEDROCK") || strings.Contains(err.Message, "AKID") {
+		t.Errorf("got %v, want the bearer token named", err)
+	}
+	header := http.Header{"Authorization": {signature}}
+	if caller, err := access.Check(header); err != nil || caller.Name != access.Anonymous || header.Get("Authorization") != signature {
+		t.Errorf("got %v, %v; want anonymous, and the header left alone", caller, err)
+	}
+	for _, other := range []http.Header{
+		{"Authorization": {signature}, "X-Api-Key": {"a", "b"}},
+		{"Authorization": {signature, "Bearer k"}},
+		{"Authorization": {"AWS4-ECDSA-P256-SHA256 Credential=x"}},
+	} {
+		if _, err := access.Check(other); err == nil {
+			t.Errorf("%v: got it admitted, want it refused", other)
 		}
 	}
 }

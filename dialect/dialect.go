@@ -92,6 +92,9 @@ type Dialect struct {
 	// Framing is that of the dialect's streams, unless an endpoint or a provider's
 	// facts say otherwise.
 	Framing Framing
+	// KeyQuery is the parameter of the address in which clients of this dialect may send
+	// their credential; empty if they send it in a header only.
+	KeyQuery string
 	// RelayHeaders are the request headers, in canonical form, that belong to the
 	// dialect and go to a provider that speaks it too.
 	RelayHeaders []string
