@@ -60,7 +60,7 @@ type requestDecoder struct {
 }
 
 func (d *requestDecoder) member(key string, v jsontext.Value) error {
-	if v.IsNull() && key != "model" && key != "messages" {
+	if v.IsNull() && key != "messages" {
 		return nil // the dialect takes null for unset
 	}
 	if done, err := d.prompt(key, v); done {
@@ -104,10 +104,7 @@ func (d *requestDecoder) prompt(key string, v jsontext.Value) (done bool, err er
 	r := d.req
 	switch key {
 	case "model":
-		r.Model, err = v.Text()
-		if err == nil && r.Model == "" {
-			err = errors.New("you must provide a model")
-		}
+		r.Model, err = v.Text() // who needs it misses it: Azure's paths name it
 	case "messages":
 		d.hasMessages = true
 		r.Messages, err = decodeMessages(v)
@@ -172,8 +169,6 @@ func (d *requestDecoder) sampling(key string, v jsontext.Value) (done bool, err 
 func (d *requestDecoder) finish() error {
 	r := d.req
 	switch {
-	case r.Model == "":
-		return llm.Invalid("model", "You must provide a model.")
 	case !d.hasMessages:
 		return llm.Invalid("messages", "Missing required parameter: 'messages'.")
 	case d.maxTokens != nil && r.MaxTokens != nil:

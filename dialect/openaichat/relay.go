@@ -11,7 +11,7 @@ import (
 // relay is the dialect towards a provider that speaks it too.
 type relay struct{}
 
-// Peek reads the model and whether the answer shall be streamed, with usage.
+// Peek reads the model, which a path may name instead, and whether the answer shall be streamed, with usage.
 func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	var p dialect.Peeked
 	choices := int64(1)
@@ -38,18 +38,20 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	if err != nil {
 		return dialect.Peeked{}, invalid(err)
 	}
-	if p.Model == "" {
-		return dialect.Peeked{}, llm.Invalid("model", "You must provide a model.")
-	}
 	if choices > 1 {
 		p.MaxTokens = min(p.MaxTokens, 1<<32) * min(choices, 1<<16) // neither is ever so large
 	}
 	return p, nil
 }
 
-// SetModel replaces the model, and asks for usage in the stream if the gateway wants it.
+// SetModel replaces the model, or adds it if the path named it, and asks for usage in the stream if the gateway wants
+// it.
 func (relay) SetModel(body []byte, model string, ask dialect.Ask) ([]byte, error) {
-	body, err := jsontext.SetTopString(body, "model", model)
+	named, err := jsontext.SetTopString(body, "model", model)
+	if err != nil && trim(body).Get("model").IsNull() {
+		named, err = jsontext.Set(body, "model", jsontext.AppendString(nil, model))
+	}
+	body = named
 	if err != nil || !ask.StreamUsage {
 		return body, err
 	}

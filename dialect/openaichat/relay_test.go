@@ -21,7 +21,8 @@ func TestPeek(t *testing.T) {
 		{`{"model":"m","max_completion_tokens":6}`, dialect.Peeked{Model: "m", MaxTokens: 6}, false},
 		{`{"stream":1,"model":"m"}`, dialect.Peeked{}, true},
 		{`{"model":7}`, dialect.Peeked{}, true},
-		{`{}`, dialect.Peeked{}, true},
+		{`{}`, dialect.Peeked{}, false}, // a path may name the model
+		{`{"model":null}`, dialect.Peeked{}, false},
 		{`[]`, dialect.Peeked{}, true},
 	} {
 		got, err := relay{}.Peek([]byte(tc.body))
@@ -39,6 +40,8 @@ func TestA52SetModelKeepsAllElse(t *testing.T) {
 		want string
 	}{
 		{`{ "model" : "m", "new":[1.0,  2e5], "messages":[{"model":"x"}]}`, dialect.Ask{}, `{ "model" : "n", "new":[1.0,  2e5], "messages":[{"model":"x"}]}`},
+		{`{ "messages":[{"model":"x"}] }`, dialect.Ask{}, `{ "messages":[{"model":"x"}],"model":"n" }`},
+		{`{"model":null,"new":1}`, dialect.Ask{}, `{"model":"n","new":1}`},
 		{`{"model":"m","stream":true}`, ask, `{"model":"n","stream":true,"stream_options":{"include_usage":true}}`},
 		{`{"model":"m","stream_options":{"include_usage":false,"x":1}}`, ask, `{"model":"n","stream_options":{"include_usage":true,"x":1}}`},
 		{`{"model":"m","stream_options":null}`, ask, `{"model":"n","stream_options":{"include_usage":true}}`},

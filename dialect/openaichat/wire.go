@@ -23,6 +23,14 @@ func New() *dialect.Dialect {
 			{Method: "POST", Path: "/v1/chat/completions", Operation: dialect.Generate},
 			{Method: "GET", Path: "/v1/models", Operation: dialect.ListModels},
 			{Method: "GET", Path: "/v1/models/{model}", Operation: dialect.GetModel},
+			// Azure's, in its two forms. What it calls a deployment is a model here; the version of the API that it wants in
+			// the query is of no concern.
+			{Method: "POST", Path: "/openai/deployments/{model}/chat/completions", Operation: dialect.Generate},
+			{Method: "POST", Path: "/openai/v1/chat/completions", Operation: dialect.Generate},
+			{Method: "GET", Path: "/openai/v1/models", Operation: dialect.ListModels},
+			{Method: "GET", Path: "/openai/v1/models/{model}", Operation: dialect.GetModel},
+			{Method: "GET", Path: "/openai/models", Operation: dialect.ListModels},
+			{Method: "GET", Path: "/openai/models/{model}", Operation: dialect.GetModel},
 		},
 		RequestIDHeader: "X-Request-Id",
 		RelayHeaders:    []string{"Openai-Beta"},
