@@ -53,7 +53,7 @@ func (catalog) Facts(id string) (provider.Facts, bool) {
 	case "own":
 		return provider.Facts{
 			KeyEnv: "OWN_KEY", Auth: provider.AuthAPIKey, Scope: "own/.default", BaseURL: "https://{resource}.own.example",
-			Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/chat"},
+			Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/chat"}, Models: []provider.Model{{ID: "m"}},
 		}, true
 	}
 	return provider.Facts{}, false
@@ -85,6 +85,9 @@ func TestCredentials(t *testing.T) {
 		if !ok || p.Key != tc.key || p.Facts.BaseURL != tc.address || p.Facts.Region != tc.region {
 			t.Errorf("%s: got key %+v at %s in %q, want %+v at %s in %q", tc.name, p.Key, p.Facts.BaseURL, p.Facts.Region, tc.key, tc.address, tc.region)
 		}
+	}
+	if p, _ := c.Provider("own"); len(p.Facts.Models) != 1 || !p.Facts.Models[0].Assumed {
+		t.Errorf("models at an address of one's own: got %+v, want them known and offered to nobody", p.Facts.Models)
 	}
 }
 

@@ -59,7 +59,7 @@ func Parse(file string, data []byte, catalog Catalog) (*Config, error) {
 	for i := range c.Providers {
 		p := &c.Providers[i]
 		complete(p, filepath.Dir(file))
-		c.assume(p)
+		c.assume(p, catalog)
 	}
 	k := &checker{config: c, catalog: catalog, problems: d.problems, failed: d.failed}
 	k.check()
@@ -82,9 +82,10 @@ func known(name string, m ast.MapNode, catalog Catalog) (string, provider.Facts)
 
 // assume marks the models that a server of the user's may have, since it has the
 // API of a known service, but which the file does not name.
-func (c *Config) assume(p *Provider) {
+func (c *Config) assume(p *Provider, catalog Catalog) {
 	path := "providers." + p.Name
-	if _, ownAddress := c.at[path+".base_url"]; !ownAddress || p.Use == p.Name {
+	service, _ := catalog.Facts(p.Use)
+	if _, ownAddress := c.at[path+".base_url"]; !ownAddress || p.Use == p.Name && !service.IsOwn() {
 		return
 	}
 	p.Facts.Models = slices.Clone(p.Facts.Models) // the service's own stay as they are

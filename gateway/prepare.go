@@ -53,6 +53,8 @@ func (c *call) editLosses(a *attempt, changed []change) []llm.Loss {
 			continue // the translation's own
 		case a.ask.StreamUsage && strings.HasPrefix(ch.path, "stream_options"):
 			continue // the gateway's own
+		case ch.path == "model" || ch.path == "stream":
+			continue // where a service wants them left out, its path says them
 		case req != nil && isFeature(l.Feature) && l.Feature != llm.FeatureCommon && !slices.Contains(llm.Used(req), l.Feature):
 			continue
 		}

@@ -74,6 +74,13 @@ func (f *Facts) Complete() {
 	}
 }
 
+// IsOwn reports whether everybody has an address of their own at the service, and models
+// of their own there.
+func (f *Facts) IsOwn() bool {
+	name := f.Hole()
+	return name != "" && name != "region" && name != "project"
+}
+
 // Hole names what BaseURL leaves open; empty if it is an address.
 func (f *Facts) Hole() string {
 	if found := hole.FindStringSubmatch(f.BaseURL); found != nil {

@@ -1,0 +1,383 @@
+package gateway_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/anthropic"
+	"github.com/understudy-ai/understudy/dialect/openaichat"
+	"github.com/understudy-ai/understudy/gateway"
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
+	"github.com/understudy-ai/understudy/route"
+	"github.com/understudy-ai/understudy/transport"
+)
+
+// cloud is a gateway in front of a vendor that the test plays, with the facts that are
+// shipped, and of an understudy that answers.
+type cloud struct {
+	t   *testing.T
+	url string
+	log *lockedBuffer
+
+	mu      sync.Mutex
+	answer  http.HandlerFunc // of the vendor
+	asked   *http.Request    // the latest request to it
+	body    []byte           // and its body
+	standby int              // requests to the understudy
+}
+
+const understudyAnswer = `{"id":"c","object":"chat.completion","created":1,"model":"u","choices":[{"index":0,"message":{"role":"assistant","content":"understudy"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}`
+
+const understudyStream = `data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"u","choices":[{"index":0,"delta":{"role":"assistant","content":"understudy"},"finish_reason":null}]}
+
+data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"u","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}
+
+data: [DONE]
+
+`
+
+// newCloud builds it for a service; change adjusts its facts.
+func newCloud(t *testing.T, service string, change func(*provider.Provider)) *cloud {
+	t.Helper()
+	c := &cloud{t: t, log: &lockedBuffer{}}
+	vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		c.mu.Lock()
+		c.asked, c.body = r, body
+		answer := c.answer
+		c.mu.Unlock()
+		answer(w, r)
+	}))
+	understudy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		c.mu.Lock()
+		c.standby++
+		c.mu.Unlock()
+		if bytes.Contains(body, []byte(`"stream":true`)) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			_, _ = io.WriteString(w, understudyStream)
+			return
+		}
+		_, _ = io.WriteString(w, understudyAnswer)
+	}))
+	facts, ok := provider.Known().Facts(service)
+	if !ok {
+		t.Fatalf("got no facts of %s", service)
+	}
+	facts.BaseURL = strings.Replace(facts.BaseURL, "https://{resource}.openai.azure.com", vendor.URL, 1)
+	facts.BaseURL = strings.Replace(facts.BaseURL, "https://{region}-aiplatform.googleapis.com", vendor.URL, 1)
+	facts.Region, facts.Project = "europe-west1", "acme"
+	facts.Complete()
+	lead := &provider.Provider{ID: service, Facts: facts, Private: true}
+	change(lead)
+	second := &provider.Provider{ID: "second", Private: true, Facts: provider.Facts{
+		BaseURL: understudy.URL, Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/v1/chat/completions"},
+	}}
+	tr := transport.New(transport.Options{})
+	gw := httptest.NewServer(gateway.New(gateway.Options{
+		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New()}, Routes: cloudRoutes{lead, second}, Sender: tr,
+		Log: slog.New(slog.NewTextHandler(c.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Now: time.Now, NewID: func() string { return "call" },
+	}))
+	t.Cleanup(func() { gw.Close(); tr.Close(); vendor.Close(); understudy.Close() })
+	c.url = gw.URL
+	return c
+}
+
+// cloudRoutes serves every model by the lead, and by the understudy after "+".
+type cloudRoutes struct{ lead, second *provider.Provider }
+
+func (r cloudRoutes) Pick(model string) (route.Route, bool) {
+	name, more := strings.CutSuffix(model, "+")
+	facts := llm.ModelFacts{MaxOutput: 8192}
+	picked := route.Route{
+		Model: model, Timeouts: patient(), Loss: llm.LossReport,
+		Targets: []route.Target{{Provider: r.lead, Model: name, Facts: facts}},
+	}
+	picked.Timeouts.Stall = time.Second
+	if more {
+		picked.Targets = append(picked.Targets, route.Target{Provider: r.second, Model: "u", Facts: facts})
+	}
+	return picked, true
+}
+
+func (cloudRoutes) Entries() []dialect.ModelEntry { return []dialect.ModelEntry{{ID: "m"}} }
+
+// ask sends a body to a path of the gateway, while the vendor answers so.
+func (c *cloud) ask(path, body string, answer http.HandlerFunc) (status int, header http.Header, text string) {
+	c.t.Helper()
+	c.mu.Lock()
+	c.answer, c.asked, c.body, c.standby = answer, nil, nil, 0
+	c.mu.Unlock()
+	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.url+path, strings.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Api-Key", "client-key")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	all, err := io.ReadAll(resp.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return resp.StatusCode, resp.Header, string(all)
+}
+
+// sent is the latest request to the vendor: its address and a member of its body.
+func (c *cloud) sent(member string) (address, value string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.asked == nil {
+		return "", ""
+	}
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(c.body, &members)
+	return c.asked.RequestURI, string(members[member])
+}
+
+func vendorSays(status int, header map[string]string, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		for name, value := range header {
+			w.Header().Set(name, value)
+		}
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+func vendorStreams(frames string) http.HandlerFunc {
+	return vendorSays(200, map[string]string{"Content-Type": "text/event-stream"}, frames)
+}
+
+const (
+	chatAnswer = `{"id":"a","object":"chat.completion","created":1,"model":"gpt-5-2025-08-07","prompt_filter_results":[{"prompt_index":0}],` +
+		`"choices":[{"index":0,"message":{"role":"assistant","content":"lead"},"finish_reason":"stop","content_filter_results":{}}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}`
+	hi = `"messages":[{"role":"user","content":"hi"}]`
+
+	filterChunk = `data: {"choices":[],"created":0,"id":"","model":"","object":"","prompt_filter_results":[{"prompt_index":0,"content_filter_results":{"hate":{"filtered":false,"severity":"safe"}}}]}
+
+`
+	contentChunk = `data: {"choices":[{"content_filter_results":{},"delta":{"content":"lead","role":"assistant"},"finish_reason":null,"index":0}],"created":1,"id":"a","model":"gpt-5-2025-08-07","object":"chat.completion.chunk"}
+
+`
+	endChunks = `data: {"choices":[{"content_filter_results":{},"delta":{},"finish_reason":"stop","index":0}],"created":1,"id":"a","model":"gpt-5-2025-08-07","object":"chat.completion.chunk"}
+
+data: [DONE]
+
+`
+)
+
+// TestAzure speaks to Azure in both of its forms, and as a client of it does.
+func TestAzure(t *testing.T) {
+	t.Parallel()
+	const key = "canary-azure-key"
+	c := newCloud(t, "azure", func(p *provider.Provider) { p.Key = provider.NewSecret(key) })
+	old := newCloud(t, "azure", func(p *provider.Provider) {
+		p.Key = provider.NewSecret(key)
+		p.Facts.Dialects = map[dialect.Name]string{dialect.OpenAIChat: "/openai/deployments/{model}/chat/completions?api-version=2024-10-21"}
+	})
+	const v1, deployment = "/openai/v1/chat/completions", "/openai/deployments/my-gpt/chat/completions?api-version=2024-10-21"
+	for _, tc := range []struct {
+		name, path, body, wantPath, wantModel string
+		cloud                                 *cloud
+	}{
+		{"OpenAI's client", "/v1/chat/completions", `{"model":"my-gpt",` + hi + `}`, v1, `"my-gpt"`, c},
+		{"version 1", "/openai/v1/chat/completions", `{"model":"my-gpt",` + hi + `}`, v1, `"my-gpt"`, c},
+		{"a deployment", deployment, `{` + hi + `}`, v1, `"my-gpt"`, c},
+		{"a deployment and another model", deployment, `{"model":"gpt-5",` + hi + `}`, v1, `"my-gpt"`, c},
+		{"a deployment, to a deployment", deployment, `{` + hi + `}`, deployment, `"my-gpt"`, old},
+		{"to a deployment with an odd name", "/v1/chat/completions", `{"model":"a/b",` + hi + `}`, strings.Replace(deployment, "my-gpt", "a%2Fb", 1), `"a/b"`, old},
+		{"Anthropic's client", "/v1/messages", `{"model":"my-gpt","max_tokens":9,` + hi + `}`, v1, `"my-gpt"`, c},
+	} {
+		status, _, text := tc.cloud.ask(tc.path, tc.body, vendorSays(200, nil, chatAnswer))
+		path, model := tc.cloud.sent("model")
+		if status != 200 || !strings.Contains(text, "lead") || path != tc.wantPath || model != tc.wantModel {
+			t.Errorf("%s: got %d %s from %s about %s, want the answer of %s about %s", tc.name, status, text, path, model, tc.wantPath, tc.wantModel)
+		}
+		if h := tc.cloud.asked.Header; h.Get("Api-Key") != key || h.Get("Authorization") != "" {
+			t.Errorf("%s: got headers %v, want the provider's key in its own header", tc.name, h)
+		}
+	}
+	if status, _, text := c.ask("/openai/v1/chat/completions", `{`+hi+`}`, vendorSays(200, nil, chatAnswer)); status != 400 || !strings.Contains(text, `"param":"model"`) {
+		t.Errorf("no model anywhere: got %d %s, want it missed", status, text)
+	}
+	resp, err := http.Get(c.url + "/openai/v1/models")
+	if err != nil || resp.StatusCode != 200 {
+		t.Fatalf("models: got %v, %v, want a list", resp, err)
+	}
+	_ = resp.Body.Close()
+	if strings.Contains(c.log.String()+old.log.String(), "canary") {
+		t.Error("got the key in the log")
+	}
+}
+
+// TestAzureErrors goes on, or does not, by what Azure's errors say.
+func TestAzureErrors(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, "azure", func(p *provider.Provider) { p.Key = provider.NewSecret("key") })
+	for _, tc := range []struct {
+		name, body string
+		status     int
+		header     map[string]string
+		next       bool
+		want       string // in the answer, or how the attempt failed
+	}{
+		{
+			"a filtered prompt", `{"error":{"message":"The response was filtered due to the prompt triggering Azure OpenAI's content management policy.","type":null,"param":"prompt",` +
+				`"code":"content_filter","status":400,"innererror":{"code":"ResponsibleAIPolicyViolation","content_filter_result":{"hate":{"filtered":true,"severity":"high"}}}}}`,
+			400, nil, false, "content_filter",
+		},
+		{"no deployment", `{"error":{"code":"DeploymentNotFound","message":"The API deployment for this resource does not exist."}}`, 404, nil, true, "model_gone"},
+		{"no resource", `{"statusCode":404,"message":"Resource not found"}`, 404, nil, true, "model_gone"},
+		{"a wrong key", `{"error":{"code":"401","message":"Access denied due to invalid subscription key or wrong API endpoint."}}`, 401, nil, true, "provider_auth"},
+		{"a limit", `{"error":{"code":"429","message":"Requests have exceeded call rate limit of your current pricing tier."}}`, 429, map[string]string{"Retry-After-Ms": "1500"}, true, "rate_limit"},
+		{"no capacity", `{"error":{"code":"NoCapacity","message":"The system is currently experiencing high demand."}}`, 429, nil, true, "overloaded"},
+		{"a bad request", `{"error":{"code":"unsupported_value","message":"Unsupported value.","param":"temperature","type":"invalid_request_error"}}`, 400, nil, false, "unsupported_value"},
+	} {
+		for _, stream := range []string{"false", "true"} {
+			status, _, text := c.ask("/v1/chat/completions", `{"model":"m+","stream":`+stream+`,`+hi+`}`, vendorSays(tc.status, tc.header, tc.body))
+			switch {
+			case tc.next && (status != 200 || !strings.Contains(text, "understudy")):
+				t.Errorf("%s, stream %s: got %d %s, want the understudy", tc.name, stream, status, text)
+			case !tc.next && (status != tc.status || !strings.Contains(text, tc.want) || c.standby != 0):
+				t.Errorf("%s, stream %s: got %d %s after %d requests to the understudy, want %q at once", tc.name, stream, status, text, c.standby, tc.want)
+			}
+			if !tc.next {
+				continue
+			}
+			status, header, text := c.ask("/v1/chat/completions", `{"model":"m","stream":`+stream+`,`+hi+`}`, vendorSays(tc.status, tc.header, tc.body))
+			if detail := header.Get(gateway.HeaderDetail); !strings.Contains(detail, "azure/m="+tc.want) {
+				t.Errorf("%s, stream %s: got %d %s, attempts %q, want %s", tc.name, stream, status, text, detail, tc.want)
+			}
+			if after := header.Get("Retry-After"); tc.header != nil && after != "2" {
+				t.Errorf("%s: got Retry-After %q, want the vendor's 1500 ms", tc.name, after)
+			}
+		}
+	}
+}
+
+// TestAzureStream holds back the frame before the content: it commits the client to
+// nobody.
+func TestAzureStream(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, "azure", func(p *provider.Provider) { p.Key = provider.NewSecret("key") })
+	ask := `{"model":"m+","stream":true,` + hi + `}`
+	status, _, text := c.ask("/v1/chat/completions", ask, vendorStreams(filterChunk+contentChunk+endChunks))
+	if status != 200 || text != filterChunk+contentChunk+endChunks {
+		t.Errorf("got %d %s, want Azure's stream as it is", status, text)
+	}
+	for name, broken := range map[string]string{
+		"cut":   filterChunk,
+		"error": filterChunk + "data: {\"error\":{\"code\":\"500\",\"message\":\"failed\"}}\n\n",
+	} {
+		if status, _, text := c.ask("/v1/chat/completions", ask, vendorStreams(broken)); status != 200 || text != understudyStream {
+			t.Errorf("%s: got %d %s, want the understudy's stream alone", name, status, text)
+		}
+	}
+	status, _, text = c.ask("/v1/messages", `{"model":"m","max_tokens":9,"stream":true,`+hi+`}`, vendorStreams(filterChunk+contentChunk+endChunks))
+	if status != 200 || !strings.Contains(text, `"text":"lead"`) || !strings.Contains(text, "message_stop") {
+		t.Errorf("Anthropic's client: got %d %s, want the answer", status, text)
+	}
+}
+
+const claudeAnswer = `{"id":"msg_1","type":"message","role":"assistant","model":"claude-sonnet-4-5-20250929","content":[{"type":"text","text":"lead"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":1}}`
+
+const claudeStream = `event: message_start
+data: {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"claude","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":1}}}
+
+event: content_block_start
+data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"lead"}}
+
+event: content_block_stop
+data: {"type":"content_block_stop","index":0}
+
+event: message_delta
+data: {"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":1}}
+
+event: message_stop
+data: {"type":"message_stop"}
+
+`
+
+// TestVertexClaude speaks Anthropic's API to Vertex about Claude, and about nothing else.
+func TestVertexClaude(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, "vertex", func(p *provider.Provider) { p.Facts.Auth, p.Key = provider.AuthBearer, provider.NewSecret("token") })
+	const base = "/v1/projects/acme/locations/europe-west1"
+	const claude = base + "/publishers/anthropic/models/claude-sonnet-4-5%4020250929"
+	for _, tc := range []struct {
+		name, path, body, wantPath string
+		answer                     http.HandlerFunc
+	}{
+		{"Anthropic's client", "/v1/messages", `"max_tokens":9`, claude + ":rawPredict", vendorSays(200, nil, claudeAnswer)},
+		{"Anthropic's client, streaming", "/v1/messages", `"max_tokens":9,"stream":true`, claude + ":streamRawPredict", vendorStreams(claudeStream)},
+		{"OpenAI's client", "/v1/chat/completions", `"max_tokens":9`, claude + ":rawPredict", vendorSays(200, nil, claudeAnswer)},
+		{"OpenAI's client, streaming", "/v1/chat/completions", `"max_tokens":9,"stream":true`, claude + ":streamRawPredict", vendorStreams(claudeStream)},
+	} {
+		status, header, text := c.ask(tc.path, `{"model":"claude-sonnet-4-5@20250929",`+tc.body+`,`+hi+`}`, tc.answer)
+		path, version := c.sent("anthropic_version")
+		_, model := c.sent("model")
+		if status != 200 || !strings.Contains(text, "lead") || path != tc.wantPath || version != `"vertex-2023-10-16"` || model != "" {
+			t.Errorf("%s: got %d %s from %s, version %s, model %s; want the answer of %s without a model", tc.name, status, text, path, version, model, tc.wantPath)
+		}
+		if loss := header.Get("X-Understudy-Loss"); loss != "" {
+			t.Errorf("%s: got loss %q, want none: the model is in the path", tc.name, loss)
+		}
+	}
+	if status, _, text := c.ask("/v1/messages", `{"model":"meta/llama-4-maas","max_tokens":9,`+hi+`}`, vendorSays(200, nil, chatAnswer)); status != 200 || !strings.Contains(text, "lead") {
+		t.Errorf("an open model: got %d %s, want OpenAI's API spoken about it", status, text)
+	} else if path, model := c.sent("model"); path != base+"/endpoints/openapi/chat/completions" || model != `"meta/llama-4-maas"` {
+		t.Errorf("an open model: got %s about %s", path, model)
+	}
+	status, _, text := c.ask("/v1/messages", `{"model":"mistral-large","max_tokens":9,`+hi+`}`, vendorSays(200, nil, claudeAnswer))
+	if path, _ := c.sent(""); status != 404 || path != "" {
+		t.Errorf("a model of nobody's: got %d %s from %s, want nobody asked", status, text, path)
+	}
+	if status, _, text := c.ask("/v1/chat/completions", `{"model":"mistral-large+",`+hi+`}`, vendorSays(200, nil, chatAnswer)); status != 200 || !strings.Contains(text, "understudy") {
+		t.Errorf("a model of nobody's with an understudy: got %d %s, want the understudy", status, text)
+	}
+}
+
+// TestNoCredential goes on to the next target where there is no credential for the first.
+func TestNoCredential(t *testing.T) {
+	refusing := httptest.NewServer(vendorSays(401, nil, `{"error":"invalid_client","error_description":"canary"}`))
+	t.Cleanup(refusing.Close)
+	t.Setenv("AZURE_TENANT_ID", "tenant")
+	t.Setenv("AZURE_CLIENT_ID", "app")
+	t.Setenv("AZURE_CLIENT_SECRET", "canary-secret")
+	for authority, class := range map[string]string{refusing.URL: "provider_auth", "http://127.0.0.1:1": "unreachable"} {
+		t.Setenv("AZURE_AUTHORITY_HOST", authority)
+		c := newCloud(t, "azure", func(p *provider.Provider) { p.Facts.Auth = provider.AuthEntra })
+		for _, stream := range []string{"false", "true"} {
+			status, header, text := c.ask("/v1/chat/completions", `{"model":"m+","stream":`+stream+`,`+hi+`}`, vendorSays(500, nil, ""))
+			if path, _ := c.sent(""); status != 200 || !strings.Contains(text, "understudy") || path != "" || header.Get(gateway.HeaderAttempts) != "2" {
+				t.Errorf("%s: got %d %s, %s asked, want the understudy and nothing sent to the first", class, status, text, path)
+			}
+		}
+		status, header, text := c.ask("/v1/chat/completions", `{"model":"m",`+hi+`}`, vendorSays(500, nil, ""))
+		if detail := header.Get(gateway.HeaderDetail); status != 502 || !strings.Contains(detail, "azure/m="+class) {
+			t.Errorf("got %d %s, attempts %q, want %s", status, text, detail, class)
+		}
+		if all := c.log.String() + text; strings.Contains(all, "canary") || !slices.Contains([]bool{strings.Contains(all, "invalid_client"), strings.Contains(all, "127.0.0.1:1")}, true) {
+			t.Errorf("%s: got %s, want the reason and no secret", class, all)
+		}
+	}
+}
