@@ -1,32 +1,74 @@
 package app
 
 import (
+	"slices"
+	"strings"
+	"time"
+
 	"github.com/understudy-ai/understudy/config"
+	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/route"
 )
 
-// Model is a name that clients may ask for, and what is known of what serves it.
+// Model is a name that clients may ask for, and what is known of what serves it. Facts
+// are the lead's; what is absent is not known.
 type Model struct {
 	Name         string   `json:"name"`
 	Lead         string   `json:"lead"` // provider/model
 	Understudies []string `json:"understudies,omitempty"`
 	Loss         string   `json:"loss"`
-	Window       int64    `json:"context,omitempty"`    // of the lead, in tokens; 0 when unknown
-	MaxOutput    int64    `json:"max_output,omitempty"` // likewise
-	// Price is the lead's, in USD per million tokens; nil when unknown.
-	Price *Price `json:"price,omitempty"`
+	SameAs       string   `json:"same_as,omitempty"` // the model it is, whoever serves it
+	Window       int64    `json:"context,omitempty"` // in tokens
+	MaxInput     int64    `json:"max_input,omitempty"`
+	MaxOutput    int64    `json:"max_output,omitempty"`
+	Input        []string `json:"input,omitempty"` // text, image, pdf, audio, video
+	Output       []string `json:"output,omitempty"`
+	// Price is in USD per million tokens.
+	Price         *Price `json:"price,omitempty"`
+	Tools         *bool  `json:"tools,omitempty"`
+	ParallelTools *bool  `json:"parallel_tools,omitempty"`
+	Structured    *bool  `json:"structured,omitempty"`
+	Thinking      string `json:"thinking,omitempty"`    // how it is controlled, or none
+	NoSampling    bool   `json:"no_sampling,omitempty"` // temperature, top_p and top_k are refused
+	Prefill       bool   `json:"prefill,omitempty"`
+	Released      string `json:"released,omitempty"`
+	Retires       string `json:"retires,omitempty"`
+	Status        string `json:"status,omitempty"`
 	// Timeouts are those in force, the defaults filled in.
 	Timeouts config.Timeouts `json:"-"`
 }
 
 // Price is in USD per million tokens.
-type Price struct {
-	Input      float64 `json:"input"`
-	Output     float64 `json:"output"`
-	CacheRead  float64 `json:"cache_read,omitempty"`
-	CacheWrite float64 `json:"cache_write,omitempty"`
+type Price = provider.Price
+
+// Abilities lists the words for what a model may be able to do.
+func Abilities() []string {
+	return []string{"vision", "pdf", "audio", "video", "tools", "parallel_tools", "structured", "thinking", "prefill"}
 }
+
+// Can reports whether the model is known to be able to do what a word of Abilities says.
+func (m Model) Can(ability string) bool {
+	switch ability {
+	case "vision":
+		return slices.Contains(m.Input, "image")
+	case "pdf", "audio", "video":
+		return slices.Contains(m.Input, ability)
+	case "tools":
+		return isTrue(m.Tools)
+	case "parallel_tools":
+		return isTrue(m.ParallelTools)
+	case "structured":
+		return isTrue(m.Structured)
+	case "thinking":
+		return m.Thinking != "" && m.Thinking != string(llm.ThinkingNone)
+	case "prefill":
+		return m.Prefill
+	}
+	return false
+}
+
+func isTrue(b *bool) bool { return b != nil && *b }
 
 // Models lists what clients may ask for under a config, in the order of the model
 // lists. Keys are not looked at. The error is config.Problems.
@@ -34,17 +76,86 @@ func Models(c *config.Config) ([]Model, error) {
 	if len(c.Providers) == 0 {
 		return nil, config.Problems{noProviders(c)}
 	}
-	providers := make([]*provider.Provider, len(c.Providers))
-	for i, p := range c.Providers {
-		providers[i] = newProvider(p, provider.Secret{})
-	}
-	r := newRoutes(c, providers)
+	r := routesWithoutKeys(c)
 	models := make([]Model, len(r.entries))
 	for i, e := range r.entries {
 		found, _ := r.Pick(e.ID)
 		models[i] = describe(found)
 	}
 	return models, nil
+}
+
+func routesWithoutKeys(c *config.Config) *routes {
+	providers := make([]*provider.Provider, len(c.Providers))
+	for i, p := range c.Providers {
+		providers[i] = newProvider(p, provider.Secret{})
+	}
+	return newRoutes(c, providers)
+}
+
+// WithKnown returns a config that has all known services beside its own providers: for
+// looking at facts, not for serving.
+func WithKnown(c *config.Config) *config.Config {
+	all := *c
+	all.Providers = slices.Clone(c.Providers)
+	known := provider.Known()
+	for _, id := range known.IDs() {
+		if _, taken := c.Provider(id); !taken {
+			facts, _ := known.Facts(id)
+			all.Providers = append(all.Providers, config.Provider{Name: id, Use: id, Facts: facts})
+		}
+	}
+	return &all
+}
+
+// FindModels describes models by name: those of the config, and any that is known, as
+// provider/model or by a bare name that one service has.
+func FindModels(c *config.Config, names []string) ([]Model, error) {
+	r := routesWithoutKeys(WithKnown(c))
+	models := make([]Model, len(names))
+	for i, name := range names {
+		found, ok := r.Pick(name)
+		if !ok || !r.isListed(name) {
+			return nil, UnknownModelError{name, r.nearest(name)}
+		}
+		models[i] = describe(found)
+	}
+	return models, nil
+}
+
+// isListed reports whether name can be asked for and is known. Any model can be asked for
+// as provider/model.
+func (r *routes) isListed(name string) bool {
+	for i := range r.entries {
+		if r.entries[i].ID == name {
+			return true
+		}
+	}
+	return false
+}
+
+// nearest is the known name that may have been meant: one that begins or ends with it,
+// or one that is spelled much like it.
+func (r *routes) nearest(name string) string {
+	names := make([]string, len(r.entries))
+	for i, e := range r.entries {
+		if names[i] = e.ID; strings.HasSuffix(e.ID, "/"+name) {
+			return e.ID
+		}
+	}
+	return provider.Nearest(name, names)
+}
+
+// UnknownModelError is a model's name that nothing is known of.
+type UnknownModelError struct{ name, nearest string }
+
+// Error names it, and what may have been meant.
+func (e UnknownModelError) Error() string {
+	text := "nothing is known of a model " + e.name
+	if e.nearest != "" {
+		text += " (did you mean " + e.nearest + "?)"
+	}
+	return text
 }
 
 func describe(r route.Route) Model {
@@ -54,17 +165,22 @@ func describe(r route.Route) Model {
 	for _, t := range r.Targets[1:] {
 		m.Understudies = append(m.Understudies, t.Name())
 	}
-	facts, _ := r.Targets[0].Provider.Model(r.Targets[0].Model)
-	m.Window, m.MaxOutput = facts.Window, facts.MaxOutput
-	if p := facts.Price; p != nil {
-		m.Price = &Price{p.Input, p.Output, p.CacheRead, p.CacheWrite}
-	}
+	f, _ := r.Targets[0].Provider.Model(r.Targets[0].Model)
+	m.SameAs, m.Price, m.Thinking = f.SameAs, f.Price, string(f.Thinking)
+	m.Window, m.MaxInput, m.MaxOutput = f.Window, f.MaxInput, f.MaxOutput
+	m.Input, m.Output = f.Modalities.Input, f.Modalities.Output
+	m.Tools, m.ParallelTools, m.Structured = f.Tools, f.ParallelTools, f.Structured
+	m.NoSampling, m.Prefill = f.NoSampling, f.Prefill
+	m.Released, m.Retires, m.Status = f.Released, f.Retires, f.Status
 	return m
 }
 
+// soon is how long before a model is taken away it is time to say so.
+const soon = 90 * 24 * time.Hour
+
 // Notes lists what a config may not have meant: a target whose model its service is
-// not known to have.
-func Notes(c *config.Config) []string {
+// not known to have, or takes away.
+func Notes(c *config.Config, now time.Time) []string {
 	known := provider.Known()
 	var notes []string
 	for _, m := range c.Models {
@@ -74,11 +190,19 @@ func Notes(c *config.Config) []string {
 				continue
 			}
 			facts, isKnown := known.Facts(p.Use)
-			if _, has := (&provider.Provider{Facts: p.Facts}).Model(t.Model); has || !isKnown || facts.BaseURL != p.Facts.BaseURL {
-				continue
+			asked := &provider.Provider{ID: p.Name, Facts: p.Facts}
+			model, has := asked.Model(asked.OwnName(t.Model))
+			end, err := time.Parse(time.DateOnly, model.Retires)
+			switch {
+			case !isKnown || facts.BaseURL != p.Facts.BaseURL || len(facts.Models) == 0:
+			case !has:
+				notes = append(notes, "model "+m.Name+": "+t.String()+" is not a model that is known of "+facts.Name+
+					"; it is asked for all the same, and its window and price are unknown")
+			case err == nil && end.Before(now):
+				notes = append(notes, "model "+m.Name+": "+t.String()+" was to be taken away by "+facts.Name+" on "+model.Retires)
+			case err == nil && end.Before(now.Add(soon)):
+				notes = append(notes, "model "+m.Name+": "+t.String()+" will be taken away by "+facts.Name+" on "+model.Retires)
 			}
-			notes = append(notes, "model "+m.Name+": "+t.String()+" is not a model that is known of "+facts.Name+
-				"; it is asked for all the same, and its window and price are unknown")
 		}
 	}
 	return notes

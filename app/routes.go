@@ -76,8 +76,8 @@ func newRoutes(c *config.Config, providers []*provider.Provider) *routes {
 	}
 	target := func(t config.Target) route.Target {
 		p := byID[t.Provider]
-		m, _ := p.Model(t.Model)
-		return route.Target{Provider: p, Model: t.Model, Facts: m.Facts()}
+		m, _ := p.Model(p.OwnName(t.Model))
+		return route.Target{Provider: p, Model: m.ID, Facts: m.Facts()}
 	}
 	defaults := route.Route{Timeouts: route.DefaultTimeouts(), Loss: llm.LossReport}
 	configured := make([]route.Route, len(c.Models))
@@ -142,7 +142,8 @@ func askable(t *route.Table, providers []*provider.Provider) []string {
 	}
 	for _, p := range providers {
 		for _, m := range p.Facts.Models {
-			if _, clear := t.Pick(m.ID); clear {
+			// A name with a slash may mean another provider's model.
+			if r, clear := t.Pick(m.ID); clear && r.Targets[0].Provider == p && r.Targets[0].Model == m.ID {
 				add(m.ID)
 			}
 		}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -66,12 +65,10 @@ func (c importCommand) Run(s *session) error {
 		return err
 	}
 	if c.JSON {
-		enc := json.NewEncoder(s.out)
-		enc.SetIndent("", "  ")
 		if done == nil {
 			done = []app.Imported{}
 		}
-		return enc.Encode(done)
+		return s.writeJSON(done)
 	}
 	summary := s.err // beside a piece of config, on its own otherwise
 	if c.Out != "" {

@@ -73,7 +73,7 @@ func (s *session) show(c *config.Config) error {
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("write the config: %w", err)
 	}
-	for _, note := range app.Notes(c) {
+	for _, note := range app.Notes(c, time.Now()) {
 		fmt.Fprintf(s.out, "\n%s: %s\n", s.paint("note", yellow), note)
 	}
 	return nil

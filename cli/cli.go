@@ -15,6 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/understudy-ai/understudy/app"
 	"github.com/understudy-ai/understudy/config"
 )
 
@@ -35,7 +36,7 @@ type commands struct {
 
 	Serve     serveCommand     `cmd:"" help:"Run the gateway."`
 	Check     checkCommand     `cmd:"" help:"Check the config, and with --live every key."`
-	Models    modelsCommand    `cmd:"" help:"List the models that can be asked for."`
+	Models    modelsCommand    `cmd:"" help:"List the models that can be asked for, or compare some."`
 	Catalog   catalogCommand   `cmd:"" help:"Renew what is known of models."`
 	Translate translateCommand `cmd:"" help:"Translate a request, answer or stream from one API to another, offline."`
 	Demo      demoCommand      `cmd:"" help:"See two simulated vendors fail, and no application notice."`
@@ -57,6 +58,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 		kong.Name(name),
 		kong.Description("An LLM gateway: applications keep the API they speak, and another vendor's model stands in when theirs fails."),
 		kong.Writers(out, errOut),
+		kong.Vars{"abilities": strings.Join(app.Abilities(), ", ")},
 		kong.Exit(func(code int) { panic(exit(code)) }), // kong's way out of --help; it must not return
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 	)

@@ -279,6 +279,24 @@ func TestDefault(t *testing.T) {
 	}
 }
 
+// clouds knows one more service, whose address depends on whose account it is.
+type clouds struct{}
+
+func (clouds) IDs() []string { return []string{"cloud"} }
+
+func (clouds) KeyEnv(string) string { return "CLOUD_KEY" }
+
+func (clouds) Facts(string) (provider.Facts, bool) {
+	return provider.Facts{KeyEnv: "CLOUD_KEY", BaseURL: "https://{resource}.cloud.example"}, true
+}
+
+func TestDefaultNeedsAnAddress(t *testing.T) {
+	c := Default(clouds{}, func(string) (string, bool) { return "x", true })
+	if len(c.Providers) != 0 {
+		t.Errorf("got %+v, want none: the address is not known", c.Providers)
+	}
+}
+
 // TestReadme reads the config that the README shows.
 func TestReadme(t *testing.T) {
 	text, err := os.ReadFile("../README.md")

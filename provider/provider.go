@@ -146,27 +146,27 @@ type Modalities struct {
 
 // Price is in USD per million tokens.
 type Price struct {
-	Input        float64 `yaml:"input"`
-	Output       float64 `yaml:"output"`
-	CacheRead    float64 `yaml:"cache_read"`
-	CacheWrite   float64 `yaml:"cache_write"`
-	CacheWrite1h float64 `yaml:"cache_write_1h"` // kept for an hour
-	Reasoning    float64 `yaml:"reasoning"`      // of the output, where it differs
-	AudioInput   float64 `yaml:"audio_input"`    // likewise
-	AudioOutput  float64 `yaml:"audio_output"`
+	Input        float64 `yaml:"input" json:"input"`
+	Output       float64 `yaml:"output" json:"output"`
+	CacheRead    float64 `yaml:"cache_read" json:"cache_read,omitempty"`
+	CacheWrite   float64 `yaml:"cache_write" json:"cache_write,omitempty"`
+	CacheWrite1h float64 `yaml:"cache_write_1h" json:"cache_write_1h,omitempty"` // kept for an hour
+	Reasoning    float64 `yaml:"reasoning" json:"reasoning,omitempty"`           // of the output, where it differs
+	AudioInput   float64 `yaml:"audio_input" json:"audio_input,omitempty"`       // likewise
+	AudioOutput  float64 `yaml:"audio_output" json:"audio_output,omitempty"`
 	// Tiers are the prices of calls with longer prompts, shortest first. The last one
 	// that a prompt is above holds for all of the call.
-	Tiers []Tier `yaml:"tiers"`
+	Tiers []Tier `yaml:"tiers" json:"tiers,omitempty"`
 }
 
 // Tier is the price of calls whose prompts have more than Above tokens. What it does
 // not say is as in the Price.
 type Tier struct {
-	Above      int64   `yaml:"above"`
-	Input      float64 `yaml:"input"`
-	Output     float64 `yaml:"output"`
-	CacheRead  float64 `yaml:"cache_read"`
-	CacheWrite float64 `yaml:"cache_write"`
+	Above      int64   `yaml:"above" json:"above"`
+	Input      float64 `yaml:"input" json:"input"`
+	Output     float64 `yaml:"output" json:"output"`
+	CacheRead  float64 `yaml:"cache_read" json:"cache_read,omitempty"`
+	CacheWrite float64 `yaml:"cache_write" json:"cache_write,omitempty"`
 }
 
 // Facts returns what codecs need to know of the model.
@@ -230,6 +230,17 @@ func (p *Provider) Model(id string) (Model, bool) {
 		}
 	}
 	return Model{ID: id}, false
+}
+
+// OwnName is what the provider calls a model that is asked for as its ID, "/", id: that is
+// id, but some vendors' names of models begin with the vendor's own name.
+func (p *Provider) OwnName(id string) string {
+	if _, known := p.Model(id); !known {
+		if _, known := p.Model(p.ID + "/" + id); known {
+			return p.ID + "/" + id
+		}
+	}
+	return id
 }
 
 // JoinURL puts a path under a base. A version that ends the base and begins the

@@ -106,7 +106,7 @@ func (t *Table) Pick(model string) (Route, bool) {
 	}
 	if id, rest, ok := strings.Cut(model, "/"); ok && rest != "" {
 		if p := t.providers[id]; p != nil {
-			return t.single(model, p, rest), true
+			return t.single(model, p, p.OwnName(rest)), true
 		}
 	}
 	if p := t.bare[model]; p != nil {

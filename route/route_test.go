@@ -12,7 +12,7 @@ import (
 
 func table() *route.Table {
 	one := &provider.Provider{ID: "one", Facts: provider.Facts{Models: []provider.Model{{ID: "shared"}, {ID: "only-one", Window: 1000}}}}
-	two := &provider.Provider{ID: "two", Facts: provider.Facts{Models: []provider.Model{{ID: "shared"}, {ID: "assistant"}, {ID: "deep/name"}}}}
+	two := &provider.Provider{ID: "two", Facts: provider.Facts{Models: []provider.Model{{ID: "shared"}, {ID: "assistant"}, {ID: "deep/name"}, {ID: "two/self"}}}}
 	configured := route.Route{
 		Model: "assistant", Loss: llm.LossStrict, Timeouts: route.Timeouts{Total: time.Minute},
 		Targets: []route.Target{{Provider: two, Model: "x"}, {Provider: one, Model: "y"}},
@@ -28,6 +28,8 @@ func TestPick(t *testing.T) {
 		"one/only-one":  {"one/only-one"},
 		"one/unlisted":  {"one/unlisted"}, // models appear before catalogs know them
 		"two/deep/name": {"two/deep/name"},
+		"two/self":      {"two/two/self"}, // its own name begins with the vendor's
+		"two/two/self":  {"two/two/self"},
 		"only-one":      {"one/only-one"},
 		"deep/name":     {"two/deep/name"},
 		"shared":        nil, // two providers have it
