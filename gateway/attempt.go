@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/route"
@@ -201,7 +202,7 @@ func (c *call) checkStatus(a *attempt, resp *transport.Response) *llm.Error {
 // classify names an error answer: by the dialect's codes, then by the rules in the
 // provider's facts, and with the vendor's word on when to come back.
 func (c *call) classify(a *attempt, resp *transport.Response, body []byte) *llm.Error {
-	e := a.plan.dialect.Provider.DecodeError(resp.Status, body)
+	e := a.plan.dialect.Provider.DecodeError(resp.Status, withKind(body, resp.Header.Get(a.plan.dialect.ErrorTypeHeader)))
 	e.Origin = llm.OriginProvider
 	c.applyRules(a, e, body)
 	a.hideKey(e)
@@ -210,6 +211,23 @@ func (c *call) classify(a *attempt, resp *transport.Response, body []byte) *llm.
 		e.RetryAfter = wait
 	}
 	return e
+}
+
+// withKind puts the kind of an error, which a header names, where codecs look for it: into the
+// body. One that is no object says nothing that would be lost.
+func withKind(body []byte, kind string) []byte {
+	if kind == "" {
+		return body
+	}
+	doc, err := jsontext.ParseLenient(body)
+	if err != nil || doc.Kind() != jsontext.Object {
+		doc = jsontext.Value("{}")
+	}
+	named, err := jsontext.Set(doc, dialect.ExceptionMember, jsontext.AppendString(nil, kind))
+	if err != nil {
+		return body
+	}
+	return named
 }
 
 func (c *call) applyRules(a *attempt, e *llm.Error, body []byte) {
