@@ -61,6 +61,12 @@ func (e *encoder) think() {
 		if !off && (r.Mode != llm.ReasoningUnset || effort != "") {
 			e.lose(asked(r), llm.ActionDropped, llm.Tuning, "the model does not reason")
 		}
+	case control == llm.ThinkingAlways || control == llm.ThinkingToggle:
+		if off {
+			e.lose(llm.FeatureThinkingOff, llm.ActionDropped, llm.Tuning, "the model has no switch for it")
+		} else if r.Mode != llm.ReasoningUnset || effort != "" {
+			e.lose(asked(r), llm.ActionDropped, llm.Tuning, "the model reasons as it finds right")
+		}
 	case off:
 		e.thinkNot(effort, control)
 	case r.Mode == llm.ReasoningUnset && effort == "":
