@@ -111,16 +111,28 @@ func WithKnown(c *config.Config) *config.Config {
 // FindModels describes models by name: those of the config, and any that is known, as
 // provider/model or by a bare name that one service has.
 func FindModels(c *config.Config, names []string) ([]Model, error) {
-	r := routesWithoutKeys(WithKnown(c))
+	all := WithKnown(c)
+	r := routesWithoutKeys(all)
 	models := make([]Model, len(names))
 	for i, name := range names {
 		found, ok := r.Pick(name)
 		if !ok || !r.isListed(name) {
-			return nil, UnknownModelError{name, r.nearest(name)}
+			return nil, UnknownModelError{name, r.nearest(name), having(all, name)}
 		}
 		models[i] = describe(found)
 	}
 	return models, nil
+}
+
+// having lists the models of that id as provider/model.
+func having(c *config.Config, id string) []string {
+	var found []string
+	for _, p := range c.Providers {
+		if _, has := (&provider.Provider{Facts: p.Facts}).Model(id); has {
+			found = append(found, p.Name+"/"+id)
+		}
+	}
+	return found
 }
 
 // isListed reports whether name can be asked for and is known. Any model can be asked for
@@ -134,8 +146,8 @@ func (r *routes) isListed(name string) bool {
 	return false
 }
 
-// nearest is the known name that may have been meant: one that begins or ends with it,
-// or one that is spelled much like it.
+// nearest is the known name that may have been meant: one that ends with it, or one that
+// is spelled much like it.
 func (r *routes) nearest(name string) string {
 	names := make([]string, len(r.entries))
 	for i, e := range r.entries {
@@ -146,11 +158,17 @@ func (r *routes) nearest(name string) string {
 	return provider.Nearest(name, names)
 }
 
-// UnknownModelError is a model's name that nothing is known of.
-type UnknownModelError struct{ name, nearest string }
+// UnknownModelError is a model's name that is not known, or means several.
+type UnknownModelError struct {
+	name, nearest string
+	several       []string
+}
 
 // Error names it, and what may have been meant.
 func (e UnknownModelError) Error() string {
+	if len(e.several) > 1 {
+		return "several services have a model " + e.name + ": say which, as one of " + strings.Join(e.several, ", ")
+	}
 	text := "nothing is known of a model " + e.name
 	if e.nearest != "" {
 		text += " (did you mean " + e.nearest + "?)"

@@ -115,30 +115,39 @@ func (d *Dialect) extraLoss(path string) llm.Loss {
 	return FieldLoss(Field{Path: path, Severity: llm.Tuning, Note: "a field this gateway does not know"})
 }
 
-// EditLoss is what it means that a provider's facts take away or change a field that
-// is written in this dialect. What every dialect has, facts take away only where the
-// answer is the same without it.
-func (d *Dialect) EditLoss(path string, action llm.Action) llm.Loss {
-	l := llm.Loss{Feature: llm.Feature(path), Path: path, Action: action, Severity: llm.Tuning, Detail: "the provider does not take it as it is"}
-	for _, field := range d.Fields {
-		if field.Path != path {
-			continue
-		}
+// EditLoss is the loss it is that a provider's facts take away or change a field that is
+// written in this dialect, if it is one. A field that the table does not have counts as
+// what it is part of; what every dialect has is taken away only where the answer is the
+// same without it.
+func (d *Dialect) EditLoss(path string, action llm.Action) (l llm.Loss, lost bool) {
+	l = llm.Loss{Feature: llm.Feature(path), Path: path, Action: action, Severity: llm.Tuning, Detail: "the provider does not take it as it is"}
+	if field, known := d.fieldOf(path); known {
 		l.Severity, l.Absolute = field.Severity, field.Absolute
-		switch field.Feature {
-		case "":
-		case llm.FeatureCommon:
-			l.Feature, l.Severity = field.Feature, llm.Harmless
-		default:
+		if field.Feature == llm.FeatureCommon {
+			return l, false
+		}
+		if field.Feature != "" {
 			info := field.Feature.Info()
 			l.Feature, l.Severity, l.Absolute = field.Feature, info.Severity, info.Absolute
 		}
-		break
 	}
 	if action == llm.ActionDropped && l.Severity == llm.Contract {
 		l.Action = llm.ActionRefused
 	}
-	return l
+	return l, true
+}
+
+// fieldOf finds the row of a path, or of the nearest path above it.
+func (d *Dialect) fieldOf(path string) (Field, bool) {
+	for path != "" {
+		for _, field := range d.Fields {
+			if field.Path == path {
+				return field, true
+			}
+		}
+		path = path[:max(strings.LastIndexByte(path, '.'), 0)]
+	}
+	return Field{}, false
 }
 
 // extraPaths lists where req holds members that only their own dialect restores.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/jsontext"
@@ -47,18 +46,10 @@ func (c *call) editLosses(a *attempt, changed []change) []llm.Loss {
 	req, _ := c.decoded() // nil if it cannot be: then everything counts
 	var losses []llm.Loss
 	for _, ch := range changed {
-		l := a.plan.dialect.EditLoss(ch.path, ch.action)
-		switch {
-		case a.plan.mode == ModeTranslate && l.Feature == llm.FeatureCommon:
-			continue // the translation's own
-		case a.ask.StreamUsage && strings.HasPrefix(ch.path, "stream_options"):
-			continue // the gateway's own
-		case ch.path == "model" || ch.path == "stream":
-			continue // where a service wants them left out, its path says them
-		case req != nil && isFeature(l.Feature) && l.Feature != llm.FeatureCommon && !slices.Contains(llm.Used(req), l.Feature):
-			continue
+		l, lost := a.plan.dialect.EditLoss(ch.path, ch.action)
+		if asksForNothing := req != nil && isFeature(l.Feature) && !slices.Contains(llm.Used(req), l.Feature); lost && !asksForNothing {
+			losses = append(losses, l)
 		}
-		losses = append(losses, l)
 	}
 	return losses
 }
