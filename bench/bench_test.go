@@ -40,8 +40,8 @@ func TestRun(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
 		t.Fatalf("read the report: %v", err)
 	}
-	if len(r.CPU) != 8 || len(r.Latency) != 8 || len(r.Streams) != 4 {
-		t.Errorf("got %d, %d and %d rows, want 8 for CPU, 8 for latency and 4 for open streams", len(r.CPU), len(r.Latency), len(r.Streams))
+	if len(r.CPU) != 8 || len(r.Latency) != 10 || len(r.Streams) != 4 {
+		t.Errorf("got %d, %d and %d rows, want 8 for CPU, 10 for latency and 4 for open streams", len(r.CPU), len(r.Latency), len(r.Streams))
 	}
 	for _, row := range r.CPU {
 		if row.Proxy.Median <= 0 || row.Understudy.Median <= 0 || row.Ratio.Median <= 0 || row.Requests == 0 {

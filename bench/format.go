@@ -46,7 +46,9 @@ const (
 	tokensOut   = chunkCount
 	vendorModel = "bench-1"
 	heldModel   = "bench-held"
-	created     = 1767225600
+	// failingModel is refused at once.
+	failingModel = "bench-failing"
+	created      = 1767225600
 )
 
 func piece(i int) string { return " " + words[i%len(words)] }

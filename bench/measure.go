@@ -92,7 +92,7 @@ func (b *bench) measure(ctx context.Context) (*report, error) {
 	}
 	if b.streams > 0 {
 		for _, s := range b.scenarios() {
-			if s.stream {
+			if s.stream && !s.failing {
 				b.note("%s, %d streams open", s.name, b.streams)
 				if err := b.measureStreams(ctx, r, &s); err != nil {
 					return nil, b.explain(err)
@@ -110,6 +110,9 @@ func (b *bench) measureScenario(ctx context.Context, r *report, s *scenario) err
 		if err := t.verify(ctx); err != nil {
 			return err
 		}
+	}
+	if s.goal == 0 {
+		return b.measureLatency(ctx, r, s, all)
 	}
 	if err := b.measureCPU(ctx, r, s, []*target{&proxy, &understudy}); err != nil {
 		return err
@@ -207,11 +210,14 @@ func (b *bench) measureLatency(ctx context.Context, r *report, s *scenario, targ
 		}
 	}
 	row := latencyRow{
-		Scenario: s.name, Rate: rate, Samples: len(took[0]), Until: "whole answer",
+		Scenario: s.name, Goal: goalAddedP99, Rate: rate, Samples: len(took[0]), Until: "whole answer",
 		Direct: latencyOf(took[0], s.stream), Proxy: latencyOf(took[1], s.stream), Understudy: latencyOf(took[2], s.stream),
 	}
 	if s.stream {
 		row.Until = "first content"
+	}
+	if s.failing {
+		row.Goal = goalFailoverP99
 	}
 	r.Latency = append(r.Latency, row)
 	return nil

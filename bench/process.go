@@ -123,8 +123,8 @@ func (b *bench) startUnderstudy(ctx context.Context) (*process, error) {
 
 func (b *bench) logPath() string { return filepath.Join(b.dir, "understudy.log") }
 
-// config names a model for each format of the vendor, and one for streams that
-// stay open.
+// config names a model for each format of the vendor, one for streams that stay open,
+// and one whose lead always fails.
 func config(listen, admin, vendor string) string {
 	return fmt.Sprintf(`listen: %s
 admin: %s
@@ -136,7 +136,8 @@ models:
   on-anthropic-messages: {lead: vendor-b/%[5]s}
   held-on-openai-chat: {lead: vendor-a/%[6]s}
   held-on-anthropic-messages: {lead: vendor-b/%[6]s}
-`, listen, admin, vendor, keyVariable, vendorModel, heldModel)
+  failing-over-to-anthropic-messages: {lead: vendor-a/%[7]s, understudies: [vendor-b/%[5]s]}
+`, listen, admin, vendor, keyVariable, vendorModel, heldModel, failingModel)
 }
 
 // freeAddresses finds ports that nobody listens on.

@@ -47,6 +47,7 @@ type latency struct {
 type latencyRow struct {
 	Scenario   string  `json:"scenario"`
 	Until      string  `json:"until"`
+	Goal       float64 `json:"goal"` // for the p99 added to the vendor's
 	Rate       float64 `json:"rate"`
 	Samples    int     `json:"samples"`
 	Direct     latency `json:"direct"`
@@ -69,11 +70,12 @@ type processRow struct {
 
 // Goals besides those of the scenarios.
 const (
-	goalAddedP99  = 1000.0 // µs
-	goalStream    = 64.0   // KiB
-	goalColdStart = 300.0  // ms
-	goalIdle      = 40.0   // MiB
-	goalBinary    = 45.0   // MiB
+	goalAddedP99    = 1000.0   // µs
+	goalFailoverP99 = 50_000.0 // µs, the failed attempt included
+	goalStream      = 64.0     // KiB
+	goalColdStart   = 300.0    // ms
+	goalIdle        = 40.0     // MiB
+	goalBinary      = 45.0     // MiB
 )
 
 func newReport(o options) *report {
@@ -134,7 +136,7 @@ func (r *report) print(out io.Writer) error {
 	for _, row := range r.Latency {
 		added := latency{row.Understudy.P50 - row.Direct.P50, row.Understudy.P99 - row.Direct.P99}
 		fmt.Fprintf(w, "%s\t%s\t%.0f\t%s\t%s\t%s\t%s\t≤ %.0f\t%s\n", row.Scenario, row.Until, row.Rate, row.Direct.text(),
-			row.Proxy.text(), row.Understudy.text(), added.text(), goalAddedP99, verdict(added.P99, goalAddedP99))
+			row.Proxy.text(), row.Understudy.text(), added.text(), row.Goal, verdict(added.P99, row.Goal))
 	}
 	if len(r.Streams) > 0 {
 		fmt.Fprintf(w, "\nMemory per open stream in KiB, %d open\n", r.Streams[0].Open)

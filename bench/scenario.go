@@ -6,7 +6,10 @@ type scenario struct {
 	client *format // what the client speaks
 	vendor *format // what the vendor behind the gateway speaks
 	stream bool
-	goal   float64 // CPU as a multiple of the bare proxy's
+	goal   float64 // CPU as a multiple of the bare proxy's; 0 if it is not measured
+	// failing says that the model's lead, in the client's format, refuses every request at
+	// once, so that the vendor is the understudy.
+	failing bool
 }
 
 // Goals for CPU per request, as multiples of the bare proxy's in the same run.
@@ -30,14 +33,17 @@ func scenarios() []scenario {
 		{"stream", true, goalRelayStream, goalTranslateStream},
 	} {
 		for _, f := range []*format{openAI, anthropic} {
-			all = append(all, scenario{"relay " + kind.name + " " + f.name, f, f, kind.stream, kind.relay})
+			all = append(all, scenario{name: "relay " + kind.name + " " + f.name, client: f, vendor: f, stream: kind.stream, goal: kind.relay})
 		}
 		for _, pair := range [][2]*format{{openAI, anthropic}, {anthropic, openAI}} {
 			name := "translate " + kind.name + " " + pair[0].name + " to " + pair[1].name
-			all = append(all, scenario{name, pair[0], pair[1], kind.stream, kind.translate})
+			all = append(all, scenario{name: name, client: pair[0], vendor: pair[1], stream: kind.stream, goal: kind.translate})
 		}
 	}
-	return all
+	name := openAI.name + " to " + anthropic.name
+	return append(all,
+		scenario{name: "failover unary " + name, client: openAI, vendor: anthropic, failing: true},
+		scenario{name: "failover stream " + name, client: openAI, vendor: anthropic, stream: true, failing: true})
 }
 
 func scenarioNames() []string {
@@ -61,7 +67,12 @@ func (o options) scenarios() []scenario {
 
 // request is what the client sends. The model decides which vendor the gateway
 // asks; the vendor itself and the bare proxy answer in the client's format.
-func (s scenario) request() []byte { return s.client.request("on-"+s.vendor.name, s.stream) }
+func (s scenario) request() []byte {
+	if s.failing {
+		return s.client.request("failing-over-to-"+s.vendor.name, s.stream)
+	}
+	return s.client.request("on-"+s.vendor.name, s.stream)
+}
 
 // held is a request for a stream that stays open.
 func (s scenario) held() []byte { return s.client.request("held-on-"+s.vendor.name, true) }

@@ -16,7 +16,7 @@ const startFrames = 4
 // cheap as net/http allows. Each chunk of a stream is written and flushed by
 // itself, with a pause before the next: models write one token after the other, so
 // that a gateway has to read and write each by itself. A request for heldModel gets the first half
-// of a stream and nothing more until its client leaves.
+// of a stream and nothing more until its client leaves, one for failingModel a 503.
 func vendor(pause time.Duration) http.Handler {
 	mux := http.NewServeMux()
 	buffers := sync.Pool{New: func() any { return new(bytes.Buffer) }}
@@ -28,6 +28,10 @@ func vendor(pause time.Duration) http.Handler {
 			body.Reset()
 			if _, err := io.Copy(body, http.MaxBytesReader(w, r.Body, 1<<20)); err != nil {
 				http.Error(w, "read the request: "+err.Error(), http.StatusBadRequest)
+				return
+			}
+			if bytes.Contains(body.Bytes(), []byte(failingModel)) {
+				http.Error(w, `{"error":{"message":"No capacity.","type":"server_error"}}`, http.StatusServiceUnavailable)
 				return
 			}
 			if !bytes.Contains(body.Bytes(), []byte(`"stream":true`)) {

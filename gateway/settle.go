@@ -120,5 +120,8 @@ func (c *call) logRecord(rec Record) {
 	if len(c.refused) > 0 {
 		attrs = append(attrs, slog.String("refused", detail(c.refused)))
 	}
-	log.LogAttrs(ctx, level, "call", attrs...)
+	// Not by the logger, which would find out on every call which line this is.
+	line := slog.NewRecord(rec.Start.Add(rec.Duration), level, "call", 0)
+	line.AddAttrs(attrs...)
+	_ = log.Handler().Handle(ctx, line) // nobody is there to hear that a log cannot be written
 }
