@@ -37,13 +37,13 @@ var (
 	errProxyRefused   = errors.New("the proxy refused the connection")
 )
 
-// pool is the connections of one provider to one address.
+// pool is the connections of one provider to one host.
 type pool struct {
-	url     *url.URL
 	address string // host and port
 	secure  bool
 	dialer  *dialer
 	proxied bool
+	last    atomic.Pointer[parsed] // the latest address there, which mostly is the next
 
 	mu     sync.Mutex
 	lines  []*line // unused; the one that was used last is last
@@ -54,6 +54,12 @@ type pool struct {
 	kept, single *http.Transport
 	speaksHTTP2  atomic.Bool
 	handed       atomic.Pointer[tls.Conn] // shaken hands on before it was known to be HTTP/2
+}
+
+// parsed is an address as text and read. It is not changed.
+type parsed struct {
+	text string
+	url  *url.URL
 }
 
 // newPool builds the connections to one host.
@@ -68,7 +74,7 @@ func (t *Transport) newPool(private bool, proxy, u *url.URL) *pool {
 			ClientSessionCache: tls.NewLRUClientSessionCache(8),
 		},
 	}
-	p := &pool{url: u, secure: u.Scheme == "https", dialer: d, proxied: proxy != nil}
+	p := &pool{secure: u.Scheme == "https", dialer: d, proxied: proxy != nil}
 	port := u.Port()
 	switch {
 	case port != "":

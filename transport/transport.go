@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -157,7 +158,7 @@ func (t *Transport) Close() {
 // Send sends r once and returns when the answer's headers are there. The error is
 // a *SendError; when ctx ended, it wraps ctx's cause.
 func (t *Transport) Send(ctx context.Context, r Request) (*Response, error) {
-	p, err := t.pool(r.Provider, r.URL)
+	p, address, err := t.pool(r.Provider, r.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +168,7 @@ func (t *Transport) Send(ctx context.Context, r Request) (*Response, error) {
 	}
 	ctx = context.WithValue(ctx, connectKey{}, connect)
 	req := &http.Request{
-		Method: method(r), URL: p.url, Host: p.url.Host,
+		Method: method(r), URL: address, Host: address.Host,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Close: r.Fresh,
 	}
 	shown, err := t.setHeader(ctx, req, r)
@@ -215,26 +216,40 @@ func (t *Transport) response(resp *http.Response, shown provider.Secret, stream 
 // provider, since an answer that comes late on a shared connection would be
 // another one's.
 type poolKey struct {
-	provider, url string
-	private       bool
+	provider, origin string
+	private          bool
 }
 
-// pool returns the connections to an address, which is read and checked once.
-func (t *Transport) pool(p *provider.Provider, address string) (*pool, error) {
-	key := poolKey{p.ID, address, p.Private}
+// pool returns the connections to an address, and the address read and checked. A path
+// can name a model, and clients name many: they share the connections to their host.
+func (t *Transport) pool(p *provider.Provider, address string) (*pool, *url.URL, error) {
+	key := poolKey{p.ID, origin(address), p.Private}
 	t.mu.RLock()
 	found := t.pools[key]
 	t.mu.RUnlock()
 	if found != nil {
-		return found, nil
+		if last := found.last.Load(); last.text == address {
+			return found, last.url, nil
+		}
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, &SendError{Phase: PhaseConnect, Err: errURL}
+		return nil, nil, &SendError{Phase: PhaseConnect, Err: errURL}
 	}
 	if u.Scheme == "http" && !p.Private {
-		return nil, &SendError{Phase: PhaseConnect, Err: errPlain}
+		return nil, nil, &SendError{Phase: PhaseConnect, Err: errPlain}
 	}
+	if found == nil {
+		if found, err = t.newPoolFor(p, key, u); err != nil {
+			return nil, nil, err
+		}
+	}
+	found.last.Store(&parsed{address, u})
+	return found, u, nil
+}
+
+// newPoolFor makes room for the connections to an address, unless somebody has meanwhile.
+func (t *Transport) newPoolFor(p *provider.Provider, key poolKey, u *url.URL) (*pool, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if found := t.pools[key]; found != nil {
@@ -248,6 +263,16 @@ func (t *Transport) pool(p *provider.Provider, address string) (*pool, error) {
 		t.opts.Log.Info("requests go through a proxy", "provider", p.ID, "proxy", proxy.Host)
 	}
 	made := t.newPool(p.Private, proxy, u)
+	made.last.Store(&parsed{u.String(), u})
 	t.pools[key] = made
 	return made, nil
+}
+
+// origin is the part of an address that says where to connect to.
+func origin(address string) string {
+	scheme, rest, _ := strings.Cut(address, "://")
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		return address[:len(scheme)+len("://")+end]
+	}
+	return address
 }

@@ -171,6 +171,38 @@ func TestAuth(t *testing.T) {
 	}
 }
 
+// TestConnectionsOfAHost asks for many paths, as clients do that name models in them: they
+// share one connection, and each request goes to its own.
+func TestConnectionsOfAHost(t *testing.T) {
+	var mu sync.Mutex
+	peers := map[string]bool{}
+	at := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		peers[r.RemoteAddr] = true
+		io.WriteString(w, r.RequestURI)
+	})
+	tr := newTransport(t, Options{})
+	for i := range 20 {
+		for range 2 {
+			path := "/model/m%2F" + strconv.Itoa(i) + "?api-version=1"
+			if _, got, err := send(t, tr, Request{URL: at + path}); err != nil || got != path {
+				t.Fatalf("got %q, %v, want the request at %s", got, err, path)
+			}
+		}
+	}
+	if len(tr.pools) != 1 || len(peers) != 1 {
+		t.Errorf("got %d pools and %d connections, want one", len(tr.pools), len(peers))
+	}
+	for address, want := range map[string]string{
+		"http://h/a": "http://h", "http://h": "http://h", "http://h?a=/": "http://h", "https://h:1#x": "https://h:1", "http://a@b/c": "http://a@b", "": "", "x": "x", "/": "/",
+	} {
+		if got := origin(address); got != want {
+			t.Errorf("origin(%q): got %q, want %q", address, got, want)
+		}
+	}
+}
+
 func TestRedirectIsAnAnswer(t *testing.T) {
 	var hits atomic.Int32
 	other := serve(t, func(http.ResponseWriter, *http.Request) { hits.Add(1) })
