@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/understudy-ai/understudy/config"
-	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/transport"
 )
 
@@ -64,7 +63,8 @@ const (
 
 func probe(ctx context.Context, t *transport.Transport, p config.Provider, env func(string) (string, bool)) Probe {
 	result := Probe{Provider: p.Name, Verdict: VerdictUntried}
-	if p.Facts.ModelsPath == "" {
+	address := p.Facts.ModelsURL()
+	if address == "" {
 		result.Detail = "no models_path is known"
 		return result
 	}
@@ -78,7 +78,7 @@ func probe(ctx context.Context, t *transport.Transport, p config.Provider, env f
 	start := time.Now()
 	resp, err := t.Send(ctx, transport.Request{
 		Provider: newProvider(p, key), Method: http.MethodGet,
-		URL: provider.JoinURL(p.Facts.BaseURL, p.Facts.ModelsPath), Connect: probeTime,
+		URL: address, Connect: probeTime,
 	})
 	result.Latency = time.Since(start)
 	if err != nil {

@@ -134,7 +134,9 @@ func Default(catalog Catalog, lookup func(string) (string, bool)) *Config {
 			continue
 		}
 		if v, ok := lookup(keyEnv); ok && strings.TrimSpace(v) != "" {
-			if facts, _ := catalog.Facts(id); facts.Hole() == "" {
+			facts, _ := catalog.Facts(id)
+			facts.Complete()
+			if facts.Hole() == "" {
 				c.Providers = append(c.Providers, Provider{Name: id, Use: id, Key: Key{Env: keyEnv}, Facts: facts})
 			}
 		}

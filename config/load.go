@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -60,6 +61,7 @@ func Parse(file string, data []byte, catalog Catalog) (*Config, error) {
 		p := &c.Providers[i]
 		complete(p, filepath.Dir(file))
 		c.assume(p, catalog)
+		c.detach(p)
 	}
 	k := &checker{config: c, catalog: catalog, problems: d.problems, failed: d.failed}
 	k.check()
@@ -92,6 +94,17 @@ func (c *Config) assume(p *Provider, catalog Catalog) {
 	for i := range p.Facts.Models {
 		_, given := c.at[path+".models."+strconv.Itoa(i)]
 		p.Facts.Models[i].Assumed = !given
+	}
+}
+
+// detach forgets where a service lists its models if that is another host than the user's
+// own server: the list says nothing about that server.
+func (c *Config) detach(p *Provider) {
+	path := "providers." + p.Name
+	_, ownAddress := c.at[path+".base_url"]
+	_, given := c.at[path+".models_path"]
+	if ownAddress && !given && strings.Contains(p.Facts.ModelsPath, "://") {
+		p.Facts.ModelsPath = ""
 	}
 }
 

@@ -50,19 +50,15 @@ func KeyUseOf(auth string) KeyUse {
 
 var (
 	hole   = regexp.MustCompile(`\{([a-z]+)\}`)
-	region = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-?[0-9]{1,2}$`)
+	// region is one of AWS's, as it stands in the names of its hosts.
+	region = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)?-(central|((north|south)?(east|west)?))-[0-9]{1,2}$`)
 )
 
-// Complete fills the holes of BaseURL that Region and Project are for, and finds the
-// region in the address of a service that is signed for if it is not given.
+// Complete fills the holes of BaseURL and ModelsPath that Region and Project are for. Of
+// a service that is signed for, the region in its address is the one that counts.
 func (f *Facts) Complete() {
-	if regionName.MatchString(f.Region) {
-		f.BaseURL = strings.ReplaceAll(f.BaseURL, "{region}", f.Region)
-	}
-	if projectName.MatchString(f.Project) {
-		f.BaseURL = strings.ReplaceAll(f.BaseURL, "{project}", f.Project)
-	}
-	if f.Region != "" || f.Auth != AuthAWS {
+	f.BaseURL, f.ModelsPath = f.fill(f.BaseURL), f.fill(f.ModelsPath)
+	if f.Auth != AuthAWS {
 		return
 	}
 	if u, err := url.Parse(f.BaseURL); err == nil {
@@ -73,6 +69,28 @@ func (f *Facts) Complete() {
 		}
 	}
 }
+
+// fill fills holes, as far as there is something good to fill them with.
+func (f *Facts) fill(text string) string {
+	if regionName.MatchString(f.Region) {
+		text = strings.ReplaceAll(text, "{region}", f.Region)
+	}
+	if projectName.MatchString(f.Project) {
+		text = strings.ReplaceAll(text, "{project}", f.Project)
+	}
+	return text
+}
+
+// ModelsURL is where the service lists its models; empty if it does not.
+func (f *Facts) ModelsURL() string {
+	if f.ModelsPath == "" || isAddress(f.ModelsPath) {
+		return f.ModelsPath
+	}
+	return JoinURL(f.BaseURL, f.ModelsPath)
+}
+
+// isAddress reports whether a path is a whole address.
+func isAddress(path string) bool { return strings.HasPrefix(path, "https://") }
 
 // IsOwn reports whether everybody has an address of their own at the service, and models
 // of their own there.

@@ -44,7 +44,7 @@ func (f Facts) Check() []Problem {
 		c.bad("key_env", "got %q, want the name of an environment variable", f.KeyEnv)
 	}
 	c.date("checked", f.Checked, time.DateOnly)
-	c.baseURL(hole.ReplaceAllString(f.BaseURL, "x"))
+	c.baseAddress("base_url", hole.ReplaceAllString(f.BaseURL, "x"))
 	if f.Region != "" && !regionName.MatchString(f.Region) {
 		c.bad("region", "got %q, want the cloud's name for a region, as eu-central-1", f.Region)
 	}
@@ -92,16 +92,16 @@ func (c *checker) date(path, text string, forms ...string) {
 	}
 }
 
-// baseURL does not quote what it finds wrong: there may be a password in it.
-func (c *checker) baseURL(text string) {
+// baseAddress does not quote what it finds wrong: there may be a password in it.
+func (c *checker) baseAddress(at, text string) {
 	u, err := url.Parse(text)
 	switch {
 	case text == "":
-		c.bad("base_url", "got none, want the address of the service's API")
+		c.bad(at, "got none, want the address of the service's API")
 	case err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || !isPort(u.Port()):
-		c.bad("base_url", "got something else, want an address without user, query and fragment")
+		c.bad(at, "got something else, want an address without user, query and fragment")
 	case u.Scheme != "https" && (u.Scheme != "http" || !IsPrivateHost(u.Hostname())):
-		c.bad("base_url", "got an address that is not https, want https: http is for loopback and private addresses")
+		c.bad(at, "got an address that is not https, want https: http is for loopback and private addresses")
 	}
 }
 
@@ -166,7 +166,11 @@ func (c *checker) dialects(f Facts) {
 			c.bad(at, "got none, want names of models, in which * stands for anything")
 		}
 	}
-	if f.ModelsPath != "" {
+	switch {
+	case f.ModelsPath == "":
+	case isAddress(f.ModelsPath):
+		c.baseAddress("models_path", hole.ReplaceAllString(f.ModelsPath, "x"))
+	default:
 		c.path("models_path", f.ModelsPath)
 	}
 }

@@ -60,6 +60,7 @@ func (c *Catalog) IDs() []string { return slices.Sorted(maps.Keys(c.services)) }
 // there is none, or if the key alone does not say where everybody's own address is.
 func (c *Catalog) KeyEnv(id string) string {
 	f := c.services[id]
+	f.Complete()
 	if f.Hole() != "" {
 		return ""
 	}

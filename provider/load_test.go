@@ -188,6 +188,8 @@ func TestParseProblems(t *testing.T) {
 		{"https://api.acme.example", "https://api.acme.example?key=secret", "a.yaml:5: base_url: got something else"},
 		{"https://api.acme.example", `""`, "a.yaml:5: base_url: got none"},
 		{"https://api.acme.example", "https://{}.acme.example", "a.yaml:5: base_url: got something else"},
+		{"auth: bearer", "models_path: 'https://u:secret@h'", "a.yaml:4: models_path: got something else"},
+		{"auth: bearer", "models_path: http://h.example/m", "a.yaml:4: models_path: got"},
 		{"auth: bearer", "region: EU", `a.yaml:4: region: got "EU"`},
 		{"auth: bearer", "project: a/b", `a.yaml:4: project: got "a/b"`},
 		{"auth: bearer", "scope: a b", `a.yaml:4: scope: got "a b"`},
@@ -244,6 +246,20 @@ func TestIsPrivateHost(t *testing.T) {
 	}
 }
 
+func TestModelsURL(t *testing.T) {
+	for _, tc := range []struct{ path, want string }{
+		{"", ""},
+		{"/models", "https://run.eu.h/v1/models"},
+		{"https://control.{region}.h/models", "https://control.eu.h/models"},
+	} {
+		f := Facts{BaseURL: "https://run.{region}.h/v1", Region: "eu", ModelsPath: tc.path}
+		f.Complete()
+		if got := f.ModelsURL(); got != tc.want {
+			t.Errorf("%q: got %q, want %q", tc.path, got, tc.want)
+		}
+	}
+}
+
 func TestComplete(t *testing.T) {
 	for _, tc := range []struct {
 		name                   string
@@ -256,7 +272,9 @@ func TestComplete(t *testing.T) {
 		{"one's own", Facts{BaseURL: "https://{resource}.h", Region: "r", Project: "p"}, "https://{resource}.h", "r", "resource"},
 		{"a region found", Facts{Auth: AuthAWS, BaseURL: "https://s.eu-central-1.h"}, "https://s.eu-central-1.h", "eu-central-1", ""},
 		{"of another partition", Facts{Auth: AuthAWS, BaseURL: "https://s.us-gov-west-1.h"}, "https://s.us-gov-west-1.h", "us-gov-west-1", ""},
-		{"a region given", Facts{Auth: AuthAWS, BaseURL: "https://s.eu-central-1.h", Region: "r"}, "https://s.eu-central-1.h", "r", ""},
+		{"a region of another address", Facts{Auth: AuthAWS, BaseURL: "https://s.eu-central-1.h", Region: "r"}, "https://s.eu-central-1.h", "eu-central-1", ""},
+		{"a region given", Facts{Auth: AuthAWS, BaseURL: "http://127.0.0.1:1", Region: "r"}, "http://127.0.0.1:1", "r", ""},
+		{"a host like a region", Facts{Auth: AuthAWS, BaseURL: "http://my-proxy-1.local"}, "http://my-proxy-1.local", "", ""},
 		{"no region to find", Facts{Auth: AuthAWS, BaseURL: "http://127.0.0.1:1"}, "http://127.0.0.1:1", "", ""},
 		{"not signed for", Facts{Auth: AuthBearer, BaseURL: "https://s.eu-central-1.h"}, "https://s.eu-central-1.h", "", ""},
 	} {

@@ -39,7 +39,8 @@ type Facts struct {
 	// Only names the models that a dialect is spoken about, where the service does not
 	// speak it about all: patterns, in which "*" stands for anything.
 	Only map[dialect.Name][]string `yaml:"only"`
-	// ModelsPath lists the service's models, under BaseURL; used by check --live.
+	// ModelsPath lists the service's models, under BaseURL or, as a whole address, at
+	// another host of the service's; used by check --live.
 	ModelsPath string                 `yaml:"models_path"`
 	Headers    map[string]string      `yaml:"headers"` // sent where the client's request has none of the name
 	Edits      map[dialect.Name]Edits `yaml:"edits"`

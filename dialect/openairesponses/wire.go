@@ -21,6 +21,9 @@ func New() *dialect.Dialect {
 		Name: dialect.OpenAIResponses,
 		Endpoints: []dialect.Endpoint{
 			{Method: "POST", Path: "/v1/responses", Operation: dialect.Generate},
+			// Azure's, in its two forms.
+			{Method: "POST", Path: "/openai/v1/responses", Operation: dialect.Generate},
+			{Method: "POST", Path: "/openai/responses", Operation: dialect.Generate},
 		},
 		RequestIDHeader: "X-Request-Id",
 		RelayHeaders:    []string{"Openai-Beta"},
