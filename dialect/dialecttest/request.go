@@ -152,6 +152,7 @@ func comparable(r *llm.Request) *llm.Request {
 		}
 		c.Messages = append(c.Messages, m)
 	}
+	orderResults(c.Messages)
 	c.Tools = slices.Clone(r.Tools)
 	for i := range c.Tools {
 		c.Tools[i].Schema = jsontext.Compact(nil, c.Tools[i].Schema)
@@ -173,8 +174,25 @@ func comparable(r *llm.Request) *llm.Request {
 	return &c
 }
 
+// orderResults puts the results of one turn in the order of their calls, whatever order the client had.
+func orderResults(list []llm.Message) {
+	var calls []string
+	for _, m := range list {
+		for _, p := range m.Parts {
+			if p.Call != nil {
+				calls = append(calls, p.Call.ID)
+			}
+		}
+		if m.Role == llm.RoleTool {
+			slices.SortStableFunc(m.Parts, func(a, b llm.Part) int {
+				return slices.Index(calls, a.Result.CallID) - slices.Index(calls, b.Result.CallID)
+			})
+		}
+	}
+}
+
 // forget makes equal what one side could not know: a limit that the target demands, a name that the dialect has no
-// place for.
+// place for, that thinking is to be shown where the dialect shows none unless it is told.
 func forget(want, got *llm.Request) {
 	if want.MaxTokens == nil {
 		got.MaxTokens = nil
@@ -186,6 +204,9 @@ func forget(want, got *llm.Request) {
 		if got.Format.Description == "" {
 			want.Format.Description = ""
 		}
+	}
+	if want.Reasoning != nil && got.Reasoning != nil && want.Reasoning.Display == "" && got.Reasoning.Display == "summarized" {
+		got.Reasoning.Display = ""
 	}
 	if len(got.Extra) == 0 {
 		got.Extra = nil
@@ -251,12 +272,32 @@ func erase(f llm.Feature, r *llm.Request) bool {
 			r.Tools[i].Cache = nil
 		}
 		eachPart(r, func(p *llm.Part) { p.Cache = nil })
+	case "thought_signature": // of a call: nothing of the request itself
+	case "file_name":
+		eachPart(r, eraseName)
 	case llm.FeatureCitationHistory:
 		eachPart(r, func(p *llm.Part) { p.Citations = nil })
 	default:
 		return false
 	}
 	return true
+}
+
+// eraseName removes the name of a document, and of those in a result.
+func eraseName(p *llm.Part) {
+	if p.Document != nil {
+		d := *p.Document
+		d.Name = ""
+		p.Document = &d
+	}
+	if p.Result != nil {
+		r := *p.Result
+		r.Parts = slices.Clone(r.Parts)
+		for i := range r.Parts {
+			eraseName(&r.Parts[i])
+		}
+		p.Result = &r
+	}
 }
 
 // eachPart calls f for the parts of all messages.
