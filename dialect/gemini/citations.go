@@ -1,0 +1,182 @@
+package gemini
+
+import (
+	"bytes"
+	"unicode/utf8"
+
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// citer finds the citations in an answer's metadata. Sources are listed once in a stream, and referred to by number.
+type citer struct {
+	text    []byte // of the open text
+	bases   []int  // where the parts of the current chunk begin in it
+	sources []llm.Citation
+}
+
+// begin is called before the parts of a chunk, wire after each.
+func (c *citer) begin() { c.bases = append(c.bases[:0], len(c.text)) }
+func (c *citer) wire()  { c.bases = append(c.bases, len(c.text)) }
+
+// reset is called when a new text begins.
+func (c *citer) reset() { c.text = c.text[:0] }
+
+// read returns the citations of the open text in groundingMetadata and citationMetadata.
+func (c *citer) read(grounding, citation jsontext.Value) []llm.Citation {
+	var list []llm.Citation
+	add := func(v, segment jsontext.Value, source llm.Citation) {
+		source.Start, source.End = c.span(segment, textOf(segment.Get("text")))
+		source.Opaque = &llm.Opaque{Dialect: self, Type: "groundingSupport", Raw: clone(v)}
+		list = append(list, source)
+	}
+	eachIn(grounding.Get("groundingChunks"), func(v jsontext.Value) { c.sources = append(c.sources, sourceOf(v)) })
+	eachIn(grounding.Get("groundingSupports"), func(v jsontext.Value) {
+		eachIn(v.Get("groundingChunkIndices"), func(i jsontext.Value) {
+			if n, err := i.Int(); err == nil && n >= 0 && n < int64(len(c.sources)) {
+				add(v, v.Get("segment"), c.sources[n])
+			}
+		})
+	})
+	for _, key := range [...]string{"citationSources", "citations"} { // the Gemini API's name and Vertex AI's
+		eachIn(citation.Get(key), func(v jsontext.Value) {
+			if uri := textOf(v.Get("uri")); uri != "" {
+				add(v, v, llm.Citation{Kind: llm.CiteURL, URL: uri, Title: textOf(v.Get("title"))})
+			}
+		})
+	}
+	return list
+}
+
+// eachIn calls f for the elements of what should be a list.
+func eachIn(v jsontext.Value, f func(jsontext.Value)) {
+	if v.Kind() == jsontext.Array {
+		_ = v.Array(func(_ int, v jsontext.Value) error { // it is an array, and the function returns no error
+			f(v)
+			return nil
+		})
+	}
+}
+
+// sourceOf reads a groundingChunk.
+func sourceOf(v jsontext.Value) llm.Citation {
+	for _, key := range [...]string{"web", "maps", "image"} {
+		if s := v.Get(key); !s.IsNull() {
+			uri := textOf(s.Get("uri"))
+			if uri == "" {
+				uri = textOf(s.Get("sourceUri"))
+			}
+			return llm.Citation{Kind: llm.CiteURL, URL: uri, Title: textOf(s.Get("title"))}
+		}
+	}
+	s := v.Get("retrievedContext")
+	return llm.Citation{Kind: llm.CiteDocument, URL: textOf(s.Get("uri")), Title: textOf(s.Get("title")), Text: textOf(s.Get("text"))}
+}
+
+// span converts a segment, which is in bytes of a part, to characters of the open text. Where the bytes are not what
+// the segment says, its words are looked for.
+func (c *citer) span(segment jsontext.Value, words string) (start, end int) {
+	from, _ := segment.Get("startIndex").Int() // left out where it is 0
+	to, err := segment.Get("endIndex").Int()
+	if part, err := segment.Get("partIndex").Int(); err == nil && part > 0 && part < int64(len(c.bases)) {
+		from, to = from+int64(c.bases[part]), to+int64(c.bases[part])
+	}
+	if err != nil || from < 0 || to > int64(len(c.text)) || from >= to || words != "" && string(c.text[from:to]) != words {
+		at := bytes.Index(c.text, []byte(words))
+		if words == "" || at < 0 {
+			return 0, 0
+		}
+		from, to = int64(at), int64(at+len(words))
+	}
+	start = utf8.RuneCount(c.text[:from])
+	return start, start + utf8.RuneCount(c.text[from:to])
+}
+
+// textCitations are the citations of one text of an answer; part is its place among the parts.
+type textCitations struct {
+	part int
+	text string
+	list []llm.Citation
+}
+
+// writeGrounding writes citations as groundingMetadata.
+func writeGrounding(w *jsontext.Writer, texts []textCitations) {
+	w.Key("groundingMetadata")
+	w.BeginObject()
+	w.Key("groundingChunks")
+	w.BeginArray()
+	for _, t := range texts {
+		for i := range t.list {
+			writeSource(w, &t.list[i])
+		}
+	}
+	w.EndArray()
+	w.Key("groundingSupports")
+	w.BeginArray()
+	n := int64(0)
+	for _, t := range texts {
+		for i := range t.list {
+			writeSupport(w, t, &t.list[i], n)
+			n++
+		}
+	}
+	w.EndArray()
+	w.EndObject()
+}
+
+func writeSource(w *jsontext.Writer, c *llm.Citation) {
+	key := "web"
+	if c.Kind != llm.CiteURL {
+		key = "retrievedContext"
+	}
+	w.BeginObject()
+	w.Key(key)
+	w.BeginObject()
+	if c.URL != "" {
+		w.StringField("uri", c.URL)
+	}
+	w.StringField("title", c.Title)
+	if key != "web" && c.Text != "" {
+		w.StringField("text", c.Text)
+	}
+	w.EndObject()
+	w.EndObject()
+}
+
+func writeSupport(w *jsontext.Writer, t textCitations, c *llm.Citation, source int64) {
+	start, end := byteSpan(t.text, c.Start, c.End)
+	w.BeginObject()
+	w.Key("segment")
+	w.BeginObject()
+	if t.part > 0 {
+		w.IntField("partIndex", int64(t.part))
+	}
+	w.IntField("startIndex", int64(start))
+	w.IntField("endIndex", int64(end))
+	w.StringField("text", t.text[start:end])
+	w.EndObject()
+	w.Key("groundingChunkIndices")
+	w.BeginArray()
+	w.Int(source)
+	w.EndArray()
+	w.EndObject()
+}
+
+// byteSpan converts a span in characters, which may be empty for the whole, to bytes.
+func byteSpan(s string, start, end int) (from, to int) {
+	if start >= end {
+		return 0, len(s)
+	}
+	from, to = len(s), len(s)
+	n := 0
+	for i := range s {
+		if n == start {
+			from = i
+		}
+		if n == end {
+			to = i
+		}
+		n++
+	}
+	return min(from, to), to
+}

@@ -1,0 +1,134 @@
+package gemini
+
+import (
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// counts holds the numbers of UsageMetadata.
+type counts struct {
+	known                                                bool
+	prompt, cached, toolUse, candidates, thoughts, total int64
+	hasPrompt, hasCandidates                             bool
+	audioIn, audioCached, audioOut                       int64
+}
+
+// usageOf reads UsageMetadata. In a stream each one replaces the one before.
+func usageOf(v jsontext.Value) llm.Usage {
+	var c counts
+	if v.Kind() == jsontext.Object {
+		_ = v.Members(c.member) // v is an object, and member returns no error
+	}
+	if !c.known {
+		return llm.Usage{}
+	}
+	c.fill()
+	u := llm.Usage{Known: true, InCacheRead: min(c.cached, c.prompt), OutVisible: c.candidates, OutReasoning: c.thoughts}
+	u.InFresh = c.prompt - u.InCacheRead + c.toolUse // which the prompt's own count leaves out
+	u.InAudio = min(max(c.audioIn-c.audioCached, 0), u.InFresh)
+	u.OutAudio = min(c.audioOut, u.OutVisible)
+	return u
+}
+
+// fill makes a count that is missing what the total leaves for it: the vendor leaves out that of a prompt whose files
+// it fetched.
+func (c *counts) fill() {
+	rest := max(c.total-c.prompt-c.toolUse-c.candidates-c.thoughts, 0)
+	switch {
+	case !c.hasPrompt:
+		c.prompt = rest
+	case !c.hasCandidates:
+		c.candidates = rest
+	}
+}
+
+func (c *counts) member(name []byte, v jsontext.Value) error {
+	switch string(name) {
+	case "promptTokenCount":
+		c.hasPrompt = c.take(&c.prompt, v)
+	case "cachedContentTokenCount":
+		c.take(&c.cached, v)
+	case "toolUsePromptTokenCount":
+		c.take(&c.toolUse, v)
+	case "candidatesTokenCount", "responseTokenCount":
+		c.hasCandidates = c.take(&c.candidates, v)
+	case "thoughtsTokenCount":
+		c.take(&c.thoughts, v)
+	case "totalTokenCount":
+		c.take(&c.total, v)
+	case "promptTokensDetails":
+		c.audioIn = audioIn(v)
+	case "cacheTokensDetails":
+		c.audioCached = audioIn(v)
+	case "candidatesTokensDetails", "responseTokensDetails":
+		c.audioOut = audioIn(v)
+	}
+	return nil
+}
+
+// take reads a count, and reports whether there is one. What is no count is none.
+func (c *counts) take(to *int64, v jsontext.Value) bool {
+	n, err := v.Int()
+	if err != nil || n < 0 || n >= 1<<53 {
+		return false
+	}
+	*to, c.known = n, true
+	return true
+}
+
+// audioIn is the audio among the modalities of a count.
+func audioIn(v jsontext.Value) (n int64) {
+	if v.Kind() != jsontext.Array {
+		return 0
+	}
+	_ = v.Array(func(_ int, v jsontext.Value) error { // it is an array, and f returns no error
+		if is(v.Get("modality"), "AUDIO") || string(v.Get("modality")) == "4" {
+			if count, err := v.Get("tokenCount").Int(); err == nil && count > 0 && count < 1<<53 {
+				n += count
+			}
+		}
+		return nil
+	})
+	return n
+}
+
+// writeUsage writes UsageMetadata. What was written to a cache counts as part of the prompt.
+func writeUsage(w *jsontext.Writer, u llm.Usage, tier string) {
+	w.Key("usageMetadata")
+	w.BeginObject()
+	w.IntField("promptTokenCount", u.Input())
+	if u.InCacheRead > 0 {
+		w.IntField("cachedContentTokenCount", u.InCacheRead)
+	}
+	w.IntField("candidatesTokenCount", u.OutVisible)
+	if u.OutReasoning > 0 {
+		w.IntField("thoughtsTokenCount", u.OutReasoning)
+	}
+	w.IntField("totalTokenCount", u.Total())
+	writeAudio(w, "promptTokensDetails", u.InAudio, u.Input())
+	writeAudio(w, "candidatesTokensDetails", u.OutAudio, u.OutVisible)
+	switch tier {
+	case "standard", "flex", "priority":
+		w.StringField("serviceTier", tier)
+	}
+	w.EndObject()
+}
+
+// writeAudio says how many of the tokens are audio, if any.
+func writeAudio(w *jsontext.Writer, key string, audio, all int64) {
+	if audio <= 0 {
+		return
+	}
+	w.Key(key)
+	w.BeginArray()
+	for _, m := range [...]struct {
+		modality string
+		n        int64
+	}{{"TEXT", max(all-audio, 0)}, {"AUDIO", audio}} {
+		w.BeginObject()
+		w.StringField("modality", m.modality)
+		w.IntField("tokenCount", m.n)
+		w.EndObject()
+	}
+	w.EndArray()
+}

@@ -1,0 +1,181 @@
+package gemini
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// self is the dialect's name where llm keeps who signed or wrote something.
+const self = string(dialect.GeminiGenerate)
+
+// The roles of a content.
+const (
+	roleUser     = "user"
+	roleModel    = "model"
+	roleFunction = "function" // of results, in older clients
+)
+
+// keyHeader is what the vendor's clients show their key in.
+const keyHeader = "X-Goog-Api-Key"
+
+// New returns the dialect.
+func New() *dialect.Dialect {
+	return &dialect.Dialect{
+		Name:        dialect.GeminiGenerate,
+		Endpoints:   endpoints(),
+		ErrorHeader: keyHeader,
+		KeyQuery:    "key",
+		// Which of Vertex AI's capacities a request may use.
+		RelayHeaders: []string{"X-Vertex-Ai-Llm-Request-Type", "X-Vertex-Ai-Llm-Shared-Request-Type"},
+		MessagePath:  "contents[]",
+		PartPath:     "contents[].parts[]",
+		Client:       clientSide{},
+		Provider:     providerSide{},
+		Relay:        relay{},
+		Models:       modelLister{},
+		Fields:       fields(),
+		Carries:      carries(),
+	}
+}
+
+// endpoints are those of the Gemini API, of Vertex AI, and of Vertex AI's express mode, whose paths name no project.
+func endpoints() []dialect.Endpoint {
+	var list []dialect.Endpoint
+	const publisher = "publishers/google/models/{model}"
+	for _, model := range []string{
+		"/v1beta/models/{model}", "/v1/models/{model}",
+		"/v1/" + publisher, "/v1beta1/" + publisher,
+		"/v1/projects/{project}/locations/{location}/" + publisher,
+		"/v1beta1/projects/{project}/locations/{location}/" + publisher,
+	} {
+		stream := dialect.Endpoint{Method: "POST", Path: model + ":streamGenerateContent", Operation: dialect.Generate, Stream: true}
+		events := stream
+		stream.Framing, events.Query = dialect.FramingArray, "alt=sse"
+		list = append(list, dialect.Endpoint{Method: "POST", Path: model + ":generateContent", Operation: dialect.Generate}, stream, events)
+	}
+	return append(list,
+		dialect.Endpoint{Method: "GET", Path: "/v1beta/models", Operation: dialect.ListModels},
+		dialect.Endpoint{Method: "GET", Path: "/v1beta/models/{model}", Operation: dialect.GetModel},
+		dialect.Endpoint{Method: "GET", Path: "/v1/models", Operation: dialect.ListModels, Header: keyHeader},
+		dialect.Endpoint{Method: "GET", Path: "/v1/models/{model}", Operation: dialect.GetModel, Header: keyHeader},
+	)
+}
+
+// is reports whether v is the string s. A spelling with needless escapes is not recognised.
+func is(v jsontext.Value, s string) bool {
+	return len(v) == len(s)+2 && v[0] == '"' && string(v[1:len(v)-1]) == s
+}
+
+// text reads an optional string.
+func text(v jsontext.Value) (string, error) {
+	if v.IsNull() {
+		return "", nil
+	}
+	return v.Text()
+}
+
+// textOf reads what should be a string, or nothing.
+func textOf(v jsontext.Value) string {
+	s, _ := text(v)
+	return s
+}
+
+// invalid turns what went wrong while a request was read into the client's fault.
+func invalid(err error) *llm.Error {
+	var path string
+	var at *jsontext.PathError
+	if errors.As(err, &at) {
+		path, err = at.Path, at.Err
+	}
+	var e *llm.Error
+	if errors.As(err, &e) {
+		if e.Param == "" && path != "" {
+			located := *e
+			located.Param = path
+			located.Message = path + ": " + e.Message
+			return &located
+		}
+		return e
+	}
+	if path == "" {
+		return llm.Invalid("", "The request is not valid: %v.", err)
+	}
+	return llm.Invalid(path, "%s: %v", path, err)
+}
+
+// badAnswer is the error for an answer that could not be understood.
+func badAnswer(why string, err error) *llm.Error {
+	return &llm.Error{
+		Code: llm.CodeBadAnswer, Origin: llm.OriginProvider,
+		Message: "The provider's answer could not be understood: " + why + ".", Err: err,
+	}
+}
+
+// truncated is the error for an answer that ended before it was whole.
+func truncated(why string) *llm.Error {
+	return &llm.Error{
+		Code: llm.CodeTruncated, Origin: llm.OriginProvider,
+		Message: "The provider's answer ended before it was whole: " + why + ".",
+	}
+}
+
+// unsupported is the error for content that the target cannot be given.
+func unsupported(param, why string) *llm.Error {
+	return &llm.Error{Code: llm.CodeUnsupported, Origin: llm.OriginGateway, Param: param, Message: why}
+}
+
+// clone copies bytes that alias a frame.
+func clone(v []byte) []byte { return append([]byte(nil), v...) }
+
+// clip cuts s to at most n bytes between runes.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "…"
+}
+
+// isObject reports whether args is the JSON text of an object.
+func isObject(args string) bool {
+	if args == "{}" {
+		return true
+	}
+	v, err := jsontext.ParseLenient([]byte(args))
+	return err == nil && v.Kind() == jsontext.Object
+}
+
+// orEmptyObject is args, or {} for none: a call without arguments.
+func orEmptyObject(args string) string {
+	if strings.TrimSpace(args) == "" {
+		return "{}"
+	}
+	return args
+}
+
+// writeExtra restores the members kept under names that begin with prefix and have no further dot.
+func writeExtra(w *jsontext.Writer, extra llm.Extra, prefix string) {
+	for _, m := range extra[self] {
+		key, ok := strings.CutPrefix(m.Key, prefix)
+		if ok && !strings.Contains(key, ".") && !memberNames.IsVariant(key) {
+			w.RawField(key, m.Raw)
+		}
+	}
+}
+
+// hasExtra reports whether members whose names begin with prefix were kept.
+func hasExtra(extra llm.Extra, prefix string) bool {
+	for _, m := range extra[self] {
+		if strings.HasPrefix(m.Key, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// memberNames is never changed.
+var memberNames = dialect.NamesOf(fields(), "id", "text", "thought", "thoughtSignature", "inlineData", "fileData", "functionCall",
+	"functionResponse", "mimeType", "data", "fileUri", "name", "args", "response", "description", "parameters", "parametersJsonSchema", "mode")
