@@ -22,6 +22,7 @@ import (
 	"github.com/understudy-ai/understudy/dialect/anthropic"
 	"github.com/understudy-ai/understudy/dialect/bedrock"
 	"github.com/understudy-ai/understudy/dialect/cohere"
+	"github.com/understudy-ai/understudy/dialect/gemini"
 	"github.com/understudy-ai/understudy/dialect/openaichat"
 	"github.com/understudy-ai/understudy/gateway"
 	"github.com/understudy-ai/understudy/transport"
@@ -30,7 +31,7 @@ import (
 // dialects lists the wire formats that are spoken; clients that cannot be told
 // apart are answered in the first.
 func dialects() []*dialect.Dialect {
-	return []*dialect.Dialect{openaichat.New(), anthropic.New(), bedrock.New(), cohere.New()}
+	return []*dialect.Dialect{openaichat.New(), anthropic.New(), bedrock.New(), cohere.New(), gemini.New()}
 }
 
 // Options is what an App is built from.

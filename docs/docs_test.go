@@ -14,6 +14,7 @@ import (
 	"github.com/understudy-ai/understudy/dialect/anthropic"
 	"github.com/understudy-ai/understudy/dialect/bedrock"
 	"github.com/understudy-ai/understudy/dialect/cohere"
+	"github.com/understudy-ai/understudy/dialect/gemini"
 	"github.com/understudy-ai/understudy/dialect/openaichat"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
@@ -22,7 +23,7 @@ import (
 var update = flag.Bool("update", false, "write the pages instead of comparing them")
 
 func dialects() []*dialect.Dialect {
-	return []*dialect.Dialect{openaichat.New(), anthropic.New(), bedrock.New(), cohere.New()}
+	return []*dialect.Dialect{openaichat.New(), anthropic.New(), bedrock.New(), cohere.New(), gemini.New()}
 }
 
 func TestErrorsPage(t *testing.T) { check(t, "errors.md", errorsPage()) }
