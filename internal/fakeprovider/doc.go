@@ -1,9 +1,10 @@
 // Package fakeprovider is a simulated model vendor that speaks the real wire formats, written by hand
 // from the vendors' documentation so that it can judge our codecs: OpenAI Chat Completions
-// (POST /v1/chat/completions, GET /v1/models), Anthropic Messages (POST /v1/messages, GET
-// /v1/models with an anthropic-version header) and Cohere Chat (POST /v2/chat, GET /v1/models with
-// the header of Cohere's SDKs), unary and streaming. A wrong request gets the vendor's own 400, a
-// wrong key its 401. Start a server, point a client at its base URL, and ask the journal afterwards
+// (POST /v1/chat/completions, GET /v1/models) and Responses (POST /v1/responses), Anthropic Messages
+// (POST /v1/messages, GET /v1/models with an anthropic-version header) and Cohere Chat (POST
+// /v2/chat, GET /v1/models with the header of Cohere's SDKs), unary and streaming. A wrong request
+// gets the vendor's own 400, a wrong key its 401. Start a server, point a client at its base URL,
+// and ask the journal afterwards
 // what arrived:
 //
 //	s := fakeprovider.New(fakeprovider.Options{Key: "secret"})
@@ -29,8 +30,9 @@
 //	chunks-N     a text of N words, each streamed on its own
 //	delay-D      wait D (a Go duration) before each streamed chunk, or before the unary body
 //	first-D      wait D before the headers
-//	think        visible thinking first (a signed block; reasoning_content in Chat Completions)
-//	redacted     a redacted thinking block first
+//	think        visible thinking first (a signed block; reasoning_content in Chat Completions; a
+//	             summary in Responses, encrypted where the request asks for it)
+//	redacted     a redacted thinking block first (in Responses: reasoning that is only encrypted)
 //	tools-N      N tool calls, whether or not tools were offered
 //	noargs       tool calls have no arguments
 //	steps-N      a tool loop goes on until N rounds of results have come back

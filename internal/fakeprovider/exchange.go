@@ -10,6 +10,7 @@ import (
 // Dialects.
 const (
 	Chat       = "openai-chat"
+	Responses  = "openai-responses"
 	Messages   = "anthropic-messages"
 	CohereChat = "cohere-chat"
 )
@@ -32,6 +33,7 @@ type vendor interface {
 
 var (
 	_ vendor = openai{}
+	_ vendor = responses{}
 	_ vendor = anthropic{}
 	_ vendor = cohere{}
 )

@@ -61,7 +61,11 @@ func (k *kind) fits(x *exchange) bool {
 
 // lacking are the faults that a dialect has no form for.
 func lacking(dialect string) []string {
-	if dialect == CohereChat {
+	switch dialect {
+	case Responses:
+		// The last event repeats the whole answer and alone has the count.
+		return []string{"usage-no-deltas", "usage-twice"}
+	case CohereChat:
 		// No money left is a status of its own, the model is not named, and the filter's stop is an error there.
 		return []string{"spend-limit-400", "credit-400", "model-change", "usage-twice", "filtered", "filter-stream"}
 	}

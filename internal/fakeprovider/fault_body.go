@@ -110,8 +110,12 @@ func respeak(x *exchange, p *plan, r Reply) {
 }
 
 func noChoices(x *exchange, p *plan) {
-	if x.ask.Dialect == CohereChat {
+	switch x.ask.Dialect {
+	case CohereChat:
 		p.body = cohere{}.nothing(x.number, "[]")
+		return
+	case Responses:
+		p.body = responses{}.nothing(x.ask, x.number, "[]")
 		return
 	}
 	if x.ask.Dialect == Messages {
@@ -122,8 +126,12 @@ func noChoices(x *exchange, p *plan) {
 }
 
 func nullContent(x *exchange, p *plan) {
-	if x.ask.Dialect == CohereChat {
+	switch x.ask.Dialect {
+	case CohereChat:
 		p.body = cohere{}.nothing(x.number, "null")
+		return
+	case Responses:
+		p.body = responses{}.nothing(x.ask, x.number, "null")
 		return
 	}
 	if x.ask.Dialect == Messages {

@@ -70,6 +70,7 @@ type Ask struct {
 	N           int    // choices wanted, at least 1
 	Logprobs    bool
 	TopLogprobs int
+	Sealed      bool     // encrypted reasoning asked for
 	Usage       bool     // the stream shall end with usage
 	MaxTokens   int      // 0 for no limit
 	Stops       []string // stop sequences
@@ -86,8 +87,9 @@ type Media struct {
 
 // Tool is a tool that was offered.
 type Tool struct {
-	Name   string
-	Schema any
+	Name     string
+	Schema   any
+	FreeForm bool // its input is text
 }
 
 // Enqueue makes the next requests that reach the simulated model get these answers, one each.
@@ -270,6 +272,7 @@ func (r *Reply) limit(a Ask) {
 func reasonIn(dialect, reason string) string {
 	return map[string]map[string]string{
 		Chat:       {"length": "length", "filter": "content_filter"},
+		Responses:  {"length": "max_output_tokens", "filter": "content_filter"},
 		Messages:   {"length": "max_tokens", "filter": "refusal"},
 		CohereChat: {"length": "MAX_TOKENS", "filter": "ERROR"},
 	}[dialect][reason]

@@ -240,6 +240,9 @@ func vendorOf(r *http.Request) vendor {
 	if strings.HasPrefix(r.URL.Path, "/v2/") || r.Header.Get("X-Fern-Sdk-Name") != "" {
 		return cohere{}
 	}
+	if r.URL.Path == "/v1/responses" {
+		return responses{}
+	}
 	if r.URL.Path == "/v1/messages" || r.Header.Get("Anthropic-Version") != "" && r.URL.Path != "/v1/chat/completions" {
 		return anthropic{}
 	}
