@@ -55,6 +55,7 @@ func TestTappedBodies(t *testing.T) {
 		{`{"status":"cancelled","error":null,"output":[]}`, false, llm.CodeServerError},
 		{`{"error":{"message":"x","type":"insufficient_quota"}}`, false, llm.CodeQuota},
 		{`{"output":7}`, false, llm.CodeBadAnswer},
+		{`{"output":[]}`, false, llm.CodeBadAnswer},
 		{`{"output":[7]}`, false, llm.CodeBadAnswer},
 		{`[]`, false, llm.CodeBadAnswer},
 		{`<html>`, false, llm.CodeBadAnswer},

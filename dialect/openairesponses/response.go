@@ -91,10 +91,20 @@ func readWhole(tree *jsontext.Tree, body []byte) (r responseText, err error) {
 	if e := r.failure(); e != nil {
 		return r, e
 	}
-	if r.output.Kind() != jsontext.Array && !r.isUnfinished() {
+	switch {
+	case r.isUnfinished():
+	case r.output.Kind() != jsontext.Array:
 		return r, badAnswer("answer has no output")
+	case r.status.IsNull() && isEmpty(r.output):
+		return r, badAnswer("answer has neither output nor a status")
 	}
 	return r, nil
+}
+
+func isEmpty(list jsontext.Node) bool {
+	empty := true
+	_ = list.Array(func(int, jsontext.Node) error { empty = false; return nil }) // it is a list, and the function returns no error
+	return empty
 }
 
 // DecodeResponse reads a response.
