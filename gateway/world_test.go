@@ -245,7 +245,8 @@ type api struct {
 	header map[string]string
 	own    []string // providers that speak it
 	other  []string
-	read   func(*answer) // finds the text and the end, where they are not where chat and messages have them
+	shape  func(map[string]any) // makes a minimal request one of the dialect, where it is not already
+	read   func(*answer)        // finds the text and the end, where they are not where chat and messages have them
 }
 
 var chatAPI = api{name: "chat", path: "/v1/chat/completions", own: []string{"chat1", "chat2"}, other: []string{"claude1", "claude2"}}
@@ -293,6 +294,9 @@ func (w *world) post(a api, b any, header map[string]string) *answer {
 	w.t.Helper()
 	raw, ok := b.([]byte)
 	if !ok {
+		if m, isMap := b.(map[string]any); isMap && a.shape != nil {
+			a.shape(m)
+		}
 		var err error
 		if raw, err = json.Marshal(b); err != nil {
 			w.t.Fatal(err)
