@@ -24,6 +24,7 @@ import (
 	"github.com/understudy-ai/understudy/dialect/cohere"
 	"github.com/understudy-ai/understudy/dialect/gemini"
 	"github.com/understudy-ai/understudy/dialect/openaichat"
+	"github.com/understudy-ai/understudy/dialect/openairesponses"
 	"github.com/understudy-ai/understudy/gateway"
 	"github.com/understudy-ai/understudy/transport"
 )
@@ -31,7 +32,7 @@ import (
 // dialects lists the wire formats that are spoken; clients that cannot be told
 // apart are answered in the first.
 func dialects() []*dialect.Dialect {
-	return []*dialect.Dialect{openaichat.New(), anthropic.New(), bedrock.New(), cohere.New(), gemini.New()}
+	return []*dialect.Dialect{openaichat.New(), anthropic.New(), openairesponses.New(), bedrock.New(), cohere.New(), gemini.New()}
 }
 
 // Options is what an App is built from.
