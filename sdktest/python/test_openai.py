@@ -69,6 +69,32 @@ def test_text(client, model, ask):
     assert answer.object == "chat.completion" and answer.id and answer.created > 1.7e9
 
 
+@pytest.fixture(params=["deployments", "one deployment", "v1"])
+def azure(request, stage):
+    """The SDK's clients for Azure, in the ways they are set up."""
+    at = stage.gateway
+    if request.param == "v1":
+        return lambda model: openai.OpenAI(base_url=at + "/openai/v1/", api_key="client-key", max_retries=0)
+    return lambda model: openai.AzureOpenAI(
+        azure_endpoint=at, api_version="2024-10-21", api_key="client-key", max_retries=0,
+        azure_deployment=model if request.param == "one deployment" else None)
+
+
+@pytest.mark.parametrize("model", BOTH)
+@pytest.mark.parametrize("ask", [create, streamed])
+def test_azure(azure, model, ask):
+    with azure(model) as client:
+        answer = ask(client, model, user("Guten Tag"))
+        assert answer.choices[0].message.content == "You said: Guten Tag"
+        assert answer.choices[0].finish_reason == "stop"
+
+
+def test_azure_errors(azure):
+    with azure("nowhere") as client, pytest.raises(openai.NotFoundError) as failed:
+        create(client, "nowhere", user("Hello"))
+    assert failed.value.code == "model_not_found"
+
+
 @pytest.mark.parametrize("model", BOTH)
 @pytest.mark.parametrize("ask, more", [(create, {}), (streamed, {"stream_options": {"include_usage": True}})])
 def test_usage(stage, client, model, ask, more):

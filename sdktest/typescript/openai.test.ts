@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import OpenAI from "openai";
+import OpenAI, { AzureOpenAI } from "openai";
 import { zodResponseFormat } from "openai/helpers/zod";
 import type {
   ChatCompletion, ChatCompletionContentPart, ChatCompletionCreateParamsNonStreaming, ChatCompletionMessage,
@@ -51,6 +51,20 @@ function each(name: string, scenario: (model: string, ask: (params: Params) => P
 }
 
 beforeEach(reset);
+
+for (const model of both) {
+  for (const deployment of [undefined, model]) {
+    test(`azure ${model} ${deployment ? "one deployment" : "deployments"}`, async () => {
+      const azure = new AzureOpenAI({ endpoint: gateway, apiVersion: "2024-10-21", apiKey: "client-key", deployment, maxRetries: 0 });
+      const answer = await azure.chat.completions.create(params(model, "Guten Tag"));
+      assert.equal(answer.choices[0]!.message.content, "You said: Guten Tag");
+      const stream = await azure.chat.completions.create({ ...params(model, "Guten Tag"), stream: true });
+      let text = "";
+      for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? "";
+      assert.equal(text, "You said: Guten Tag");
+    });
+  }
+}
 
 each("text", async (model, ask) => {
   const answer = await ask({ model, messages: [
