@@ -381,3 +381,36 @@ func TestNoCredential(t *testing.T) {
 		}
 	}
 }
+
+// TestFetchedTokenIsHidden has a vendor quote the token that it was shown, which nobody
+// else knows of: neither a client nor the log is told.
+func TestFetchedTokenIsHidden(t *testing.T) {
+	const token = "canary-made-out-by-the-authority"
+	authority := httptest.NewServer(vendorSays(200, map[string]string{"Content-Type": "application/json"}, `{"access_token":"`+token+`","expires_in":3599,"token_type":"Bearer"}`))
+	t.Cleanup(authority.Close)
+	for name, value := range map[string]string{
+		"AZURE_TENANT_ID": "tenant", "AZURE_CLIENT_ID": "app", "AZURE_CLIENT_SECRET": "canary-secret", "AZURE_AUTHORITY_HOST": authority.URL,
+	} {
+		t.Setenv(name, value)
+	}
+	c := newCloud(t, "azure", func(p *provider.Provider) { p.Facts.Auth = provider.AuthEntra })
+	for _, status := range []int{400, 401, 403, 500} {
+		for _, path := range []string{"/v1/chat/completions", "/v1/messages"} {
+			got, _, text := c.ask(path, `{"model":"m","max_tokens":9,`+hi+`}`, func(w http.ResponseWriter, r *http.Request) {
+				w.WriteHeader(status)
+				_, _ = io.WriteString(w, `{"error":{"type":"invalid_request_error","message":"What is `+r.Header.Get("Authorization")+`?"}}`)
+			})
+			if strings.Contains(text, "canary") || got == 200 {
+				t.Errorf("%d at %s: got %d %s, want the token hidden", status, path, got, text)
+			}
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if shown := c.asked.Header.Get("Authorization"); shown != "Bearer "+token {
+		t.Errorf("got %q shown to the vendor, want the token", shown)
+	}
+	if strings.Contains(c.log.String(), "canary") {
+		t.Error("got a secret in the log")
+	}
+}

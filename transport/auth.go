@@ -74,6 +74,16 @@ func (t *Transport) showToken(ctx context.Context, req *http.Request, r Request)
 	return token, nil
 }
 
+// refused notes that the provider did not accept what it was shown.
+func (t *Transport) refused(p *provider.Provider) {
+	switch {
+	case p.Facts.Auth == provider.AuthEntra, p.Facts.Auth == provider.AuthGoogle:
+		t.credentials.of(p).token.doubt()
+	case p.Facts.Auth == provider.AuthAWS && p.Key.IsZero():
+		t.credentials.of(p).signer.doubt()
+	}
+}
+
 // credentials are those that are not in the config: tokens and temporary keys. They
 // are fetched when they are first needed, and again before they run out.
 type credentials struct {

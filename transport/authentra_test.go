@@ -1,12 +1,15 @@
 package transport
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/understudy-ai/understudy/provider"
 )
@@ -93,5 +96,48 @@ func TestEntra(t *testing.T) {
 				t.Errorf("got %q, %v, want %q", got, err, tc.want)
 			}
 		})
+	}
+}
+
+// TestTokenRefused shows another token after one was refused.
+func TestTokenRefused(t *testing.T) {
+	noAzure(t)
+	fetches := 0
+	authority := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		fetches++
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"access_token":"token %d","expires_in":3599,"token_type":"Bearer"}`, fetches)
+	})
+	at := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "Bearer token 1" {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	})
+	for name, value := range map[string]string{"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "app", "AZURE_CLIENT_SECRET": "s", "AZURE_AUTHORITY_HOST": authority} {
+		t.Setenv(name, value)
+	}
+	var late atomic.Bool
+	tr := newTransport(t, Options{Now: func() time.Time {
+		if late.Load() {
+			return time.Now().Add(2 * doubtAfter)
+		}
+		return time.Now()
+	}})
+	ask := func() int {
+		resp, _, err := send(t, tr, Request{Provider: tokened(provider.AuthEntra, entraScope, ""), URL: at})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.Status
+	}
+	if got := ask(); got != http.StatusUnauthorized {
+		t.Fatalf("got %d, want the first token refused", got)
+	}
+	late.Store(true)
+	ask() // tells that it is refused
+	for deadline := time.Now().Add(10 * time.Second); ask() != http.StatusOK; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("got the first token shown after %d fetches, want another", fetches)
+		}
 	}
 }

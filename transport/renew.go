@@ -18,6 +18,8 @@ const (
 	lastUse = 5 * time.Second
 	// lookAgain is how soon what has no end is fetched anew: files are replaced.
 	lookAgain = 15 * time.Minute
+	// doubtAfter is how long what has been fetched is above doubt.
+	doubtAfter = time.Minute
 	// failurePause is how long after a failure nothing is fetched: a call that has more
 	// attempts would only hear the same, and those behind a refusal are locked out for
 	// knocking too often.
@@ -102,6 +104,17 @@ func (r *renewed[T]) current() *fetched[T] {
 		return old
 	}
 	return r.running
+}
+
+// doubt has it fetched anew when it is next needed, since whoever was shown it said no:
+// what has not run out can have been withdrawn. It may as well be something else that
+// was refused, so what is new is not doubted.
+func (r *renewed[T]) doubt() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now := r.owner.now(); r.latest != nil && now.Sub(r.latest.at) > doubtAfter {
+		r.latest.renew = now
+	}
 }
 
 // run fetches, on behalf of everybody who waits.

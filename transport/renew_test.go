@@ -136,6 +136,23 @@ func TestRenewedWaits(t *testing.T) {
 	})
 }
 
+// TestRenewedDoubted fetches anew what was refused, unless it is new itself.
+func TestRenewedDoubted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRenewing(t)
+		r.doubt() // there is nothing yet
+		r.want(t, "at first", "token 1", 1)
+		r.doubt()
+		r.want(t, "new and refused", "token 1", 1)
+		time.Sleep(2 * doubtAfter)
+		r.want(t, "old", "token 1", 1)
+		r.doubt()
+		r.want(t, "old and refused", "token 1", 2) // the call behind it does not wait
+		time.Sleep(2 * time.Second)
+		r.want(t, "renewed", "token 2", 2)
+	})
+}
+
 // TestRenewedForever reads again what does not run out, in case it was replaced.
 func TestRenewedForever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -179,6 +179,9 @@ func (t *Transport) Send(ctx context.Context, r Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
+		t.refused(r.Provider)
+	}
 	return t.response(resp, shown, r.Stream), nil
 }
 
