@@ -11,10 +11,13 @@ import (
 )
 
 // frameReader reads a stream's events.
-type frameReader struct{ r frames.Reader }
+type frameReader struct {
+	r    frames.Reader
+	kind frames.Kind
+}
 
 func newFrames(kind frames.Kind, r io.Reader) *frameReader {
-	return &frameReader{r: frames.NewReader(kind, r)}
+	return &frameReader{r: frames.NewReader(kind, r), kind: kind}
 }
 
 // errCut is returned for a stream that stopped within an event.
@@ -34,7 +37,11 @@ func (f *frameReader) next() (frames.Frame, error) {
 	if !e.HasData || !isWhole(e.Data) {
 		return frames.Frame{}, errCut
 	}
-	e.Raw = append(bytes.TrimRight(e.Raw, "\r\n"), "\n\n"...)
+	end := "\n\n"
+	if f.kind == frames.NDJSON {
+		end = "\n" // an empty line would be one too many for clients
+	}
+	e.Raw = append(bytes.TrimRight(e.Raw, "\r\n"), end...)
 	return e, nil
 }
 

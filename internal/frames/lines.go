@@ -14,19 +14,22 @@ const readBuffer = 4 << 10
 type lines struct {
 	r    *bufio.Reader
 	long []byte // a line longer than the reader's buffer
+	max  int
 }
 
-func newLines(r io.Reader) *lines { return &lines{r: bufio.NewReaderSize(r, readBuffer)} }
+func newLines(r io.Reader) *lines {
+	return &lines{r: bufio.NewReaderSize(r, readBuffer), max: MaxFrame}
+}
 
-// Next returns the next line; a blank one has no data.
+// Next reads up to the end of a line. White space around its data does not count, and a blank line carries nothing.
 func (l *lines) Next() (Frame, error) {
 	l.long = l.long[:0]
 	for {
 		part, err := l.r.ReadSlice('\n')
+		if len(l.long)+len(part) > l.max {
+			return Frame{}, ErrTooLong
+		}
 		if errors.Is(err, bufio.ErrBufferFull) {
-			if len(l.long)+len(part) > MaxFrame {
-				return Frame{}, ErrTooLong
-			}
 			l.long = append(l.long, part...)
 			continue
 		}
@@ -35,10 +38,10 @@ func (l *lines) Next() (Frame, error) {
 			l.long = append(l.long, part...)
 			raw = l.long
 		}
-		data := bytes.TrimSpace(raw)
+		data := bytes.Trim(raw, " \t\r\n")
 		f := Frame{Data: data, Raw: raw, HasData: len(data) > 0}
 		switch {
-		case err == nil:
+		case err == nil || errors.Is(err, io.EOF) && len(raw) > 0 && !f.HasData:
 			return f, nil
 		case len(raw) == 0:
 			return Frame{}, err //nolint:wrapcheck // io.EOF must stay itself
@@ -50,7 +53,7 @@ func (l *lines) Next() (Frame, error) {
 	}
 }
 
-// Buffered reports whether another line is at hand without waiting.
+// Buffered reports whether the end of a line is at hand.
 func (l *lines) Buffered() bool {
 	b, _ := l.r.Peek(l.r.Buffered()) // what is buffered can be looked at
 	return bytes.IndexByte(b, '\n') >= 0
