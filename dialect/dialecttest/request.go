@@ -211,6 +211,13 @@ func forget(want, got *llm.Request) {
 	if len(got.Extra) == 0 {
 		got.Extra = nil
 	}
+	eachPart(got, func(p *llm.Part) { // not every dialect says whose result it is
+		if p.Result != nil {
+			result := *p.Result
+			result.Name = ""
+			p.Result = &result
+		}
+	})
 }
 
 // erase removes a feature that was lost from a request, and reports whether it can be done without touching the
