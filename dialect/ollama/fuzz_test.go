@@ -1,0 +1,129 @@
+package ollama
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/dialecttest"
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// seed adds the golden files of a name.
+func seed(f *testing.F, name string) {
+	f.Helper()
+	files, err := filepath.Glob(filepath.Join("testdata", "*", name))
+	if err != nil || len(files) == 0 {
+		f.Fatalf("got no golden files %s: %v", name, err)
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+}
+
+// asLLM fails unless err is an *llm.Error that can be shown.
+func asLLM(t *testing.T, err error) {
+	t.Helper()
+	var e *llm.Error
+	if !errors.As(err, &e) || e.Message == "" {
+		t.Fatalf("got %v, want an *llm.Error with a message", err)
+	}
+	_ = e.Code.Info()
+}
+
+func FuzzDecodeRequest(f *testing.F) {
+	seed(f, "request.json")
+	f.Add([]byte(withMessages(hi+`,{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"{"}}]},{"role":"tool","tool_name":"f"}`, `"think":"low","options":{"stop":"x"}`)))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if jsontext.Check(body, jsontext.Limits{}) != nil {
+			return
+		}
+		r, err := clientSide{}.DecodeRequest(body)
+		if err != nil {
+			asLLM(t, err)
+			return
+		}
+		if _, _, err := (relay{}).Strip(body); err != nil {
+			t.Fatalf("strip: %v", err)
+		}
+		enc, err := providerSide{}.EncodeRequest(r, dialect.Target{Model: "m"})
+		if err != nil {
+			asLLM(t, err)
+			return
+		}
+		if err := jsontext.Check(enc.Body, jsontext.Limits{}); err != nil {
+			t.Fatalf("encoded request: %v\n%s", err, enc.Body)
+		}
+		if _, err := (clientSide{}).DecodeRequest(enc.Body); err != nil {
+			t.Fatalf("decode the encoded request: %v\n%s", err, enc.Body)
+		}
+	})
+}
+
+func FuzzDecodeResponse(f *testing.F) {
+	seed(f, "response.json")
+	f.Add([]byte(`{"error":"no"}`))
+	f.Add([]byte(`{"done":true,"message":{"content":"a","tool_calls":[{"function":{"name":"f","arguments":"{"}}],"understudy_thinking":[{"issuer":"i","sealed":"s"}]}}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r, err := providerSide{}.DecodeResponse(body)
+		if err != nil {
+			asLLM(t, err)
+			asLLM(t, providerSide{}.DecodeError(500, body))
+			return
+		}
+		out, _, err := clientSide{}.EncodeResponse(r)
+		if err != nil {
+			asLLM(t, err)
+			return
+		}
+		again, err := providerSide{}.DecodeResponse(out)
+		if err != nil {
+			t.Fatalf("decode the encoded answer: %v\n%s", err, out)
+		}
+		if texts(again) != texts(r) && r.Choices[0].Stop.Reason == llm.StopEnd {
+			t.Fatalf("got %q want %q", texts(again), texts(r))
+		}
+	})
+}
+
+func FuzzStreamReader(f *testing.F) {
+	seed(f, "stream.txt")
+	f.Add([]byte(line(`"content":"\ud83d"`) + "\n" + line(`"content":"\ude00","thinking":"x","understudy_thinking":[{"issuer":"i"}]`) + "\n" + done("stop") + "\n"))
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		list := dialecttest.FramesOf(t, dialect.FramingNDJSON, stream)
+		holdTap(t, list)
+		read, closed, err := dialecttest.ReadStream(providerSide{}.NewStreamReader(), list)
+		events := slices.Concat(read, closed)
+		if err != nil {
+			asLLM(t, err)
+			if n := len(events); n > 0 && events[n-1].Kind == llm.EventEnd {
+				t.Fatal("got an End and an error")
+			}
+			return
+		}
+		if err := dialecttest.CheckEvents(events); err != nil {
+			t.Fatal(err)
+		}
+		w := clientSide{}.NewStreamWriter(dialect.StreamOptions{ID: "x", Model: "m", Usage: true})
+		var out []byte
+		for _, e := range events {
+			out = w.Write(out, e)
+		}
+		read, closed, err = dialecttest.ReadStream(providerSide{}.NewStreamReader(), dialecttest.FramesOf(t, dialect.FramingNDJSON, out))
+		if err != nil {
+			t.Fatalf("read what was written: %v\n%s", err, out)
+		}
+		got, want := llm.Collect(slices.Concat(read, closed)), llm.Collect(events)
+		if wordOf(got.Choices[0].Stop.Reason) != wordOf(want.Choices[0].Stop.Reason) {
+			t.Fatalf("got stop %v want %v", got.Choices[0].Stop, want.Choices[0].Stop)
+		}
+	})
+}

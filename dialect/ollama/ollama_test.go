@@ -1,0 +1,11 @@
+package ollama
+
+import (
+	"testing"
+
+	"github.com/understudy-ai/understudy/dialect/dialecttest"
+)
+
+func TestSuite(t *testing.T) {
+	dialecttest.Run(t, New(), "testdata")
+}

@@ -1,0 +1,164 @@
+package ollama
+
+import (
+	"bytes"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// relay is the dialect towards a provider that speaks it too.
+type relay struct{}
+
+// Peek reads the model and whether the answer shall be streamed: it shall, unless the request says otherwise.
+func (relay) Peek(body []byte) (dialect.Peeked, error) {
+	p := dialect.Peeked{Stream: true}
+	v := trim(body)
+	if v.Kind() != jsontext.Object {
+		return dialect.Peeked{}, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
+	}
+	err := v.Object(func(key string, v jsontext.Value) (err error) {
+		switch {
+		case v.IsNull():
+		case key == "model":
+			p.Model, err = v.Text()
+		case key == "stream":
+			p.Stream, err = v.Bool()
+		case key == "options":
+			n, _ := v.Get("num_predict").Int() // whether it is legal is the server's to say
+			p.MaxTokens = max(n, 0)
+		}
+		return err
+	})
+	if err != nil {
+		return dialect.Peeked{}, invalid(err)
+	}
+	if p.Model == "" {
+		return dialect.Peeked{}, llm.Invalid("model", "model is required")
+	}
+	p.StreamUsage = p.Stream
+	return p, nil
+}
+
+// SetModel replaces the model. Usage needs no asking for.
+func (relay) SetModel(body []byte, model string, _ dialect.Ask) ([]byte, error) {
+	return jsontext.SetTopString(body, "model", model)
+}
+
+// Strip removes the thinking that this gateway showed for other vendors from the messages that a client sends back.
+func (relay) Strip(body []byte) ([]byte, []llm.Loss, error) {
+	if !bytes.Contains(body, []byte(keySigned)) {
+		return body, nil, nil
+	}
+	messages, changed, err := editElements(trim(body).Get("messages"), func(m jsontext.Value) ([]byte, bool, error) {
+		if m.Get(keySigned) == nil {
+			return m, true, nil
+		}
+		out, _, err := jsontext.Drop(m, keySigned)
+		if err == nil {
+			out, _, err = jsontext.Drop(out, keyThinking)
+		}
+		return out, true, err
+	})
+	if err != nil || !changed {
+		return body, nil, err
+	}
+	out, err := jsontext.Set(body, "messages", messages)
+	if err != nil {
+		return nil, nil, err
+	}
+	l := llm.Loss{
+		Feature: llm.FeatureThinkingHistory, Path: "messages[].thinking", Action: llm.ActionDropped,
+		Severity: llm.Harmless, Detail: "thinking of another vendor, shown by this gateway",
+	}
+	return out, []llm.Loss{l}, nil
+}
+
+// editElements returns the text of a list with some of its elements replaced or left out, and whether any was. Every
+// other byte stays.
+func editElements(list jsontext.Value, edit func(jsontext.Value) (out []byte, keep bool, err error)) ([]byte, bool, error) {
+	if list.Kind() != jsontext.Array {
+		return list, false, nil
+	}
+	out := []byte{'['}
+	at, changed, written := 1, false, 0 // list[at:] is not looked at yet
+	err := list.Array(func(i int, v jsontext.Value) error {
+		begin := at
+		for list[begin] != v[0] {
+			begin++ // the comma and white space before the element
+		}
+		before := list[at:begin]
+		at = begin + len(v)
+		edited, keep, err := edit(v)
+		if err != nil {
+			return err
+		}
+		changed = changed || !keep || !bytes.Equal(edited, v)
+		if !keep {
+			return nil
+		}
+		if written == 0 && i > 0 {
+			before = bytes.TrimLeft(before, ", \t\r\n")
+		}
+		out = append(append(out, before...), edited...)
+		written++
+		return nil
+	})
+	return append(out, list[at:]...), changed, err
+}
+
+// NewTap returns a tap for one answer. Nothing need be asked for, so nothing is hidden.
+func (relay) NewTap(dialect.Ask) dialect.Tap { return &tap{} }
+
+// tap follows an answer that goes by with the provider side's own reader, and so agrees with it.
+type tap struct {
+	reader streamReader
+	events []llm.Event // memory
+	usage  llm.Usage
+}
+
+// Frame looks at one line.
+func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
+	var s dialect.Signal
+	var err error
+	t.events, err = t.reader.Read(t.events[:0], f)
+	if err != nil {
+		return s, err
+	}
+	for i := range t.events {
+		switch e := &t.events[i]; e.Kind {
+		case llm.EventStart:
+			s.Model = e.Model
+		case llm.EventFinish:
+			s.Finish = true
+		case llm.EventUsage:
+			t.usage = e.Usage
+		case llm.EventEnd:
+			s.End = true
+		default:
+			s.Content = s.Content || e.IsContent()
+		}
+	}
+	return s, nil
+}
+
+// Close ends the stream, which has no terminator but its last line.
+func (t *tap) Close() ([]byte, error) {
+	_, err := t.reader.Close(nil)
+	return nil, err
+}
+
+// Body reads a whole answer.
+func (t *tap) Body(body []byte) (dialect.Signal, error) {
+	r, err := providerSide{}.DecodeResponse(body)
+	if err != nil {
+		return dialect.Signal{}, err
+	}
+	t.usage = r.Usage
+	ch := &r.Choices[0]
+	return dialect.Signal{Content: len(ch.Parts) > 0 || len(ch.LogProbs) > 0, Finish: true, End: true, Model: r.Model}, nil
+}
+
+// Usage is what has been counted so far.
+func (t *tap) Usage() llm.Usage { return t.usage }
