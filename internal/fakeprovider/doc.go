@@ -1,10 +1,12 @@
 // Package fakeprovider is a simulated model vendor that speaks the real wire formats, written by hand
 // from the vendors' documentation so that it can judge our codecs: OpenAI Chat Completions
 // (POST /v1/chat/completions, GET /v1/models) and Responses (POST /v1/responses), Anthropic Messages
-// (POST /v1/messages, GET /v1/models with an anthropic-version header) and Cohere Chat (POST
-// /v2/chat, GET /v1/models with the header of Cohere's SDKs), unary and streaming. A wrong request
-// gets the vendor's own 400, a wrong key its 401. Start a server, point a client at its base URL,
-// and ask the journal afterwards
+// (POST /v1/messages, GET /v1/models with an anthropic-version header), Cohere Chat (POST /v2/chat,
+// GET /v1/models with the header of Cohere's SDKs) and Amazon Bedrock (POST /model/ID/converse and
+// converse-stream, invoke and invoke-with-response-stream with Anthropic's bodies, GET
+// /foundation-models; it verifies keys and no signatures), unary and streaming. A wrong request gets
+// the vendor's own 400, a wrong key its 401. Start a server, point a client at its base URL, and ask
+// the journal afterwards
 // what arrived:
 //
 //	s := fakeprovider.New(fakeprovider.Options{Key: "secret"})

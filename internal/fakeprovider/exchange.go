@@ -13,6 +13,7 @@ const (
 	Responses  = "openai-responses"
 	Messages   = "anthropic-messages"
 	CohereChat = "cohere-chat"
+	Converse   = "bedrock-converse"
 )
 
 // vendor is one of the vendors: what it wants and how it writes.
@@ -36,6 +37,8 @@ var (
 	_ vendor = responses{}
 	_ vendor = anthropic{}
 	_ vendor = cohere{}
+	_ vendor = bedrock{}
+	_ vendor = invoke{}
 )
 
 // exchange is one request being answered.
@@ -57,6 +60,8 @@ type exchange struct {
 func (x *exchange) answer(body []byte) *plan {
 	path := x.r.URL.Path
 	switch {
+	case path == "/foundation-models" || strings.HasPrefix(path, "/foundation-models/"):
+		return x.answerModels(strings.TrimPrefix(strings.TrimPrefix(path, "/foundation-models"), "/"))
 	case path == "/v1/models" || strings.HasPrefix(path, "/v1/models/"):
 		return x.answerModels(strings.TrimPrefix(strings.TrimPrefix(path, "/v1/models"), "/"))
 	case path != x.vendor.chatPath():
@@ -78,7 +83,7 @@ func (x *exchange) answer(body []byte) *plan {
 	}
 	var e *Error
 	x.ask, e = x.vendor.read(x.s, x.r.Header, o)
-	x.s.journal.note(x.seen, func(s *Seen) { s.Model, s.Stream = str(o, "model"), x.ask.Stream })
+	x.s.journal.note(x.seen, func(s *Seen) { s.Model, s.Stream = or(str(o, "model"), x.ask.Model), x.ask.Stream })
 	switch {
 	case e != nil:
 		return x.refusal(e)
@@ -111,6 +116,9 @@ func (x *exchange) respond() *plan {
 		p.header.Set("Content-Type", "text/event-stream; charset=utf-8")
 		p.header.Set("Cache-Control", "no-cache")
 		p.frames = x.vendor.stream(x.ask, &x.reply, x.number)
+		if p.frames[0].form != formSSE {
+			p.header.Set("Content-Type", "application/vnd.amazon.eventstream")
+		}
 	} else {
 		p.header.Set("Content-Type", "application/json")
 		p.body = x.vendor.unary(x.ask, &x.reply, x.number)
@@ -150,6 +158,9 @@ func (x *exchange) failure(e *Error) *plan {
 	p := &plan{status: e.Status, header: http.Header{}, body: x.vendor.errorBody(e, x.number)}
 	x.vendor.header(p.header, x.number)
 	p.header.Set("Content-Type", "application/json")
+	if v, ok := x.vendor.(interface{ errorHeader(http.Header, *Error) }); ok {
+		v.errorHeader(p.header, e)
+	}
 	if e.Status == http.StatusTooManyRequests {
 		withoutLimits(p.header) // only the error's own words say when to come back
 	}

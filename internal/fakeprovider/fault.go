@@ -65,6 +65,13 @@ func lacking(dialect string) []string {
 	case Responses:
 		// The last event repeats the whole answer and alone has the count.
 		return []string{"usage-no-deltas", "usage-twice"}
+	case Converse:
+		// There is no model in an answer, and no other way to write its events; a refused prompt is no kind of its own.
+		return []string{
+			"spend-limit-400", "credit-400", "model-change", "model-differs", "usage-twice", "sse-for-json", "json-for-stream", "pings-only", "comments-only",
+			"style-crlf", "style-cr", "style-bom", "style-comment", "style-comments", "style-multiline", "style-nospace", "style-fields",
+			"style-trailing-space", "style-open-end",
+		}
 	case CohereChat:
 		// No money left is a status of its own, the model is not named, and the filter's stop is an error there.
 		return []string{"spend-limit-400", "credit-400", "model-change", "usage-twice", "filtered", "filter-stream"}

@@ -111,6 +111,9 @@ func respeak(x *exchange, p *plan, r Reply) {
 
 func noChoices(x *exchange, p *plan) {
 	switch x.ask.Dialect {
+	case Converse:
+		p.body = bedrock{}.nothing("[]")
+		return
 	case CohereChat:
 		p.body = cohere{}.nothing(x.number, "[]")
 		return
@@ -127,6 +130,9 @@ func noChoices(x *exchange, p *plan) {
 
 func nullContent(x *exchange, p *plan) {
 	switch x.ask.Dialect {
+	case Converse:
+		p.body = bedrock{}.nothing("null")
+		return
 	case CohereChat:
 		p.body = cohere{}.nothing(x.number, "null")
 		return
@@ -200,4 +206,4 @@ func usageFaults() []kind {
 
 var outputCount = regexp.MustCompile(`"(completion_tokens|output_tokens)":\d+`)
 
-var tokenCount = regexp.MustCompile(`"(prompt_tokens|completion_tokens|total_tokens|input_tokens|output_tokens)":\d+`)
+var tokenCount = regexp.MustCompile(`"(prompt_tokens|completion_tokens|total_tokens|input_tokens|output_tokens|inputTokens|outputTokens|totalTokens)":\d+`)

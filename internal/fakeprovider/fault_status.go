@@ -63,6 +63,12 @@ func vendorErrors() []vendorError {
 }
 
 func (e vendorError) in(v vendor) wire {
+	if b, ok := v.(bedrock); ok {
+		return b.says(e)
+	}
+	if i, ok := v.(invoke); ok {
+		return i.says(e)
+	}
 	switch v {
 	case anthropic{}:
 		return e.anthropic
@@ -160,6 +166,10 @@ func spend(x *exchange, p *plan) {
 	if x.vendor == (anthropic{}) {
 		*p = *x.failure(&Error{Status: 429, Type: "rate_limit_error", Message: "This workspace has reached its monthly spend limit."})
 		p.body = fmt.Appendf(nil, `{"type":"error","error":{"type":"rate_limit_error","message":"This workspace has reached its monthly spend limit.","details":{"error_code":"enforced_spend_limit_reached"}},"request_id":%s}`, quote(requestID(x.number)))
+		return
+	}
+	if x.ask.Dialect == Converse {
+		*p = *x.failure(&Error{Status: 429, Type: "ThrottlingException", Message: "Too many tokens per day, please wait before trying again."})
 		return
 	}
 	*p = *x.failure(&Error{Status: 429, Type: "insufficient_quota", Code: "insufficient_quota", Message: "You exceeded your current quota, please check your plan and billing details."})

@@ -172,7 +172,11 @@ func errorStreams() []kind {
 			}),
 		)
 	}
-	junk := frame{data: `{"id":"x","choices":[{`}.bytes()
+	junk := func(p *plan) []byte {
+		f := p.frames[0] // so that it is framed as the vendor does
+		f.data = `{"id":"x","choices":[{`
+		return f.bytes()
+	}
 	deltaFirst := streamKind("delta-first", "D15", "content deltas without message_start and content_block_start", Failover, func(_ *exchange, p *plan) {
 		p.frames = without(without(p.frames, frameStart), frameOpen)
 	})
@@ -188,10 +192,10 @@ func errorStreams() []kind {
 	jumps.tools, jumps.Dialect = true, Chat
 	return append(all,
 		deltaFirst, unknownBlock, jumps,
-		streamKind("not-json-first", "D16", "the first event is not JSON", Failover, func(_ *exchange, p *plan) { p.steps = append([]step{{write: junk}}, p.frameSteps(p.frames)...) }),
+		streamKind("not-json-first", "D16", "the first event is not JSON", Failover, func(_ *exchange, p *plan) { p.steps = append([]step{{write: junk(p)}}, p.frameSteps(p.frames)...) }),
 		streamKind("not-json", "D16", "an event after some chunks is not JSON", Broken, func(x *exchange, p *plan) {
 			fs := until(p.frames, x.after(defaultChunks))
-			p.steps = append(append(p.frameSteps(fs), step{write: junk}), p.frameSteps(p.frames[len(fs):])...)
+			p.steps = append(append(p.frameSteps(fs), step{write: junk(p)}), p.frameSteps(p.frames[len(fs):])...)
 		}),
 		streamKind("usage-no-deltas", "D34", "a finish and usage with output tokens, but not one delta", Failover, func(_ *exchange, p *plan) {
 			p.frames = slices.DeleteFunc(p.frames, func(f frame) bool {

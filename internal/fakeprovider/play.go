@@ -30,6 +30,7 @@ type frame struct {
 	name string // event line, "" for none
 	data string
 	kind frameKind
+	form form
 }
 
 func (f frame) content() bool {
@@ -37,6 +38,9 @@ func (f frame) content() bool {
 }
 
 func (f frame) bytes() []byte {
+	if f.form != formSSE {
+		return f.message()
+	}
 	var b []byte
 	if f.name != "" {
 		b = append(append(append(b, "event: "...), f.name...), '\n')

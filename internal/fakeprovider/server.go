@@ -237,6 +237,12 @@ func (s *Server) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
 
 // vendorOf tells the vendors apart: by path, and on shared paths by a header of their SDKs.
 func vendorOf(r *http.Request) vendor {
+	if v := bedrockOf(r); v != nil {
+		return v
+	}
+	if strings.HasPrefix(r.URL.Path, "/foundation-models") || strings.HasPrefix(r.URL.Path, "/model/") {
+		return bedrock{}
+	}
 	if strings.HasPrefix(r.URL.Path, "/v2/") || r.Header.Get("X-Fern-Sdk-Name") != "" {
 		return cohere{}
 	}
