@@ -46,7 +46,8 @@ type world struct {
 	timeouts route.Timeouts
 	more     []worldProvider // beside those that every world has
 	pool     *transport.Transport
-	edits    provider.Edits // of chat2
+	edits    provider.Edits                   // of chat2
+	facts    map[string]func(*provider.Facts) // what else is true of a provider
 	closers  []func()
 }
 
@@ -91,6 +92,18 @@ func withDialect(d *dialect.Dialect, path string, ids ...string) worldOption {
 		o.Dialects = append(o.Dialects, d)
 		for _, id := range ids {
 			w.more = append(w.more, worldProvider{id, d.Name, path})
+		}
+	}
+}
+
+// withFacts changes the facts of providers.
+func withFacts(change func(*provider.Facts), ids ...string) worldOption {
+	return func(_ *gateway.Options, w *world) {
+		if w.facts == nil {
+			w.facts = map[string]func(*provider.Facts){}
+		}
+		for _, id := range ids {
+			w.facts[id] = change
 		}
 	}
 }
@@ -159,6 +172,9 @@ func (w *world) routes() pairs {
 		}
 		if wp.id == "chat2" {
 			facts.Edits = map[dialect.Name]provider.Edits{wp.dialect: w.edits}
+		}
+		if change := w.facts[wp.id]; change != nil {
+			change(&facts)
 		}
 		p.providers[wp.id] = &provider.Provider{ID: wp.id, Facts: facts, Key: provider.NewSecret(vendorKey), Private: true}
 	}

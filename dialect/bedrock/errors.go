@@ -78,6 +78,9 @@ func classify(status int, kind, message string, doc jsontext.Value) llm.Code {
 		if original, err := doc.Get("originalStatusCode").Int(); err == nil && original >= 429 {
 			return llm.CodeOfStatus(int(min(original, 599)))
 		}
+		if status > 0 {
+			return llm.CodeOfStatus(status) // which may say more than that it is the server's fault
+		}
 	default:
 	}
 	return code

@@ -26,6 +26,7 @@ func TestDecodeError(t *testing.T) {
 		{424, `{"__type":"ModelErrorException","message":"m","originalStatusCode":400}`, llm.CodeServerError},
 		{429, `{"__type":"ModelNotReadyException","message":"m"}`, llm.CodeOverloaded},
 		{429, `{"__type":"ThrottlingException","message":"Too many tokens, please wait before trying again."}`, llm.CodeRateLimit},
+		{501, `{"__type":"InternalServerException"}`, llm.CodeNotImplemented},
 		{503, `<html>`, llm.CodeOverloaded},
 	} {
 		if got := New().Provider.DecodeError(tc.status, []byte(tc.body)); got.Code != tc.want || got.Status != tc.status {
