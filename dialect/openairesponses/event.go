@@ -13,7 +13,7 @@ type eventText struct {
 	kind string // its type without "response."
 	all  jsontext.Value
 
-	output, content, summary            jsontext.Value // indexes
+	sequence, output, content, summary  jsontext.Value
 	delta, text, args, name, annotation jsontext.Value
 	logprobs, fault                     jsontext.Value
 	response, item, part                jsontext.Node
@@ -113,6 +113,8 @@ func (e *eventText) member(name []byte, n jsontext.Node) error {
 	switch string(name) {
 	case "type":
 		e.named = v
+	case "sequence_number":
+		e.sequence = v
 	case "output_index":
 		e.output = v
 	case "content_index":

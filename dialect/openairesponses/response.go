@@ -109,8 +109,9 @@ func isEmpty(list jsontext.Node) bool {
 
 // DecodeResponse reads a response.
 func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
-	var tree jsontext.Tree
-	r, err := readWhole(&tree, body)
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	r, err := readWhole(tree, body)
 	if err != nil {
 		return nil, err
 	}

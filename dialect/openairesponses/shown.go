@@ -20,6 +20,7 @@ type shownItem struct {
 	probs   []llm.TokenLogProb
 	before  [][]byte // contents that are done
 	begun   bool     // a summary is
+	ended   stage    // how far the end of the content was said already, by another
 
 	call     llm.ToolCall
 	custom   bool

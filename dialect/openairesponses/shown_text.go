@@ -49,6 +49,9 @@ func (it *shownItem) writeContent(w *jsontext.Writer) {
 // text writes a piece of a message's text, with the logprobs that came before it or came for it.
 func (s *streamWriter) text(dst []byte, text string, probs []llm.TokenLogProb) []byte {
 	it := &s.item
+	if it.ended != stageOpen {
+		dst = s.beginContent(s.endText(dst), llm.PartText)
+	}
 	it.said.WriteString(text)
 	event := "response." + eventRefusalDelta
 	isText := it.content == typeOutputText
@@ -150,7 +153,7 @@ func (s *streamWriter) endText(dst []byte) []byte {
 	}
 	it.before = append(it.before, part)
 	it.index++
-	it.content, it.notes, it.written, it.probs = "", nil, 0, nil
+	it.content, it.notes, it.written, it.probs, it.ended = "", nil, 0, nil, stageOpen
 	it.said.Reset()
 	return dst
 }
@@ -162,16 +165,21 @@ func (s *streamWriter) textEvents(dst []byte, part []byte) []byte {
 	if it.content == typeRefusal {
 		kind, key = "response."+eventRefusalDone, typeRefusal
 	}
-	w := s.itemEvent(kind)
-	w.IntField("content_index", int64(it.index))
-	w.StringField(key, it.said.String())
-	if key == "text" {
-		w.Key("logprobs")
-		writeTokens(w, it.probs, true)
+	if it.ended < stageText {
+		w := s.itemEvent(kind)
+		w.IntField("content_index", int64(it.index))
+		w.StringField(key, it.said.String())
+		if key == "text" {
+			w.Key("logprobs")
+			writeTokens(w, it.probs, true)
+		}
+		dst = s.send(dst, kind)
 	}
-	dst = s.send(dst, kind)
+	if it.ended == stagePart {
+		return dst
+	}
 	const event = "response." + eventPartDone
-	w = s.itemEvent(event)
+	w := s.itemEvent(event)
 	w.IntField("content_index", int64(it.index))
 	w.RawField("part", part)
 	return s.send(dst, event)

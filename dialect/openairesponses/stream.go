@@ -14,8 +14,7 @@ func (providerSide) NewStreamReader() dialect.StreamReader { return &streamReade
 // streamReader reads one stream. Items are told apart by their output_index alone: one server gives an item another id
 // in each event. What an event repeats at the end of something is taken up where the pieces did not come.
 type streamReader struct {
-	tree jsontext.Tree
-	out  []llm.Event
+	out []llm.Event
 
 	started, ended bool
 	id             string
@@ -58,7 +57,9 @@ func (r *streamReader) Read(dst []llm.Event, f dialect.Frame) ([]llm.Event, erro
 	if r.ended {
 		return dst, nil
 	}
-	e, err := readEvent(&r.tree, f)
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	e, err := readEvent(tree, f)
 	if err != nil {
 		return dst, err
 	}

@@ -11,7 +11,11 @@ import (
 
 // NewStreamWriter returns a writer of a response's events.
 func (clientSide) NewStreamWriter(o dialect.StreamOptions) dialect.StreamWriter {
-	return newWriter(o)
+	s := newWriter(o)
+	if b, ok := o.Resume.(sent); ok {
+		s.resume(b)
+	}
+	return s
 }
 
 func newWriter(o dialect.StreamOptions) *streamWriter { return &streamWriter{options: o, open: none} }

@@ -1,6 +1,7 @@
 package openairesponses
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 
@@ -12,13 +13,17 @@ import (
 // NewTap returns a tap for one answer. What it is asked for always comes.
 func (relay) NewTap(dialect.Ask) dialect.Tap { return &tap{} }
 
+var _ dialect.Resumable = (*tap)(nil)
+
 // tap follows an answer that goes by. It holds a stream to the same grammar as the stream reader and sees content
-// where that makes some, but makes none.
+// where that makes some, but makes none. As long as there is nothing but one text, it keeps what a writer must know to
+// go on with it.
 type tap struct {
-	tree           jsontext.Tree
 	started, ended bool
 	content        bool // some was seen
 	usage          llm.Usage
+	next           int64 // the number of the next event
+	passing
 }
 
 // Frame looks at one frame of a stream.
@@ -27,45 +32,114 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	if t.ended {
 		return s, nil
 	}
-	e, err := readEvent(&t.tree, f)
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	e, err := readEvent(tree, f)
 	if err != nil {
 		return s, err
 	}
 	if err := t.event(&e, &s); err != nil {
 		return dialect.Signal{}, classed(err)
 	}
+	if e.kind != "" {
+		t.next = indexOf(e.sequence, t.next) + 1
+	}
 	t.content = t.content || s.Content
+	t.other = t.other || s.Other
 	return s, nil
 }
 
 func (t *tap) event(e *eventText, s *dialect.Signal) (err error) {
 	switch e.kind {
-	case eventTextDelta, eventArgsDelta, eventSummaryDelta, eventThoughtDelta, eventRefusalDelta, eventInputDelta:
-		s.Content, err = isPiece(e.delta, e.logprobs)
+	case eventTextDelta:
+		return t.textDelta(e, s)
+	case eventArgsDelta, eventSummaryDelta, eventThoughtDelta, eventRefusalDelta, eventInputDelta:
+		s.Content, err = isPiece(e.delta, nil)
+		s.Other = s.Content
 	case eventCreated, eventQueued, eventInProgress:
-		if !t.started {
-			t.started = true
-			s.Model = scalar(e.response.Value().Get("model"))
-		}
+		return t.start(e.response, s)
 	case eventItemAdded:
-		kind := scalar(e.item.Value().Get("type"))
-		s.Content = kind == itemCall || kind == itemCustomCall
+		t.itemAdded(e, s)
 	case eventItemDone:
-		s.Content, err = hasContent(e.item.Value())
-		err = jsontext.At("item", err)
+		return t.itemDone(e, s)
+	case eventPartDone:
+		t.reach(e, stagePart)
 	case eventTextDone, eventRefusalDone:
 		s.Content, err = isPiece(e.text, e.logprobs)
+		s.Other = s.Content && (!t.isOf(e) || len(e.logprobs) > len(`[]`))
+		t.reach(e, stageText)
 	case eventArgsDone, eventInputDone:
-		s.Content = true
+		s.Content, s.Other = true, true
 	case eventAnnotation:
-		s.Content = t.content
+		s.Content, s.Other = t.content, true
 	case eventCompleted, eventIncomplete, eventFailed:
 		return t.end(e, s)
 	default:
 		// The vendor's own tools: what is shown of their work is content, how far they are is none.
 		s.Content = strings.HasSuffix(e.kind, ".delta") || strings.HasSuffix(e.kind, ".partial_image")
+		s.Other = s.Content
 	}
 	return err
+}
+
+func (t *tap) start(n jsontext.Node, s *dialect.Signal) error {
+	if t.started {
+		return nil
+	}
+	t.started = true
+	var r responseText
+	if !n.IsNull() {
+		if err := r.read(n); err != nil {
+			return jsontext.At("response", err)
+		}
+	}
+	t.response = responseHead{scalar(r.id), scalar(r.model), scalar(r.tier), r.seconds()}
+	s.Model = t.response.model
+	return nil
+}
+
+func (t *tap) textDelta(e *eventText, s *dialect.Signal) (err error) {
+	if s.Content, err = isPiece(e.delta, e.logprobs); err != nil || !s.Content {
+		return err
+	}
+	s.Other = len(e.logprobs) > len(`[]`) || !t.isOf(e) && t.text != nil
+	if e.delta.Kind() == jsontext.String {
+		s.Text = e.delta[1 : len(e.delta)-1]
+	}
+	if !s.Other && !t.other {
+		t.say(e, s.Text)
+	}
+	return nil
+}
+
+func (t *tap) itemAdded(e *eventText, s *dialect.Signal) {
+	switch v := e.item.Value(); scalar(v.Get("type")) {
+	case itemCall, itemCustomCall:
+		s.Content, s.Other = true, true
+	case itemMessage:
+		if t.text == nil {
+			t.item, t.output = scalar(v.Get("id")), indexOf(e.output, int64(len(t.before)))
+		}
+	}
+}
+
+func (t *tap) itemDone(e *eventText, s *dialect.Signal) error {
+	v := e.item.Value()
+	has, err := hasContent(v)
+	if err != nil {
+		return jsontext.At("item", err)
+	}
+	s.Content = has
+	switch isText := is(v.Get("type"), itemMessage); {
+	case isText && t.isOf(e):
+		t.reach(e, stageItem)
+		t.whole = bytes.Clone(v)
+	case has:
+		s.Other = true
+	case !t.other:
+		t.before = append(t.before, bytes.Clone(v))
+	}
+	return nil
 }
 
 // isPiece reports whether there is a piece of text, or probabilities of one.
@@ -97,7 +171,7 @@ func (t *tap) end(e *eventText, s *dialect.Signal) error {
 		if err != nil {
 			return jsontext.At("response", err)
 		}
-		s.Content = has
+		s.Content, s.Other = has, has
 	}
 	if !t.started {
 		s.Model = scalar(r.model)
@@ -162,7 +236,9 @@ func (t *tap) Close() ([]byte, error) {
 
 // Body reads a whole answer. One that the client shall fetch later is whole: it asked for it.
 func (t *tap) Body(body []byte) (dialect.Signal, error) {
-	r, err := readWhole(&t.tree, body)
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	r, err := readWhole(tree, body)
 	if err != nil {
 		return dialect.Signal{}, err
 	}
