@@ -8,22 +8,21 @@ import (
 )
 
 // elements is a Reader of the elements of one JSON array, each an object: the way in which
-// Google's services stream without alt=sse.
+// Google's services stream without alt=sse. An object alone, which is how some errors come, is
+// taken for a list of it.
 type elements struct {
-	r     *bufio.Reader
-	raw   []byte
-	begun bool // the opening bracket was seen
-	ended bool // the closing one was
+	r   *bufio.Reader
+	raw []byte
+	s   elementScanner
 }
 
 func newElements(r io.Reader) *elements { return &elements{r: bufio.NewReaderSize(r, readBuffer)} }
 
-// Next reads up to the end of the next element. Between elements only white space, one comma and
-// the brackets of the array may stand.
+// Next reads up to the end of the next element. What stands before it, with the comma, and the end
+// of the array are part of what was received.
 func (e *elements) Next() (Frame, error) {
 	e.raw = e.raw[:0]
-	start, depth := -1, 0
-	inText, escaped := false, false
+	start := -1
 	for {
 		c, err := e.r.ReadByte()
 		if err != nil {
@@ -33,43 +32,17 @@ func (e *elements) Next() (Frame, error) {
 		if len(e.raw) > MaxFrame {
 			return Frame{}, ErrTooLong
 		}
-		if start < 0 {
-			switch c {
-			case '{':
-				if !e.begun || e.ended {
-					return Frame{}, ErrCorrupt
-				}
-				start, depth = len(e.raw)-1, 1
-			case '[':
-				if e.begun {
-					return Frame{}, ErrCorrupt
-				}
-				e.begun = true
-			case ']':
-				if !e.begun || e.ended {
-					return Frame{}, ErrCorrupt
-				}
-				e.ended = true
-				return Frame{Raw: e.raw}, nil
-			case ' ', '\t', '\r', '\n', ',':
-			default:
-				return Frame{}, ErrCorrupt
-			}
-			continue
+		outside := e.s.depth == 0
+		if !e.s.step(c) {
+			return Frame{}, ErrCorrupt
 		}
 		switch {
-		case escaped:
-			escaped = false
-		case inText:
-			escaped, inText = c == '\\', c != '"'
-		case c == '"':
-			inText = true
-		case c == '{' || c == '[':
-			depth++
-		case c == '}' || c == ']':
-			if depth--; depth == 0 {
-				return Frame{Data: e.raw[start:], Raw: e.raw, HasData: true}, nil
-			}
+		case outside && e.s.depth > 0:
+			start = len(e.raw) - 1
+		case outside && c == ']':
+			return Frame{Raw: e.raw}, nil
+		case !outside && e.s.depth == 0:
+			return Frame{Data: e.raw[start:], Raw: e.raw, HasData: true}, nil
 		}
 	}
 }
@@ -77,17 +50,103 @@ func (e *elements) Next() (Frame, error) {
 // over is what a stream that has come to its end, or broken off, amounts to.
 func (e *elements) over(err error) (Frame, error) {
 	clean := errors.Is(err, io.EOF)
-	if clean && (e.ended || !e.begun) && len(bytes.TrimSpace(e.raw)) == 0 {
+	switch {
+	case clean && e.s.isOver() && len(e.raw) == 0:
 		return Frame{}, io.EOF
-	}
-	if clean {
+	case clean && e.s.isOver():
+		return Frame{Raw: e.raw}, nil // white space
+	case clean:
 		err = io.ErrUnexpectedEOF
 	}
 	return Frame{Raw: e.raw}, &PartialError{Clean: clean, Err: err}
 }
 
-// Buffered reports whether the rest of an element may be at hand: its end is not looked for.
+// Buffered reports whether the rest of an element, or the end of the array, is at hand.
 func (e *elements) Buffered() bool {
 	b, _ := e.r.Peek(e.r.Buffered()) // what is buffered can be looked at
-	return bytes.IndexByte(b, '}') >= 0
+	if bytes.IndexByte(b, '}') < 0 && bytes.IndexByte(b, ']') < 0 {
+		return false
+	}
+	s := e.s
+	for _, c := range b {
+		outside := s.depth == 0
+		if !s.step(c) || !outside && s.depth == 0 || outside && c == ']' {
+			return true
+		}
+	}
+	return false
+}
+
+// elementScanner follows the text of an array of objects.
+type elementScanner struct {
+	place   elementPlace
+	depth   int // of what is open within an element
+	inText  bool
+	escaped bool
+}
+
+// elementPlace is where a scanner is, outside of elements.
+type elementPlace uint8
+
+const (
+	beforeArray  elementPlace = iota
+	beforeFirst               // after the opening bracket
+	afterElement              // a comma or the closing bracket must follow
+	afterComma
+	afterArray
+)
+
+// isOver reports whether nothing need follow.
+func (s *elementScanner) isOver() bool {
+	return s.depth == 0 && (s.place == afterArray || s.place == beforeArray)
+}
+
+// step goes on by one byte, and reports whether it may stand there. What is within an element is
+// not checked: whoever reads it does.
+func (s *elementScanner) step(c byte) bool {
+	if s.depth > 0 {
+		s.within(c)
+		return true
+	}
+	switch c {
+	case ' ', '\t', '\r', '\n':
+		return true
+	case '{':
+		if s.place == afterElement || s.place == afterArray {
+			return false
+		}
+		s.depth = 1
+		if s.place == beforeArray {
+			s.place = afterArray
+		} else {
+			s.place = afterElement
+		}
+		return true
+	}
+	switch {
+	case c == '[' && s.place == beforeArray:
+		s.place = beforeFirst
+	case c == ',' && s.place == afterElement:
+		s.place = afterComma
+	case c == ']' && (s.place == beforeFirst || s.place == afterElement):
+		s.place = afterArray
+	default:
+		return false
+	}
+	return true
+}
+
+func (s *elementScanner) within(c byte) {
+	switch {
+	case s.escaped:
+		s.escaped = false
+	case s.inText:
+		s.escaped, s.inText = c == '\\', c != '"'
+	case c == '"':
+		s.inText = true
+	case c == '{' || c == '[':
+		s.depth++
+	case c == '}' || c == ']':
+		s.depth--
+	}
 }

@@ -7,6 +7,7 @@
 package frames
 
 import (
+	"bytes"
 	"errors"
 	"io"
 
@@ -95,7 +96,14 @@ type events struct{ r *sse.Reader }
 // Next returns the next event; see Reader.
 func (e *events) Next() (Frame, error) {
 	ev, err := e.r.Next()
-	return Frame{Name: ev.Name, Data: ev.Data, Raw: ev.Raw, HasData: ev.HasData}, err
+	f := Frame{Name: ev.Name, Data: ev.Data, Raw: ev.Raw, HasData: ev.HasData}
+	if !f.HasData {
+		// Google's services have ended streams in an error without "data:" before it.
+		if bare := bytes.TrimSpace(ev.Raw); len(bare) > 0 && bare[0] == '{' {
+			f.Data, f.HasData = bare, true
+		}
+	}
+	return f, err
 }
 
 // Buffered reports whether another event is at hand without waiting.
