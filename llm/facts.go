@@ -27,5 +27,5 @@ const (
 	ThinkingAdaptive ThinkingControl = "adaptive" // adaptive mode and effort
 	ThinkingBoth     ThinkingControl = "both"     // by budget, and adaptive with effort
 	ThinkingToggle   ThinkingControl = "toggle"   // on or off only
-	ThinkingAlways   ThinkingControl = "always"   // the model reasons, and nothing controls it
+	ThinkingAlways   ThinkingControl = "always"   // the model reasons, and no way to control it is known
 )

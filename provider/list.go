@@ -22,7 +22,8 @@ type List struct {
 	// where the catalog says 0: ids, in which "*" stands for anything.
 	Omit []string `yaml:"omit"`
 	Free []string `yaml:"free"`
-	// ByHand is laid over Models, key by key; models that are not there follow.
+	// ByHand is laid over Models, key by key; models that are not there are added. An id
+	// with "*" in it is laid over all that it fits.
 	ByHand []Model `yaml:"by_hand"`
 	Models []Model `yaml:"models"`
 
@@ -65,8 +66,11 @@ func (l List) check() []Problem {
 	c.ids("by_hand", l.ByHand)
 	all := l.All()
 	for i, hand := range l.ByHand {
-		at := slices.IndexFunc(all, func(m Model) bool { return m.ID == hand.ID })
-		c.model("by_hand."+strconv.Itoa(i), all[at])
+		for _, m := range all {
+			if matches(hand.ID, m.ID) {
+				c.model("by_hand."+strconv.Itoa(i), m)
+			}
+		}
 	}
 	return c.problems
 }
@@ -83,13 +87,18 @@ func (c *checker) patterns(at string, patterns []string) {
 func (l List) All() []Model {
 	all := slices.Clone(l.Models)
 	for i, hand := range l.ByHand {
-		at := slices.IndexFunc(all, func(m Model) bool { return m.ID == hand.ID })
-		if at < 0 {
-			all = append(all, hand)
-			continue
+		found := false
+		for j := range all {
+			if id := all[j].ID; matches(hand.ID, id) {
+				found = true
+				if err := yaml.NodeToValue(l.byHand[i], &all[j]); err != nil {
+					panic("BUG: provider: " + err.Error()) // it could be decoded before
+				}
+				all[j].ID = id
+			}
 		}
-		if err := yaml.NodeToValue(l.byHand[i], &all[at]); err != nil {
-			panic("BUG: provider: " + err.Error()) // it could be decoded before
+		if !found && !strings.Contains(hand.ID, "*") {
+			all = append(all, hand)
 		}
 	}
 	slices.SortFunc(all, func(a, b Model) int { return strings.Compare(a.ID, b.ID) })

@@ -263,3 +263,43 @@ func TestThinking(t *testing.T) {
 		}
 	}
 }
+
+// TestSameModelSameFacts holds what is true of a model wherever it runs to being said
+// alike of it in the clouds.
+func TestSameModelSameFacts(t *testing.T) {
+	known := Known()
+	maker := &Provider{Facts: factsOf(t, known, "anthropic")}
+	compared := 0
+	for _, cloud := range []string{"bedrock", "vertex"} {
+		for _, m := range factsOf(t, known, cloud).Models {
+			name, isMakers := strings.CutPrefix(m.SameAs, "anthropic/")
+			same, ok := maker.Model(name)
+			if !isMakers || !ok {
+				continue
+			}
+			compared++
+			if got := m.Facts(); got.Prefill != same.Prefill || got.Thinking != same.Thinking || got.NoSampling != same.NoSampling {
+				t.Errorf("%s/%s: got %+v, want what is true of %s: %+v", cloud, m.ID, got, m.SameAs, same.Facts())
+			}
+		}
+	}
+	if compared < 20 {
+		t.Errorf("got %d models to compare, want more", compared)
+	}
+}
+
+// TestByHandIsUsed finds what is kept by hand and applies to nothing any more.
+func TestByHandIsUsed(t *testing.T) {
+	for _, id := range Known().IDs() {
+		l, ok := KnownModels(id)
+		if !ok {
+			continue
+		}
+		all := l.All()
+		for _, hand := range l.ByHand {
+			if !slices.ContainsFunc(all, func(m Model) bool { return matches(hand.ID, m.ID) }) {
+				t.Errorf("%s: got no model that %q fits, want one", id, hand.ID)
+			}
+		}
+	}
+}
