@@ -54,7 +54,7 @@ bench: ## measure against a bare proxy, in one go
 	go run ./bench
 
 .PHONY: docs
-docs: ## write docs/errors.md and docs/losses.md from the tables in the code
+docs: ## write the pages of docs/ that are made from the tables in the code
 	go test -count=1 ./docs -update
 
 .PHONY: ci
