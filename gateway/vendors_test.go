@@ -12,19 +12,24 @@ import (
 	"github.com/understudy-ai/understudy/provider"
 )
 
+// recordedError is told by its status and what its body contains.
+type recordedError struct {
+	status     int
+	has, class string
+}
+
 // recordedErrors says of every error that the corpus has of a vendor how it is
-// classed, by the dialect and the rules in the vendor's facts together. An error is
-// told by its status and what its body contains.
-var recordedErrors = map[string][]struct {
-	status int
-	has    string
-	class  string
-}{
+// classed, by the dialect and the rules in the vendor's facts together.
+var recordedErrors = map[string][]recordedError{
 	"alibaba": {
 		{400, "Download multimodal file timed out", "invalid_request"},
 		{400, "does not support being set to required", "invalid_request"},
 		{401, "invalid_api_key", "provider_auth"},
 		{404, "model_not_found", "model_gone"},
+	},
+	"azure": {
+		{401, "", "provider_auth"},
+		{404, "", "model_gone"},
 	},
 	"cerebras": {
 		{401, "wrong_api_key", "provider_auth"},
@@ -113,33 +118,34 @@ func recordedVendor(t *testing.T, id string) (*world, *replayVendor) {
 	return w, vendor
 }
 
-func TestRecordedErrorsAreClassed(t *testing.T) {
+// TestVendors holds the facts of vendors against what was recorded of them.
+func TestVendors(t *testing.T) {
 	t.Parallel()
-	byVendor := map[string][]exchange{}
-	for _, file := range []string{"openai.chat.jsonl.gz", "openai.responses.jsonl.gz"} {
-		for _, x := range loadCorpus(t, file, "text") {
-			if _, listed := recordedErrors[x.Vendor]; listed && x.Status >= 400 {
-				byVendor[x.Vendor] = append(byVendor[x.Vendor], x)
-			}
+	chat := loadCorpus(t, "openai.chat.jsonl.gz", "text")
+	responses := loadCorpus(t, "openai.responses.jsonl.gz", "text")
+	t.Run("errors are classed", func(t *testing.T) { recordedErrorsAreClassed(t, append(responses, chat...)) })
+	t.Run("edits spare what is taken", func(t *testing.T) { editsSpareWhatIsTaken(t, chat) })
+}
+
+func recordedErrorsAreClassed(t *testing.T, all []exchange) {
+	byVendor := map[string][]*exchange{}
+	for i := range all {
+		if x := &all[i]; x.Status >= 400 {
+			byVendor[x.Vendor] = append(byVendor[x.Vendor], x)
 		}
 	}
 	for vendor, rows := range recordedErrors {
 		w, answers := recordedVendor(t, vendor)
 		used := make([]bool, len(rows))
-		for i := range byVendor[vendor] {
-			x := &byVendor[vendor][i]
+		for _, x := range byVendor[vendor] {
 			answers.current.Store(x)
 			got := w.post(chatAPI, body("m", "Hello", false), map[string]string{gateway.HeaderFallback: "off"})
 			class := strings.TrimPrefix(got.header.Get(gateway.HeaderDetail), vendor+"/m=")
-			row := -1
-			for j, r := range rows {
-				if r.status == x.Status && bytes.Contains(x.answerBytes(), []byte(r.has)) {
-					row = j
-					break
-				}
-			}
+			row := slices.IndexFunc(rows, func(r recordedError) bool {
+				return r.status == x.Status && bytes.Contains(x.answerBytes(), []byte(r.has))
+			})
 			if row < 0 {
-				t.Errorf("%s: got class %s for %d %s, want a row for it", x.ID, class, x.Status, x.answerBytes())
+				t.Errorf("%s: got class %s for %d %.200s, want a row for it", x.ID, class, x.Status, x.answerBytes())
 				continue
 			}
 			used[row] = true
@@ -153,26 +159,25 @@ func TestRecordedErrorsAreClassed(t *testing.T) {
 	}
 }
 
-// TestEditsSpareWhatVendorsTake replays what vendors were recorded to accept: edits
-// that took any of it away would cost more than they are worth.
-func TestEditsSpareWhatVendorsTake(t *testing.T) {
-	t.Parallel()
-	byVendor := map[string][]exchange{}
-	known := provider.Known()
-	for _, x := range loadCorpus(t, "openai.chat.jsonl.gz") {
-		isAccepted := x.Status == 200 && x.RequestKind == "json" && !slices.Contains(x.Flags, "error")
-		if isAccepted && bytes.HasPrefix(x.RequestBody, []byte("{")) && slices.Contains(known.IDs(), x.Vendor) {
+// editsSpareWhatIsTaken replays what vendors were recorded to accept: edits that took any
+// of it away would cost more than they are worth.
+func editsSpareWhatIsTaken(t *testing.T, all []exchange) {
+	byVendor := map[string][]*exchange{}
+	for i := range all {
+		x := &all[i]
+		isTaken := x.Status == 200 && x.RequestKind == "json" && !slices.Contains(x.Flags, "error")
+		if isTaken && bytes.HasPrefix(x.RequestBody, []byte("{")) {
 			byVendor[x.Vendor] = append(byVendor[x.Vendor], x)
 		}
 	}
+	known := provider.Known()
 	tally := counts{}
-	for vendor, all := range byVendor {
+	for vendor, taken := range byVendor {
 		if facts, _ := known.Facts(vendor); facts.Edits[dialect.OpenAIChat].IsZero() {
 			continue
 		}
 		w, answers := recordedVendor(t, vendor)
-		for i := range all {
-			x := &all[i]
+		for _, x := range taken {
 			answers.current.Store(x)
 			answers.got.Store(nil)
 			got := w.post(chatAPI, []byte(x.RequestBody), map[string]string{gateway.HeaderFallback: "off"})
