@@ -56,6 +56,9 @@ type Provider struct {
 	// file of credentials, or missing: the default credentials are used then. With auth
 	// entra there is none: the identity is the environment's.
 	Key Key `yaml:"key"`
+	// PrivateNet lets the service be at a private address although its name is a public
+	// one, as where a cloud has an endpoint in one's own network. Not if not given.
+	PrivateNet bool `yaml:"private"`
 	// Facts are the keys of a provider.yaml. What is given here replaces what is
 	// known of the service; maps are merged key by key, models by id.
 	Facts provider.Facts `yaml:",inline"`
@@ -144,9 +147,12 @@ func Default(catalog Catalog, lookup func(string) (string, bool)) *Config {
 	return c
 }
 
-// Private reports whether the provider's base_url names a place that is not on the
-// internet, so that connections to private addresses are meant.
+// Private reports whether connections to private addresses are meant: the file says so,
+// or base_url names a place that is not on the internet.
 func (p *Provider) Private() bool {
+	if p.PrivateNet {
+		return true
+	}
 	u, err := url.Parse(p.Facts.BaseURL)
 	return err == nil && provider.IsPrivateHost(u.Hostname())
 }

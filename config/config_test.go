@@ -179,7 +179,7 @@ func TestEveryKey(t *testing.T) {
 	}
 	yes, no := true, false
 	p, ok := c.Provider("acme")
-	wantProvider := Provider{Name: "acme", Key: Key{File: filepath.Join("testdata", "acme.key")}, Facts: provider.Facts{
+	wantProvider := Provider{Name: "acme", Key: Key{File: filepath.Join("testdata", "acme.key")}, PrivateNet: true, Facts: provider.Facts{
 		Name: "Acme", Docs: "https://docs.acme.example", Checked: "2026-08-20", KeyEnv: "ACME_API_KEY", Auth: "bearer",
 		Scope: "https://acme.example/.default", Region: "eu-1", Project: "acme-prod",
 		BaseURL: "https://api.acme.example/v1", Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/chat/completions"},
@@ -214,6 +214,9 @@ func TestEveryKey(t *testing.T) {
 		if !strings.Contains(string(text), key+":") {
 			t.Errorf("testdata/every-key.good.yaml: got no key %s, want every one", key)
 		}
+	}
+	if !p.Private() {
+		t.Error("private: got public, want what the file says")
 	}
 }
 

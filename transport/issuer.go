@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -22,8 +21,9 @@ import (
 
 // Those who give out credentials are named by the operator, in the config, in the
 // environment or in files, or have fixed addresses. No client and no provider has a
-// say in it, so the guard before them can know what it does not for providers: that a
-// machine's own metadata service is meant when its very address is asked for.
+// say in it, so the guard before them differs from that before providers: a machine's own
+// metadata service may be asked if it is asked for by its very address, and any other
+// may be at a private address, since its certificate says who it is.
 
 // machine are the services that give credentials to programs on a cloud's machines.
 var machine = prefixes(
@@ -43,43 +43,56 @@ const (
 )
 
 // issuerDialer connects to those who give out credentials.
-type issuerDialer struct {
-	names   *names
-	proxies sync.Map // the addresses of proxies, which mostly are private
-}
+type issuerDialer struct{ names *names }
 
 // newIssuers returns the client for those who give out credentials. It follows no
 // redirect: a secret goes where it was meant to go.
 func newIssuers(o *Options, n *names) *http.Client {
-	d := &issuerDialer{names: n}
 	return &http.Client{
 		Timeout:       issuerAnswer,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			Proxy:                  d.proxy(o.Proxy),
-			DialContext:            d.dial,
+		Transport: encrypted{&http.Transport{
+			Proxy:                  issuerProxy(o.Proxy),
+			DialContext:            (&issuerDialer{names: n}).dial,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs, Time: o.Now},
 			TLSHandshakeTimeout:    issuerDial,
 			IdleConnTimeout:        10 * time.Second, // a token lasts for an hour
 			MaxResponseHeaderBytes: maxHeader,
 			ForceAttemptHTTP2:      true,
-		},
+		}},
 	}
 }
 
-// proxy finds the proxy of a request; a machine's own services are never behind one.
-func (d *issuerDialer) proxy(find func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
+// encrypted keeps secrets from the network: in plain text they go to private names only.
+type encrypted struct{ *http.Transport }
+
+// RoundTrip makes a request.
+func (e encrypted) RoundTrip(r *http.Request) (*http.Response, error) {
+	if host := r.URL.Hostname(); r.URL.Scheme != "https" && !provider.IsPrivateHost(host) && !isMachine(host) {
+		return nil, errIssuerPlain
+	}
+	return e.Transport.RoundTrip(r)
+}
+
+var errIssuerPlain = errors.New("its address is not https")
+
+// isMachine reports whether host is a machine's own service by its very address, or by
+// the name that is only theirs.
+func isMachine(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == metadataName || err == nil && within(machine, addr)
+}
+
+// issuerProxy finds the proxy of a request; a machine's own services are never behind
+// one.
+func issuerProxy(find func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
 	return func(r *http.Request) (*url.URL, error) {
-		host := r.URL.Hostname()
-		if addr, err := netip.ParseAddr(host); host == metadataName || err == nil && within(machine, addr) {
+		if isMachine(r.URL.Hostname()) {
 			return nil, nil
 		}
 		proxy, err := find(r)
 		if err != nil {
 			return nil, errProxySetting
-		}
-		if proxy != nil {
-			d.proxies.Store(proxy.Hostname(), true)
 		}
 		return proxy, nil
 	}
@@ -101,7 +114,7 @@ func (d *issuerDialer) dial(ctx context.Context, _, address string) (net.Conn, e
 		if err != nil {
 			return err
 		}
-		return d.allowed(host, to.Addr())
+		return issuerAllowed(host, to.Addr())
 	}}
 	var first error
 	for _, addr := range alternate(addrs) {
@@ -116,15 +129,12 @@ func (d *issuerDialer) dial(ctx context.Context, _, address string) (net.Conn, e
 	return nil, first
 }
 
-// allowed is the egress guard before those who give out credentials: an address is as
-// private as the name that was asked for, and a machine's own services have to be
-// asked for by their address, or by the name that is only theirs.
-func (d *issuerDialer) allowed(host string, addr netip.Addr) error {
+// issuerAllowed is the egress guard before those who give out credentials.
+func issuerAllowed(host string, addr netip.Addr) error {
 	if meant, err := netip.ParseAddr(host); within(machine, addr) && (host == metadataName || err == nil && meant == addr) {
 		return nil
 	}
-	_, isProxy := d.proxies.Load(host)
-	return Allowed(addr, isProxy || provider.IsPrivateHost(host))
+	return Allowed(addr, true)
 }
 
 // unreachable words why whoever gives out credentials could not be reached. An address
@@ -142,6 +152,8 @@ func unreachable(err error) string {
 	switch {
 	case errors.Is(err, ErrAddress):
 		return fmt.Sprintf("no connection to %s: %v", host, ErrAddress)
+	case errors.Is(err, errIssuerPlain):
+		return fmt.Sprintf("nothing is sent to %s: %v", host, errIssuerPlain)
 	case errors.As(err, &late) && late.Timeout(), errors.Is(err, errConnectTimeout):
 		return "no answer from " + host + " in time"
 	}
