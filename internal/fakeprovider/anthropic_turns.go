@@ -119,7 +119,9 @@ func (a *anthropicReader) last(turns []turn) {
 		if len(turns) < 2 {
 			return
 		}
-		end = turns[len(turns)-2]
+		a.ask.Said, end = end.text(), turns[len(turns)-2]
+	} else if n := len(turns); n > 2 && quotesEnd(end.text(), turns[n-2].text()) {
+		a.ask.Said, a.ask.Quoted, end = turns[n-2].text(), true, turns[n-3]
 	}
 	a.ask.Media = nil
 	probe := &anthropicReader{check: &check{lax: true}, s: a.s}
@@ -146,6 +148,17 @@ func (a *anthropicReader) last(turns []turn) {
 			a.fail("", "", "%s.content.0.type: Expected `thinking` or `redacted_thinking`, but found `%s`. When `thinking` is enabled, a final `assistant` message must start with a thinking block.", turns[len(turns)-2].at, kind)
 		}
 	}
+}
+
+// text is what a turn says.
+func (t *turn) text() string {
+	var said strings.Builder
+	for _, b := range t.blocks {
+		if str(b, "type") == "text" {
+			said.WriteString(str(b, "text"))
+		}
+	}
+	return said.String()
 }
 
 // prefill checks a conversation that ends with an assistant turn, which the answer continues.

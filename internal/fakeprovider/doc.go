@@ -22,7 +22,9 @@
 // offered tools are called (the first two, or one where parallel calls are off) with arguments made
 // from their schemas; a requested JSON schema is satisfied; images and documents are named with media
 // type and size ("I see image/png of 68 bytes."); any other text is echoed. max_tokens and stop sequences cut the
-// answer as they would at the vendor; one word counts as one token.
+// answer as they would at the vendor; one word counts as one token. A request that gives the beginning
+// of the answer back, as an assistant's turn that stands last where the vendor continues those, or
+// quoted by the user, gets the rest of the same answer.
 //
 // # Markers
 //
@@ -42,6 +44,8 @@
 //	refuse       a refusal
 //	cite         citations
 //	cached       part of the input was read from, part written to a cache
+//	again-N      a quoted answer is gone on with after its last N bytes were said again
+//	preamble     a quoted answer is gone on with after some words and the end of it
 //	stop-X       the finish reason or stop reason is X
 //	fault-K      the fault K of Faults; fault-K=N sets Fault.After to N
 //

@@ -74,13 +74,19 @@ func (o *openaiReader) messages() {
 		if len(pending) > 0 && role != "tool" {
 			o.unanswered(pending)
 		}
+		media := o.ask.Media
 		o.message(at, role, m)
 		switch role {
 		case "system", "developer":
 			system = append(system, text(m["content"]))
 		case "user":
-			o.ask.Text, o.ask.Results = text(m["content"]), nil
+			if o.ask.Quoted = quotesEnd(text(m["content"]), o.ask.Said); o.ask.Quoted {
+				o.ask.Media = media
+				break
+			}
+			o.ask.Text, o.ask.Said, o.ask.Results = text(m["content"]), "", nil
 		case "assistant":
+			o.ask.Said = text(m["content"])
 			pending = o.calls(at, m)
 			o.ask.Results = nil
 		case "tool":
@@ -92,6 +98,9 @@ func (o *openaiReader) messages() {
 	}
 	if len(pending) > 0 {
 		o.unanswered(pending)
+	}
+	if !o.ask.Quoted {
+		o.ask.Said = "" // an answer that stands last is answered
 	}
 	o.ask.System = strings.Join(system, "\n")
 }

@@ -58,6 +58,8 @@ type Ask struct {
 	Stream      bool
 	System      string   // joined with newlines
 	Text        string   // text of the last user turn
+	Said        string   // the beginning of the answer, when the model is to go on with it
+	Quoted      bool     // the user asks for that by quoting the end of it; else the answer begins so
 	Media       []Media  // of the last user turn
 	Results     []string // tool results in the last turn
 	Rounds      int      // turns with tool results in the whole conversation
@@ -114,6 +116,7 @@ func (s *Server) reply(a Ask) Reply {
 	if out.Parts == nil && out.Text != "" {
 		out.Parts = words(out.Text)
 	}
+	out.goOn(a)
 	out.limit(a)
 	return out
 }
