@@ -406,7 +406,7 @@ providers: {v: {use: openai, base_url: http://127.0.0.1:1, key: none}}
 models:
   default: {lead: v/m}
   short: {lead: v/m, timeouts: {total: 5s}}
-  all: {lead: v/m, timeouts: {connect: 1s, first_token: 2s, answer: 3s, stall: 4s, min_rate: 0.5, rate_window: 3s, total: 5s}, loss: lenient}`, nil)
+  all: {lead: v/m, timeouts: {connect: 1s, first_token: 2s, answer: 3s, stall: 4s, min_rate: 0.5, rate_window: 3s, total: 5s}, loss: lenient, rescue: off}`, nil)
 	models, err := Models(c)
 	if err != nil {
 		t.Fatal(err)
@@ -422,6 +422,9 @@ models:
 	}
 	if models[0].Loss != "report" || models[2].Loss != "lenient" {
 		t.Errorf("got loss %s and %s, want report and lenient", models[0].Loss, models[2].Loss)
+	}
+	if models[0].Rescue != "text" || models[2].Rescue != "off" {
+		t.Errorf("got rescue %s and %s, want text and off", models[0].Rescue, models[2].Rescue)
 	}
 }
 

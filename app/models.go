@@ -18,6 +18,7 @@ type Model struct {
 	Lead         string   `json:"lead"` // provider/model
 	Understudies []string `json:"understudies,omitempty"`
 	Loss         string   `json:"loss"`
+	Rescue       string   `json:"rescue"`
 	SameAs       string   `json:"same_as,omitempty"` // the model it is, whoever serves it
 	Window       int64    `json:"context,omitempty"` // in tokens
 	MaxInput     int64    `json:"max_input,omitempty"`
@@ -178,7 +179,7 @@ func (e UnknownModelError) Error() string {
 
 func describe(r route.Route) Model {
 	m := Model{
-		Name: r.Model, Lead: r.Targets[0].Name(), Loss: string(r.Loss), Timeouts: config.Timeouts(r.Timeouts),
+		Name: r.Model, Lead: r.Targets[0].Name(), Loss: string(r.Loss), Rescue: string(r.Rescue), Timeouts: config.Timeouts(r.Timeouts),
 	}
 	for _, t := range r.Targets[1:] {
 		m.Understudies = append(m.Understudies, t.Name())

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -79,13 +80,11 @@ func newRoutes(c *config.Config, providers []*provider.Provider) *routes {
 		m, _ := p.Model(p.OwnName(t.Model))
 		return route.Target{Provider: p, Model: m.ID, Facts: m.Facts()}
 	}
-	defaults := route.Route{Timeouts: route.DefaultTimeouts(), Loss: llm.LossReport}
+	defaults := route.Route{Timeouts: route.DefaultTimeouts(), Loss: llm.LossReport, Rescue: llm.RescueText}
 	configured := make([]route.Route, len(c.Models))
 	for i, m := range c.Models {
-		r := route.Route{Model: m.Name, Timeouts: timeouts(m.Timeouts, defaults.Timeouts), Loss: defaults.Loss}
-		if m.Loss != "" {
-			r.Loss = m.Loss
-		}
+		r := route.Route{Model: m.Name, Timeouts: timeouts(m.Timeouts, defaults.Timeouts)}
+		r.Loss, r.Rescue = cmp.Or(m.Loss, defaults.Loss), cmp.Or(m.Rescue, defaults.Rescue)
 		r.Targets = append(r.Targets, target(m.Lead))
 		for _, t := range m.Understudies {
 			r.Targets = append(r.Targets, target(t))

@@ -67,8 +67,8 @@ func (s *session) show(c *config.Config) error {
 	for _, m := range models[:len(c.Models)] {
 		fmt.Fprintf(w, "model %s\t%s\n", m.Name, strings.Join(append([]string{m.Lead}, m.Understudies...), ", then "))
 		t := m.Timeouts
-		fmt.Fprintf(w, "\tconnect %s, first_token %s, answer %s, stall %s, total %s; loss %s\n",
-			d(t.Connect), d(t.FirstToken), orShare(t.Answer), d(t.Stall), d(t.Total), m.Loss)
+		fmt.Fprintf(w, "\tconnect %s, first_token %s, answer %s, stall %s, %stotal %s; loss %s, rescue %s\n",
+			d(t.Connect), d(t.FirstToken), orShare(t.Answer), d(t.Stall), pace(t), d(t.Total), m.Loss, m.Rescue)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("write the config: %w", err)
@@ -77,6 +77,14 @@ func (s *session) show(c *config.Config) error {
 		fmt.Fprintf(s.out, "\n%s: %s\n", s.paint("note", yellow), note)
 	}
 	return nil
+}
+
+// pace is the floor of a stream's rate, where there is one.
+func pace(t config.Timeouts) string {
+	if t.MinRate == 0 {
+		return ""
+	}
+	return fmt.Sprintf("min_rate %v over %s, ", t.MinRate, config.FormatDuration(t.RateWindow))
 }
 
 func orShare(answer time.Duration) string {

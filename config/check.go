@@ -181,6 +181,10 @@ func (k *checker) model(m *Model) {
 		all := []string{string(llm.LossStrict), string(llm.LossReport), string(llm.LossLenient)}
 		k.bad(path+".loss", didYouMean(string(m.Loss), all), "%s.loss: got %s, want one of %s", path, quote(string(m.Loss)), strings.Join(all, ", "))
 	}
+	if m.Rescue != "" && !m.Rescue.Valid() {
+		all := []string{string(llm.RescueText), string(llm.RescueOff)}
+		k.bad(path+".rescue", didYouMean(string(m.Rescue), all), "%s.rescue: got %s, want one of %s", path, quote(string(m.Rescue)), strings.Join(all, ", "))
+	}
 	k.timeouts(m.Timeouts, path+".timeouts")
 }
 

@@ -77,6 +77,10 @@ type Model struct {
 	// answer, report (if not given) reports it and refuses what code depends on,
 	// lenient reports that too.
 	Loss llm.LossPolicy `yaml:"loss"`
+	// Rescue says what becomes of a streamed answer whose vendor fails after its first
+	// content: text (if not given) goes on with it on the next understudy, if it is plain
+	// text: no tools, no JSON mode, no thinking; off ends it in an error.
+	Rescue llm.RescuePolicy `yaml:"rescue"`
 }
 
 // Timeouts bound a call phase by phase, each from 1ms to 24h and none longer than

@@ -172,7 +172,7 @@ func TestEveryKey(t *testing.T) {
 	wantModel := Model{
 		Name: "assistant", Lead: Target{"acme", "large"}, Understudies: []Target{{"openai", "gpt-5"}},
 		Timeouts: Timeouts{time.Second, 2 * time.Second, 3 * time.Second, 4 * time.Second, 0.5, 5 * time.Second, time.Minute},
-		Loss:     llm.LossStrict,
+		Loss:     llm.LossStrict, Rescue: llm.RescueOff,
 	}
 	if !reflect.DeepEqual(c.Models, []Model{wantModel}) {
 		t.Errorf("models: got %+v, want %+v", c.Models, wantModel)

@@ -81,3 +81,15 @@ func (u Usage) Output() int64 { return u.OutVisible + u.OutReasoning }
 
 // Total is all tokens.
 func (u Usage) Total() int64 { return u.Input() + u.Output() }
+
+// Plus is the usage of two answers together.
+func (u Usage) Plus(v Usage) Usage {
+	return Usage{
+		Known:   u.Known || v.Known,
+		InFresh: u.InFresh + v.InFresh, InCacheRead: u.InCacheRead + v.InCacheRead,
+		InCacheWrite: u.InCacheWrite + v.InCacheWrite, InCache1h: u.InCache1h + v.InCache1h, InAudio: u.InAudio + v.InAudio,
+		OutVisible: u.OutVisible + v.OutVisible, OutReasoning: u.OutReasoning + v.OutReasoning, OutAudio: u.OutAudio + v.OutAudio,
+		AcceptedPrediction: u.AcceptedPrediction + v.AcceptedPrediction,
+		RejectedPrediction: u.RejectedPrediction + v.RejectedPrediction,
+	}
+}

@@ -56,6 +56,7 @@ type Route struct {
 	Targets  []Target // the lead, then the understudies in order; never empty
 	Timeouts Timeouts
 	Loss     llm.LossPolicy
+	Rescue   llm.RescuePolicy // RescueOff if empty
 }
 
 // Table finds the route of a model. It is immutable.
@@ -64,14 +65,15 @@ type Table struct {
 	names  []string // configured names, in the config's order
 	// providers by ID, for names of the form provider/model
 	providers map[string]*provider.Provider
-	defaults  Route // timeouts and loss of models that the config does not name
+	defaults  Route // timeouts, loss and rescue of models that the config does not name
 	// bare maps a catalogued model's id to the one provider that has it.
 	bare map[string]*provider.Provider
 }
 
 // NewTable builds a table. Routes are found by their Model; any model of a
 // provider as provider/model; a catalogued model by its bare id where exactly
-// one provider is known to have it. defaults gives the latter two their Timeouts and Loss.
+// one provider is known to have it. defaults gives the latter two all but Model and
+// Targets.
 func NewTable(routes []Route, providers []*provider.Provider, defaults Route) *Table {
 	t := &Table{
 		routes:    make(map[string]Route, len(routes)),
