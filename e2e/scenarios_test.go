@@ -95,8 +95,44 @@ func (h *house) wantCleanEnd(name string, a got, stream bool) {
 	}
 }
 
-// wantBroken sends streams to all routes at once while f breaks the leads after
-// content, and wants an error event and no call of an understudy.
+// wantRescue sends streams to all routes at once while f breaks the leads after
+// content, and wants the whole answer, of which the understudies said the end.
+func (h *house) wantRescue(f fakeprovider.Fault) {
+	h.t.Helper()
+	for _, lead := range []*fakeprovider.Server{h.chat, h.claude} { // or a fault would strike an understudy
+		h.chat.Forget()
+		h.claude.Forget()
+		var calls sync.WaitGroup
+		n := 0
+		for _, l := range h.leds() {
+			if l.lead != lead {
+				continue
+			}
+			n++
+			lead.Queue(f)
+			calls.Go(func() {
+				name := fmt.Sprintf("%s, %s to %s", f.Kind, l.path, l.model)
+				start := time.Now()
+				a := h.post(l.path, ask(l.model, true))
+				wantWhole(h.t, name, a, "Ada")
+				h.wantCleanEnd(name, a, true)
+				if n := strings.Count(a.body, ": understudy rescue from="); n != 1 || strings.Contains(a.body, "\"error\":") {
+					h.t.Errorf("%s: got %d rescues announced in %.600q, want one and no error", name, n, a.body)
+				}
+				if took := time.Since(start); took > 6*time.Second {
+					h.t.Errorf("%s: got an end after %v, want it early", name, took)
+				}
+			})
+		}
+		calls.Wait()
+		if h.seen() != 2*n {
+			h.t.Errorf("%s: got %d calls of the vendors, want %d", f.Kind, h.seen(), 2*n)
+		}
+	}
+}
+
+// wantBroken sends streams to all routes at once, which nobody may go on with, while f
+// breaks the leads after content, and wants an error event and no call of an understudy.
 func (h *house) wantBroken(f fakeprovider.Fault) {
 	h.t.Helper()
 	h.chat.Forget()
@@ -107,7 +143,7 @@ func (h *house) wantBroken(f fakeprovider.Fault) {
 		calls.Go(func() {
 			name := fmt.Sprintf("%s, %s to %s", f.Kind, l.path, l.model)
 			start := time.Now()
-			a := h.post(l.path, ask(l.model, true))
+			a := h.post(l.path, ask(l.model, true), "X-Understudy-Rescue", "off")
 			failed := strings.Contains(a.body, "\ndata: {\"error\":") || strings.Contains(a.body, "event: error\n")
 			if a.status != 200 || a.err != nil || !failed || strings.Contains(a.body, "[DONE]") || strings.Contains(a.body, "message_stop") || strings.Contains(a.body, `"finish_reason":"stop"`) {
 				h.t.Errorf("%s: got %d and %.600q (%v), want a stream that ends in an error", name, a.status, a.body, a.err)
@@ -217,13 +253,16 @@ func TestS08S14CutStream(t *testing.T) {
 	t.Parallel()
 	h := benchHouse(t)
 	for _, kind := range []string{"reset-stream", "drop-stream", "eof-stream"} {
+		h.wantRescue(fakeprovider.Fault{Kind: kind, After: 3})
 		h.wantBroken(fakeprovider.Fault{Kind: kind, After: 3})
 	}
 }
 
 func TestS09StalledStream(t *testing.T) {
 	t.Parallel()
-	benchHouse(t).wantBroken(fakeprovider.Fault{Kind: "stall", After: 3})
+	h := benchHouse(t)
+	h.wantRescue(fakeprovider.Fault{Kind: "stall", After: 3})
+	h.wantBroken(fakeprovider.Fault{Kind: "stall", After: 3})
 }
 
 func TestS10MalformedChunk(t *testing.T) {

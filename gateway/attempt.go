@@ -20,6 +20,9 @@ type attempt struct {
 	plan   plan
 	lead   bool // the target is the first that was asked
 	fresh  bool // on a connection of its own
+	// rescue is the answer that the attempt goes on with; nil for one from the beginning.
+	rescue    *rescue
+	continued *continuation // what of that the target was asked
 
 	ask     dialect.Ask
 	encoded dialect.Encoded
@@ -37,6 +40,8 @@ type attempt struct {
 	model     string
 	usage     llm.Usage
 	committed bool // the client has had content from here
+	// stream is the answer on its way, once it streams.
+	stream *stream
 }
 
 // Attempts a call may make: in all (or as many as there are targets), and at one
@@ -52,11 +57,10 @@ func (c *call) attemptAll() *llm.Error {
 	if c.peeked.Stream {
 		c.reply.keepAlive()
 	}
-	limit := max(maxAttempts, len(c.route.Targets))
 	target, here := 0, 0
 	fresh := false
-	for len(c.attempts) < limit && target < len(c.route.Targets) && c.ctx.Err() == nil {
-		a := c.attempt(c.route.Targets[target], fresh)
+	for c.mayAttempt() && target < len(c.route.Targets) {
+		a := c.attempt(c.route.Targets[target], fresh, nil)
 		if a.sent() {
 			here++
 		} else {
@@ -65,7 +69,7 @@ func (c *call) attemptAll() *llm.Error {
 		alone := len(c.route.Targets) == 1
 		switch c.judge(a, here, alone) {
 		case delivered:
-			return nil
+			return c.afterCommit(a)
 		case again:
 			fresh = a.repeat
 			if !a.repeat && !c.pause() {
@@ -80,19 +84,28 @@ func (c *call) attemptAll() *llm.Error {
 	return c.verdict()
 }
 
+// mayAttempt reports whether another attempt can be made.
+func (c *call) mayAttempt() bool {
+	return len(c.attempts) < max(maxAttempts, len(c.route.Targets)) && c.ctx.Err() == nil
+}
+
 // sent reports whether the attempt went out: one that was refused for its losses
 // did not, and is not in the count.
 func (a *attempt) sent() bool { return !a.start.IsZero() }
 
-// attempt makes one try: plan, prepare, send, and deliver what comes.
-func (c *call) attempt(t route.Target, fresh bool) *attempt {
-	a := &attempt{target: t, fresh: fresh, lead: len(c.attempts) == 0 || c.attempts[0].target == t}
+// attempt makes one try: plan, prepare, send, and deliver what comes; r is the answer to
+// go on with, if it is a rescue.
+func (c *call) attempt(t route.Target, fresh bool, r *rescue) *attempt {
+	a := &attempt{target: t, fresh: fresh, rescue: r, lead: len(c.attempts) == 0 || c.attempts[0].target == t}
 	p, ok := planFor(c.dialect, c.peeked.Stream, t, c.g.opts.Dialects)
 	if !ok {
 		a.err = &llm.Error{Code: llm.CodeModelGone, Origin: llm.OriginGateway, Message: "The provider speaks no dialect of this gateway about this model."}
 		return a
 	}
 	a.plan = p
+	if r != nil {
+		a.plan.mode = ModeTranslate // the request is not the client's
+	}
 	if a.err = c.prepare(a); a.err != nil {
 		return a
 	}
@@ -107,9 +120,6 @@ func (c *call) attempt(t route.Target, fresh bool) *attempt {
 	a.err = &llm.Error{Code: llm.CodeInternal, Origin: llm.OriginGateway, Message: llm.CodeInternal.Info().Doc}
 	c.attempts = append(c.attempts, a)
 	a.err = c.blame(ctx, c.exchange(ctx, a, w))
-	if a.err != nil && a.committed {
-		c.fail(a.err)
-	}
 	return a
 }
 

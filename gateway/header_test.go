@@ -28,7 +28,8 @@ func TestAttemptsAreTold(t *testing.T) {
 		{"silent", "", true, "2"},
 		{"silent", "internal-500", true, "2"},
 		{"silent", "reset-stream", true, "2"},
-		{"reset-stream", "", true, "1"},
+		{"reset-stream", "", true, "2"},
+		{"reset-stream", "internal-500", true, "2"},
 	} {
 		for id, kind := range map[string]string{"chat1": test.lead, "claude1": test.understudy} {
 			w.mend(id)

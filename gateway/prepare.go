@@ -75,14 +75,19 @@ func (c *call) relayRequest(a *attempt) *llm.Error {
 }
 
 // translateRequest carries the request over to the provider's dialect, unless
-// that would lose what the policy keeps.
+// that would lose what the policy keeps. In a rescue it may be the client's own.
 func (c *call) translateRequest(a *attempt) *llm.Error {
 	req, err := c.decoded()
 	if err != nil {
 		return err
 	}
-	if err := c.accept(a, dialect.Contract(c.dialect, a.plan.dialect, req)); err != nil {
-		return err
+	if a.rescue != nil {
+		req = a.rescue.ask(a, req)
+	}
+	if c.dialect != a.plan.dialect {
+		if err := c.accept(a, dialect.Contract(c.dialect, a.plan.dialect, req)); err != nil {
+			return err
+		}
 	}
 	encoded, encodeErr := a.plan.dialect.Provider.EncodeRequest(req, dialect.Target{Model: a.target.Model, Facts: a.target.Facts})
 	if encodeErr != nil {
@@ -190,7 +195,7 @@ func sortedKeys[V any](m map[string]V) []string {
 // only those go with it that belong to the dialect both ends speak.
 func (c *call) upstream(a *attempt) transport.Request {
 	header := make(http.Header, len(c.dialect.RelayHeaders))
-	if a.plan.mode != ModeTranslate {
+	if a.plan.dialect == c.dialect {
 		for _, name := range c.dialect.RelayHeaders {
 			if values := c.r.Header[name]; len(values) > 0 {
 				header[name] = values

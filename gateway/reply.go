@@ -324,8 +324,14 @@ func (c *call) lostInAnswer(a *attempt, losses []llm.Loss) {
 
 // newStreamWriter writes the client's stream; begun says that events are out already.
 func (c *call) newStreamWriter(begun bool) dialect.StreamWriter {
-	return c.dialect.Client.NewStreamWriter(dialect.StreamOptions{
+	o := c.streamOptions()
+	o.Begun = begun
+	return c.dialect.Client.NewStreamWriter(o)
+}
+
+func (c *call) streamOptions() dialect.StreamOptions {
+	return dialect.StreamOptions{
 		ID: c.id, Model: c.peeked.Model, Created: c.start.Unix(), Usage: c.peeked.StreamUsage,
-		Framing: dialect.Framing(c.framing), Begun: begun,
-	})
+		Framing: dialect.Framing(c.framing),
+	}
 }

@@ -35,6 +35,7 @@ type AttemptRecord struct {
 	Status       int           // the vendor's HTTP status; 0 if none
 	Code         llm.Code      // why it failed; empty if it did not
 	Committed    bool          // the client has had content from it
+	Rescue       bool          // it was asked to go on with what another attempt began
 	Usage        llm.Usage
 	Losses       []llm.Loss
 }
@@ -69,7 +70,7 @@ func (c *call) record() Record {
 	for _, a := range c.attempts {
 		r := AttemptRecord{
 			Target: a.target.Name(), Answered: a.model, Mode: a.plan.mode, Start: a.start,
-			Duration: a.end.Sub(a.start), Status: a.status, Committed: a.committed, Usage: a.usage, Losses: a.losses,
+			Duration: a.end.Sub(a.start), Status: a.status, Committed: a.committed, Rescue: a.rescue != nil, Usage: a.usage, Losses: a.losses,
 		}
 		if !a.firstContent.IsZero() {
 			r.FirstContent = a.firstContent.Sub(a.start)

@@ -34,11 +34,20 @@ func (c *call) deliverStream(a *attempt, resp *transport.Response, w *watchdog) 
 		return c.deliverAsStream(a, resp, body, w)
 	}
 	s := &stream{c: c, a: a, watch: w, frames: newFrames(a.plan.framing, body)}
+	s.said.keep = c.mayRescue(a)
+	a.stream = s
 	var err *llm.Error
-	if a.plan.mode == ModeTranslate {
-		err = s.translate(a.plan.dialect.Provider.NewStreamReader())
-	} else {
-		err = s.relay(c.dialect.Relay.NewTap(a.ask))
+	switch side := a.plan.dialect.Provider; {
+	case a.rescue != nil:
+		a.continued.reader = side.NewStreamReader()
+		s.writer, s.held = a.rescue.writer, a.rescue.comment(a)
+		err = s.translate(a.continued)
+	case a.plan.mode == ModeTranslate:
+		s.writer = c.newStreamWriter(false)
+		err = s.translate(side.NewStreamReader())
+	default:
+		s.tap, s.said.raw = c.dialect.Relay.NewTap(a.ask), true
+		err = s.relay(s.tap)
 	}
 	if err == nil {
 		c.reply.finish()
@@ -59,6 +68,10 @@ type stream struct {
 	held   []byte // not yet sent, because too little content has come
 	begun  bool   // content has come
 	pieces int64  // of content so far
+	said   said   // what the client has had
+	// The one that follows the stream, or the other that writes it.
+	tap    dialect.Tap
+	writer dialect.StreamWriter
 }
 
 // relay passes frames on as they were received.
@@ -92,6 +105,7 @@ func (s *stream) relay(tap dialect.Tap) *llm.Error {
 		default:
 			b = nil
 		}
+		s.said.frame(&seen)
 		var tokens int64
 		if seen.Content {
 			tokens = tokensOf(len(seen.Text))
@@ -124,7 +138,7 @@ func (s *stream) relayEnd(tap dialect.Tap, out *frames.Writer, cause error) *llm
 
 // translate passes on what the frames mean, in the client's dialect.
 func (s *stream) translate(reader dialect.StreamReader) *llm.Error {
-	writer := s.c.newStreamWriter(false)
+	writer := s.writer
 	s.c.reply.use(writer)
 	defer func() { s.c.lostInAnswer(s.a, writer.Losses()) }()
 	var events []llm.Event
@@ -155,6 +169,7 @@ func (s *stream) translate(reader dialect.StreamReader) *llm.Error {
 			progress = progress || e.Kind != llm.EventPing && e.Kind != llm.EventStart
 			end = end || e.Kind == llm.EventEnd
 			s.note(e)
+			s.said.event(e)
 			out = writer.Write(out, *e)
 		}
 		if passErr := s.pass(out, tokens, progress, end); passErr != nil {
@@ -171,7 +186,11 @@ func (s *stream) translate(reader dialect.StreamReader) *llm.Error {
 	}
 }
 
+// note takes down what an event says of the answer; a continuation has done so.
 func (s *stream) note(e *llm.Event) {
+	if s.a.rescue != nil {
+		return
+	}
 	switch e.Kind {
 	case llm.EventStart:
 		s.a.model = e.Model
@@ -203,8 +222,8 @@ func (s *stream) pass(b []byte, tokens int64, progress, last bool) *llm.Error {
 	}
 	keepsPace := progress && s.begun && s.watch.progress(tokens)
 	full := len(s.held)+len(b) > maxHeld
-	if !s.a.committed && s.begun && (keepsPace || full) {
-		s.commit()
+	if !s.a.committed && s.begun && (keepsPace || full || s.a.rescue != nil) {
+		s.c.commit(s.a)
 	}
 	if !s.a.committed {
 		if full {
@@ -223,12 +242,15 @@ func (s *stream) pass(b []byte, tokens int64, progress, last bool) *llm.Error {
 	return nil
 }
 
-// commit binds the client to this target.
-func (s *stream) commit() {
-	s.a.committed = true
-	s.a.firstContent = s.c.g.opts.Now()
-	s.c.answerHeaders(s.a)
-	s.c.reply.startStream()
+// commit binds the client to an attempt's target.
+func (c *call) commit(a *attempt) {
+	a.committed = true
+	a.firstContent = c.g.opts.Now()
+	c.answerHeaders(a)
+	c.reply.startStream()
+	if a.rescue != nil {
+		a.rescue.announce(a)
+	}
 }
 
 // release ends a whole stream. One without any content is an answer too, unless
@@ -237,10 +259,10 @@ func (s *stream) release() *llm.Error {
 	if s.a.committed {
 		return nil
 	}
-	if !s.begun && s.a.usage.Output() > 0 && s.c.hasNext(s.a) {
+	if !s.begun && s.a.rescue == nil && s.a.usage.Output() > 0 && s.c.hasNext(s.a) {
 		return &llm.Error{Code: llm.CodeBadAnswer, Origin: llm.OriginProvider, Message: "The provider counted output and sent none."}
 	}
-	s.commit()
+	s.c.commit(s.a)
 	return s.pass(nil, 0, false, true)
 }
 
@@ -275,16 +297,22 @@ func (c *call) deliverAsStream(a *attempt, resp *transport.Response, body io.Rea
 		return c.answerError(a, resp, whole, decodeErr)
 	}
 	c.complete(a, answer)
-	writer := c.newStreamWriter(false)
-	c.reply.use(writer)
+	writer, events := c.newStreamWriter(false), answer.Events()
 	var out []byte
-	for _, e := range answer.Events() {
+	if r := a.rescue; r != nil {
+		writer, out = r.writer, r.comment(a)
+		a.continued.events = events
+		var failed error
+		if events, failed = a.continued.pass(nil, nil); failed != nil {
+			return asError(failed, llm.CodeBadAnswer)
+		}
+	}
+	c.reply.use(writer)
+	for _, e := range events {
 		out = writer.Write(out, e)
 	}
 	a.losses = append(a.losses, writer.Losses()...)
-	a.committed, a.firstContent = true, c.g.opts.Now()
-	c.answerHeaders(a)
-	c.reply.startStream()
+	c.commit(a)
 	if err := c.reply.chunk(out, true); err != nil {
 		return clientGone(err)
 	}

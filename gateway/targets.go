@@ -15,6 +15,7 @@ import (
 const (
 	HeaderLoss     = "X-Understudy-Loss"     // strict, report or lenient
 	HeaderFallback = "X-Understudy-Fallback" // off: the lead only, once
+	HeaderRescue   = "X-Understudy-Rescue"   // off: nobody goes on with an answer that another began
 	HeaderTimeout  = "X-Understudy-Timeout"  // a duration, for the whole call
 )
 
@@ -44,7 +45,7 @@ func (c *call) pickTargets() *llm.Error {
 
 // narrow applies the request's own wishes; they can only take away.
 func (c *call) narrow(h http.Header) *llm.Error {
-	for _, name := range []string{HeaderLoss, HeaderFallback, HeaderTimeout} {
+	for _, name := range []string{HeaderLoss, HeaderFallback, HeaderRescue, HeaderTimeout} {
 		if len(h[name]) > 1 {
 			return llm.Invalid(name, "The header %s must be sent once.", name)
 		}
@@ -63,6 +64,13 @@ func (c *call) narrow(h http.Header) *llm.Error {
 		c.onlyOnce = true
 	default:
 		return llm.Invalid(HeaderFallback, "The header %s must be off, or not be sent.", HeaderFallback)
+	}
+	switch v := h.Get(HeaderRescue); llm.RescuePolicy(v) {
+	case "", llm.RescueText:
+	case llm.RescueOff:
+		c.route.Rescue = llm.RescueOff
+	default:
+		return llm.Invalid(HeaderRescue, "The header %s must be off, or not be sent.", HeaderRescue)
 	}
 	if v := h.Get(HeaderTimeout); v != "" {
 		d, err := time.ParseDuration(v)

@@ -190,18 +190,25 @@ type pairs struct {
 
 func (p pairs) Pick(model string) (route.Route, bool) {
 	names, markers, _ := strings.Cut(model, "|")
-	r := route.Route{Model: model, Timeouts: p.timeouts, Loss: p.loss}
+	r := route.Route{Model: model, Timeouts: p.timeouts, Loss: p.loss, Rescue: llm.RescueText}
 	if r.Loss == "" {
 		r.Loss = llm.LossReport
 	}
 	for _, name := range strings.Split(names, ">") {
+		newest := name == "sonnet46" // a model that does not continue an answer
+		if newest {
+			name = "claude1"
+		}
 		pr, ok := p.providers[name]
 		if !ok {
 			return route.Route{}, false
 		}
 		model, facts := "gpt-4o", llm.ModelFacts{MaxOutput: 8192, Thinking: llm.ThinkingNone}
 		if _, claude := pr.Facts.Dialects[dialect.AnthropicMessages]; claude {
-			model, facts = "claude-sonnet-4-5", llm.ModelFacts{MaxOutput: 8192, Thinking: llm.ThinkingBudget, Prefill: true}
+			model, facts = "claude-sonnet-4-5", llm.ModelFacts{MaxOutput: 8192, Thinking: llm.ThinkingBudget, Prefill: !newest}
+			if newest {
+				model = "claude-sonnet-4-6"
+			}
 		}
 		r.Targets = append(r.Targets, route.Target{Provider: pr, Model: model + markers, Facts: facts})
 	}
@@ -263,6 +270,7 @@ type api struct {
 	other  []string
 	shape  func(map[string]any) // makes a minimal request one of the dialect, where it is not already
 	read   func(*answer)        // finds the text and the end, where they are not where chat and messages have them
+	ends   bool                 // its taps are not dialect.Resumable: a relayed stream that breaks ends there
 }
 
 var chatAPI = api{name: "chat", path: "/v1/chat/completions", own: []string{"chat1", "chat2"}, other: []string{"claude1", "claude2"}}

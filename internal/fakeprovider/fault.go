@@ -27,6 +27,7 @@ const (
 	Failover Outcome = "failover" // the client must not notice: another target answers
 	Surface  Outcome = "surface"  // the client gets the error, no other target is tried
 	Serve    Outcome = "serve"    // the answer is whole and must be delivered
+	Rescue   Outcome = "rescue"   // the client has content already: another target goes on with it; without one, as Broken
 	Broken   Outcome = "broken"   // the client has content already: the dialect's own error event, never a clean end
 )
 

@@ -108,22 +108,22 @@ func brokenStreams() []kind {
 		slow(streamKind("comments-only", "D3", "comments for ever", Failover, func(_ *exchange, p *plan) {
 			p.steps = []step{{wait: pingWait, write: []byte(": keep-alive\n\n"), act: flood}}
 		})),
-		slow(streamKind("stall", "D4", "nothing more after some chunks", Broken, ending(stall))),
+		slow(streamKind("stall", "D4", "nothing more after some chunks", Rescue, ending(stall))),
 		streamKind("drip", "D5", "each chunk Fault.After milliseconds after the last, by default 100", Serve, func(x *exchange, p *plan) {
 			p.delay = max(p.delay, time.Duration(x.after(dripMillis))*time.Millisecond)
 		}),
 		streamKind("reset-start", "D6", "RST after the start event", Failover, endingEarly(reset)),
-		streamKind("reset-stream", "D6", "RST after some chunks", Broken, ending(reset)),
-		streamKind("reset-bytes", "D6 D8", "RST after Fault.After bytes, by default inside the event after the second chunk", Broken, cutBytes(reset)),
+		streamKind("reset-stream", "D6", "RST after some chunks", Rescue, ending(reset)),
+		streamKind("reset-bytes", "D6 D8", "RST after Fault.After bytes, by default inside the event after the second chunk", Rescue, cutBytes(reset)),
 		streamKind("drop-start", "D6", "the chunked body ends without its last chunk after the start event", Failover, endingEarly(drop)),
-		streamKind("drop-stream", "D6 A8", "the chunked body ends without its last chunk after some chunks; under TLS without close_notify", Broken, ending(drop)),
+		streamKind("drop-stream", "D6 A8", "the chunked body ends without its last chunk after some chunks; under TLS without close_notify", Rescue, ending(drop)),
 		streamKind("eof-empty", "D7", "an event stream with no event", Failover, func(_ *exchange, p *plan) { p.steps = []step{{write: []byte{}}} }),
 		streamKind("eof-start", "D7", "a clean end after the start event", Failover, endingEarly(proceed)),
-		streamKind("eof-stream", "D7", "a clean end after some chunks", Broken, ending(proceed)),
-		streamKind("eof-bytes", "D7 D8", "a clean end after Fault.After bytes, by default inside the event after the second chunk", Broken, cutBytes(proceed)),
-		streamKind("eof-event", "D8", "a clean end inside an event", Broken, inside("second", func(s string) int { return strings.Index(s, "econd") })),
-		streamKind("eof-utf8", "D8", "a clean end inside a UTF-8 sequence", Broken, inside("é", func(s string) int { return strings.Index(s, "é") + 1 })),
-		streamKind("eof-escape", "D8", "a clean end inside a JSON escape", Broken, inside("say\"so", func(s string) int { return strings.Index(s, `\"so`) + 1 })),
+		streamKind("eof-stream", "D7", "a clean end after some chunks", Rescue, ending(proceed)),
+		streamKind("eof-bytes", "D7 D8", "a clean end after Fault.After bytes, by default inside the event after the second chunk", Rescue, cutBytes(proceed)),
+		streamKind("eof-event", "D8", "a clean end inside an event", Rescue, inside("second", func(s string) int { return strings.Index(s, "econd") })),
+		streamKind("eof-utf8", "D8", "a clean end inside a UTF-8 sequence", Rescue, inside("é", func(s string) int { return strings.Index(s, "é") + 1 })),
+		streamKind("eof-escape", "D8", "a clean end inside a JSON escape", Rescue, inside("say\"so", func(s string) int { return strings.Index(s, `\"so`) + 1 })),
 		streamKind("first-event-cut", "D8", "a clean end inside the first event", Failover, func(_ *exchange, p *plan) { p.steps = []step{{write: firstBytes(p, 40)}} }),
 		toolCut, toolReset,
 		streamKind("endless-line", "D17", "one line that never ends", Failover, func(_ *exchange, p *plan) {
@@ -167,7 +167,7 @@ func errorStreams() []kind {
 			streamKind(e.name+"-start", "D9 D10", "an error event ("+e.name+") after the start event and before content", Failover, func(x *exchange, p *plan) {
 				p.steps = append(p.frameSteps(head(p.frames)), event(x))
 			}),
-			streamKind(e.name+"-stream", "D9 D10", "an error event ("+e.name+") after some chunks", Broken, func(x *exchange, p *plan) {
+			streamKind(e.name+"-stream", "D9 D10", "an error event ("+e.name+") after some chunks", Rescue, func(x *exchange, p *plan) {
 				p.steps = append(p.frameSteps(until(p.frames, x.after(defaultChunks))), event(x))
 			}),
 		)
