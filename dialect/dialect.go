@@ -51,12 +51,44 @@ const (
 	GetModel   Operation = "get model"
 )
 
+// The operations that nobody translates: a request goes as it is to a provider that
+// serves the same.
+const (
+	Completions Operation = "completions" // of old, by a prompt
+	Images      Operation = "images"
+	Audio       Operation = "audio"
+	Moderations Operation = "moderations"
+	Files       Operation = "files"
+	Batches     Operation = "batches"
+	Stored      Operation = "stored" // answers and conversations that the vendor keeps
+	Realtime    Operation = "realtime"
+)
+
+// RelayedOperations lists the operations that nobody translates.
+func RelayedOperations() []Operation {
+	return []Operation{Completions, Images, Audio, Moderations, Files, Batches, Stored, Realtime}
+}
+
+// IsRelayed reports whether the operation is one of RelayedOperations.
+func (o Operation) IsRelayed() bool {
+	switch o {
+	case Completions, Images, Audio, Moderations, Files, Batches, Stored, Realtime:
+		return true
+	default:
+		return false
+	}
+}
+
+// Keeps reports whether the operation is about objects that the vendor keeps: what one
+// vendor has made, no other knows.
+func (o Operation) Keeps() bool { return o == Files || o == Batches || o == Stored }
+
 // Endpoint is a path at which a dialect serves an operation.
 type Endpoint struct {
 	Method string
 	// Path may have holes: "{model}" stands for the model's name, slashes included,
 	// any other name in braces for one segment or the part of one up to the next
-	// character of the pattern.
+	// character of the pattern: "{id}" is an object that a vendor keeps.
 	Path      string
 	Operation Operation
 	// Header decides between dialects that share a path: the one whose Header the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"time"
 
 	"github.com/understudy-ai/understudy/dialect"
@@ -97,7 +98,7 @@ func (a *attempt) sent() bool { return !a.start.IsZero() }
 // go on with, if it is a rescue.
 func (c *call) attempt(t route.Target, fresh bool, r *rescue) *attempt {
 	a := &attempt{target: t, fresh: fresh, rescue: r, lead: len(c.attempts) == 0 || c.attempts[0].target == t}
-	p, ok := planFor(c.dialect, c.peeked.Stream, t, c.g.opts.Dialects)
+	p, ok := c.plan(t)
 	if !ok {
 		a.err = &llm.Error{Code: llm.CodeModelGone, Origin: llm.OriginGateway, Message: "The provider speaks no dialect of this gateway about this model."}
 		return a
@@ -123,8 +124,18 @@ func (c *call) attempt(t route.Target, fresh bool, r *rescue) *attempt {
 	return a
 }
 
+func (c *call) plan(t route.Target) (plan, bool) {
+	if c.operation.IsRelayed() {
+		return c.relayPlan(t), true
+	}
+	return planFor(c.dialect, c.peeked.Stream, t, c.g.opts.Dialects)
+}
+
 // exchange sends an attempt's request and delivers what comes.
 func (c *call) exchange(ctx context.Context, a *attempt, w *watchdog) *llm.Error {
+	if c.operation == dialect.Realtime {
+		return c.exchangeRealtime(ctx, a, w)
+	}
 	resp, err := c.g.opts.Sender.Send(ctx, c.upstream(a))
 	if err != nil {
 		return c.sendError(a, err)
@@ -133,6 +144,9 @@ func (c *call) exchange(ctx context.Context, a *attempt, w *watchdog) *llm.Error
 	a.status, a.shown = resp.Status, resp.Shown
 	if err := c.checkStatus(a, resp); err != nil {
 		return err
+	}
+	if a.plan.raw {
+		return c.deliverRaw(a, resp, w)
 	}
 	if !c.peeked.Stream {
 		return c.deliverWhole(a, resp, w)
@@ -195,7 +209,7 @@ const maxErrorBody = 64 << 10
 
 // checkStatus lets only a plain success through.
 func (c *call) checkStatus(a *attempt, resp *transport.Response) *llm.Error {
-	if resp.Status == 200 {
+	if resp.Status == http.StatusOK || a.plan.raw && resp.Status < 300 {
 		return nil
 	}
 	if resp.Status < 400 {

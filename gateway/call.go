@@ -26,12 +26,13 @@ type call struct {
 	dialect   *dialect.Dialect
 	operation dialect.Operation
 	endpoint  *endpoint
-	pathModel string      // the model in the path, where it is named there
+	path      named       // what the path names
 	framing   frames.Kind // of the client's stream
 	caller    access.Caller
 
 	body   []byte
 	peeked dialect.Peeked
+	form   form // of an operation that is not translated
 	// request is the body decoded, once, when the first translating attempt needs it.
 	request *llm.Request
 

@@ -45,6 +45,8 @@ type Options struct {
 
 // Routes finds a model's route. It is immutable and used concurrently.
 type Routes interface {
+	// Pick returns the route of a model; of an empty name that of requests which name no
+	// model: every provider, in order.
 	Pick(model string) (route.Route, bool)
 	// Entries lists what a client may ask for, in order.
 	Entries() []dialect.ModelEntry
@@ -74,11 +76,13 @@ func DefaultLimits() Limits {
 
 // Gateway serves the client APIs of all its dialects.
 type Gateway struct {
-	opts      Options
-	endpoints []endpoint
-	routes    atomic.Pointer[Routes]
-	stop      context.Context
-	stopAll   context.CancelCauseFunc
+	opts     Options
+	paths    map[string][]*endpoint // endpoints whose paths have no holes
+	patterns []*endpoint            // the others
+	owners   owners
+	routes   atomic.Pointer[Routes]
+	stop     context.Context
+	stopAll  context.CancelCauseFunc
 }
 
 // errShutdown is the cause by which the last calls end when the time to drain is
@@ -123,6 +127,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := c.serve(); err != nil {
 		c.fail(err)
 	}
+	if c.reply.cut {
+		panic(http.ErrAbortHandler) // net/http's way to break off an answer
+	}
 }
 
 // serve is the call's life, in order.
@@ -134,8 +141,13 @@ func (c *call) serve() *llm.Error {
 	if err := c.admit(); err != nil {
 		return err
 	}
-	if c.operation != dialect.Generate {
+	switch {
+	case c.operation == dialect.ListModels || c.operation == dialect.GetModel:
 		return c.listModels()
+	case c.operation == dialect.Realtime:
+		return c.serveRealtime()
+	case c.operation.IsRelayed():
+		return c.serveRelayed()
 	}
 	if err := c.read(); err != nil {
 		return err

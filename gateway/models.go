@@ -16,10 +16,10 @@ func (c *call) listModels() *llm.Error {
 		return nil
 	}
 	for _, e := range entries {
-		if e.ID == c.pathModel {
+		if e.ID == c.path.model {
 			c.reply.send(http.StatusOK, c.dialect.Models.EncodeModel(e))
 			return nil
 		}
 	}
-	return modelNotFound(c.pathModel)
+	return modelNotFound(c.path.model)
 }

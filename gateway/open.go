@@ -25,9 +25,31 @@ type endpoint struct {
 }
 
 func (g *Gateway) registerEndpoints() {
+	g.paths = make(map[string][]*endpoint)
 	for _, d := range g.opts.Dialects {
 		for _, e := range d.Endpoints {
-			g.endpoints = append(g.endpoints, endpoint{Endpoint: e, dialect: d, pattern: compile(e.Path)})
+			made := &endpoint{Endpoint: e, dialect: d, pattern: compile(e.Path)}
+			if len(made.pattern.holes) == 0 {
+				g.paths[e.Path] = append(g.paths[e.Path], made)
+			} else {
+				g.patterns = append(g.patterns, made)
+			}
+		}
+	}
+}
+
+// matching calls f for the endpoints at a path. One without holes leaves none to the
+// others.
+func (g *Gateway) matching(path string, f func(*endpoint, named)) {
+	if exact := g.paths[path]; len(exact) > 0 {
+		for _, e := range exact {
+			f(e, named{})
+		}
+		return
+	}
+	for _, e := range g.patterns {
+		if n, ok := e.pattern.match(path); ok {
+			f(e, n)
 		}
 	}
 }
@@ -59,12 +81,14 @@ func (g *Gateway) dialectOf(r *http.Request) *dialect.Dialect {
 			return d
 		}
 	}
-	for _, e := range g.endpoints {
-		if _, ok := e.pattern.match(r.URL.Path); ok && e.Header == "" {
-			return e.dialect
+	found := g.opts.Dialects[0]
+	first := true
+	g.matching(r.URL.Path, func(e *endpoint, _ named) {
+		if first && e.Header == "" {
+			found, first = e.dialect, false
 		}
-	}
-	return g.opts.Dialects[0]
+	})
+	return found
 }
 
 // open finds the dialect and operation that the method and path ask for.
@@ -72,12 +96,7 @@ func (c *call) open() *llm.Error {
 	var allowed []string
 	var found *endpoint
 	best := -1
-	for i := range c.g.endpoints {
-		e := &c.g.endpoints[i]
-		model, ok := e.pattern.match(c.r.URL.Path)
-		if !ok {
-			continue
-		}
+	c.g.matching(c.r.URL.Path, func(e *endpoint, n named) {
 		exact, ok := e.asks(c.r)
 		switch {
 		case !ok:
@@ -86,9 +105,9 @@ func (c *call) open() *llm.Error {
 				allowed = append(allowed, e.Method)
 			}
 		case exact > best:
-			found, best, c.pathModel = e, exact, model
+			found, best, c.path = e, exact, n
 		}
-	}
+	})
 	switch {
 	case found != nil:
 		c.dialect, c.operation, c.endpoint = found.dialect, found.Operation, found
@@ -110,6 +129,9 @@ func (c *call) open() *llm.Error {
 
 // read takes in the body, once, and checks it before anybody acts on it.
 func (c *call) read() *llm.Error {
+	if err := checkMediaType(c.r.Header.Get("Content-Type")); err != nil {
+		return err
+	}
 	body, err := c.readBody()
 	if err != nil {
 		return err
@@ -130,13 +152,18 @@ func (c *call) read() *llm.Error {
 		return asError(peekErr, llm.CodeInvalidRequest)
 	}
 	if c.endpoint.pattern.hasModel {
-		peeked.Model = c.pathModel
+		peeked.Model = c.path.model
 	}
 	peeked.Stream = peeked.Stream || c.endpoint.Stream
-	if !isModelName(peeked.Model) {
+	c.peeked = peeked
+	return c.checkModelName()
+}
+
+func (c *call) checkModelName() *llm.Error {
+	if !isModelName(c.peeked.Model) {
+		c.peeked.Model = "" // it stands in the log, too
 		return llm.Invalid("model", "The model's name must be at most %d printable ASCII characters without spaces.", maxModelName)
 	}
-	c.peeked = peeked
 	return nil
 }
 
@@ -175,9 +202,6 @@ func (c *call) bodyRead() {
 
 // readBody reads at most the limit, within the time for it.
 func (c *call) readBody() ([]byte, *llm.Error) {
-	if err := checkMediaType(c.r.Header.Get("Content-Type")); err != nil {
-		return nil, err
-	}
 	limit := c.g.opts.Limits.Body
 	if c.r.ContentLength > limit {
 		return nil, tooLarge(limit)

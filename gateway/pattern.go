@@ -11,7 +11,14 @@ type pattern struct {
 	hasModel bool
 }
 
-const modelHole = "model"
+// The holes that mean something; any other is only a hole.
+const (
+	modelHole  = "model"
+	objectHole = "id"
+)
+
+// named is what a path names.
+type named struct{ model, object string }
 
 func compile(path string) pattern {
 	var p pattern
@@ -28,11 +35,11 @@ func compile(path string) pattern {
 	}
 }
 
-// match reports whether the pattern fits a path, and which model the path names.
-func (p *pattern) match(path string) (model string, ok bool) {
+// match reports whether the pattern fits a path, and what the path names.
+func (p *pattern) match(path string) (n named, ok bool) {
 	rest, ok := strings.CutPrefix(path, p.texts[0])
 	if !ok {
-		return "", false
+		return n, false
 	}
 	for i, hole := range p.holes {
 		text := p.texts[i+1]
@@ -41,18 +48,21 @@ func (p *pattern) match(path string) (model string, ok bool) {
 		case i == len(p.holes)-1:
 			end = len(rest) - len(text) // the last text stands at the path's end
 			if end < 0 || rest[end:] != text {
-				return "", false
+				return n, false
 			}
 		case text != "":
 			end = strings.Index(rest, text)
 		}
 		if end <= 0 || hole != modelHole && strings.Contains(rest[:end], "/") {
-			return "", false
+			return n, false
 		}
-		if hole == modelHole {
-			model = rest[:end]
+		switch hole {
+		case modelHole:
+			n.model = rest[:end]
+		case objectHole:
+			n.object = rest[:end]
 		}
 		rest = rest[end+len(text):]
 	}
-	return model, rest == ""
+	return n, rest == ""
 }

@@ -24,6 +24,7 @@ type plan struct {
 	url     string
 	framing frames.Kind // of the provider's stream
 	edits   provider.Edits
+	raw     bool // the operation is one that nobody translates
 }
 
 // planFor chooses the mode for one attempt. It is pure: the client's dialect, the target

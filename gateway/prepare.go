@@ -17,6 +17,9 @@ import (
 // prepare makes the bytes for an attempt from the client's own, which stay as
 // they are: every attempt begins with them.
 func (c *call) prepare(a *attempt) *llm.Error {
+	if a.plan.raw {
+		return c.prepareRaw(a)
+	}
 	var err *llm.Error
 	if a.plan.mode == ModeTranslate {
 		err = c.translateRequest(a)
@@ -209,6 +212,12 @@ func (c *call) upstream(a *attempt) transport.Request {
 	}
 	if r.Stream {
 		r.Accept = a.plan.framing.ContentType()
+	}
+	if a.plan.raw {
+		r.Method, r.Accept = c.r.Method, "*/*"
+		if contentType := c.r.Header.Get("Content-Type"); contentType != "" && len(a.body) > 0 {
+			header.Set("Content-Type", contentType)
+		}
 	}
 	return r
 }

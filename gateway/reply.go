@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"maps"
 	"net/http"
 	"strconv"
 	"sync"
@@ -33,6 +34,7 @@ type reply struct {
 	w         http.ResponseWriter
 	begun     bool                 // status and headers are out
 	streaming bool                 // they were those of a stream
+	cut       bool                 // the connection is to be broken off: nothing else says that an answer is not whole
 	relayed   bool                 // and events of it
 	closed    bool                 // nothing may follow
 	writer    dialect.StreamWriter // of the attempt that is being delivered; nil before one and when relaying
@@ -65,6 +67,35 @@ func (p *reply) send(status int, body []byte) {
 	p.begin(status)
 	p.write(body)
 	p.closed = true
+}
+
+// sendAs gives a whole answer as a provider gave it.
+func (p *reply) sendAs(status int, header http.Header, body []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.begun || p.closed {
+		return
+	}
+	h := p.w.Header()
+	maps.Copy(h, header)
+	if status != http.StatusNoContent {
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	p.begin(status)
+	p.write(body)
+	p.closed = true
+}
+
+// startAs puts out the headers of an answer that comes in pieces, as a provider has them.
+func (p *reply) startAs(status int, header http.Header, isEvents bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.begun {
+		return
+	}
+	maps.Copy(p.w.Header(), header)
+	p.streaming = isEvents
+	p.begin(status)
 }
 
 // keepAlive lets a streaming client hear from the gateway while no target has
@@ -151,6 +182,7 @@ func (p *reply) fail(err *llm.Error) {
 			p.write(p.errorEvent(err))
 			p.flush()
 		}
+		p.cut = !p.streaming
 		return
 	}
 	status, body := p.c.errorBody(err)

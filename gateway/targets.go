@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/route"
 )
 
 // Request headers by which a client narrows what its route allows.
@@ -31,6 +32,11 @@ func (c *call) pickTargets() *llm.Error {
 	if !ok {
 		return modelNotFound(model)
 	}
+	return c.useRoute(r)
+}
+
+// useRoute takes a route, narrowed by what the request says.
+func (c *call) useRoute(r route.Route) *llm.Error {
 	c.route, c.policy = r, r.Loss
 	if err := c.narrow(c.r.Header); err != nil {
 		return err

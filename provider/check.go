@@ -157,6 +157,17 @@ func (c *checker) dialects(f Facts) {
 			c.bad(at, "got %q, want one of %v", f.Framings[name], framings)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(f.Relays)) {
+		at := "relays." + string(name)
+		if !slices.Contains(known, name) {
+			c.bad(at, "got dialect %q, want one of %v", name, known)
+		}
+		for _, operation := range f.Relays[name] {
+			if !operation.IsRelayed() {
+				c.bad(at, "got %q, want some of %v", operation, dialect.RelayedOperations())
+			}
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(f.Only)) {
 		at := "only." + string(name)
 		if _, ok := f.Dialects[name]; !ok {

@@ -39,6 +39,10 @@ type Facts struct {
 	// Only names the models that a dialect is spoken about, where the service does not
 	// speak it about all: patterns, in which "*" stands for anything.
 	Only map[dialect.Name][]string `yaml:"only"`
+	// Relays lists the operations that the service serves in a dialect's API as that has
+	// them, at the same paths under BaseURL: images, files and others that nobody
+	// translates.
+	Relays map[dialect.Name][]dialect.Operation `yaml:"relays"`
 	// ModelsPath lists the service's models, under BaseURL or, as a whole address, at
 	// another host of the service's; used by check --live.
 	ModelsPath string                 `yaml:"models_path"`
@@ -199,6 +203,11 @@ func (p *Provider) URL(d dialect.Name, model string, stream bool) (string, bool)
 		path = streamed
 	}
 	return JoinURL(p.Facts.BaseURL, strings.Replace(path, modelHole, escapeModel(model), 1)), true
+}
+
+// Relays reports whether the provider serves an operation in a dialect's API.
+func (p *Provider) Relays(d dialect.Name, o dialect.Operation) bool {
+	return slices.Contains(p.Facts.Relays[d], o)
 }
 
 // modelHole is where the model's name stands in a path.

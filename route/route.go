@@ -18,8 +18,14 @@ type Target struct {
 	Facts    llm.ModelFacts
 }
 
-// Name is provider/model, as in headers and logs.
-func (t Target) Name() string { return t.Provider.ID + "/" + t.Model }
+// Name is provider/model, as in headers and logs; the provider alone for a request that
+// names no model.
+func (t Target) Name() string {
+	if t.Model == "" {
+		return t.Provider.ID
+	}
+	return t.Provider.ID + "/" + t.Model
+}
 
 // Timeouts bound one call, phase by phase.
 type Timeouts struct {
@@ -65,6 +71,7 @@ type Table struct {
 	names  []string // configured names, in the config's order
 	// providers by ID, for names of the form provider/model
 	providers map[string]*provider.Provider
+	open      Route // of requests that name no model
 	defaults  Route // timeouts, loss and rescue of models that the config does not name
 	// bare maps a catalogued model's id to the one provider that has it.
 	bare map[string]*provider.Provider
@@ -79,6 +86,7 @@ func NewTable(routes []Route, providers []*provider.Provider, defaults Route) *T
 		routes:    make(map[string]Route, len(routes)),
 		providers: make(map[string]*provider.Provider, len(providers)),
 		defaults:  defaults,
+		open:      defaults,
 		bare:      make(map[string]*provider.Provider),
 	}
 	for _, r := range routes {
@@ -87,6 +95,7 @@ func NewTable(routes []Route, providers []*provider.Provider, defaults Route) *T
 	}
 	for _, p := range providers {
 		t.providers[p.ID] = p
+		t.open.Targets = append(t.open.Targets, Target{Provider: p})
 		for _, m := range p.Facts.Models {
 			if m.Assumed {
 				continue
@@ -101,8 +110,12 @@ func NewTable(routes []Route, providers []*provider.Provider, defaults Route) *T
 	return t
 }
 
-// Pick returns the route of a model, or false when no name fits.
+// Pick returns the route of a model, or false when no name fits. An empty name is that of
+// requests which name no model: their route is every provider, in order.
 func (t *Table) Pick(model string) (Route, bool) {
+	if model == "" {
+		return t.open, len(t.open.Targets) > 0
+	}
 	if r, ok := t.routes[model]; ok {
 		return r, true
 	}

@@ -36,7 +36,7 @@ func TestPick(t *testing.T) {
 		"nobody":        nil,
 		"three/x":       nil,
 		"one/":          nil,
-		"":              nil,
+		"":              {"one", "two"},
 	} {
 		r, ok := table().Pick(model)
 		var got []string

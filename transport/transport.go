@@ -162,11 +162,7 @@ func (t *Transport) Send(ctx context.Context, r Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	connect := r.Connect
-	if connect <= 0 {
-		connect = defaultConnect
-	}
-	ctx = context.WithValue(ctx, connectKey{}, connect)
+	ctx = context.WithValue(ctx, connectKey{}, connectTime(r))
 	req := &http.Request{
 		Method: method(r), URL: address, Host: address.Host,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Close: r.Fresh,
@@ -198,6 +194,13 @@ func (p *pool) send(ctx context.Context, req *http.Request, r Request) (*http.Re
 		}
 	}
 	return p.sendHTTP2(ctx, req, r)
+}
+
+func connectTime(r Request) time.Duration {
+	if r.Connect <= 0 {
+		return defaultConnect
+	}
+	return r.Connect
 }
 
 func method(r Request) string {

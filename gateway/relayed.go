@@ -1,0 +1,305 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/formdata"
+	"github.com/understudy-ai/understudy/internal/frames"
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
+	"github.com/understudy-ai/understudy/route"
+	"github.com/understudy-ai/understudy/transport"
+)
+
+// serveRelayed serves an operation that nobody translates: images, audio, files and the
+// like. The request goes as it is, but for the model's name, to a provider that serves
+// the same API; another such provider is tried while the client has had nothing.
+func (c *call) serveRelayed() *llm.Error {
+	if err := c.readRaw(); err != nil {
+		return err
+	}
+	if err := c.pickRelays(); err != nil {
+		return err
+	}
+	return c.attemptAll()
+}
+
+// form is the model's field in a body that is a form, and where it stands.
+type form struct {
+	model formdata.Field
+	has   bool
+}
+
+// readRaw takes in a body of any kind and finds the model in it.
+func (c *call) readRaw() *llm.Error {
+	body, err := c.readBody()
+	if err != nil {
+		return err
+	}
+	c.body = body
+	if len(body) == 0 {
+		return nil
+	}
+	contentType := c.r.Header.Get("Content-Type")
+	if boundary, ok := formdata.Boundary(contentType); ok {
+		return c.readForm(boundary)
+	}
+	if strings.HasPrefix(contentType, "multipart/") {
+		return llm.Invalid("", "The form's media type has no boundary, or one that is too long.")
+	}
+	value, syntaxErr := jsontext.Parse(body)
+	if syntaxErr != nil {
+		return badJSON(syntaxErr)
+	}
+	if value.Kind() != jsontext.Object {
+		return llm.Invalid("", "The body must be a JSON object, not %s.", value.Kind())
+	}
+	if model := value.Get("model"); !model.IsNull() {
+		name, err := model.Text()
+		if err != nil {
+			return llm.Invalid("model", "The model's name must be a string.")
+		}
+		c.peeked.Model = name
+	}
+	c.peeked.Stream = string(value.Get("stream")) == "true"
+	return c.checkModelName()
+}
+
+func (c *call) readForm(boundary string) *llm.Error {
+	fields, ok := formdata.Find(c.body, boundary, "model")
+	if !ok {
+		return llm.Invalid("", "The form is cut short or malformed.")
+	}
+	if len(fields) > 1 {
+		return llm.Invalid("model", "The form has the field model more than once.")
+	}
+	if len(fields) == 1 {
+		c.form = form{fields[0], true}
+		c.peeked.Model = string(fields[0].Value)
+	}
+	if stream, _ := formdata.Find(c.body, boundary, "stream"); len(stream) > 0 {
+		c.peeked.Stream = string(stream[0].Value) == "true"
+	}
+	return c.checkModelName()
+}
+
+// pickRelays finds who may be asked: the model's route where the request names one, else
+// every provider; of these, those that serve the API, and where the request is about an
+// object that one of them keeps, that one.
+func (c *call) pickRelays() *llm.Error {
+	if c.path.model != "" {
+		c.peeked.Model = c.path.model
+	}
+	r, ok := (*c.g.routes.Load()).Pick(c.peeked.Model)
+	if !ok && c.peeked.Model != "" {
+		return modelNotFound(c.peeked.Model)
+	}
+	r.Targets = slices.DeleteFunc(slices.Clone(r.Targets), func(t route.Target) bool {
+		return !t.Provider.Relays(c.dialect.Name, c.operation)
+	})
+	if len(r.Targets) == 0 {
+		return &llm.Error{
+			Code: llm.CodeNotImplemented, Origin: llm.OriginGateway,
+			Message: "No provider that may be asked serves " + string(c.operation) + ". Enable one whose facts list it under relays.",
+		}
+	}
+	for _, id := range c.objects() {
+		if owner, known := c.g.owners.get(id); known {
+			r.Targets = slices.DeleteFunc(r.Targets, func(t route.Target) bool { return t.Provider.ID != owner })
+			if len(r.Targets) == 0 {
+				return &llm.Error{
+					Code: llm.CodeModelGone, Origin: llm.OriginGateway,
+					Message: "The provider that keeps this object is not configured any more, or may not be asked for this model.",
+				}
+			}
+		}
+	}
+	if c.operation == dialect.Realtime {
+		r.Timeouts.Total = max(r.Timeouts.Total, sessionTime)
+	}
+	return c.useRoute(r)
+}
+
+// objects are the ids of what a provider keeps that the request is about.
+func (c *call) objects() []string {
+	var ids []string
+	if c.path.object != "" {
+		ids = append(ids, c.path.object)
+	}
+	if !c.operation.Keeps() {
+		return ids
+	}
+	for _, name := range []string{"input_file_id", "file_id"} {
+		if id, err := jsontext.Value(c.body).Get(name).Text(); err == nil && id != "" {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// relayPlan is how a provider is asked in an API that is not translated.
+func (c *call) relayPlan(t route.Target) plan {
+	address := provider.JoinURL(t.Provider.Facts.BaseURL, c.r.URL.EscapedPath())
+	if query := c.query(t.Model); query != "" {
+		address += "?" + query
+	}
+	return plan{mode: ModeRelay, dialect: c.dialect, url: address, framing: frames.SSE, raw: true}
+}
+
+// query is what the client asks for in the address, of the target's model and without the
+// client's credential.
+func (c *call) query(model string) string {
+	if c.r.URL.RawQuery == "" {
+		return ""
+	}
+	values, err := url.ParseQuery(c.r.URL.RawQuery)
+	if err != nil {
+		return ""
+	}
+	if c.dialect.KeyQuery != "" {
+		values.Del(c.dialect.KeyQuery)
+	}
+	if values.Has("model") && model != "" {
+		values.Set("model", model)
+	}
+	return values.Encode()
+}
+
+// prepareRaw names the target's model in the body, where it has one.
+func (c *call) prepareRaw(a *attempt) *llm.Error {
+	a.body = c.body
+	if c.peeked.Model == "" || a.target.Model == c.peeked.Model || len(c.body) == 0 {
+		return nil
+	}
+	if c.form.has {
+		a.body = formdata.Replace(c.body, c.form.model, a.target.Model)
+		return nil
+	}
+	var err error
+	if a.body, err = jsontext.SetTopString(c.body, "model", a.target.Model); err != nil {
+		return asError(err, llm.CodeInvalidRequest)
+	}
+	return nil
+}
+
+// maxBuffered is up to what size an answer is taken in before any of it is passed on: a
+// break in it can then be mended by another provider.
+const maxBuffered = 1 << 20
+
+// deliverRaw passes an answer on as it was received, with its status and media type.
+func (c *call) deliverRaw(a *attempt, resp *transport.Response, w *watchdog) *llm.Error {
+	header := http.Header{}
+	for _, name := range []string{"Content-Type", "Content-Disposition"} {
+		if v := resp.Header.Get(name); v != "" {
+			header.Set(name, v)
+		}
+	}
+	media := resp.Header.Get("Content-Type")
+	size, err := strconv.ParseInt(resp.Header.Get("Content-Length"), 10, 64)
+	isWhole := strings.HasPrefix(media, "application/json") || err == nil && size <= maxBuffered
+	if isWhole && !strings.HasPrefix(media, frames.SSE.ContentType()) {
+		return c.deliverRawWhole(a, resp, w, header)
+	}
+	return c.deliverRawPieces(a, resp, w, header)
+}
+
+func (c *call) deliverRawWhole(a *attempt, resp *transport.Response, w *watchdog, header http.Header) *llm.Error {
+	var body []byte
+	if resp.Status != http.StatusNoContent && resp.Header.Get("Content-Length") != "0" {
+		var err *llm.Error
+		if body, err = c.readAnswer(resp, w); err != nil {
+			return err
+		}
+	}
+	if strings.HasPrefix(header.Get("Content-Type"), "application/json") {
+		answer, err := jsontext.ParseLenient(body)
+		if err != nil {
+			return &llm.Error{Code: llm.CodeBadAnswer, Origin: llm.OriginProvider, Message: "The provider's answer is not JSON.", Err: err}
+		}
+		c.learn(a, answer)
+	}
+	a.committed, a.firstContent = true, c.g.opts.Now()
+	c.answerHeaders(a)
+	c.reply.sendAs(resp.Status, header, body)
+	return nil
+}
+
+// learn takes from an answer what is counted in it, and whose the objects in it are.
+func (c *call) learn(a *attempt, answer jsontext.Value) {
+	a.usage = usageIn(answer.Get("usage"))
+	if !c.operation.Keeps() {
+		return
+	}
+	own := func(v jsontext.Value) {
+		if id, err := v.Get("id").Text(); err == nil {
+			c.g.owners.put(id, a.target.Provider.ID)
+		}
+	}
+	own(answer)
+	if list := answer.Get("data"); list.Kind() == jsontext.Array {
+		_ = list.Array(func(_ int, v jsontext.Value) error { own(v); return nil })
+	}
+	for _, name := range []string{"output_file_id", "error_file_id"} { // of a batch
+		if id, err := answer.Get(name).Text(); err == nil {
+			c.g.owners.put(id, a.target.Provider.ID)
+		}
+	}
+}
+
+// usageIn reads a usage object in either of OpenAI's forms; openai.yaml, CompletionUsage and
+// ImageGenUsage.
+func usageIn(v jsontext.Value) llm.Usage {
+	count := func(names ...string) (int64, bool) {
+		for _, name := range names {
+			if n, err := v.Get(name).Int(); err == nil && n >= 0 {
+				return n, true
+			}
+		}
+		return 0, false
+	}
+	in, hasIn := count("input_tokens", "prompt_tokens")
+	out, hasOut := count("output_tokens", "completion_tokens")
+	return llm.Usage{Known: hasIn || hasOut, InFresh: in, OutVisible: out}
+}
+
+// deliverRawPieces passes on what comes as it comes. When it breaks off, the client's
+// connection does too, or the stream of events ends in an error: never in a clean end.
+func (c *call) deliverRawPieces(a *attempt, resp *transport.Response, w *watchdog, header http.Header) *llm.Error {
+	isEvents := strings.HasPrefix(header.Get("Content-Type"), frames.SSE.ContentType())
+	buf := make([]byte, 16<<10)
+	for {
+		n, err := resp.Body.Read(buf)
+		if n > 0 {
+			if !a.committed {
+				a.committed, a.firstContent = true, c.g.opts.Now()
+				w.begun(c.route.Timeouts.Stall, pace{})
+				c.answerHeaders(a)
+				c.reply.startAs(resp.Status, header, isEvents)
+			}
+			w.hold()
+			writeErr := c.reply.chunk(buf[:n], true)
+			w.resume()
+			w.progress(0)
+			if writeErr != nil {
+				return clientGone(writeErr)
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF) && !a.committed:
+			return &llm.Error{Code: llm.CodeTruncated, Origin: llm.OriginProvider, Message: "The provider's answer is empty."}
+		case errors.Is(err, io.EOF):
+			c.reply.finish()
+			return nil
+		case err != nil:
+			return &llm.Error{Code: llm.CodeTruncated, Origin: llm.OriginProvider, Message: "The provider's answer broke off.", Err: err}
+		}
+	}
+}

@@ -1,0 +1,348 @@
+package gateway_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/anthropic"
+	"github.com/understudy-ai/understudy/dialect/openaichat"
+	"github.com/understudy-ai/understudy/gateway"
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
+	"github.com/understudy-ai/understudy/route"
+	"github.com/understudy-ai/understudy/transport"
+)
+
+// relayWorld is a gateway before two vendors, a and b, that a test writes itself.
+type relayWorld struct {
+	url    string
+	mu     sync.Mutex
+	asked  []string // "a GET /v1/files": what the vendors saw
+	bodies []string
+	settle chan gateway.Record
+}
+
+// newRelayWorld serves the handlers as vendors that serve all of OpenAI's and Anthropic's APIs.
+func newRelayWorld(t *testing.T, a, b http.HandlerFunc) *relayWorld {
+	t.Helper()
+	w := &relayWorld{settle: make(chan gateway.Record, 100)}
+	var providers []*provider.Provider
+	for name, h := range map[string]http.HandlerFunc{"a": a, "b": b} {
+		server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			w.mu.Lock()
+			w.asked = append(w.asked, name+" "+r.Method+" "+r.URL.RequestURI())
+			w.bodies = append(w.bodies, string(body))
+			w.mu.Unlock()
+			if got := r.Header.Get("Authorization"); got != "Bearer key-of-"+name {
+				t.Errorf("%s: got authorization %q, want its own key", name, got)
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			h(rw, r)
+		}))
+		t.Cleanup(server.Close)
+		providers = append(providers, &provider.Provider{ID: name, Private: true, Key: provider.NewSecret("key-of-" + name), Facts: provider.Facts{
+			BaseURL: server.URL + "/v1", Auth: "bearer",
+			Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/chat/completions"},
+			Relays: map[dialect.Name][]dialect.Operation{
+				dialect.OpenAIChat: dialect.RelayedOperations(), dialect.AnthropicMessages: {dialect.Batches, dialect.Files},
+			},
+		}})
+	}
+	if providers[0].ID == "b" {
+		providers[0], providers[1] = providers[1], providers[0]
+	}
+	times := route.DefaultTimeouts()
+	times.Stall, times.Total = 2*time.Second, 20*time.Second
+	table := route.NewTable([]route.Route{{
+		Model: "both", Loss: llm.LossReport, Timeouts: times,
+		Targets: []route.Target{{Provider: providers[0], Model: "model-a"}, {Provider: providers[1], Model: "model-b"}},
+	}}, providers, route.Route{Timeouts: times, Loss: llm.LossReport})
+	tr := transport.New(transport.Options{})
+	t.Cleanup(tr.Close)
+	g := gateway.New(gateway.Options{
+		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New()}, Routes: relayRoutes{table}, Sender: tr,
+		Log: slog.New(slog.DiscardHandler), Now: time.Now, NewID: func() string { return "call_1" },
+		Settle: func(r gateway.Record) { w.settle <- r },
+	})
+	server := httptest.NewServer(g)
+	t.Cleanup(server.Close)
+	w.url = server.URL
+	return w
+}
+
+type relayRoutes struct{ *route.Table }
+
+func (relayRoutes) Entries() []dialect.ModelEntry { return nil }
+
+func (w *relayWorld) do(t *testing.T, method, path, contentType, body string) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, w.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, _ := io.ReadAll(resp.Body)
+	return resp, string(answer)
+}
+
+func (w *relayWorld) saw(t *testing.T, want ...string) {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if got := strings.Join(w.asked, ", "); got != strings.Join(want, ", ") {
+		t.Errorf("the vendors were asked %s, want %s", got, strings.Join(want, ", "))
+	}
+	w.asked, w.bodies = nil, nil
+}
+
+func fails(status int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		fmt.Fprint(w, `{"error":{"message":"no","type":"server_error"}}`)
+	}
+}
+
+func tells(contentType, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		fmt.Fprint(w, body)
+	}
+}
+
+func TestRelayedJSON(t *testing.T) {
+	t.Parallel()
+	answer := `{"created": 1, "data":[{"b64_json":"aGk="}],"usage":{"input_tokens":7,"output_tokens":9}}`
+	w := newRelayWorld(t, fails(500), tells("application/json", answer))
+	resp, got := w.do(t, "POST", "/v1/images/generations", "application/json", `{ "model":"both","prompt":"a  cat", "x": 1.50}`)
+	if resp.StatusCode != 200 || got != answer || resp.Header.Get("X-Understudy-Target") != "b/model-b" || resp.Header.Get("X-Understudy-Attempts") != "2" {
+		t.Errorf("got %d %s from %s, want the understudy's answer as it was", resp.StatusCode, got, resp.Header.Get("X-Understudy-Target"))
+	}
+	w.mu.Lock()
+	if want := `{ "model":"model-b","prompt":"a  cat", "x": 1.50}`; w.bodies[1] != want {
+		t.Errorf("got body %s, want %s", w.bodies[1], want)
+	}
+	w.mu.Unlock()
+	w.saw(t, "a POST /v1/images/generations", "b POST /v1/images/generations")
+	if rec := <-w.settle; rec.Operation != dialect.Images || len(rec.Attempts) != 2 || rec.Attempts[1].Usage.Input() != 7 {
+		t.Errorf("got %+v, want two attempts at images with what they used", rec)
+	}
+}
+
+func TestRelayedForm(t *testing.T) {
+	t.Parallel()
+	w := newRelayWorld(t, fails(503), tells("text/plain", "ahoj"))
+	var b bytes.Buffer
+	form := multipart.NewWriter(&b)
+	file, _ := form.CreateFormFile("file", "a.wav")
+	file.Write([]byte("RIFF\x00\xff\r\n--"))
+	form.WriteField("model", "both")
+	form.Close()
+	body := b.String()
+	resp, got := w.do(t, "POST", "/v1/audio/transcriptions", form.FormDataContentType(), body)
+	if resp.StatusCode != 200 || got != "ahoj" || resp.Header.Get("Content-Type") != "text/plain" {
+		t.Errorf("got %d %q as %s, want the text as it was", resp.StatusCode, got, resp.Header.Get("Content-Type"))
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if want := strings.Replace(body, "both", "model-b", 1); w.bodies[1] != want {
+		t.Errorf("got form\n%q\nwant\n%q", w.bodies[1], want)
+	}
+}
+
+// A file is asked for where it was put; a batch goes where its file is; and when nobody remembers, everybody is asked.
+func TestObjectsGoBackToTheirOwner(t *testing.T) {
+	t.Parallel()
+	down := false
+	var mu sync.Mutex
+	a := func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if down {
+			fails(500)(w, r)
+			return
+		}
+		fails(404)(w, r)
+	}
+	b := func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == "POST" && r.URL.Path == "/v1/files":
+			tells("application/json", `{"id":"file-1","object":"file"}`)(w, r)
+		case r.URL.Path == "/v1/files":
+			tells("application/json", `{"object":"list","data":[{"id":"file-1"},{"id":"file-2"}]}`)(w, r)
+		case r.URL.Path == "/v1/batches":
+			tells("application/json", `{"id":"batch_1","output_file_id":"file-3"}`)(w, r)
+		default:
+			tells("application/json", `{"id":"`+r.URL.Path+`"}`)(w, r)
+		}
+	}
+	w := newRelayWorld(t, a, b)
+	// Nobody knows it: the first says it has no such file, the second has it.
+	if resp, _ := w.do(t, "GET", "/v1/files/file-9", "", ""); resp.StatusCode != 200 {
+		t.Errorf("an unknown file: got %d, want it found", resp.StatusCode)
+	}
+	w.saw(t, "a GET /v1/files/file-9", "b GET /v1/files/file-9")
+	mu.Lock()
+	down = true
+	mu.Unlock()
+	w.do(t, "POST", "/v1/files", "application/json", `{"purpose":"batch"}`)
+	w.saw(t, "a POST /v1/files", "b POST /v1/files")
+	w.do(t, "GET", "/v1/files/file-1", "", "")
+	w.do(t, "GET", "/v1/files/file-1/content?after=2", "", "")
+	w.do(t, "POST", "/v1/batches", "application/json", `{"input_file_id":"file-1","endpoint":"/v1/chat/completions"}`)
+	w.do(t, "GET", "/v1/batches/batch_1", "", "")
+	w.do(t, "DELETE", "/v1/files/file-3", "", "")
+	w.saw(t, "b GET /v1/files/file-1", "b GET /v1/files/file-1/content?after=2", "b POST /v1/batches", "b GET /v1/batches/batch_1", "b DELETE /v1/files/file-3")
+}
+
+// What breaks off after the client has had some of it is never passed off as whole.
+func TestRelayedPieces(t *testing.T) {
+	t.Parallel()
+	half := func(contentType string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", contentType)
+			w.Header().Set("Transfer-Encoding", "chunked")
+			fmt.Fprint(w, "data: {\"a\":1}\n\n")
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}
+	}
+	t.Run("audio", func(t *testing.T) {
+		w := newRelayWorld(t, half("audio/mpeg"), tells("audio/mpeg", "x"))
+		resp, err := http.Post(w.url+"/v1/audio/speech", "application/json", strings.NewReader(`{"model":"both","input":"hi"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if got, err := io.ReadAll(resp.Body); err == nil {
+			t.Errorf("got %q and a clean end, want the connection broken off", got)
+		}
+		if rec := <-w.settle; rec.Code != llm.CodeTruncated {
+			t.Errorf("got code %q, want %s", rec.Code, llm.CodeTruncated)
+		}
+	})
+	t.Run("events", func(t *testing.T) {
+		w := newRelayWorld(t, half("text/event-stream"), tells("audio/mpeg", "x"))
+		_, got := w.do(t, "POST", "/v1/completions", "application/json", `{"model":"both","prompt":"hi","stream":true}`)
+		if !strings.HasPrefix(got, "data: {\"a\":1}\n\n") || !strings.Contains(got, `"error"`) || strings.Contains(got, "[DONE]") {
+			t.Errorf("got %q, want what came and an error", got)
+		}
+	})
+	t.Run("before the first byte", func(t *testing.T) {
+		w := newRelayWorld(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, tells("audio/mpeg", "sound"))
+		if resp, got := w.do(t, "POST", "/v1/audio/speech", "application/json", `{"model":"both","input":"hi"}`); resp.StatusCode != 200 || got != "sound" {
+			t.Errorf("got %d %q, want the understudy's", resp.StatusCode, got)
+		}
+	})
+}
+
+func TestRelayedErrors(t *testing.T) {
+	t.Parallel()
+	w := newRelayWorld(t, tells("application/json", "{}"), tells("application/json", "{}"))
+	for _, c := range []struct {
+		name, method, path, contentType, body string
+		status                                int
+	}{
+		{"unknown model", "POST", "/v1/moderations", "application/json", `{"model":"nobody","input":"x"}`, 404},
+		{"bad JSON", "POST", "/v1/moderations", "application/json", `{"model":`, 400},
+		{"no object", "POST", "/v1/moderations", "application/json", `[1]`, 400},
+		{"model that is no text", "POST", "/v1/moderations", "application/json", `{"model":5}`, 400},
+		{"cut form", "POST", "/v1/audio/transcriptions", "multipart/form-data; boundary=b", "--b\r\nContent", 400},
+		{"form without boundary", "POST", "/v1/audio/transcriptions", "multipart/form-data", "x", 400},
+		{"wrong method", "PUT", "/v1/files", "", "", 405},
+		{"no upgrade", "GET", "/v1/realtime?model=both", "", "", 400},
+	} {
+		resp, got := w.do(t, c.method, c.path, c.contentType, c.body)
+		var e struct{ Error struct{ Message string } }
+		if err := json.Unmarshal([]byte(got), &e); err != nil || e.Error.Message == "" || resp.StatusCode != c.status {
+			t.Errorf("%s: got %d %s, want %d and an error in the client's dialect", c.name, resp.StatusCode, got, c.status)
+		}
+	}
+	w.saw(t)
+}
+
+func TestRealtime(t *testing.T) {
+	t.Parallel()
+	echo := func(w http.ResponseWriter, r *http.Request) {
+		conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"realtime"}})
+		if err != nil {
+			return
+		}
+		defer conn.CloseNow()
+		conn.SetReadLimit(1 << 20)
+		for {
+			kind, b, err := conn.Read(r.Context())
+			if err != nil {
+				return
+			}
+			if string(b) == "bye" {
+				conn.Close(4001, "so long")
+				return
+			}
+			conn.Write(r.Context(), kind, b)
+			conn.Write(r.Context(), websocket.MessageText, []byte(`{"type":"response.done","response":{"usage":{"input_tokens":3,"output_tokens":4}}}`))
+		}
+	}
+	w := newRelayWorld(t, fails(503), echo)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	conn, resp, err := websocket.Dial(ctx, w.url+"/v1/realtime?model=both", &websocket.DialOptions{
+		Subprotocols: []string{"realtime", "openai-insecure-api-key.secret"}, HTTPHeader: http.Header{"Openai-Beta": {"realtime=v1"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow()
+	if conn.Subprotocol() != "realtime" || resp.Header.Get("X-Understudy-Target") != "b/model-b" {
+		t.Errorf("got subprotocol %q from %s, want realtime from the understudy", conn.Subprotocol(), resp.Header.Get("X-Understudy-Target"))
+	}
+	for _, kind := range []websocket.MessageType{websocket.MessageText, websocket.MessageBinary} {
+		message := bytes.Repeat([]byte("x"), 100<<10)
+		conn.SetReadLimit(1 << 20)
+		if err := conn.Write(ctx, kind, message); err != nil {
+			t.Fatal(err)
+		}
+		if gotKind, got, err := conn.Read(ctx); err != nil || gotKind != kind || !bytes.Equal(got, message) {
+			t.Errorf("got %d bytes of kind %v, %v, want the echo", len(got), gotKind, err)
+		}
+		conn.Read(ctx) // response.done
+	}
+	conn.Write(ctx, websocket.MessageText, []byte("bye"))
+	_, _, err = conn.Read(ctx)
+	var closed websocket.CloseError
+	if !errors.As(err, &closed) || closed.Code != 4001 || closed.Reason != "so long" {
+		t.Errorf("got %v, want the provider's own close", err)
+	}
+	rec := <-w.settle
+	if rec.Status != 101 || rec.Code != "" || len(rec.Attempts) != 2 || rec.Attempts[1].Usage.Total() != 14 {
+		t.Errorf("got %+v, want a session with two answers counted", rec)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if got := strings.Join(w.asked, ", "); got != "a GET /v1/realtime?model=model-a, b GET /v1/realtime?model=model-b" {
+		t.Errorf("the vendors were asked %s, want each for its own model", got)
+	}
+}

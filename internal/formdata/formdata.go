@@ -1,0 +1,104 @@
+// Package formdata finds and replaces fields in the text of a multipart form (RFC 7578, RFC 2046
+// section 5.1.1) and leaves every other byte alone, as files that are uploaded want it. It does
+// not decode files, and it does not build forms.
+package formdata
+
+import (
+	"bytes"
+	"mime"
+	"net/textproto"
+	"strings"
+)
+
+// maxValue bounds a field that is read, in bytes: names and numbers, no files.
+const maxValue = 64 << 10
+
+// Field is one field of a form.
+type Field struct {
+	Name       string
+	Value      []byte // aliases the form
+	start, end int    // of the value, in the form
+}
+
+// Boundary returns the boundary of a form's media type; false if it is no form or has none.
+func Boundary(contentType string) (string, bool) {
+	media, params, err := mime.ParseMediaType(contentType)
+	if err != nil || media != "multipart/form-data" {
+		return "", false
+	}
+	boundary := params["boundary"]
+	return boundary, boundary != "" && len(boundary) <= 70 // RFC 2046
+}
+
+// Find returns the fields of a name that are no files, in order. It is false if the form is
+// malformed: cut short, or with a part without a name.
+func Find(form []byte, boundary, name string) (fields []Field, ok bool) {
+	ok = walk(form, boundary, func(f Field, isFile bool) {
+		if f.Name == name && !isFile && len(f.Value) <= maxValue {
+			fields = append(fields, f)
+		}
+	})
+	return fields, ok
+}
+
+// Replace returns the form with another value in a field that Find returned.
+func Replace(form []byte, f Field, value string) []byte {
+	out := make([]byte, 0, len(form)-len(f.Value)+len(value))
+	out = append(append(out, form[:f.start]...), value...)
+	return append(out, form[f.end:]...)
+}
+
+// walk calls f for each part, and reports whether the form is whole.
+func walk(form []byte, boundary string, f func(f Field, isFile bool)) bool {
+	delimiter := []byte("\r\n--" + boundary)
+	at := 0
+	if bytes.HasPrefix(form, delimiter[2:]) {
+		at = len(delimiter) - 2
+	} else if i := bytes.Index(form, delimiter); i >= 0 { // a preamble, which means nothing
+		at = i + len(delimiter)
+	} else {
+		return false
+	}
+	for {
+		rest := form[at:]
+		if bytes.HasPrefix(rest, []byte("--")) {
+			return true
+		}
+		line := bytes.IndexByte(rest, '\n')
+		if line < 0 || len(bytes.TrimSpace(rest[:line])) > 0 {
+			return false // white space may follow a boundary, and nothing else
+		}
+		at += line + 1
+		headers := bytes.Index(form[at-2:], []byte("\r\n\r\n")) // a part without headers begins with it
+		if headers < 0 {
+			return false
+		}
+		begin := at - 2 + headers + 4
+		name, isFile, ok := disposition(form[at:max(at, begin-2)])
+		length := bytes.Index(form[begin-2:], delimiter)
+		if !ok || length < 0 {
+			return false
+		}
+		end := max(begin, begin-2+length)
+		f(Field{Name: name, Value: form[begin:end], start: begin, end: end}, isFile)
+		at = begin - 2 + length + len(delimiter)
+	}
+}
+
+// disposition reads what a part's headers call it.
+func disposition(headers []byte) (name string, isFile, ok bool) {
+	for line := range bytes.SplitSeq(headers, []byte("\r\n")) {
+		key, value, found := strings.Cut(string(line), ":")
+		if !found || textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(key)) != "Content-Disposition" {
+			continue
+		}
+		kind, params, err := mime.ParseMediaType(strings.TrimSpace(value))
+		if err != nil || kind != "form-data" {
+			return "", false, false
+		}
+		_, isFile = params["filename"]
+		name, ok = params["name"]
+		return name, isFile, ok
+	}
+	return "", false, false
+}
