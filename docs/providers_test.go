@@ -18,8 +18,9 @@ func providersPage() string {
 
 Made from the facts in ` + "`provider/`" + `; do not edit, run ` + "`make docs`" + `.
 
-A provider's name is what a config's ` + "`providers`" + ` or ` + "`use`" + ` say. With no config file, those are enabled whose key variable is set. The
-APIs are those that the provider is spoken to in; the date is when its documentation was read. ` + "`understudy models --all`" + ` lists the models.
+A provider's name is what a config's ` + "`providers`" + ` or ` + "`use`" + ` say. With no config file, those are enabled whose key variable is set, unless everybody has
+an address of their own there, as at Azure. The APIs are those that the provider is spoken to in; the date is when its documentation was
+read. ` + "`understudy models --all`" + ` lists the models.
 
 | name | service | APIs | key variable | models | documentation |
 |---|---|---|---|---|---|

@@ -15,7 +15,10 @@ import (
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/anthropic"
+	"github.com/understudy-ai/understudy/dialect/bedrock"
+	"github.com/understudy-ai/understudy/dialect/gemini"
 	"github.com/understudy-ai/understudy/dialect/openaichat"
+	"github.com/understudy-ai/understudy/dialect/openairesponses"
 	"github.com/understudy-ai/understudy/gateway"
 	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/provider"
@@ -29,6 +32,8 @@ type cloud struct {
 	t   *testing.T
 	url string
 	log *lockedBuffer
+	// header is what the client sends, beside the kind of its body; a key if nil.
+	header http.Header
 
 	mu      sync.Mutex
 	answer  http.HandlerFunc // of the vendor
@@ -86,7 +91,7 @@ func newCloud(t *testing.T, service string, change func(*provider.Provider)) *cl
 	}}
 	tr := transport.New(transport.Options{})
 	gw := httptest.NewServer(gateway.New(gateway.Options{
-		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New()}, Routes: cloudRoutes{lead, second}, Sender: tr,
+		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New(), openairesponses.New(), gemini.New(), bedrock.New()}, Routes: cloudRoutes{lead, second}, Sender: tr,
 		Log: slog.New(slog.NewTextHandler(c.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Now: time.Now, NewID: func() string { return "call" },
 	}))
@@ -124,8 +129,11 @@ func (c *cloud) ask(path, body string, answer http.HandlerFunc) (status int, hea
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	req.Header = c.header.Clone()
+	if c.header == nil {
+		req.Header = http.Header{"Api-Key": {"client-key"}}
+	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Api-Key", "client-key")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		c.t.Fatal(err)
@@ -353,6 +361,92 @@ func TestVertexClaude(t *testing.T) {
 	}
 	if status, _, text := c.ask("/v1/chat/completions", `{"model":"mistral-large+",`+hi+`}`, vendorSays(200, nil, chatAnswer)); status != 200 || !strings.Contains(text, "understudy") {
 		t.Errorf("a model of nobody's with an understudy: got %d %s, want the understudy", status, text)
+	}
+}
+
+const (
+	geminiAnswer = `{"candidates":[{"content":{"role":"model","parts":[{"text":"lead"}]},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":1,"totalTokenCount":2},"modelVersion":"gemini-2.5-pro"}`
+	geminiAsk    = `"contents":[{"role":"user","parts":[{"text":"hi"}]}]`
+)
+
+// TestVertexGemini speaks Google's API to Vertex about Gemini, whoever the client is.
+func TestVertexGemini(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, "vertex", func(p *provider.Provider) { p.Facts.Auth, p.Key = provider.AuthBearer, provider.NewSecret("token") })
+	const model = "/v1/projects/acme/locations/europe-west1/publishers/google/models/gemini-2.5-pro"
+	for _, tc := range []struct {
+		name, path, body, wantPath string
+		answer                     http.HandlerFunc
+	}{
+		{"Google's client", "/v1beta/models/gemini-2.5-pro:generateContent", `{` + geminiAsk + `}`, model + ":generateContent", vendorSays(200, nil, geminiAnswer)},
+		{"Google's client, streaming", "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse", `{` + geminiAsk + `}`, model + ":streamGenerateContent?alt=sse", vendorStreams("data: " + geminiAnswer + "\n\n")},
+		{"Anthropic's client", "/v1/messages", `{"model":"gemini-2.5-pro","max_tokens":9,` + hi + `}`, model + ":generateContent", vendorSays(200, nil, geminiAnswer)},
+		{"OpenAI's client, streaming", "/v1/chat/completions", `{"model":"gemini-2.5-pro","stream":true,` + hi + `}`, model + ":streamGenerateContent?alt=sse", vendorStreams("data: " + geminiAnswer + "\n\n")},
+	} {
+		status, _, text := c.ask(tc.path, tc.body, tc.answer)
+		if path, _ := c.sent(""); status != 200 || !strings.Contains(text, "lead") || path != tc.wantPath {
+			t.Errorf("%s: got %d %s from %s, want the answer of %s", tc.name, status, text, path, tc.wantPath)
+		}
+	}
+}
+
+// TestVertexCallIDs takes the ids of calls out, which version 1 of the API refuses.
+func TestVertexCallIDs(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, "vertex", func(p *provider.Provider) { p.Facts.Auth, p.Key = provider.AuthBearer, provider.NewSecret("token") })
+	body := `{"contents":[{"role":"user","parts":[{"text":"hi"}]},{"role":"model","parts":[{"functionCall":{"id":"c1","name":"f","args":{"id":"kept"}}}]},` +
+		`{"role":"user","parts":[{"functionResponse":{"id":"c1","name":"f","response":{"id":"kept"}}}]}],"tools":[{"functionDeclarations":[{"name":"f"}]}]}`
+	status, _, text := c.ask("/v1beta/models/gemini-2.5-pro:generateContent", body, vendorSays(200, nil, geminiAnswer))
+	_, contents := c.sent("contents")
+	if status != 200 || strings.Contains(contents, "c1") || strings.Count(contents, `"id":"kept"`) != 2 {
+		t.Errorf("got %d %s for %s, want the calls' ids alone taken out", status, text, contents)
+	}
+}
+
+// TestClientCredentials takes a client's key from wherever its SDK puts it, and tells
+// nobody.
+func TestClientCredentials(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, "vertex", func(p *provider.Provider) { p.Facts.Auth, p.Key = provider.AuthBearer, provider.NewSecret("token") })
+	const google, openai = "/v1beta/models/gemini-2.5-pro:generateContent", "/v1/chat/completions"
+	for _, tc := range []struct {
+		name, path, body string
+		want             int
+	}{
+		{"the same in the address", google + "?key=client-key", `{` + geminiAsk + `}`, 200},
+		{"another in the address", google + "?key=canary-key", `{` + geminiAsk + `}`, 400},
+		{"two in the address", google + "?key=client-key&key=canary-key", `{` + geminiAsk + `}`, 400},
+		{"a parameter of another dialect", openai + "?key=canary-key", `{"model":"gemini-2.5-pro",` + hi + `}`, 200},
+	} {
+		status, _, text := c.ask(tc.path, tc.body, vendorSays(200, nil, geminiAnswer))
+		path, _ := c.sent("")
+		if status != tc.want || strings.Contains(path+text, "canary") || (path == "") != (tc.want != 200) {
+			t.Errorf("%s: got %d %s, %s asked, want %d", tc.name, status, text, path, tc.want)
+		}
+	}
+	if strings.Contains(c.log.String(), "canary") {
+		t.Error("got a client's key in the log")
+	}
+}
+
+// TestSignedClient lets AWS's SDKs in, which sign, while nobody needs a key.
+func TestSignedClient(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, "vertex", func(p *provider.Provider) { p.Facts.Auth, p.Key = provider.AuthBearer, provider.NewSecret("token") })
+	c.header = http.Header{"Authorization": {"AWS4-HMAC-SHA256 Credential=CANARY/20261125/us-east-1/bedrock/aws4_request, SignedHeaders=host;x-amz-date, Signature=canary"}, "X-Amz-Security-Token": {"canary"}}
+	status, _, text := c.ask("/model/gemini-2.5-pro/converse", `{"messages":[{"role":"user","content":[{"text":"hi"}]}]}`, vendorSays(200, nil, geminiAnswer))
+	if status != 200 || !strings.Contains(text, "lead") {
+		t.Errorf("got %d %s, want the answer", status, text)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, values := range c.asked.Header {
+		if strings.Contains(strings.ToLower(strings.Join(values, "")), "canary") {
+			t.Errorf("got the client's %s sent on", name)
+		}
+	}
+	if strings.Contains(strings.ToLower(c.log.String()), "canary") {
+		t.Error("got the client's credential in the log")
 	}
 }
 
