@@ -20,7 +20,8 @@ const (
 	maxAnswer = 1 << 20
 )
 
-// targetHeader says in every answer which provider/model gave it.
+// targetHeader says in every answer which provider/model gave it; as a trailer, which one went on
+// with it.
 const targetHeader = "X-Understudy-Target"
 
 // clientApp is an application written for one vendor's API. It knows nothing of the gateway but its
@@ -55,8 +56,9 @@ type streamReader interface {
 
 // answer is what an application got.
 type answer struct {
-	vendor string        // that served it
-	waited time.Duration // until the first content, or for all of an answer that is not streamed
+	vendor  string        // that served it
+	rescued bool          // or began to: another went on with it
+	waited  time.Duration // until the first content, or for all of an answer that is not streamed
 }
 
 // newApps returns the four applications: both APIs, streaming and not. Each API's model is led by
@@ -117,7 +119,8 @@ func (a *clientApp) ask(ctx context.Context, prompt string) (answer, error) {
 	if want := says(served, prompt); text != want {
 		return answer{}, fmt.Errorf("got %q from %q, want %q", text, served, want)
 	}
-	return answer{vendor: served, waited: came.Sub(start)}, nil
+	last, _, _ := strings.Cut(resp.Trailer.Get(targetHeader), "/")
+	return answer{vendor: served, rescued: last != "" && last != served, waited: came.Sub(start)}, nil
 }
 
 // readWhole reads an answer that is not streamed, and returns its text and when it was there.

@@ -2,8 +2,8 @@
 // that makes each vendor the understudy of the other, and applications that speak both vendors'
 // APIs, and then breaks the vendors in one way after another. The gateway is the one that `serve`
 // runs; the applications are HTTP clients that accept nothing but whole and correct answers. The
-// result says what they saw. The package needs no key and no network, and shows no fault that
-// strikes after the first content of a stream, which the gateway does not hide.
+// result says what they saw. The package needs no key and no network, and shows no stream that
+// breaks while it is more than plain text, which the gateway does not hide.
 package demo
 
 import (
@@ -127,7 +127,7 @@ func (o *Options) perform(ctx context.Context, st *stage, gw *gateway, apps []*c
 const introduction = `Two simulated vendors, the gateway, and four applications, all in this process; nothing leaves this
 machine. For %v each vendor in turn is broken in %d ways, and the other one stands in for it.
 The gateway waits %v for a silent vendor here, instead of 60s, so that a hang is soon over.
-A stream that breaks after its first content is not in the demo: it ends in an error event.
+A stream that breaks in the middle is rescued: the other vendor goes on with the same answer.
 
 `
 

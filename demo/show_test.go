@@ -54,8 +54,8 @@ func TestShowStopsWithItsContext(t *testing.T) {
 
 func TestScript(t *testing.T) {
 	faults := script()
-	if got := len(faults); got < 12 || got > 16 {
-		t.Errorf("got %d faults, want 12 to 16", got)
+	if got := len(faults); got < 12 || got > 20 {
+		t.Errorf("got %d faults, want 12 to 20", got)
 	}
 	for _, f := range faults {
 		if got := len(f.title); got == 0 || got > titleWidth {
@@ -94,20 +94,24 @@ func TestQuantile(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	r := Result{
-		Requests: 30, Failures: 1, Problems: []string{"OpenAI Chat: broke"},
-		Faults:  []Row{{Fault: "hang", Title: "hangs, no headers", Requests: 10, Understudy: 9, Failures: 1, AddedMedian: 401.6, AddedP99: 420.2}},
+		Requests: 35, Failures: 1, Problems: []string{"OpenAI Chat: broke"},
+		Faults: []Row{
+			{Fault: "hang", Title: "hangs, no headers", Requests: 10, Understudy: 9, Failures: 1, AddedMedian: 401.6, AddedP99: 420.2},
+			{Fault: "reset-stream", Title: "stream cut in the middle", Requests: 5, Rescued: 5, AddedMedian: 1, AddedP99: 2},
+		},
 		NoFault: Row{Title: "(no fault in the way)", Requests: 20, Lead: 20},
 	}
 	var out bytes.Buffer
 	r.printTable(&out, palette{})
 	want := `
-                                                 served by    client     added ms
-fault of the lead              requests   lead  understudy  failures median   p99
-hangs, no headers                    10      0           9         1    402   420
-(no fault in the way)                20     20           0         0      0     0
-all                                  30     20           9         1
+                                          served by           client    added ms
+fault of the lead          requests lead understudy rescued failures median  p99
+hangs, no headers                10    0          9       0        1    402  420
+stream cut in the middle          5    0          0       5        0      1    2
+(no fault in the way)            20   20          0       0        0      0    0
+all                              35   20          9       5        1
 
-10 of 30 requests met a broken lead in one of 1 ways; failures seen by clients: 1, the first of them:
+15 of 35 requests met a broken lead in one of 2 ways; failures seen by clients: 1, the first of them:
   OpenAI Chat: broke
 `
 	if got := out.String(); got != want {

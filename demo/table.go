@@ -24,6 +24,7 @@ type Row struct {
 	Requests   int    `json:"requests"`
 	Lead       int    `json:"lead"`       // answered by the model's lead
 	Understudy int    `json:"understudy"` // answered by its understudy
+	Rescued    int    `json:"rescued"`    // begun by the lead and gone on with by the understudy
 	Failures   int    `json:"failures"`   // seen by a client
 	// AddedMedian and AddedP99 are how many milliseconds longer than usual the answers took, against
 	// the median of the same application's requests that met no fault: to the first content of a
@@ -34,18 +35,20 @@ type Row struct {
 
 // printTable writes the result as a table by fault, and what it shows in words.
 func (r *Result) printTable(w io.Writer, p palette) {
-	fmt.Fprintf(w, "\n%-*s %8s %18s %9s %12s\n", titleWidth, "", "", "served by", "client", "added ms")
-	fmt.Fprintf(w, "%-*s %8s %6s %11s %9s %6s %5s\n", titleWidth, "fault of the lead", "requests", "lead", "understudy", "failures", "median", "p99")
+	fmt.Fprintf(w, "\n%-*s %8s %15s %7s %8s %11s\n", titleWidth, "", "", "served by", "", "client", "added ms")
+	fmt.Fprintf(w, "%-*s %8s %4s %10s %7s %8s %6s %4s\n",
+		titleWidth, "fault of the lead", "requests", "lead", "understudy", "rescued", "failures", "median", "p99")
 	for _, row := range r.Faults {
 		row.write(w, p)
 	}
 	r.NoFault.write(w, p)
-	all := Row{Title: "all", Requests: r.Requests, Lead: r.NoFault.Lead, Understudy: r.NoFault.Understudy, Failures: r.Failures}
+	all := Row{Title: "all", Requests: r.Requests, Lead: r.NoFault.Lead, Understudy: r.NoFault.Understudy, Rescued: r.NoFault.Rescued, Failures: r.Failures}
 	for _, row := range r.Faults {
 		all.Lead += row.Lead
 		all.Understudy += row.Understudy
+		all.Rescued += row.Rescued
 	}
-	fmt.Fprintf(w, "%-*s %8d %6d %11d %s\n\n", titleWidth, all.Title, all.Requests, all.Lead, all.Understudy, p.failures(all.Failures, 9))
+	fmt.Fprintf(w, "%-*s %8d %4d %10d %7d %s\n\n", titleWidth, all.Title, all.Requests, all.Lead, all.Understudy, all.Rescued, p.failures(all.Failures, 8))
 	fmt.Fprintln(w, r.verdict())
 	for _, problem := range r.Problems {
 		fmt.Fprintln(w, "  "+problem)
@@ -53,8 +56,8 @@ func (r *Result) printTable(w io.Writer, p palette) {
 }
 
 func (r *Row) write(w io.Writer, p palette) {
-	fmt.Fprintf(w, "%-*s %8d %6d %11d %s %6.0f %5.0f\n",
-		titleWidth, r.Title, r.Requests, r.Lead, r.Understudy, p.failures(r.Failures, 9), r.AddedMedian, r.AddedP99)
+	fmt.Fprintf(w, "%-*s %8d %4d %10d %7d %s %6.0f %4.0f\n",
+		titleWidth, r.Title, r.Requests, r.Lead, r.Understudy, r.Rescued, p.failures(r.Failures, 8), r.AddedMedian, r.AddedP99)
 }
 
 // verdict is the result in a sentence.

@@ -29,8 +29,8 @@ type tally struct {
 
 // count is the requests of one row of the result.
 type count struct {
-	requests, lead, understudy, failures int
-	waits                                map[*clientApp][]time.Duration // of the answers
+	requests, lead, understudy, rescued, failures int
+	waits                                         map[*clientApp][]time.Duration // of the answers
 }
 
 // lastSeen is what an application has seen so far.
@@ -80,9 +80,12 @@ func (t *tally) add(p *phase, a *clientApp, got answer, err error) {
 		}
 		return
 	}
-	if got.vendor == a.lead {
+	switch {
+	case got.rescued:
+		row.rescued++
+	case got.vendor == a.lead:
 		row.lead++
-	} else {
+	default:
 		row.understudy++
 	}
 	row.waits[a] = append(row.waits[a], got.waited)
@@ -154,7 +157,7 @@ func (t *tally) row(f *fault) Row {
 
 // row makes a row of the result; usual is how long each application waits when all is well.
 func (c *count) row(kind, title string, usual map[*clientApp]time.Duration) Row {
-	r := Row{Fault: kind, Title: title, Requests: c.requests, Lead: c.lead, Understudy: c.understudy, Failures: c.failures}
+	r := Row{Fault: kind, Title: title, Requests: c.requests, Lead: c.lead, Understudy: c.understudy, Rescued: c.rescued, Failures: c.failures}
 	var added []time.Duration
 	for a, waits := range c.waits {
 		for _, d := range waits {

@@ -2,12 +2,15 @@ package demo
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/understudy-ai/understudy/internal/fakeprovider"
 )
 
 const (
+	nameOpenAI    = "alpha" // as in the config
+	nameAnthropic = "beta"
 	vendorKey     = "key-of-the-simulated-vendors"
 	largeModel    = "large"
 	thinkingTime  = 10 * time.Millisecond // of a healthy vendor, before it answers
@@ -26,7 +29,7 @@ type vendor struct {
 // newVendors returns the vendor that speaks OpenAI's API and the one that speaks Anthropic's; neither
 // listens yet.
 func newVendors() (openAI, anthropic *vendor) {
-	return newVendor("alpha", "OpenAI Chat", chat{}), newVendor("beta", "Anthropic Messages", messages{})
+	return newVendor(nameOpenAI, "OpenAI Chat", chat{}), newVendor(nameAnthropic, "Anthropic Messages", messages{})
 }
 
 func newVendor(name, apiName string, a api) *vendor {
@@ -42,13 +45,20 @@ func says(vendor, prompt string) string {
 	return fmt.Sprintf("This is %s. 🎭 You said: “%s”. %s", vendor, prompt, sampleLineEnd)
 }
 
-// reply is what the model named by vendor does with a request. Tools, schemas and pictures, which
+// reply is what the model named by vendor does with a request: it answers in its own words, or goes
+// on in those of whoever began the answer. Tools, schemas and pictures, which
 // only somebody who tries the running demo sends, get the answers of the fake provider's own rules.
 func reply(vendor string, ask fakeprovider.Ask) *fakeprovider.Reply {
 	if len(ask.Tools) > 0 || len(ask.Results) > 0 || len(ask.Media) > 0 || ask.Schema != nil || ask.JSON {
 		return nil
 	}
-	return &fakeprovider.Reply{Text: says(vendor, ask.Text), FirstDelay: thinkingTime, Delay: wordTime}
+	text := says(vendor, ask.Text)
+	for _, name := range []string{nameOpenAI, nameAnthropic} {
+		if begun := says(name, ask.Text); ask.Said != "" && strings.HasPrefix(begun, ask.Said) {
+			text = begun
+		}
+	}
+	return &fakeprovider.Reply{Text: text, FirstDelay: thinkingTime, Delay: wordTime}
 }
 
 // breakWith breaks the vendor until mend is called.

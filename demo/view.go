@@ -33,8 +33,8 @@ func (l *lines) begin(f *fault) { l.say("begins", f, "") }
 
 func (l *lines) end(f *fault) {
 	r := l.tally.row(f)
-	l.say("is over", f, fmt.Sprintf(": %d requests, %d served by the lead, %d by the understudy, %d client failures",
-		r.Requests, r.Lead, r.Understudy, r.Failures))
+	l.say("is over", f, fmt.Sprintf(": %d requests, %d served by the lead, %d by the understudy, %d rescued, %d client failures",
+		r.Requests, r.Lead, r.Understudy, r.Rescued, r.Failures))
 }
 
 func (l *lines) say(what string, f *fault, counts string) {
@@ -188,6 +188,8 @@ func appRow(a *clientApp, seen lastSeen) row {
 		return append(r, span{red, oneLine(seen.problem)})
 	case seen.answers == 0:
 		return append(r, span{faint, "none yet"})
+	case seen.last.rescued:
+		return append(r, span{amber, fmt.Sprintf("%s was rescued, %d ms", seen.last.vendor, seen.last.waited.Milliseconds())})
 	case seen.last.vendor == a.lead:
 		return append(r, span{"", fmt.Sprintf("%s, %d ms", seen.last.vendor, seen.last.waited.Milliseconds())})
 	}
