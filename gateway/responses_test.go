@@ -15,7 +15,7 @@ import (
 
 var responsesAPI = api{
 	name: "responses", path: "/v1/responses",
-	own: []string{"resp1", "resp2"}, other: []string{"chat1", "claude1"}, shape: shapeResponses, read: readResponses, ends: true,
+	own: []string{"resp1", "resp2"}, other: []string{"chat1", "claude1"}, shape: shapeResponses, read: readResponses,
 }
 
 // shapeResponses makes a minimal request one of this dialect.
