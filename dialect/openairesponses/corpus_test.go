@@ -215,6 +215,9 @@ func checkResponse(t *testing.T, x *exchange) {
 	var tapped tap
 	signal, tapErr := tapped.Body(x.ResponseBody)
 	r, err := providerSide{}.DecodeResponse(x.ResponseBody)
+	if isUnsupported(err) && tapErr == nil {
+		return // an item for this dialect's own clients
+	}
 	if (err == nil) != (tapErr == nil) {
 		t.Errorf("%s: %s: decoded with %v, tapped with %v", x.ID, x.Vendor, err, tapErr)
 	}
@@ -240,6 +243,11 @@ func checkResponse(t *testing.T, x *exchange) {
 		t.Fatalf("%s: decode the encoded answer: %v", x.ID, err)
 	}
 	same(t, x, "the encoded answer", again, r)
+}
+
+func isUnsupported(err error) bool {
+	var e *llm.Error
+	return errors.As(err, &e) && e.Code == llm.CodeUnsupported
 }
 
 // same compares answers, but for what is made anew.
@@ -307,6 +315,9 @@ func holdStream(t *testing.T, x *exchange, list []dialect.Frame) *llm.Response {
 		var err error
 		events, err = reader.Read(events, f)
 		signal, tapErr := tapped.Frame(f)
+		if isUnsupported(err) && tapErr == nil {
+			return nil // an item for this dialect's own clients
+		}
 		if (err == nil) != (tapErr == nil) {
 			t.Fatalf("%s: frame %d: read with %v, tapped with %v", x.ID, i, err, tapErr)
 		}

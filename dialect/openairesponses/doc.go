@@ -4,7 +4,9 @@
 // A request's input is a list of items, of which messages are one kind. Items that only this dialect knows stay as
 // they are. What the vendor's own tools did (a search, a run of code) is said in words for others; an item that is a
 // reference to what the vendor keeps, or whose content no words replace, is refused elsewhere, and so is everything
-// by which a request leans on the vendor's store: previous_response_id, conversation, prompt, background.
+// by which a request leans on the vendor's store: previous_response_id, conversation, prompt, background. An answer
+// with an item that only a client of this dialect can act on (a command to run, a patch, an approval to give) or whose
+// content no words replace (an image) is an error for all others.
 //
 // Free-form tools become functions with the one argument "input" for others. Their names begin with "custom:" in
 // the words of llm, so that the answer's call is again one of a free-form tool. One whose input follows a grammar is

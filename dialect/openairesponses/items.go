@@ -1,6 +1,7 @@
 package openairesponses
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/understudy-ai/understudy/internal/jsontext"
@@ -12,21 +13,28 @@ func opaqueItem(kind string, v jsontext.Value) llm.Part {
 	return llm.Part{Kind: llm.PartOpaque, Text: inWords(kind, v), Opaque: &llm.Opaque{Dialect: self, Type: kind, Raw: v}}
 }
 
-// answeredItem keeps such an item of an answer. Of what a client of this dialect would have to act on, no words are
-// said: others cannot.
-func answeredItem(kind string, v jsontext.Value) llm.Part {
-	p := opaqueItem(kind, v)
-	if isForClient(kind) {
-		p.Text = ""
+// answeredItem keeps such an item of an answer. One that a client of this dialect would have to act on, or whose content
+// no words replace, ends a translation: without it the answer would look whole.
+func answeredItem(kind string, v jsontext.Value) (llm.Part, error) {
+	if isForClient(kind, v) {
+		return llm.Part{}, &llm.Error{
+			Code: llm.CodeUnsupported, Origin: llm.OriginProvider,
+			Message: "The provider's answer holds an item of type " + kind + ", which only clients of " + self + " can handle.",
+		}
 	}
-	return p
+	p := opaqueItem(kind, v)
+	p.Opaque.Raw = bytes.Clone(p.Opaque.Raw)
+	return p, nil
 }
 
-// isForClient reports whether an item asks the client to do something.
-func isForClient(kind string) bool {
+// isForClient reports whether an item asks the client to do something, or brings it a file. Some commands are run by the
+// vendor itself.
+func isForClient(kind string, v jsontext.Value) bool {
 	switch kind {
-	case "computer_call", "local_shell_call", "shell_call", "apply_patch_call", "mcp_approval_request":
+	case "computer_call", "local_shell_call", "apply_patch_call", "mcp_approval_request", "image_generation_call":
 		return true
+	case "shell_call":
+		return !is(v.Get("environment", "type"), "container_reference")
 	}
 	return false
 }

@@ -1,7 +1,6 @@
 package openairesponses
 
 import (
-	"bytes"
 	"errors"
 
 	"github.com/understudy-ai/understudy/internal/jsontext"
@@ -193,10 +192,9 @@ func (a *answer) item(v jsontext.Value) error {
 		a.call(kind, v)
 		return nil
 	default:
-		p := answeredItem(kind, v)
-		p.Opaque.Raw = bytes.Clone(p.Opaque.Raw)
+		p, err := answeredItem(kind, v)
 		a.parts = append(a.parts, p)
-		return nil
+		return err
 	}
 }
 

@@ -1,8 +1,6 @@
 package openairesponses
 
 import (
-	"bytes"
-
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -179,9 +177,11 @@ func (r *streamReader) whole(it *openItem, v jsontext.Value) error {
 		}
 		r.finish(p)
 	default:
+		item, err := answeredItem(it.kind, v)
+		if err != nil {
+			return err
+		}
 		p := &openPart{}
-		item := answeredItem(it.kind, v)
-		item.Opaque.Raw = bytes.Clone(item.Opaque.Raw)
 		r.begin(p, item)
 		r.finish(p)
 	}

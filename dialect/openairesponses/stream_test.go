@@ -133,7 +133,7 @@ func TestReadStreams(t *testing.T) {
 		{"cut", []string{created, hello, `{"type":"response.incomplete","response":{"status":"incomplete","incomplete_details":{"reason":"max_output_tokens"}}}`}, "text Hello; length"},
 		{"filtered", []string{created, hello, `{"type":"response.incomplete","response":{"status":"incomplete","incomplete_details":{"reason":"content_filter"}}}`}, "text Hello; content_filter"},
 		{"a search", []string{created, `{"type":"response.output_item.added","output_index":0,"item":{"id":"ws_1","type":"web_search_call"}}`, `{"type":"response.web_search_call.searching","output_index":0}`, `{"type":"response.output_item.done","output_index":0,"item":{"id":"ws_1","type":"web_search_call","action":{"type":"search","query":"q"}}}`, done}, "opaque [Searched the web for: q] web_search_call; stop"},
-		{"A38 what only this dialect's clients can do", []string{created, `{"type":"response.output_item.done","output_index":0,"item":{"type":"shell_call","call_id":"c","action":{"commands":["ls"]}}}`, done}, "opaque  shell_call; stop"},
+		{"commands that the vendor ran", []string{created, `{"type":"response.output_item.done","output_index":0,"item":{"type":"shell_call","call_id":"c","action":{"commands":["ls"]},"environment":{"type":"container_reference","container_id":"x"}}}`, done}, "opaque [Ran the commands:\nls] shell_call; stop"},
 		{"a character cut in two", []string{created, strings.Replace(hello, "Hello", `\ud83e`, 1), strings.Replace(hello, "Hello", `\udd76`, 1), done}, "text \U0001F976; stop"},
 	} {
 		r, err := read(t, framed(tc.events...))
@@ -143,6 +143,37 @@ func TestReadStreams(t *testing.T) {
 		}
 		if got := summaryOf(r); got != tc.want {
 			t.Errorf("%s: got %q want %q", tc.name, got, tc.want)
+		}
+	}
+}
+
+// TestA38ItemsForItsOwnClients: what only a client of this dialect could act on is passed to one, and ends a
+// translation with an error that says so.
+func TestA38ItemsForItsOwnClients(t *testing.T) {
+	for _, item := range []string{
+		`{"type":"shell_call","call_id":"c","action":{"commands":["ls"]}}`,
+		`{"type":"local_shell_call","call_id":"c","action":{"type":"exec","command":["ls"]}}`,
+		`{"type":"apply_patch_call","call_id":"c","operation":{"type":"delete_file","path":"a"}}`,
+		`{"type":"computer_call","call_id":"c","action":{"type":"screenshot"}}`,
+		`{"type":"mcp_approval_request","id":"m","name":"n"}`,
+		`{"type":"image_generation_call","id":"i","result":"iVBO"}`,
+	} {
+		ended := `{"type":"response.output_item.done","output_index":0,"item":` + item + `}`
+		whole := []byte(`{"status":"completed","output":[` + item + `]}`)
+		events, errStream := providerSide{}.NewStreamReader().Read(nil, dialect.Frame{Data: []byte(ended)})
+		_, errWhole := providerSide{}.DecodeResponse(whole)
+		for _, err := range []error{errStream, errWhole} {
+			var e *llm.Error
+			if !errors.As(err, &e) || e.Code != llm.CodeUnsupported || !strings.Contains(e.Message, "_") {
+				t.Errorf("%s: got %v, %v want it unsupported, by name", item, events, err)
+			}
+		}
+		var tapped, body tap
+		if s, err := tapped.Frame(dialect.Frame{Data: []byte(ended)}); err != nil || !s.Content {
+			t.Errorf("%s: tapped %+v, %v want content", item, s, err)
+		}
+		if s, err := body.Body(whole); err != nil || !s.Content {
+			t.Errorf("%s: tapped %+v, %v want content", item, s, err)
 		}
 	}
 }
