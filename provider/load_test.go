@@ -93,6 +93,19 @@ func TestFacts(t *testing.T) {
 	}
 }
 
+// TestResponsesOnly finds models that a vendor does not chat with in its older API.
+func TestResponsesOnly(t *testing.T) {
+	known := Known()
+	for _, id := range []string{"openai", "azure"} {
+		f := factsOf(t, known, id)
+		for model, chats := range map[string]bool{"gpt-5": true, "gpt-5-mini": true, "gpt-5-codex": false, "gpt-5.3-codex": false, "gpt-5.4": true, "gpt-5.4-pro": false} {
+			if got := f.Speaks(dialect.OpenAIChat, model); got != chats || !f.Speaks(dialect.OpenAIResponses, model) {
+				t.Errorf("%s/%s: got %v for Chat Completions, want %v, and Responses always", id, model, got, chats)
+			}
+		}
+	}
+}
+
 // TestErrorRules shows each rule what it is for, and its neighbours.
 func TestErrorRules(t *testing.T) {
 	known := Known()

@@ -37,7 +37,8 @@ type Facts struct {
 	Streams  map[dialect.Name]string          `yaml:"streams"`
 	Framings map[dialect.Name]dialect.Framing `yaml:"framings"`
 	// Only names the models that a dialect is spoken about, where the service does not
-	// speak it about all: patterns, in which "*" stands for anything.
+	// speak it about all: patterns, in which "*" stands for anything. One that begins with
+	// "!" takes models away, from all if it is the first; the last that fits counts.
 	Only map[dialect.Name][]string `yaml:"only"`
 	// Relays lists the operations that the service serves in a dialect's API as that has
 	// them, at the same paths under BaseURL: images, files and others that nobody
@@ -92,8 +93,17 @@ func (f *Facts) Speaks(d dialect.Name, model string) bool {
 	if _, spoken := f.Dialects[d]; !spoken {
 		return false
 	}
-	patterns, limited := f.Only[d]
-	return !limited || slices.ContainsFunc(patterns, func(p string) bool { return matches(p, model) })
+	spoken := true
+	for i, pattern := range f.Only[d] {
+		but, isBut := strings.CutPrefix(pattern, "!")
+		if i == 0 {
+			spoken = isBut
+		}
+		if matches(but, model) {
+			spoken = !isBut
+		}
+	}
+	return spoken
 }
 
 // matches reports whether name fits a pattern, in which "*" stands for anything,

@@ -74,8 +74,8 @@ func TestJoinURL(t *testing.T) {
 
 func TestSpeaks(t *testing.T) {
 	f := Facts{
-		Dialects: map[dialect.Name]string{dialect.BedrockConverse: "/a", dialect.AnthropicMessages: "/b", dialect.GeminiGenerate: "/c"},
-		Only:     map[dialect.Name][]string{dialect.AnthropicMessages: {"claude-*", "*anthropic.claude*"}, dialect.GeminiGenerate: {"gemini-2.5-pro"}},
+		Dialects: map[dialect.Name]string{dialect.BedrockConverse: "/a", dialect.AnthropicMessages: "/b", dialect.GeminiGenerate: "/c", dialect.OpenAIResponses: "/d", dialect.CohereChat: "/e"},
+		Only:     map[dialect.Name][]string{dialect.AnthropicMessages: {"claude-*", "*anthropic.claude*"}, dialect.GeminiGenerate: {"gemini-2.5-pro"}, dialect.OpenAIResponses: {"!*-pro", "gpt-6-pro"}, dialect.CohereChat: {"a*", "!ab*"}},
 	}
 	for _, tc := range []struct {
 		dialect dialect.Name
@@ -92,6 +92,12 @@ func TestSpeaks(t *testing.T) {
 		{dialect.AnthropicMessages, "amazon.nova-pro-v1:0", false},
 		{dialect.GeminiGenerate, "gemini-2.5-pro", true},
 		{dialect.GeminiGenerate, "gemini-2.5-pro-x", false},
+		{dialect.OpenAIResponses, "gpt-6", true},
+		{dialect.OpenAIResponses, "gpt-5-pro", false},
+		{dialect.OpenAIResponses, "gpt-6-pro", true},
+		{dialect.CohereChat, "ac", true},
+		{dialect.CohereChat, "abc", false},
+		{dialect.CohereChat, "b", false},
 	} {
 		if got := f.Speaks(tc.dialect, tc.model); got != tc.want {
 			t.Errorf("%s about %s: got %v, want %v", tc.dialect, tc.model, got, tc.want)
