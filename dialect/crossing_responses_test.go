@@ -134,7 +134,7 @@ func TestAnswersToResponses(t *testing.T) {
 func TestThinkingOfResponsesThroughChat(t *testing.T) {
 	answer := crossAnswer(t, openairesponses.New(), openaichat.New(), `{"id":"resp_1","model":"m","status":"completed","output":[`+
 		`{"id":"rs_1","type":"reasoning","summary":[],"encrypted_content":"gAAA/+="},`+respCall+`]}`)
-	turn := jsontext.Value(messageOf(t, jsontext.Value(answer)))
+	turn := messageOf(t, jsontext.Value(answer))
 	body := chat(hi+","+string(turn)+","+chatResult("call_1", "1"), `"tools":[`+chatTool+`]`)
 	enc, _, err := crossRequest(openaichat.New(), openairesponses.New(), body, llm.ModelFacts{})
 	if err != nil {

@@ -426,14 +426,11 @@ func (s *streamWriter) Error(dst []byte, e *llm.Error) []byte {
 func (clientSide) EncodeResponse(r *llm.Response) ([]byte, []llm.Loss, error) {
 	s := newWriter(dialect.StreamOptions{})
 	s.quiet = true
-	if len(r.Choices) > 0 {
-		s.probs = slices.Clone(r.Choices[0].LogProbs) // the first text takes them
+	s.start(nil, &llm.Event{ID: r.ID, Model: r.Model, Created: r.Created, Tier: r.Tier, Usage: r.Usage})
+	for i := range r.Choices {
+		s.choice(i, &r.Choices[i])
 	}
-	for _, e := range r.Events() {
-		if e.Kind != llm.EventLogProbs {
-			s.Write(nil, e)
-		}
-	}
+	s.end(nil)
 	if s.failed != nil {
 		return nil, nil, s.failed
 	}
@@ -442,4 +439,18 @@ func (clientSide) EncodeResponse(r *llm.Response) ([]byte, []llm.Loss, error) {
 	w.Reset(make([]byte, 0, 1024))
 	s.response(w, status, reason, nil)
 	return w.Bytes(), s.losses, nil
+}
+
+// choice writes a whole choice; the dialect has one. Its first text takes the logprobs.
+func (s *streamWriter) choice(at int, c *llm.Choice) {
+	if at > 0 {
+		s.losses.add(llm.FeatureChoices, llm.ActionDropped, contract, "the dialect has one choice")
+		return
+	}
+	s.probs = slices.Clone(c.LogProbs)
+	for i := range c.Parts {
+		s.partStart(nil, &llm.Event{Index: i, Part: c.Parts[i]})
+		s.partEnd(nil, i)
+	}
+	s.finish(nil, c.Stop)
 }
