@@ -126,6 +126,22 @@ func TestErrorRules(t *testing.T) {
 		{"cohere", llm.Error{Status: 429}, "You are using a Trial key, which is limited to 20 API calls / minute. You can", ""},
 		{"anthropic", llm.Error{Status: 429, Type: "rate_limit_error", VendorCode: "enforced_spend_limit_reached"}, "", llm.CodeQuota},
 		{"anthropic", llm.Error{Status: 429, Type: "rate_limit_error"}, "", ""},
+		{"alibaba", llm.Error{Status: 429, VendorCode: "insufficient_quota"}, "Allocated quota exceeded", llm.CodeRateLimit},
+		{"alibaba", llm.Error{Status: 400, VendorCode: "Arrearage", Type: "Arrearage"}, "Access denied", llm.CodeQuota},
+		{"fireworks", llm.Error{Status: 412}, "Account acme is suspended", llm.CodeQuota},
+		{"groq", llm.Error{Status: 498}, "", llm.CodeOverloaded},
+		{"lmstudio", llm.Error{Status: 400}, "The number of tokens to keep from the initial prompt is greater than the context length (n_keep: 2 >= n_ctx: 1).", llm.CodeContextLength},
+		{"minimax", llm.Error{Status: 400}, "invalid params, context window exceeds limit (2013)", llm.CodeContextLength},
+		{"mistral", llm.Error{Status: 400, Type: "invalid_request_error", VendorCode: "3051"}, "Prompt contains 40046 tokens and 0 draft tokens, too large for model with 32768 maximum context length", llm.CodeContextLength},
+		{"mistral", llm.Error{Status: 503, Type: "invalid_request_error"}, "Service tier capacity exceeded for this model.", llm.CodeOverloaded},
+		{"moonshot", llm.Error{Status: 429, Type: "exceeded_current_quota_error"}, "", llm.CodeQuota},
+		{"moonshot", llm.Error{Status: 400, Type: "invalid_request_error"}, "Invalid request: Your request exceeded model token limit: 262144 (requested: 269030)", llm.CodeContextLength},
+		{"openrouter", llm.Error{Status: 400}, "This endpoint's maximum context length is 16384 tokens. However, you requested about 26265 tokens", llm.CodeContextLength},
+		{"together", llm.Error{Status: 403, Type: "invalid_request_error"}, "", llm.CodeContextLength},
+		{"xai", llm.Error{Status: 400, VendorCode: "invalid-argument"}, "This model's maximum prompt length is 131072 but the request contains 149617 tokens.", llm.CodeContextLength},
+		{"zai", llm.Error{Status: 429, VendorCode: "1113"}, "", llm.CodeQuota},
+		{"zai", llm.Error{Status: 429, VendorCode: "1302"}, "", ""},
+		{"zai", llm.Error{Status: 400, VendorCode: "1301"}, "", llm.CodeContentPolicy},
 	} {
 		var got llm.Code
 		for _, r := range factsOf(t, known, tc.provider).Errors {
