@@ -221,8 +221,12 @@ func (k *checker) timeouts(t Timeouts, path string) {
 		name string
 		d    time.Duration
 	}{
-		{"connect", t.Connect}, {"first_token", t.FirstToken}, {"answer", t.Answer}, {"stall", t.Stall},
-		{"rate_window", t.RateWindow}, {"total", t.Total},
+		{"connect", t.Connect},
+		{"first_token", t.FirstToken},
+		{"answer", t.Answer},
+		{"stall", t.Stall},
+		{"rate_window", t.RateWindow},
+		{"total", t.Total},
 	} {
 		at := path + "." + phase.name
 		if _, given := k.config.at[at]; !given {

@@ -122,7 +122,8 @@ func (s *seam) isAgain(text []byte, at int) bool {
 	}
 	last, _ := utf8.DecodeLastRune(s.before[:at])
 	first, _ := utf8.DecodeRune(text)
-	return !(isWord(last) && isWord(first)) && bytes.ContainsFunc(text, isWord)
+	beginsInWord := isWord(last) && isWord(first)
+	return !beginsInWord && bytes.ContainsFunc(text, isWord)
 }
 
 func isWord(r rune) bool { return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsNumber(r)) }

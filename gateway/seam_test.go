@@ -62,8 +62,15 @@ func TestSeam(t *testing.T) {
 func TestStrictSeam(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ space, says, want string }{
-		{" ", " two", "two"}, {" ", "two", "two"}, {"\n", "\n\nTwo", "\nTwo"}, {" \n", "\nTwo", "Two"},
-		{"\n\n", "\nTwo", "Two"}, {"", " two", " two"}, {"", "wa wa", "wa wa"}, {" ", "", ""}, {" ", " ", ""},
+		{" ", " two", "two"},
+		{" ", "two", "two"},
+		{"\n", "\n\nTwo", "\nTwo"},
+		{" \n", "\nTwo", "Two"},
+		{"\n\n", "\nTwo", "Two"},
+		{"", " two", " two"},
+		{"", "wa wa", "wa wa"},
+		{" ", "", ""},
+		{" ", " ", ""},
 	} {
 		for _, n := range []int{1, 1000} {
 			if got := join(newStrictSeam(tc.space), tc.says, n); got != tc.want {
