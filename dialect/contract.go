@@ -20,7 +20,10 @@ type Field struct {
 	// Action is what becomes of it elsewhere; if empty it is dropped, or refused where
 	// losing it is a contract loss.
 	Action llm.Action
-	Note   string
+	// Form says that the field holds the answer to a form, such as a grammar: one that
+	// breaks cannot be gone on with by another model.
+	Form bool
+	Note string
 }
 
 // Carriage is how a provider side carries a feature.

@@ -3,6 +3,7 @@ package gateway
 import (
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -160,7 +161,7 @@ func (c *call) newRescue(a *attempt) *rescue {
 		return nil
 	}
 	req, err := c.decoded()
-	if err != nil || !asksForText(req) {
+	if err != nil || !c.asksForText(req) {
 		return nil
 	}
 	r := &rescue{c: c, broken: a, cause: a.err, text: text, writer: s.writer, part: s.said.part, isOpen: s.said.isOpen}
@@ -185,7 +186,13 @@ func leavesTextIntact(err *llm.Error) bool {
 
 // asksForText reports whether the answer to a request is plain text, which another model can
 // go on with. With tools, one that was to come next would be lost.
-func asksForText(r *llm.Request) bool {
+func (c *call) asksForText(r *llm.Request) bool {
+	for _, f := range c.dialect.Fields {
+		isAsked := func(m llm.Member) bool { return m.Key == f.Path }
+		if f.Form && slices.ContainsFunc(r.Extra[string(c.dialect.Name)], isAsked) {
+			return false
+		}
+	}
 	return len(r.Tools) == 0 && r.Format == nil && r.N <= 1 && !r.LogProbs && (r.TopLogProbs == nil || *r.TopLogProbs == 0)
 }
 

@@ -127,6 +127,7 @@ func TestA06OnlyPlainText(t *testing.T) {
 		{"JSON mode", chatAPI, "|+chunks-9", json1},
 		{"JSON schema", chatAPI, "|+chunks-9", map[string]any{"response_format": map[string]any{"type": "json_schema", "json_schema": map[string]any{"name": "x", "schema": schema, "strict": true}}}},
 		{"JSON schema", messagesAPI, "|+chunks-9", map[string]any{"output_config": map[string]any{"format": map[string]any{"type": "json_schema", "schema": schema}}}},
+		{"a grammar of a compatible server's", chatAPI, "|+chunks-9", map[string]any{"guided_regex": "(word[0-9]+ )+"}},
 		{"log probabilities", chatAPI, "|+chunks-9", map[string]any{"logprobs": true}},
 		{"choices", chatAPI, "|+chunks-9", map[string]any{"n": 2}},
 		{"thinking", messagesAPI, "|+think+chunks-9", map[string]any{"max_tokens": 4096, "thinking": map[string]any{"type": "enabled", "budget_tokens": 1024}}},

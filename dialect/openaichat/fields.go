@@ -23,6 +23,9 @@ func fields() []dialect.Field {
 		return dialect.Field{Path: path, Feature: llm.FeatureCommon, Note: note}
 	}
 	is := func(path string, f llm.Feature) dialect.Field { return dialect.Field{Path: path, Feature: f} }
+	form := func(path string) dialect.Field {
+		return dialect.Field{Path: path, Severity: contract, Form: true, Note: "an answer that some servers hold to a form"}
+	}
 	return []dialect.Field{
 		common("model", "replaced by the target's"),
 		common("messages", ""),
@@ -90,6 +93,10 @@ func fields() []dialect.Field {
 		always("audio", "an answer in audio"),
 		always("moderation", "a safety control"),
 		own("web_search_options", contract, "a search by the vendor"),
+		form("guided_json"), form("guided_regex"), form("guided_choice"), form("guided_grammar"), // vLLM
+		form("structured_outputs"), form("structural_tag"), // vLLM, SGLang
+		form("grammar"), form("json_schema"), // llama.cpp
+		form("regex"), form("ebnf"), // SGLang
 	}
 }
 
