@@ -104,10 +104,15 @@ type Endpoint struct {
 }
 
 // Dialect is one wire format, both sides. All of it may be used concurrently;
-// readers, writers and taps belong to one call each.
+// readers, writers and taps belong to one call each. Two may have the same name: the
+// second is the first in another frame, with endpoints, framing and errors of its own,
+// and is never spoken to a provider.
 type Dialect struct {
 	Name      Name
 	Endpoints []Endpoint
+	// Canonical makes a request of one in this frame, as it would be in the dialect's own;
+	// nil if there is nothing to make. Everything else is given what it made.
+	Canonical func(Framed) (Canonical, error)
 	// ErrorHeader is a request header by which a client of this dialect is
 	// recognised where the path does not tell.
 	ErrorHeader string
@@ -144,6 +149,20 @@ type Dialect struct {
 	// Carries says how the provider side carries each feature of llm. What it does
 	// not list is not carried.
 	Carries Carries
+}
+
+// Framed is a request in another frame than its dialect's own.
+type Framed struct {
+	Body   []byte // checked JSON
+	Model  string // the path's
+	Stream bool   // what the path says
+	Header func(name string) string
+}
+
+// Canonical is a request as its dialect has it.
+type Canonical struct {
+	Body   []byte
+	Header map[string]string // what the frame has in the body and the dialect in headers
 }
 
 // ClientSide is the dialect towards a client.
@@ -310,6 +329,8 @@ type Signal struct {
 	Finish bool // a finish reason of a choice
 	End    bool // the stream's terminator; what follows is not forwarded
 	Model  string
+	// Event is the event's name where the frame came without one and the dialect has one.
+	Event string
 	// Hide says that the frame is a trace of Ask and not for the client.
 	Hide bool
 	// Data replaces the frame's data where it holds a trace of Ask; nil leaves it.

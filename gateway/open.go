@@ -146,6 +146,9 @@ func (c *call) read() *llm.Error {
 	if value.Kind() != jsontext.Object {
 		return llm.Invalid("", "The body must be a JSON object, not %s.", value.Kind())
 	}
+	if body, err = c.canonical(body); err != nil {
+		return err
+	}
 	c.body = body
 	peeked, peekErr := c.dialect.Relay.Peek(body)
 	if peekErr != nil {
@@ -165,6 +168,21 @@ func (c *call) checkModelName() *llm.Error {
 		return llm.Invalid("model", "The model's name must be at most %d printable ASCII characters without spaces.", maxModelName)
 	}
 	return nil
+}
+
+// canonical is the request's body as its dialect has it, whatever frame it came in.
+func (c *call) canonical(body []byte) ([]byte, *llm.Error) {
+	if c.dialect.Canonical == nil {
+		return body, nil
+	}
+	own, err := c.dialect.Canonical(dialect.Framed{Body: body, Model: c.path.model, Stream: c.endpoint.Stream, Header: c.r.Header.Get})
+	if err != nil {
+		return nil, asError(err, llm.CodeInvalidRequest)
+	}
+	for name, value := range own.Header {
+		c.r.Header.Set(name, value)
+	}
+	return own.Body, nil
 }
 
 // maxModelName is the length of the longest name that a config can make: a

@@ -32,7 +32,7 @@ type plan struct {
 // them about the model, which a checked config rules out for the targets it names.
 func planFor(client *dialect.Dialect, stream bool, t route.Target, dialects []*dialect.Dialect) (plan, bool) {
 	if url, ok := t.Provider.URL(client.Name, t.Model, stream); ok {
-		p := newPlan(ModeRelay, client, t, url)
+		p := newPlan(ModeRelay, unframed(client, dialects), t, url)
 		if !p.edits.IsZero() {
 			p.mode = ModeEdit
 		}
@@ -44,6 +44,16 @@ func planFor(client *dialect.Dialect, stream bool, t route.Target, dialects []*d
 		}
 	}
 	return plan{}, false
+}
+
+// unframed is the client's dialect in its own frame, which is how providers are spoken to.
+func unframed(client *dialect.Dialect, dialects []*dialect.Dialect) *dialect.Dialect {
+	for _, d := range dialects {
+		if d.Name == client.Name {
+			return d
+		}
+	}
+	return client
 }
 
 func newPlan(mode Mode, d *dialect.Dialect, t route.Target, url string) plan {

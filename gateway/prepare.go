@@ -198,7 +198,7 @@ func sortedKeys[V any](m map[string]V) []string {
 // only those go with it that belong to the dialect both ends speak.
 func (c *call) upstream(a *attempt) transport.Request {
 	header := make(http.Header, len(c.dialect.RelayHeaders))
-	if a.plan.dialect == c.dialect {
+	if a.plan.dialect.Name == c.dialect.Name {
 		for _, name := range c.dialect.RelayHeaders {
 			if values := c.r.Header[name]; len(values) > 0 {
 				header[name] = values

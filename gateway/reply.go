@@ -294,6 +294,9 @@ func (c *call) canRelayError(a *attempt) bool {
 	if a.plan.mode == ModeTranslate || a.status < 400 || len(a.answer) == 0 {
 		return false
 	}
+	if (a.plan.framing == frames.Chunks) != (c.framing == frames.Chunks) {
+		return false // one end has the errors of another frame
+	}
 	if a.err.Code == llm.CodeProviderAuth || a.err.Code == llm.CodeQuota {
 		return false // about the gateway's own account, which is not the client's business
 	}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"strings"
@@ -101,7 +102,7 @@ func (s *stream) relay(tap dialect.Tap) *llm.Error {
 			b = out.Append(nil, f.Name, seen.Data)
 		case s.a.plan.framing == out.Kind:
 		case f.HasData:
-			b = out.Append(nil, f.Name, f.Data)
+			b = out.Append(nil, cmp.Or(f.Name, seen.Event), f.Data)
 		default:
 			b = nil
 		}
