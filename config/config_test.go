@@ -190,8 +190,9 @@ func TestEveryKey(t *testing.T) {
 		ModelsPath: "/models", Headers: map[string]string{"x-acme-version": "7"},
 		Edits: map[dialect.Name]provider.Edits{dialect.OpenAIChat: {
 			Drop: []string{"logprobs"}, Rename: map[string]string{"max_completion_tokens": "max_tokens"},
-			Set: map[string]any{"store": false, "nested": map[string]any{"list": []any{int64(1), 2.5, "x"}}},
-			Cap: map[string]float64{"temperature": 1},
+			Set:        map[string]any{"store": false, "nested": map[string]any{"list": []any{int64(1), 2.5, "x"}}},
+			Cap:        map[string]float64{"temperature": 1},
+			FromHeader: map[string]string{"beta": "X-Beta"},
 		}},
 		Errors: []provider.ErrorRule{{Status: 418, Type: "t", Code: "c", Prefix: "p", Class: llm.CodeOverloaded}},
 		Models: []provider.Model{{

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/jsontext"
@@ -33,6 +34,9 @@ func (c *call) prepare(a *attempt) *llm.Error {
 		return nil
 	}
 	body, changed, editErr := applyEdits(a.body, a.plan.edits)
+	if editErr == nil && a.plan.mode != ModeTranslate {
+		body, editErr = fromHeaders(body, a.plan.edits.FromHeader, c.r.Header)
+	}
 	if editErr != nil {
 		return asError(editErr, llm.CodeInternal)
 	}
@@ -183,6 +187,31 @@ func applyEdits(body []byte, e provider.Edits) ([]byte, []change, error) {
 		body = set
 	}
 	return body, changed, nil
+}
+
+// fromHeaders sets members to what the client's headers list.
+func fromHeaders(body []byte, members map[string]string, header http.Header) ([]byte, error) {
+	for _, path := range sortedKeys(members) {
+		var list []string
+		for _, line := range header.Values(members[path]) {
+			for item := range strings.SplitSeq(line, ",") {
+				if item = strings.TrimSpace(item); item != "" {
+					list = append(list, item)
+				}
+			}
+		}
+		if len(list) == 0 {
+			continue
+		}
+		value, err := json.Marshal(list)
+		if err != nil {
+			return nil, err
+		}
+		if body, err = jsontext.Set(body, path, value); err != nil {
+			return nil, err
+		}
+	}
+	return body, nil
 }
 
 func sortedKeys[V any](m map[string]V) []string {

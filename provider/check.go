@@ -211,7 +211,7 @@ func (c *checker) headers(headers map[string]string) {
 }
 
 func (c *checker) edits(at string, e Edits) {
-	paths := slices.Concat(e.Drop, slices.Sorted(maps.Keys(e.Rename)), slices.Sorted(maps.Keys(e.Set)), slices.Sorted(maps.Keys(e.Cap)))
+	paths := slices.Concat(e.Drop, slices.Sorted(maps.Keys(e.Rename)), slices.Sorted(maps.Keys(e.Set)), slices.Sorted(maps.Keys(e.Cap)), slices.Sorted(maps.Keys(e.FromHeader)))
 	for _, path := range paths {
 		if !editPath.MatchString(path) {
 			c.bad(at, "got path %q, want names with dots between them, and [] for every element", path)
@@ -220,6 +220,11 @@ func (c *checker) edits(at string, e Edits) {
 	for _, path := range slices.Sorted(maps.Keys(e.Rename)) {
 		if to := e.Rename[path]; !editPath.MatchString(to) || strings.ContainsAny(to, ".[") {
 			c.bad(at+".rename", "got %q, want the new last name alone", to)
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(e.FromHeader)) {
+		if name := e.FromHeader[path]; !headerName.MatchString(name) {
+			c.bad(at+".from_header", "got %q for %s, want the name of a header", name, path)
 		}
 	}
 	for _, path := range slices.Sorted(maps.Keys(e.Cap)) {

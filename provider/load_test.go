@@ -234,6 +234,7 @@ func TestParseProblems(t *testing.T) {
 		{"  openai-chat:\n    drop", "  anthropic-messages:\n    drop", "a.yaml:9: edits.anthropic-messages: got edits of a dialect"},
 		{"[logprobs,", "[logprobs.,", `a.yaml:9: edits.openai-chat: got path "logprobs."`},
 		{"max_completion_tokens: max_tokens", "max_completion_tokens: a.b", `a.yaml:11: edits.openai-chat.rename: got "a.b"`},
+		{"    cap: {", "    from_header: {a: x y}\n    cap: {", "a.yaml:13: edits.openai-chat.from_header: got \"x y\" for a"},
 		{"temperature: 1.5", "temperature: .inf", "a.yaml:13: edits.openai-chat.cap: got +Inf"},
 		{"class: overloaded", "class: overload", `a.yaml:15: errors.0.class: got "overload"`},
 		{"status: 418, ", "", "a.yaml:15: errors.0: got a rule that every error matches"},

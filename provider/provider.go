@@ -61,11 +61,14 @@ type Edits struct {
 	Rename map[string]string  `yaml:"rename"` // path to the new last name
 	Set    map[string]any     `yaml:"set"`
 	Cap    map[string]float64 `yaml:"cap"`
+	// FromHeader sets members to lists of what the headers of a relayed request say, for
+	// services that take no headers: path to the header's name.
+	FromHeader map[string]string `yaml:"from_header"`
 }
 
 // IsZero reports whether there is nothing to edit.
 func (e Edits) IsZero() bool {
-	return len(e.Drop) == 0 && len(e.Rename) == 0 && len(e.Set) == 0 && len(e.Cap) == 0
+	return len(e.Drop) == 0 && len(e.Rename) == 0 && len(e.Set) == 0 && len(e.Cap) == 0 && len(e.FromHeader) == 0
 }
 
 // ErrorRule classifies an error that the dialect alone would class otherwise.
