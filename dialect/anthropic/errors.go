@@ -3,6 +3,7 @@ package anthropic
 import (
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -35,6 +36,18 @@ func (providerSide) DecodeError(status int, body []byte) *llm.Error {
 		doc = nil // a page or a plain text of something before the vendor: only the status tells
 	}
 	return readError(status, doc)
+}
+
+// readException classifies an exception of AWS's, which a stream in its frame may end in.
+func readException(f dialect.Frame) *llm.Error {
+	doc, err := jsontext.ParseLenient(f.Data)
+	if err != nil || doc.Kind() != jsontext.Object {
+		doc = jsontext.Value("{}") // the name alone tells
+	}
+	if named, err := jsontext.Set(doc, dialect.ExceptionMember, jsontext.AppendString(nil, f.Event)); err == nil {
+		doc = named
+	}
+	return readError(0, doc)
 }
 
 // readError classifies what a body or a frame says went wrong. The status is 0 in a stream.
@@ -75,6 +88,10 @@ func findError(doc jsontext.Value) saying {
 	if kind := textOf(doc.Get("type")); kind != "error" {
 		s.kind = kind
 	}
+	if kind, _, _ := strings.Cut(textOf(doc.Get(dialect.ExceptionMember)), ":"); kind != "" { // of AWS, which passes on what the vendor said
+		s.kind = kind
+		s.message = strings.TrimPrefix(s.message, "The model returned the following errors: ")
+	}
 	return s
 }
 
@@ -105,9 +122,9 @@ func classify(status int, s saying) llm.Code {
 		return llm.CodeContextLength
 	}
 	switch s.kind {
-	case errInvalid:
+	case errInvalid, "ValidationException":
 		switch {
-		case strings.HasPrefix(s.message, tooLong),
+		case strings.HasPrefix(s.message, tooLong), strings.HasPrefix(s.message, "Input is too long"),
 			strings.HasPrefix(s.message, "input length and `max_tokens` exceed context limit"):
 			return llm.CodeContextLength
 		case status == 409, status == 413, status == 424, status == 425:
@@ -130,6 +147,9 @@ func classify(status int, s saying) llm.Code {
 		return llm.CodeOverloaded
 	case "conflict_error":
 		return llm.CodeConflict
+	}
+	if code, known := dialect.CodeOfException(s.kind); known && (code != llm.CodeServerError || status == 0) {
+		return code
 	}
 	return llm.CodeOfStatus(status)
 }

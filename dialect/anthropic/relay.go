@@ -158,6 +158,9 @@ type tap struct {
 // Frame looks at one frame of a stream.
 func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	var s dialect.Signal
+	if f.Exception && !t.ended {
+		return s, readException(f)
+	}
 	if t.ended || isBlank(f.Data) {
 		return s, nil
 	}
@@ -165,7 +168,11 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 		if _, err := t.openIndex(t.repeat.index); err != nil {
 			return dialect.Signal{}, err
 		}
-		return ofText(text), nil
+		s = ofText(text)
+		if f.Event == "" {
+			s.Event = "content_block_delta"
+		}
+		return s, nil
 	}
 	tree := jsontext.Borrow()
 	defer tree.Return()
@@ -199,6 +206,9 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	}
 	if err != nil {
 		return dialect.Signal{}, err
+	}
+	if f.Event == "" {
+		s.Event = textOf(e.kind)
 	}
 	return s, nil
 }
@@ -328,6 +338,9 @@ func (t *tap) messageDelta(e *eventText) (finish bool, err error) {
 	return true, nil
 }
 
+// lastEvent is the data of a stream's terminator.
+const lastEvent = `{"type":"message_stop"}`
+
 // Close returns the terminator where only that is missing.
 func (t *tap) Close() ([]byte, error) {
 	switch {
@@ -335,7 +348,7 @@ func (t *tap) Close() ([]byte, error) {
 		return nil, nil
 	case t.finished:
 		t.ended = true
-		return []byte("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"), nil
+		return []byte("event: message_stop\ndata: " + lastEvent + "\n\n"), nil
 	}
 	return nil, truncated("the stream broke off")
 }

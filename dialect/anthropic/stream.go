@@ -48,6 +48,9 @@ type block struct {
 
 // Read appends the events of one frame to dst.
 func (r *streamReader) Read(dst []llm.Event, f dialect.Frame) ([]llm.Event, error) {
+	if f.Exception && !r.ended {
+		return dst, readException(f)
+	}
 	if r.ended || isBlank(f.Data) {
 		return dst, nil
 	}

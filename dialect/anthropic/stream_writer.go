@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/frames"
 	"github.com/understudy-ai/understudy/internal/frames/sse"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
@@ -104,7 +105,16 @@ func (s *streamWriter) Write(dst []byte, e llm.Event) []byte {
 // event frames what the JSON writer holds.
 func (s *streamWriter) event(dst []byte, name string) []byte {
 	s.buf = s.json.Bytes()
-	return sse.Append(dst, name, s.buf)
+	return s.framed(dst, name, s.buf)
+}
+
+// framed adds an event in the frame that the client has asked for.
+func (s *streamWriter) framed(dst []byte, name string, data []byte) []byte {
+	if s.options.Framing != dialect.FramingChunks {
+		return sse.Append(dst, name, data)
+	}
+	w := frames.Writer{Kind: frames.Chunks}
+	return w.Append(dst, name, data)
 }
 
 // begin starts the JSON of one event.
@@ -118,6 +128,9 @@ func (s *streamWriter) begin(name string) *jsontext.Writer {
 
 // Heartbeat appends a sign of life: a ping, or a comment while a ping would come before the start.
 func (s *streamWriter) Heartbeat(dst []byte) []byte {
+	if !s.started && s.options.Framing == dialect.FramingChunks {
+		return frames.AppendMessage(dst, frames.Message{Event: "ping", Payload: []byte("{}")}) // which no client knows
+	}
 	if !s.started {
 		return sse.AppendComment(dst, "ping")
 	}
@@ -128,6 +141,9 @@ func (s *streamWriter) Heartbeat(dst []byte) []byte {
 // Error appends the dialect's terminal error.
 func (s *streamWriter) Error(dst []byte, e *llm.Error) []byte {
 	s.done = true
+	if s.options.Framing == dialect.FramingChunks {
+		return frames.AppendMessage(dst, frames.Message{Exception: dialect.StreamExceptionOf(e.Code), Payload: exceptionBody(e, "")})
+	}
 	_, kind := errorWords(e.Code)
 	return sse.Append(dst, "error", errorBody(e, kind, ""))
 }

@@ -60,7 +60,8 @@ func New() *dialect.Dialect {
 		},
 		ErrorHeader:     versionHeader,
 		RequestIDHeader: "Request-Id",
-		RelayHeaders:    []string{versionHeader, "Anthropic-Beta"},
+		ErrorTypeHeader: dialect.ExceptionHeader, // of Amazon Bedrock, which serves the dialect, too
+		RelayHeaders:    []string{versionHeader, betaHeader},
 		Client:          clientSide{},
 		Provider:        providerSide{},
 		Relay:           relay{},
@@ -72,6 +73,9 @@ func New() *dialect.Dialect {
 
 // versionHeader is what every request of the dialect's clients carries.
 const versionHeader = "Anthropic-Version"
+
+// betaHeader names features in trial.
+const betaHeader = "Anthropic-Beta"
 
 // is reports whether v is the string s. A spelling with needless escapes is not recognised.
 func is(v jsontext.Value, s string) bool {
