@@ -35,6 +35,9 @@ func dialects() []*dialect.Dialect {
 	return []*dialect.Dialect{openaichat.New(), anthropic.New(), openairesponses.New(), bedrock.New(), cohere.New(), gemini.New()}
 }
 
+// framed lists the dialects in other frames than their own: more endpoints for clients.
+func framed() []*dialect.Dialect { return []*dialect.Dialect{anthropic.NewInvoke()} }
+
 // Options is what an App is built from.
 type Options struct {
 	Config *config.Config
@@ -83,7 +86,7 @@ func New(o Options) (*App, error) {
 	a.transport = transport.New(transport.Options{Log: o.Log, UserAgent: "understudy/" + o.Version})
 	l := o.Config.Limits
 	a.gateway = gateway.New(gateway.Options{
-		Dialects: dialects(), Routes: r, Sender: a.transport, Log: o.Log,
+		Dialects: append(dialects(), framed()...), Routes: r, Sender: a.transport, Log: o.Log,
 		Limits: gateway.Limits{
 			Body: int64(l.Body), BodyTimeout: l.BodyTimeout, Heartbeat: l.Heartbeat, WriteTimeout: l.WriteTimeout,
 		},
