@@ -112,11 +112,16 @@ func sniff(in []byte) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read the input as JSON: %w", err)
 	}
-	switch {
-	case v.Get("messages").Kind() == jsontext.Array:
-		return "request", nil
-	case v.Get("choices").Kind() == jsontext.Array, v.Get("content").Kind() == jsontext.Array:
-		return "response", nil
+	// What an answer holds in one dialect or another, and what a request asks about.
+	for _, key := range [...]string{"output", "choices", "content", "candidates", "message"} {
+		if !v.Get(key).IsNull() {
+			return "response", nil
+		}
+	}
+	for _, key := range [...]string{"messages", "input", "contents"} {
+		if !v.Get(key).IsNull() {
+			return "request", nil
+		}
 	}
 	return "", errors.New("got JSON that is neither a request nor an answer, want one of them: say which with --kind")
 }
