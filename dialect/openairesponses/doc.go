@@ -29,6 +29,7 @@
 // description has it, and in the member error, from which the vendor's SDKs raise.
 //
 // Not supported: echoing the request in an answer (instructions, tools, temperature and the like are the empty values
-// that the description allows), the phase of an answer's messages, audio, and the WebSocket form. The package does no
+// that the description allows), a request whose kept prompt names the model, the phase of an answer's messages, audio,
+// and the WebSocket form. The package does no
 // I/O and knows no provider.
 package openairesponses

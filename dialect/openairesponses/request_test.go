@@ -282,6 +282,34 @@ func TestEncodedRequests(t *testing.T) {
 	}
 }
 
+// TestReasoningIsGivenBackWithWhatCameOfIt: the vendor refuses it alone, and a model that does not reason has no use for it.
+func TestReasoningIsGivenBackWithWhatCameOfIt(t *testing.T) {
+	thought := llm.Part{Kind: llm.PartThinking, Thinking: &llm.Thinking{Issuer: self, Sealed: "rs_1/gAAA"}}
+	question := llm.Message{Role: llm.RoleUser, Parts: []llm.Part{llm.Text("hi")}}
+	for _, tc := range []struct {
+		name  string
+		parts []llm.Part
+		facts llm.ModelFacts
+		sent  bool
+	}{
+		{"with text", []llm.Part{thought, llm.Text("so")}, llm.ModelFacts{}, true},
+		{"twice, with text", []llm.Part{thought, thought, llm.Text("so")}, llm.ModelFacts{}, true},
+		{"after it", []llm.Part{llm.Text("so"), thought}, llm.ModelFacts{}, false},
+		{"alone", []llm.Part{thought}, llm.ModelFacts{}, false},
+		{"for a model that does not reason", []llm.Part{thought, llm.Text("so")}, llm.ModelFacts{Thinking: llm.ThinkingNone}, false},
+	} {
+		enc, err := providerSide{}.EncodeRequest(&llm.Request{
+			Messages: []llm.Message{question, {Role: llm.RoleAssistant, Parts: tc.parts}, question},
+		}, dialect.Target{Model: "m", Facts: tc.facts})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sent := strings.Contains(string(enc.Body), `"encrypted_content":"gAAA"`); sent != tc.sent || (len(enc.Losses) == 0) != tc.sent {
+			t.Errorf("%s: got %s, losses %v want it sent: %v", tc.name, enc.Body, enc.Losses, tc.sent)
+		}
+	}
+}
+
 // TestT044LongIDs: a call and its result keep one id, of a length that the API takes.
 func TestT044LongIDs(t *testing.T) {
 	id := strings.Repeat("x", 65)
