@@ -56,6 +56,9 @@ func (p *pattern) match(path string) (n named, ok bool) {
 		if end <= 0 || hole != modelHole && strings.Contains(rest[:end], "/") {
 			return n, false
 		}
+		if value := rest[:end]; value == "." || value == ".." {
+			return n, false // a step to somewhere else, with the provider's key in hand
+		}
 		switch hole {
 		case modelHole:
 			n.model = rest[:end]

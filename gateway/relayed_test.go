@@ -346,3 +346,24 @@ func TestRealtime(t *testing.T) {
 		t.Errorf("the vendors were asked %s, want each for its own model", got)
 	}
 }
+
+// TestRelayedStaysInPlace asks for objects whose ids are steps: a provider would go up.
+func TestRelayedStaysInPlace(t *testing.T) {
+	t.Parallel()
+	ok := func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{}`) }
+	w := newRelayWorld(t, ok, ok)
+	for _, path := range []string{"/v1/files/..", "/v1/files/%2e%2e", "/v1/files/.", "/v1/files/%2E./content", "/v1/batches/..%2f..%2fadmin"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusNotFound || len(w.asked) != 0 {
+			t.Errorf("%s: got %d and %v asked, want 404 and nobody asked", path, resp.StatusCode, w.asked)
+		}
+	}
+}

@@ -49,7 +49,7 @@ func KeyUseOf(auth string) KeyUse {
 }
 
 var (
-	hole   = regexp.MustCompile(`\{([a-z]+)\}`)
+	hole = regexp.MustCompile(`\{([a-z]+)\}`)
 	// region is one of AWS's, as it stands in the names of its hosts.
 	region = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)?-(central|((north|south)?(east|west)?))-[0-9]{1,2}$`)
 )

@@ -215,6 +215,9 @@ func (p *Provider) URL(d dialect.Name, model string, stream bool) (string, bool)
 	if streamed, differs := p.Facts.Streams[d]; stream && differs {
 		path = streamed
 	}
+	if strings.Contains(path, modelHole) && climbs(model) {
+		return "", false
+	}
 	return JoinURL(p.Facts.BaseURL, strings.Replace(path, modelHole, escapeModel(model), 1)), true
 }
 
@@ -225,6 +228,13 @@ func (p *Provider) Relays(d dialect.Name, o dialect.Operation) bool {
 
 // modelHole is where the model's name stands in a path.
 const modelHole = "{model}"
+
+// climbs reports whether a name would lead out of its place in a path. A client chooses
+// it, and servers take steps upward even where they are escaped.
+func climbs(name string) bool {
+	steps := strings.FieldsFunc(name, func(r rune) bool { return r == '/' || r == '\\' })
+	return slices.Contains(steps, ".") || slices.Contains(steps, "..")
+}
 
 // escapeModel escapes a model's name for one segment of a path: everything that is
 // not unreserved (RFC 3986 section 2.3), since Bedrock's names have colons and

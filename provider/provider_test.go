@@ -72,6 +72,31 @@ func TestJoinURL(t *testing.T) {
 	}
 }
 
+// TestModelInPath puts names of models into a path, where they stay.
+func TestModelInPath(t *testing.T) {
+	p := &Provider{Facts: Facts{BaseURL: "https://h", Dialects: map[dialect.Name]string{
+		dialect.OpenAIChat: "/deployments/{model}/chat?v=1", dialect.AnthropicMessages: "/messages",
+	}}}
+	for _, tc := range []struct{ model, want string }{
+		{"gpt-5", "https://h/deployments/gpt-5/chat?v=1"},
+		{"meta/llama", "https://h/deployments/meta%2Fllama/chat?v=1"},
+		{"claude-4@2025", "https://h/deployments/claude-4%402025/chat?v=1"},
+		{"a.b-v1:0", "https://h/deployments/a.b-v1%3A0/chat?v=1"},
+		{"..a/b..", "https://h/deployments/..a%2Fb../chat?v=1"},
+		{"x?y#z", "https://h/deployments/x%3Fy%23z/chat?v=1"},
+		{"{model}", "https://h/deployments/%7Bmodel%7D/chat?v=1"},
+		{"%2e%2e", "https://h/deployments/%252e%252e/chat?v=1"},
+		{"..", ""}, {".", ""}, {"../x", ""}, {"x/..", ""}, {"x/../../y", ""}, {`x\..`, ""}, {"./x", ""},
+	} {
+		if got, ok := p.URL(dialect.OpenAIChat, tc.model, false); got != tc.want || ok != (tc.want != "") {
+			t.Errorf("%s: got %q, %v, want %q", tc.model, got, ok, tc.want)
+		}
+		if got, ok := p.URL(dialect.AnthropicMessages, tc.model, false); !ok || got != "https://h/messages" {
+			t.Errorf("%s, not in the path: got %q, %v", tc.model, got, ok)
+		}
+	}
+}
+
 func TestSpeaks(t *testing.T) {
 	f := Facts{
 		Dialects: map[dialect.Name]string{dialect.BedrockConverse: "/a", dialect.AnthropicMessages: "/b", dialect.GeminiGenerate: "/c", dialect.OpenAIResponses: "/d", dialect.CohereChat: "/e"},
