@@ -153,7 +153,10 @@ func classify(status int, s *saying) llm.Code {
 	}
 	switch s.status {
 	case statusInvalid, statusPrecondition, "OUT_OF_RANGE":
-		return invalidKind(status, s.message)
+		if status == 0 {
+			status = 400
+		}
+		return invalidOr(status, s.message)
 	case statusUnauthorized, statusForbidden:
 		return llm.CodeProviderAuth
 	case statusNotFound:
@@ -177,10 +180,7 @@ func classify(status int, s *saying) llm.Code {
 	case statusDeadline:
 		return llm.CodeTimeout
 	}
-	if status == 400 || status == 0 {
-		return invalidOr(status, s.message)
-	}
-	return llm.CodeOfStatus(status)
+	return invalidOr(status, s.message)
 }
 
 // invalidKind tells the kinds of what the vendor calls an invalid argument.
@@ -196,12 +196,13 @@ func invalidKind(status int, message string) llm.Code {
 	return llm.CodeInvalidRequest
 }
 
-// invalidOr is invalidKind for an error without the vendor's status.
+// invalidOr is what an invalid argument comes to, or else what HTTP's status says.
 func invalidOr(status int, message string) llm.Code {
-	if code := invalidKind(status, message); code != llm.CodeInvalidRequest {
-		return code
+	code := invalidKind(status, message)
+	if code == llm.CodeInvalidRequest && status != 400 {
+		return llm.CodeOfStatus(status)
 	}
-	return llm.CodeOfStatus(status)
+	return code
 }
 
 // ownReason reads a reason of this gateway's own: a provider may be another one. What is about that one's client is
