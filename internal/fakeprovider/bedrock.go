@@ -288,6 +288,7 @@ const (
 	formEvent          // a message of AWS's event stream
 	formException      // likewise, that says something went wrong
 	formChunk          // likewise, with the event in base64
+	formBare           // as its data stands
 )
 
 // message writes a message of AWS's event stream.
@@ -299,7 +300,7 @@ func (f frame) message() []byte {
 	case formChunk:
 		name = "chunk"
 		payload = fmt.Appendf(nil, `{"bytes":"%s","p":"abcd"}`, base64.StdEncoding.EncodeToString(payload))
-	case formSSE, formEvent:
+	case formSSE, formEvent, formBare:
 	}
 	var headers []byte
 	for _, h := range [][2]string{{header, name}, {":content-type", "application/json"}, {":message-type", kind}} {

@@ -14,6 +14,7 @@ const (
 	Messages   = "anthropic-messages"
 	CohereChat = "cohere-chat"
 	Converse   = "bedrock-converse"
+	Generate   = "gemini-generate"
 )
 
 // vendor is one of the vendors: what it wants and how it writes.
@@ -38,6 +39,7 @@ var (
 	_ vendor = anthropic{}
 	_ vendor = cohere{}
 	_ vendor = bedrock{}
+	_ vendor = gemini{}
 	_ vendor = invoke{}
 )
 
@@ -62,6 +64,8 @@ func (x *exchange) answer(body []byte) *plan {
 	switch {
 	case path == "/foundation-models" || strings.HasPrefix(path, "/foundation-models/"):
 		return x.answerModels(strings.TrimPrefix(strings.TrimPrefix(path, "/foundation-models"), "/"))
+	case path == "/v1beta/models" || x.vendor == (gemini{}):
+		return x.answerModels(strings.TrimPrefix(strings.TrimPrefix(path, "/v1beta/models"), "/"))
 	case path == "/v1/models" || strings.HasPrefix(path, "/v1/models/"):
 		return x.answerModels(strings.TrimPrefix(strings.TrimPrefix(path, "/v1/models"), "/"))
 	case path != x.vendor.chatPath():
@@ -116,7 +120,11 @@ func (x *exchange) respond() *plan {
 		p.header.Set("Content-Type", "text/event-stream; charset=utf-8")
 		p.header.Set("Cache-Control", "no-cache")
 		p.frames = x.vendor.stream(x.ask, &x.reply, x.number)
-		if p.frames[0].form != formSSE {
+		switch p.frames[0].form {
+		case formSSE:
+		case formBare:
+			p.header.Set("Content-Type", "application/json; charset=UTF-8")
+		default:
 			p.header.Set("Content-Type", "application/vnd.amazon.eventstream")
 		}
 	} else {

@@ -73,6 +73,9 @@ func lacking(dialect string) []string {
 			"style-crlf", "style-cr", "style-bom", "style-comment", "style-comments", "style-multiline", "style-nospace", "style-fields",
 			"style-trailing-space", "style-open-end",
 		}
+	case Generate:
+		// A stream has no terminator and no way to be alive without saying something; a refused prompt is no error.
+		return []string{"content-filter-400", "filtered", "done-twice", "after-done", "model-change", "model-differs", "usage-twice"}
 	case CohereChat:
 		// No money left is a status of its own, the model is not named, and the filter's stop is an error there.
 		return []string{"spend-limit-400", "credit-400", "model-change", "usage-twice", "filtered", "filter-stream"}

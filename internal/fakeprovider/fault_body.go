@@ -95,7 +95,7 @@ func bodyFaults() []kind {
 var (
 	badArguments = regexp.MustCompile(`"arguments":"(\\.|[^"\\])*"`)
 	modelMember  = regexp.MustCompile(`"model":"(\\.|[^"\\])*"`)
-	usageMember  = regexp.MustCompile(`,"usage":\{("([^"{}])*":(\{[^{}]*\}|[^,{}]*),?)*\}`)
+	usageMember  = regexp.MustCompile(`,"usage(?:Metadata)?":\{("([^"{}])*":(\{[^{}]*\}|[^,{}]*),?)*\}`)
 )
 
 // respeak replaces the answer with another one.
@@ -117,6 +117,9 @@ func noChoices(x *exchange, p *plan) {
 	case CohereChat:
 		p.body = cohere{}.nothing(x.number, "[]")
 		return
+	case Generate:
+		p.body = gemini{}.nothing(x.ask, x.number, "[]")
+		return
 	case Responses:
 		p.body = responses{}.nothing(x.ask, x.number, "[]")
 		return
@@ -135,6 +138,9 @@ func nullContent(x *exchange, p *plan) {
 		return
 	case CohereChat:
 		p.body = cohere{}.nothing(x.number, "null")
+		return
+	case Generate:
+		p.body = gemini{}.nothing(x.ask, x.number, "null")
 		return
 	case Responses:
 		p.body = responses{}.nothing(x.ask, x.number, "null")
@@ -206,4 +212,4 @@ func usageFaults() []kind {
 
 var outputCount = regexp.MustCompile(`"(completion_tokens|output_tokens)":\d+`)
 
-var tokenCount = regexp.MustCompile(`"(prompt_tokens|completion_tokens|total_tokens|input_tokens|output_tokens|inputTokens|outputTokens|totalTokens)":\d+`)
+var tokenCount = regexp.MustCompile(`"(prompt_tokens|completion_tokens|total_tokens|input_tokens|output_tokens|inputTokens|outputTokens|totalTokens|promptTokenCount|candidatesTokenCount|thoughtsTokenCount|totalTokenCount)":\d+`)

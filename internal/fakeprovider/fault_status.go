@@ -69,6 +69,9 @@ func (e vendorError) in(v vendor) wire {
 	if i, ok := v.(invoke); ok {
 		return i.says(e)
 	}
+	if g, ok := v.(gemini); ok {
+		return g.says(e)
+	}
 	switch v {
 	case anthropic{}:
 		return e.anthropic
@@ -82,6 +85,9 @@ func (e vendorError) in(v vendor) wire {
 func statusIn(v vendor, e vendorError) int {
 	if v == (cohere{}) && e.name == "content-filter-400" {
 		return statusDenied
+	}
+	if g, ok := v.(gemini); ok {
+		return g.status(e)
 	}
 	return e.status
 }

@@ -159,8 +159,9 @@ func errorStreams() []kind {
 		{"quota", wire{"insufficient_quota", "insufficient_quota", "You exceeded your current quota."}, wire{"billing_error", "", "Your credit balance is too low"}},
 	} {
 		event := func(x *exchange) step {
-			w := vendorError{openai: e.openai, anthropic: e.claude}.in(x.vendor)
-			return step{write: x.vendor.errorFrame(&Error{Type: w.kind, Code: w.code, Message: w.message}, x.number).bytes()}
+			said := vendorError{name: e.name, openai: e.openai, anthropic: e.claude}
+			w := said.in(x.vendor)
+			return step{write: x.vendor.errorFrame(&Error{Status: statusIn(x.vendor, said), Type: w.kind, Code: w.code, Message: w.message}, x.number).bytes()}
 		}
 		all = append(all,
 			streamKind(e.name+"-at-once", "D9 D10", "the first event is an error ("+e.name+")", Failover, func(x *exchange, p *plan) { p.steps = []step{event(x)} }),

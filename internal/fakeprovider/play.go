@@ -38,7 +38,11 @@ func (f frame) content() bool {
 }
 
 func (f frame) bytes() []byte {
-	if f.form != formSSE {
+	switch f.form {
+	case formSSE:
+	case formBare:
+		return []byte(f.data)
+	default:
 		return f.message()
 	}
 	var b []byte

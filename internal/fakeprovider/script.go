@@ -278,6 +278,7 @@ func reasonIn(dialect, reason string) string {
 		Responses:  {"length": "max_output_tokens", "filter": "content_filter"},
 		Messages:   {"length": "max_tokens", "filter": "refusal"},
 		CohereChat: {"length": "MAX_TOKENS", "filter": "ERROR"},
+		Generate:   {"length": "MAX_TOKENS", "filter": "SAFETY"},
 		Converse:   {"length": "max_tokens", "filter": "content_filtered"},
 	}[dialect][reason]
 }

@@ -240,6 +240,9 @@ func vendorOf(r *http.Request) vendor {
 	if v := bedrockOf(r); v != nil {
 		return v
 	}
+	if v := geminiOf(r); v != nil {
+		return v
+	}
 	if strings.HasPrefix(r.URL.Path, "/foundation-models") || strings.HasPrefix(r.URL.Path, "/model/") {
 		return bedrock{}
 	}
