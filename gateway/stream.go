@@ -127,8 +127,11 @@ func (s *stream) relayEnd(tap dialect.Tap, out *frames.Writer, cause error) *llm
 	if err != nil {
 		return broken(cause, err)
 	}
-	if s.a.plan.framing != out.Kind {
+	switch {
+	case s.a.plan.framing != out.Kind:
 		terminator = out.End(terminator)
+	case out.Kind == frames.Array && errors.Is(cause, errCut): // the answer is whole, its array is not
+		terminator = append(terminator, ']')
 	}
 	if err := s.pass(terminator, 0, true, true); err != nil {
 		return err

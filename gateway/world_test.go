@@ -210,6 +210,9 @@ func (p pairs) Pick(model string) (route.Route, bool) {
 				model = "claude-sonnet-4-6"
 			}
 		}
+		if _, google := pr.Facts.Dialects[dialect.GeminiGenerate]; google {
+			model, facts = "gemini-3.5-flash", llm.ModelFacts{MaxOutput: 8192, Thinking: llm.ThinkingEffort}
+		}
 		r.Targets = append(r.Targets, route.Target{Provider: pr, Model: model + markers, Facts: facts})
 	}
 	return r, true
