@@ -123,7 +123,8 @@ func (b *bench) startUnderstudy(ctx context.Context) (*process, error) {
 
 func (b *bench) logPath() string { return filepath.Join(b.dir, "understudy.log") }
 
-// config names a model for each format of the vendor, one for streams that stay open,
+// config names a model for each format of the vendor, with an understudy, so that rescues
+// are armed, one for streams that stay open,
 // and one whose lead always fails.
 func config(listen, admin, vendor string) string {
 	return fmt.Sprintf(`listen: %s
@@ -132,10 +133,10 @@ providers:
   vendor-a: {use: openai, base_url: "http://%[3]s/v1", key: "env:%[4]s"}
   vendor-b: {use: anthropic, base_url: "http://%[3]s", key: "env:%[4]s"}
 models:
-  on-openai-chat: {lead: vendor-a/%[5]s}
-  on-anthropic-messages: {lead: vendor-b/%[5]s}
-  held-on-openai-chat: {lead: vendor-a/%[6]s}
-  held-on-anthropic-messages: {lead: vendor-b/%[6]s}
+  on-openai-chat: {lead: vendor-a/%[5]s, understudies: [vendor-b/%[5]s]}
+  on-anthropic-messages: {lead: vendor-b/%[5]s, understudies: [vendor-a/%[5]s]}
+  held-on-openai-chat: {lead: vendor-a/%[6]s, understudies: [vendor-b/%[5]s]}
+  held-on-anthropic-messages: {lead: vendor-b/%[6]s, understudies: [vendor-a/%[5]s]}
   failing-over-to-anthropic-messages: {lead: vendor-a/%[7]s, understudies: [vendor-b/%[5]s]}
 `, listen, admin, vendor, keyVariable, vendorModel, heldModel, failingModel)
 }

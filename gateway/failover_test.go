@@ -60,7 +60,7 @@ func holdFaultAt(t *testing.T, f fakeprovider.Info, a api, lead string) {
 		limit = time.Second
 	}
 	w := newWorld(t, withTimeouts(route.Timeouts{
-		Connect: 2 * time.Second, FirstToken: limit, Answer: limit, Stall: limit, Total: time.Minute,
+		Connect: 10 * time.Second, FirstToken: limit, Answer: limit, Stall: limit, Total: time.Minute,
 	}))
 	defer w.close()
 	understudy := a.other[1]

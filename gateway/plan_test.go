@@ -114,12 +114,13 @@ func TestWatchdog(t *testing.T) {
 			w.begun(stall, pace{})
 			for range 5 {
 				time.Sleep(2 * time.Second)
-				w.progress(1)
+				w.hold(time.Now(), 1, true)
+				w.resume()
 			}
 		}, 10*time.Second + stall, phaseStall},
 		{"the client does not read for long", true, func(w *watchdog) {
 			w.begun(stall, pace{})
-			w.hold()
+			w.hold(time.Now(), 0, false)
 			time.Sleep(time.Minute)
 			w.resume()
 			time.Sleep(stall - 1)
@@ -128,7 +129,7 @@ func TestWatchdog(t *testing.T) {
 		{"the vendor stalls after the client did not read", true, func(w *watchdog) {
 			w.begun(stall, pace{})
 			time.Sleep(time.Second)
-			w.hold()
+			w.hold(time.Now(), 0, false)
 			time.Sleep(time.Second)
 			w.resume()
 		}, time.Second + stall, phaseStall},
@@ -136,33 +137,37 @@ func TestWatchdog(t *testing.T) {
 			w.begun(stall, pace{tokens: 10, window: 5 * time.Second})
 			for range 20 {
 				time.Sleep(time.Second)
-				w.progress(3)
+				w.hold(time.Now(), 3, true)
+				w.resume()
 			}
 			for range 10 {
 				time.Sleep(time.Second)
-				w.progress(1)
+				w.hold(time.Now(), 1, true)
+				w.resume()
 			}
 		}, 25 * time.Second, phasePace},
 		{"trickles", true, func(w *watchdog) {
 			w.begun(stall, pace{tokens: 10, window: 5 * time.Second})
 			for range 5 {
-				w.progress(1)
+				w.hold(time.Now(), 1, true)
+				w.resume()
 				time.Sleep(time.Second)
 			}
 		}, 5 * time.Second, phasePace},
 		{"looked at while it waits for the client", true, func(w *watchdog) {
 			w.begun(time.Hour, pace{tokens: 10, window: 5 * time.Second})
 			time.Sleep(4 * time.Second)
-			w.hold()
+			w.hold(time.Now(), 0, false)
 			time.Sleep(2 * time.Second)
 			w.resume()
 		}, 10 * time.Second, phasePace},
 		{"keeps pace but for the client", true, func(w *watchdog) {
 			w.begun(stall, pace{tokens: 10, window: 5 * time.Second})
-			w.hold()
+			w.hold(time.Now(), 0, false)
 			time.Sleep(time.Minute)
 			w.resume()
-			w.progress(10)
+			w.hold(time.Now(), 10, true)
+			w.resume()
 			time.Sleep(2 * time.Second)
 			w.stop()
 		}, 0, ""},

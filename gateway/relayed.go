@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/formdata"
@@ -284,10 +285,10 @@ func (c *call) deliverRawPieces(a *attempt, resp *transport.Response, w *watchdo
 				c.answerHeaders(a)
 				c.reply.startAs(resp.Status, header, isEvents)
 			}
-			w.hold()
-			writeErr := c.reply.chunk(buf[:n], true)
+			now := time.Now()
+			w.hold(now, 0, true)
+			writeErr := c.reply.chunk(buf[:n], now, true)
 			w.resume()
-			w.progress(0)
 			if writeErr != nil {
 				return clientGone(writeErr)
 			}

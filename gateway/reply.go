@@ -151,17 +151,17 @@ func (p *reply) beginStream() {
 	p.begin(http.StatusOK)
 }
 
-// chunk sends a piece of a stream; now says that nothing more is at hand.
-func (p *reply) chunk(b []byte, now bool) error {
+// chunk sends a piece of a stream; flush says that nothing more is at hand.
+func (p *reply) chunk(b []byte, now time.Time, flush bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || p.err != nil {
 		return p.err
 	}
-	p.spoke = time.Now()
+	p.spoke = now
 	p.relayed = true
-	p.write(b)
-	if now {
+	p.writeAt(now, b)
+	if flush {
 		p.flush()
 	}
 	return p.err
@@ -245,10 +245,12 @@ func (p *reply) begin(status int) {
 const maxWrite = 64 << 10
 
 // write moves the client's deadline as it goes, and notices when the client is gone.
-func (p *reply) write(b []byte) {
+func (p *reply) write(b []byte) { p.writeAt(time.Now(), b) }
+
+func (p *reply) writeAt(now time.Time, b []byte) {
 	limit := p.c.g.opts.Limits.WriteTimeout
-	for len(b) > 0 && p.err == nil {
-		if now := time.Now(); now.Sub(p.extended) > min(time.Second, limit/4) {
+	for ; len(b) > 0 && p.err == nil; now = time.Now() {
+		if now.Sub(p.extended) > min(time.Second, limit/4) {
 			p.extended = now
 			_ = p.control.SetWriteDeadline(now.Add(limit))
 		}
@@ -256,7 +258,9 @@ func (p *reply) write(b []byte) {
 		if _, err := p.w.Write(b[:n]); err != nil {
 			p.lost(err)
 		}
-		b = b[n:]
+		if b = b[n:]; len(b) == 0 {
+			return
+		}
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/frames"
@@ -54,6 +56,11 @@ func (c *call) deliverStream(a *attempt, resp *transport.Response, w *watchdog) 
 		c.reply.finish()
 		return nil
 	}
+	if s.batch.b != nil { // what was understood before the fault is the client's
+		if passErr := s.send(nil, s.batch.tokens, s.batch.progress, true); passErr != nil {
+			return passErr
+		}
+	}
 	err.Origin = llm.OriginProvider
 	c.applyRules(a, err, nil)
 	a.hideKey(err)
@@ -67,6 +74,7 @@ type stream struct {
 	watch  *watchdog
 	frames *frameReader
 	held   []byte // not yet sent, because too little content has come
+	batch  batch  // not yet sent, because more is at hand
 	begun  bool   // content has come
 	pieces int64  // of content so far
 	said   said   // what the client has had
@@ -80,6 +88,7 @@ func (s *stream) relay(tap dialect.Tap) *llm.Error {
 	s.c.reply.use(nil)
 	defer func() { s.a.usage = tap.Usage() }()
 	out := &frames.Writer{Kind: s.c.framing}
+	var framed []byte // a frame that is not passed on as it was received
 	for {
 		f, err := s.frames.next()
 		if err != nil {
@@ -99,10 +108,12 @@ func (s *stream) relay(tap dialect.Tap) *llm.Error {
 		case seen.Hide:
 			b = nil
 		case seen.Data != nil:
-			b = out.Append(nil, f.Name, seen.Data)
+			framed = out.Append(framed[:0], f.Name, seen.Data)
+			b = framed
 		case s.a.plan.framing == out.Kind:
 		case f.HasData:
-			b = out.Append(nil, cmp.Or(f.Name, seen.Event), f.Data)
+			framed = out.Append(framed[:0], cmp.Or(f.Name, seen.Event), f.Data)
+			b = framed
 		default:
 			b = nil
 		}
@@ -220,11 +231,20 @@ func (s *stream) pass(b []byte, tokens int64, progress, last bool) *llm.Error {
 			s.watch.begun(s.c.route.Timeouts.Stall, paceOf(s.c.route.Timeouts))
 		}
 	}
+	if s.a.committed && !last && s.frames.more() && s.batch.add(b, tokens, progress) {
+		return nil
+	}
+	return s.send(b, tokens+s.batch.tokens, progress || s.batch.progress, last)
+}
+
+// send is pass for what is not put into the batch, and for the batch.
+func (s *stream) send(b []byte, tokens int64, progress, last bool) *llm.Error {
+	now := time.Now()
+	keepsPace := false
 	if s.begun {
-		s.watch.hold()
+		keepsPace = s.watch.hold(now, tokens, progress) && progress
 		defer s.watch.resume()
 	}
-	keepsPace := progress && s.begun && s.watch.progress(tokens)
 	full := len(s.held)+len(b) > maxHeld
 	if !s.a.committed && s.begun && (keepsPace || full || s.a.rescue != nil) {
 		s.c.commit(s.a)
@@ -240,10 +260,57 @@ func (s *stream) pass(b []byte, tokens int64, progress, last bool) *llm.Error {
 		b = append(s.held, b...)
 		s.held = nil
 	}
-	if err := s.c.reply.chunk(b, last || !s.frames.more()); err != nil {
+	b, done := s.batch.with(b)
+	defer done()
+	if err := s.c.reply.chunk(b, now, last || !s.frames.more()); err != nil {
 		return clientGone(err)
 	}
 	return nil
+}
+
+// batch is what waits for what is at hand behind it, so that frames that came together go
+// out together.
+type batch struct {
+	b        *[]byte
+	tokens   int64
+	progress bool
+}
+
+// batches are the buffers of batches, which only bursts need.
+var batches = sync.Pool{New: func() any { b := make([]byte, 0, maxBatch); return &b }}
+
+// maxBatch bounds a batch, in bytes.
+const maxBatch = 8 << 10
+
+// add puts a piece into the batch, if there is room.
+func (t *batch) add(b []byte, tokens int64, progress bool) bool {
+	if t.b == nil {
+		if len(b) > maxBatch {
+			return false
+		}
+		t.b = batches.Get().(*[]byte) //nolint:forcetypeassert // it holds nothing else
+	}
+	if len(*t.b)+len(b) > maxBatch {
+		return false
+	}
+	*t.b = append(*t.b, b...)
+	t.tokens, t.progress = t.tokens+tokens, t.progress || progress
+	return true
+}
+
+// with empties the batch and returns its bytes with others behind them, which are good
+// until done is called.
+func (t *batch) with(b []byte) (all []byte, done func()) {
+	buf := t.b
+	if buf == nil {
+		return b, func() {}
+	}
+	*t = batch{}
+	*buf = append(*buf, b...)
+	return *buf, func() {
+		*buf = (*buf)[:0]
+		batches.Put(buf)
+	}
 }
 
 // commit binds the client to an attempt's target.
@@ -317,7 +384,7 @@ func (c *call) deliverAsStream(a *attempt, resp *transport.Response, body io.Rea
 	}
 	a.losses = append(a.losses, writer.Losses()...)
 	c.commit(a)
-	if err := c.reply.chunk(out, true); err != nil {
+	if err := c.reply.chunk(out, time.Now(), true); err != nil {
 		return clientGone(err)
 	}
 	c.reply.finish()

@@ -104,23 +104,20 @@ func (w *watchdog) begun(limit time.Duration, p pace) {
 	}
 }
 
-// progress begins the current phase's time anew, and reports whether the window has as
-// many tokens as the pace asks for. It is called for every event, so it leaves the timer
-// alone: check looks at the time of the last one.
-func (w *watchdog) progress(tokens int64) bool {
+// hold stops the clock from now on while the client is written to: one that does not read
+// keeps the vendor waiting, which is no fault of the vendor's. With progress, the current
+// phase's time begins anew. It reports whether the window has as many tokens as the pace
+// asks for. It is called for every event, so it leaves the timer alone: check looks at the
+// time of the last one.
+func (w *watchdog) hold(now time.Time, tokens int64, progress bool) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.last = time.Now()
-	w.pace.got += tokens
+	w.held = now
+	if progress {
+		w.last = now
+		w.pace.got += tokens
+	}
 	return w.pace.got >= w.pace.tokens
-}
-
-// hold stops the clock while the client is written to: one that does not read keeps
-// the vendor waiting, which is no fault of the vendor's.
-func (w *watchdog) hold() {
-	w.mu.Lock()
-	w.held = time.Now()
-	w.mu.Unlock()
 }
 
 // resume lets the clock go on where hold stopped it.

@@ -13,6 +13,7 @@ const MaxEvent = 32 << 20
 
 const (
 	firstBuffer = 4 << 10   // most events fit; ten thousand open streams stay small
+	burstBuffer = 8 << 10   // what a stream gets that comes faster than it is read
 	keepBuffer  = 256 << 10 // a larger buffer is given back once it is empty
 	maxNames    = 64        // distinct event names remembered, so that a name costs no allocation
 	maxEmpty    = 100       // reads in a row that may return nothing
@@ -55,6 +56,8 @@ type Reader struct {
 	max int
 	buf []byte // buf[start:] is not yet delivered
 	err error  // why no more bytes will come
+
+	filled bool // the last read filled the buffer
 
 	start int // first byte of the current block's Raw
 	body  int // first byte of its first line: after a byte order mark or an LF left over from the block before
@@ -228,7 +231,9 @@ func (r *Reader) fill() {
 	if len(r.buf) == 0 && cap(r.buf) > keepBuffer {
 		r.buf = nil
 	}
-	if len(r.buf) == cap(r.buf) {
+	// A read that filled the buffer left bytes behind. With those of the event that was cut
+	// they would be read by and by, each time less than a source holds.
+	if len(r.buf) == cap(r.buf) || r.filled && cap(r.buf) < burstBuffer {
 		grown := make([]byte, len(r.buf), max(firstBuffer, 2*cap(r.buf)))
 		copy(grown, r.buf)
 		r.buf = grown
@@ -236,7 +241,7 @@ func (r *Reader) fill() {
 	for range maxEmpty {
 		n, err := r.src.Read(r.buf[len(r.buf):cap(r.buf)])
 		r.buf = r.buf[:len(r.buf)+n]
-		r.err = err
+		r.err, r.filled = err, len(r.buf) == cap(r.buf)
 		if n > 0 || err != nil {
 			return
 		}
