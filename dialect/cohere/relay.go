@@ -121,6 +121,8 @@ func editElements(list jsontext.Value, edit func(jsontext.Value) (out []byte, ke
 	return append(out, list[at:]...), changed, err
 }
 
+var _ dialect.Resumable = (*tap)(nil)
+
 // NewTap returns a tap for one answer. Nothing need be asked for, so nothing is hidden.
 func (relay) NewTap(dialect.Ask) dialect.Tap { return &tap{} }
 
@@ -128,6 +130,7 @@ func (relay) NewTap(dialect.Ask) dialect.Tap { return &tap{} }
 type tap struct {
 	reader streamReader
 	events []llm.Event // memory
+	text   []byte      // likewise: of a frame
 	usage  llm.Usage
 }
 
@@ -148,10 +151,50 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 		case llm.EventEnd:
 			s.End = true
 		default:
-			s.Content = s.Content || e.IsContent()
+			t.see(&s, e)
 		}
 	}
 	return s, nil
+}
+
+// see says what an event is besides the end.
+func (t *tap) see(s *dialect.Signal, e *llm.Event) {
+	s.Content = s.Content || e.IsContent()
+	open := &t.reader.text
+	isText := open.kind == llm.PartText && !open.planned
+	switch e.Kind {
+	case llm.EventPartStart:
+		s.Other = s.Other || !isText || e.Part.Kind != llm.PartText
+	case llm.EventPartDelta:
+		s.Other = s.Other || !isText || e.Delta.Citation != nil
+		t.text = append(t.text[:0], s.Text...)
+		t.text = jsontext.AppendString(t.text, e.Delta.Text)
+		s.Text = inner(t.text, len(s.Text))
+	case llm.EventLogProbs:
+		s.Other = true
+	default:
+	}
+}
+
+// inner returns text without the quotes of the string that begins at a place and ends it.
+func inner(text []byte, at int) []byte {
+	n := copy(text[at:], text[at+1:len(text)-1])
+	return text[:at+n]
+}
+
+// sent is how far the contents of a stream have come.
+type sent struct {
+	contents int  // how many have begun
+	isOpen   bool // the last of them has not ended
+}
+
+// Sent says how far the contents have come.
+func (t *tap) Sent() any {
+	r := &t.reader
+	if !r.started || r.stopped || r.text.joiner.Held() {
+		return nil
+	}
+	return sent{r.contents, r.isOpen}
 }
 
 // Close ends the stream. A message that has ended is whole, with the terminator or without.

@@ -41,7 +41,8 @@ type streamReader struct {
 	ended   bool
 
 	parts    int
-	contents int // content-start events so far
+	contents int  // content-start events so far
+	isOpen   bool // the last of them has had no content-end
 	text     openText
 	calls    []openCall
 }
@@ -184,6 +185,8 @@ func (r *streamReader) event(t *streamText) error {
 		return r.contentStart(t)
 	case contentDelta:
 		return r.contentDelta(t)
+	case contentEnd:
+		r.isOpen = false
 	case planDelta:
 		return r.plan(child(t.message, keyPlan))
 	case callStart:
@@ -253,6 +256,7 @@ func contentIn(t *streamText) (c contentText) {
 func (r *streamReader) contentStart(t *streamText) error {
 	r.endText()
 	r.contents++
+	r.isOpen = true
 	return r.content(contentIn(t), slotOf(t.index))
 }
 

@@ -11,7 +11,12 @@ import (
 
 // NewStreamWriter returns a writer of chat events.
 func (clientSide) NewStreamWriter(o dialect.StreamOptions) dialect.StreamWriter {
-	return &streamWriter{options: o, begun: o.Begun, open: -1}
+	s := &streamWriter{options: o, begun: o.Begun, open: -1}
+	if before, ok := o.Resume.(sent); ok {
+		s.begun, s.contents, s.open = true, before.contents, 0
+		s.part = shownPart{kind: llm.PartText, slot: before.contents - 1, later: !before.isOpen}
+	}
+	return s
 }
 
 // streamWriter writes one stream. In this dialect no content and no call begins before the last one has ended: what
@@ -41,6 +46,7 @@ type shownPart struct {
 	slot     int  // its index among contents or calls
 	ended    bool // its end was there, and is not written yet
 	begun    bool // arguments were there
+	later    bool // its content begins with its next text
 	thinking llm.Thinking
 	text     strings.Builder // of a text: its citations quote it
 	whole    []llm.Citation  // of the whole text, whose end is not known yet
@@ -232,6 +238,11 @@ func (s *streamWriter) delta(dst []byte, d *llm.Delta) []byte {
 
 func (s *streamWriter) text(dst []byte, text string) []byte {
 	p := &s.part
+	if p.later {
+		p.later, p.slot = false, s.contents
+		s.contents++
+		dst = s.contentStart(dst, "")
+	}
 	key := typeText
 	if p.kind == llm.PartThinking {
 		key = typeThinking
@@ -299,6 +310,9 @@ func (s *streamWriter) close(dst []byte) []byte {
 	}
 	p := &s.part
 	s.open = -1
+	if p.later {
+		return dst
+	}
 	switch p.kind {
 	case llm.PartText, llm.PartRefusal, llm.PartThinking:
 		for i := range p.whole {
