@@ -14,7 +14,7 @@ import (
 
 var cohereAPI = api{
 	name: "cohere", path: "/v2/chat", header: map[string]string{"X-Client-Name": "app"},
-	own: []string{"cohere1", "cohere2"}, other: []string{"chat1", "chat2"}, read: readCohere, ends: true,
+	own: []string{"cohere1", "cohere2"}, other: []string{"chat1", "chat2"}, read: readCohere,
 }
 
 // readCohere finds the text of an answer, and how a stream ended.

@@ -93,9 +93,6 @@ func (w *world) holdFault(f fakeprovider.Info, a api, lead, understudy string, s
 	if f.Kind == "bad-arguments" && a.name == messagesAPI.name && !stream {
 		want = fakeprovider.Failover // arguments are an object there, so these cannot be shown
 	}
-	if want == fakeprovider.Rescue && a.ends && slices.Contains(a.own, lead) {
-		want = fakeprovider.Broken
-	}
 	switch want {
 	case fakeprovider.Failover:
 		if !got.whole() || !asked {

@@ -273,7 +273,6 @@ type api struct {
 	other  []string
 	shape  func(map[string]any) // makes a minimal request one of the dialect, where it is not already
 	read   func(*answer)        // finds the text and the end, where they are not where chat and messages have them
-	ends   bool                 // its taps are not dialect.Resumable: a relayed stream that breaks ends there
 }
 
 var chatAPI = api{name: "chat", path: "/v1/chat/completions", own: []string{"chat1", "chat2"}, other: []string{"claude1", "claude2"}}
