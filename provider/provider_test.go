@@ -86,7 +86,13 @@ func TestModelInPath(t *testing.T) {
 		{"x?y#z", "https://h/deployments/x%3Fy%23z/chat?v=1"},
 		{"{model}", "https://h/deployments/%7Bmodel%7D/chat?v=1"},
 		{"%2e%2e", "https://h/deployments/%252e%252e/chat?v=1"},
-		{"..", ""}, {".", ""}, {"../x", ""}, {"x/..", ""}, {"x/../../y", ""}, {`x\..`, ""}, {"./x", ""},
+		{"..", ""},
+		{".", ""},
+		{"../x", ""},
+		{"x/..", ""},
+		{"x/../../y", ""},
+		{`x\..`, ""},
+		{"./x", ""},
 	} {
 		if got, ok := p.URL(dialect.OpenAIChat, tc.model, false); got != tc.want || ok != (tc.want != "") {
 			t.Errorf("%s: got %q, %v, want %q", tc.model, got, ok, tc.want)

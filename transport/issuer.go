@@ -25,17 +25,17 @@ import (
 // metadata service may be asked if it is asked for by its very address, and any other
 // may be at a private address, since its certificate says who it is.
 
-// machine are the services that give credentials to programs on a cloud's machines.
+// machine is where clouds give credentials to the programs on their machines and in their
+// containers.
 var machine = prefixes(
-	"169.254.169.254/32",                    // the metadata services
-	"169.254.170.2/32", "169.254.170.23/32", // Amazon's, for containers
-	"fd00:ec2::254/128", "fd00:ec2::23/128", // the same, IPv6
+	"169.254.0.0/16",                        // on the link
+	"fd00:ec2::254/128", "fd00:ec2::23/128", // Amazon's, IPv6
 )
 
 // metadataName is Google's name for its metadata service.
 const metadataName = "metadata.google.internal"
 
-// issuerTime bounds a connection to whoever gives out credentials, and issuerAnswer an
+// issuerDial bounds a connection to whoever gives out credentials, and issuerAnswer an
 // answer. Metadata services answer at once or, where there is none, never.
 const (
 	issuerDial   = 2 * time.Second

@@ -34,7 +34,9 @@ func TestIssuersAllowed(t *testing.T) {
 		{"169.254.170.23", "169.254.170.23", true},
 		{"169.254.170.2", "169.254.169.254", false},
 		{"fd00:ec2::23", "fd00:ec2::23", true},
-		{"169.254.1.1", "169.254.1.1", false},
+		{"169.254.129.4", "169.254.129.4", true}, // Azure's App Service
+		{"169.254.129.4", "169.254.169.254", false},
+		{"fe80::1", "fe80::1", false},
 		{"metadata.google.internal", "169.254.169.254", true},
 		{"metadata.google.internal.evil.example", "169.254.169.254", false},
 		{"100.100.100.200", "100.100.100.200", false},
@@ -74,7 +76,7 @@ func TestIssuerRebound(t *testing.T) {
 		"https://login.example":  "no connection to login.example: address refused by the egress guard",
 		"http://login.internal":  "no connection to login.internal: address refused by the egress guard",
 		"http://login.example":   "nothing is sent to login.example: its address is not https",
-		"http://169.254.169.253": "nothing is sent to 169.254.169.253: its address is not https",
+		"http://100.100.100.200": "nothing is sent to 100.100.100.200: its address is not https",
 	} {
 		noAzure(t)
 		for name, value := range map[string]string{
