@@ -289,6 +289,7 @@ const (
 	formException      // likewise, that says something went wrong
 	formChunk          // likewise, with the event in base64
 	formBare           // as its data stands
+	formLine           // a line of JSON
 )
 
 // message writes a message of AWS's event stream.
@@ -300,7 +301,7 @@ func (f frame) message() []byte {
 	case formChunk:
 		name = "chunk"
 		payload = fmt.Appendf(nil, `{"bytes":"%s","p":"abcd"}`, base64.StdEncoding.EncodeToString(payload))
-	case formSSE, formEvent, formBare:
+	case formSSE, formEvent, formBare, formLine:
 	}
 	var headers []byte
 	for _, h := range [][2]string{{header, name}, {":content-type", "application/json"}, {":message-type", kind}} {

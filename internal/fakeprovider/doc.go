@@ -2,13 +2,14 @@
 // from the vendors' documentation so that it can judge our codecs: OpenAI Chat Completions
 // (POST /v1/chat/completions, GET /v1/models) and Responses (POST /v1/responses), Anthropic Messages
 // (POST /v1/messages, GET /v1/models with an anthropic-version header), Cohere Chat (POST /v2/chat,
-// GET /v1/models with the header of Cohere's SDKs), Amazon Bedrock (POST /model/ID/converse and
-// converse-stream, invoke and invoke-with-response-stream with Anthropic's bodies, GET
-// /foundation-models; it verifies keys and no signatures) and Google's generateContent (POST
-// …/models/ID:generateContent and :streamGenerateContent, as events or as an array, GET
-// /v1beta/models; models called gemini-2… think by budget, all others by level, and those want their
-// signatures back), unary and streaming. A wrong request gets the vendor's own 400, a wrong key its
-// 401. Start a server, point a client at its base URL, and ask the journal afterwards what arrived:
+// GET /v1/models with the header of Cohere's SDKs), Ollama's chat (POST /api/chat, GET /api/tags),
+// Amazon Bedrock (POST /model/ID/converse and converse-stream, invoke and
+// invoke-with-response-stream with Anthropic's bodies, GET /foundation-models; it verifies keys and
+// no signatures) and Google's generateContent (POST …/models/ID:generateContent and
+// :streamGenerateContent, as events or as an array, GET /v1beta/models; models called gemini-2…
+// think by budget, all others by level, and those want their signatures back), unary and streaming.
+// A wrong request gets the vendor's own 400, a wrong key its 401. Start a server, point a client at
+// its base URL, and ask the journal afterwards what arrived:
 //
 //	s := fakeprovider.New(fakeprovider.Options{Key: "secret"})
 //	base, err := s.Start()

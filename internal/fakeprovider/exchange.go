@@ -15,6 +15,7 @@ const (
 	CohereChat = "cohere-chat"
 	Converse   = "bedrock-converse"
 	Generate   = "gemini-generate"
+	OllamaChat = "ollama-chat"
 )
 
 // vendor is one of the vendors: what it wants and how it writes.
@@ -41,6 +42,7 @@ var (
 	_ vendor = bedrock{}
 	_ vendor = gemini{}
 	_ vendor = invoke{}
+	_ vendor = ollama{}
 )
 
 // exchange is one request being answered.
@@ -66,6 +68,8 @@ func (x *exchange) answer(body []byte) *plan {
 		return x.answerModels(strings.TrimPrefix(strings.TrimPrefix(path, "/foundation-models"), "/"))
 	case path == "/v1beta/models" || x.vendor == (gemini{}):
 		return x.answerModels(strings.TrimPrefix(strings.TrimPrefix(path, "/v1beta/models"), "/"))
+	case path == "/api/tags":
+		return x.answerModels("")
 	case path == "/v1/models" || strings.HasPrefix(path, "/v1/models/"):
 		return x.answerModels(strings.TrimPrefix(strings.TrimPrefix(path, "/v1/models"), "/"))
 	case path != x.vendor.chatPath():
@@ -122,6 +126,8 @@ func (x *exchange) respond() *plan {
 		p.frames = x.vendor.stream(x.ask, &x.reply, x.number)
 		switch p.frames[0].form {
 		case formSSE:
+		case formLine:
+			p.header.Set("Content-Type", "application/x-ndjson")
 		case formBare:
 			p.header.Set("Content-Type", "application/json; charset=UTF-8")
 		default:

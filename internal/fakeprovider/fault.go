@@ -79,6 +79,12 @@ func lacking(dialect string) []string {
 	case CohereChat:
 		// No money left is a status of its own, the model is not named, and the filter's stop is an error there.
 		return []string{"spend-limit-400", "credit-400", "model-change", "usage-twice", "filtered", "filter-stream"}
+	case OllamaChat:
+		// Lines have no comments and no fields, and the server no filter and no money.
+		return []string{
+			"spend-limit-400", "credit-400", "usage-twice", "filtered", "filter-stream", "sse-for-json",
+			"style-cr", "style-bom", "style-comment", "style-comments", "style-multiline", "style-nospace", "style-fields", "style-trailing-space",
+		}
 	}
 	return nil
 }

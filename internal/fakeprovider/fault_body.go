@@ -95,7 +95,7 @@ func bodyFaults() []kind {
 var (
 	badArguments = regexp.MustCompile(`"arguments":"(\\.|[^"\\])*"`)
 	modelMember  = regexp.MustCompile(`"model":"(\\.|[^"\\])*"`)
-	usageMember  = regexp.MustCompile(`,"usage(?:Metadata)?":\{("([^"{}])*":(\{[^{}]*\}|[^,{}]*),?)*\}`)
+	usageMember  = regexp.MustCompile(`,"usage(?:Metadata)?":\{("([^"{}])*":(\{[^{}]*\}|[^,{}]*),?)*\}|,"(prompt_)?eval_count":\d+`)
 )
 
 // respeak replaces the answer with another one.
@@ -123,6 +123,9 @@ func noChoices(x *exchange, p *plan) {
 	case Responses:
 		p.body = responses{}.nothing(x.ask, x.number, "[]")
 		return
+	case OllamaChat:
+		p.body = []byte(ollama{}.line(x.ask, `"content":""`, `"done":false`))
+		return
 	}
 	if x.ask.Dialect == Messages {
 		p.body = fmt.Appendf(nil, `{"id":"msg_%d","type":"message","role":"assistant","model":%s,"content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":9,"output_tokens":0}}`, x.number, quote(x.ask.Model))
@@ -144,6 +147,9 @@ func nullContent(x *exchange, p *plan) {
 		return
 	case Responses:
 		p.body = responses{}.nothing(x.ask, x.number, "null")
+		return
+	case OllamaChat:
+		p.body = []byte(ollama{}.line(x.ask, `"content":null`, `"done":false`))
 		return
 	}
 	if x.ask.Dialect == Messages {
@@ -212,4 +218,4 @@ func usageFaults() []kind {
 
 var outputCount = regexp.MustCompile(`"(completion_tokens|output_tokens)":\d+`)
 
-var tokenCount = regexp.MustCompile(`"(prompt_tokens|completion_tokens|total_tokens|input_tokens|output_tokens|inputTokens|outputTokens|totalTokens|promptTokenCount|candidatesTokenCount|thoughtsTokenCount|totalTokenCount)":\d+`)
+var tokenCount = regexp.MustCompile(`"(prompt_tokens|completion_tokens|total_tokens|input_tokens|output_tokens|inputTokens|outputTokens|totalTokens|promptTokenCount|candidatesTokenCount|thoughtsTokenCount|totalTokenCount|prompt_eval_count|eval_count)":\d+`)

@@ -77,6 +77,8 @@ func (e vendorError) in(v vendor) wire {
 		return e.anthropic
 	case cohere{}:
 		return wire{"", "", cohere{}.message(e)}
+	case ollama{}:
+		return wire{"", "", ollama{}.message(e)}
 	}
 	return e.openai
 }

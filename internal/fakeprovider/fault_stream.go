@@ -105,8 +105,12 @@ func brokenStreams() []kind {
 		slow(streamKind("silent", "D2", "headers, then nothing", Failover, func(_ *exchange, p *plan) { p.steps = []step{{write: []byte{}, act: stall}} })),
 		slow(streamKind("stall-start", "D2", "the start event, then nothing", Failover, endingEarly(stall))),
 		slow(streamKind("pings-only", "D3", "the start event, then pings for ever", Failover, pings)),
-		slow(streamKind("comments-only", "D3", "comments for ever", Failover, func(_ *exchange, p *plan) {
-			p.steps = []step{{wait: pingWait, write: []byte(": keep-alive\n\n"), act: flood}}
+		slow(streamKind("comments-only", "D3", "comments for ever", Failover, func(x *exchange, p *plan) {
+			comment := []byte(": keep-alive\n\n")
+			if x.ask.Dialect == OllamaChat {
+				comment = []byte("\n")
+			}
+			p.steps = []step{{wait: pingWait, write: comment, act: flood}}
 		})),
 		slow(streamKind("stall", "D4", "nothing more after some chunks", Rescue, ending(stall))),
 		streamKind("drip", "D5", "each chunk Fault.After milliseconds after the last, by default 100", Serve, func(x *exchange, p *plan) {
@@ -139,6 +143,9 @@ func brokenStreams() []kind {
 // pings sends the start event, then the vendor's keep-alive for ever.
 func pings(x *exchange, p *plan) {
 	ping := []byte(": ping\n\n")
+	if x.ask.Dialect == OllamaChat {
+		ping = []byte("\n")
+	}
 	if x.ask.Dialect == Messages {
 		ping = frame{name: "ping", data: `{"type":"ping"}`}.bytes()
 	}

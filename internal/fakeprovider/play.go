@@ -42,6 +42,8 @@ func (f frame) bytes() []byte {
 	case formSSE:
 	case formBare:
 		return []byte(f.data)
+	case formLine:
+		return append([]byte(f.data), '\n')
 	default:
 		return f.message()
 	}

@@ -280,6 +280,7 @@ func reasonIn(dialect, reason string) string {
 		CohereChat: {"length": "MAX_TOKENS", "filter": "ERROR"},
 		Generate:   {"length": "MAX_TOKENS", "filter": "SAFETY"},
 		Converse:   {"length": "max_tokens", "filter": "content_filtered"},
+		OllamaChat: {"length": "length"},
 	}[dialect][reason]
 }
 

@@ -249,6 +249,9 @@ func vendorOf(r *http.Request) vendor {
 	if strings.HasPrefix(r.URL.Path, "/v2/") || r.Header.Get("X-Fern-Sdk-Name") != "" {
 		return cohere{}
 	}
+	if strings.HasPrefix(r.URL.Path, "/api/") {
+		return ollama{}
+	}
 	if r.URL.Path == "/v1/responses" {
 		return responses{}
 	}
