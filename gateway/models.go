@@ -15,6 +15,12 @@ func (c *call) listModels() *llm.Error {
 		c.reply.send(http.StatusOK, c.dialect.Models.EncodeModels(entries))
 		return nil
 	}
+	if !c.endpoint.pattern.hasModel { // the body names it
+		if err := c.read(); err != nil {
+			return err
+		}
+		c.path.model = c.peeked.Model
+	}
 	for _, e := range entries {
 		if e.ID == c.path.model {
 			c.reply.send(http.StatusOK, c.dialect.Models.EncodeModel(e))
