@@ -108,6 +108,8 @@ func editElements(list jsontext.Value, edit func(jsontext.Value) (out []byte, ke
 	return append(out, list[at:]...), changed, err
 }
 
+var _ dialect.Resumable = (*tap)(nil)
+
 // NewTap returns a tap for one answer. Nothing need be asked for, so nothing is hidden.
 func (relay) NewTap(dialect.Ask) dialect.Tap { return &tap{} }
 
@@ -115,6 +117,7 @@ func (relay) NewTap(dialect.Ask) dialect.Tap { return &tap{} }
 type tap struct {
 	reader streamReader
 	events []llm.Event // memory
+	text   []byte      // likewise
 	usage  llm.Usage
 }
 
@@ -126,6 +129,7 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	if err != nil {
 		return s, err
 	}
+	t.text = t.text[:0]
 	for i := range t.events {
 		switch e := &t.events[i]; e.Kind {
 		case llm.EventStart:
@@ -138,15 +142,46 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 			s.End = true
 		default:
 			s.Content = s.Content || e.IsContent()
+			t.see(&s, e)
 		}
 	}
+	s.Text = t.text
 	return s, nil
+}
+
+// see tells the text of an only part from everything else.
+func (t *tap) see(s *dialect.Signal, e *llm.Event) {
+	switch {
+	case e.Index > 0, e.Kind == llm.EventLogProbs, e.Kind == llm.EventPartStart && e.Part.Kind != llm.PartText:
+		s.Other = true
+	case e.Kind != llm.EventPartDelta:
+	case e.Delta.Text == "":
+		s.Other = true
+	case !s.Other:
+		quoted := jsontext.AppendString(nil, e.Delta.Text)
+		t.text = append(t.text, quoted[1:len(quoted)-1]...)
+	}
 }
 
 // Close ends the stream, which has no terminator but its last line.
 func (t *tap) Close() ([]byte, error) {
 	_, err := t.reader.Close(nil)
 	return nil, err
+}
+
+// sent is what a writer must repeat to go on with a stream.
+type sent struct {
+	model   string
+	created int64
+}
+
+// Sent is what the client has of the stream, while its text is open.
+func (t *tap) Sent() any {
+	r := &t.reader
+	if r.ended || r.text.kind != llm.PartText || r.text.joiner.Held() {
+		return nil
+	}
+	return r.sent
 }
 
 // Body reads a whole answer.

@@ -20,6 +20,7 @@ type streamReader struct {
 	parts   int
 	calls   int
 	text    openText
+	sent    sent // what every line says
 }
 
 // openText is the text or thinking that is open. Kind 0 is none.
@@ -59,7 +60,8 @@ func (r *streamReader) line(data []byte) error {
 	}
 	if !r.started {
 		r.started = true
-		r.emit(llm.Event{Kind: llm.EventStart, Model: textOf(c.model), Created: createdOf(textOf(c.created))})
+		r.sent = sent{textOf(c.model), createdOf(textOf(c.created))}
+		r.emit(llm.Event{Kind: llm.EventStart, Model: r.sent.model, Created: r.sent.created})
 	}
 	if c.signed != nil {
 		r.issuer(c.signed)

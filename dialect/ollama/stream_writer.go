@@ -11,7 +11,8 @@ import (
 // NewStreamWriter returns a writer of lines.
 func (clientSide) NewStreamWriter(o dialect.StreamOptions) dialect.StreamWriter {
 	s := &streamWriter{options: o, parts: make(map[int]*shownPart, 2)}
-	if o.Resume != nil {
+	if before, ok := o.Resume.(sent); ok {
+		s.start(&llm.Event{Model: before.model, Created: before.created})
 		s.parts[0] = &shownPart{kind: llm.PartText, begun: true}
 		s.shownText = true
 	}
@@ -235,11 +236,11 @@ func (s *streamWriter) end(dst []byte) []byte {
 		dst = s.call(dst, p, jsontext.AppendString(nil, p.args.String()))
 	}
 	s.shown.stop(s.stop)
-	text := ""
-	if s.stop.Reason == llm.StopRefusal && !s.refused {
-		text = s.stop.Detail
+	if s.stop.Reason == llm.StopRefusal && !s.refused && s.stop.Detail != "" {
+		s.open(dst, s.stop.Detail)
+		dst = s.close()
 	}
-	s.open(dst, text)
+	s.open(dst, "")
 	s.w.EndObject()
 	dst = append(s.w.Bytes(), ",\"done\":true,\"done_reason\":\""...)
 	dst = append(append(dst, wordOf(s.stop.Reason)...), '"')
