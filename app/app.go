@@ -23,6 +23,7 @@ import (
 	"github.com/understudy-ai/understudy/dialect/bedrock"
 	"github.com/understudy-ai/understudy/dialect/cohere"
 	"github.com/understudy-ai/understudy/dialect/gemini"
+	"github.com/understudy-ai/understudy/dialect/ollama"
 	"github.com/understudy-ai/understudy/dialect/openaichat"
 	"github.com/understudy-ai/understudy/dialect/openairesponses"
 	"github.com/understudy-ai/understudy/gateway"
@@ -32,7 +33,7 @@ import (
 // dialects lists the wire formats that are spoken; clients that cannot be told
 // apart are answered in the first.
 func dialects() []*dialect.Dialect {
-	return []*dialect.Dialect{openaichat.New(), anthropic.New(), openairesponses.New(), bedrock.New(), cohere.New(), gemini.New()}
+	return []*dialect.Dialect{openaichat.New(), anthropic.New(), openairesponses.New(), bedrock.New(), cohere.New(), gemini.New(), ollama.New()}
 }
 
 // framed lists the dialects in other frames than their own: more endpoints for clients.

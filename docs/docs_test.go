@@ -15,6 +15,7 @@ import (
 	"github.com/understudy-ai/understudy/dialect/bedrock"
 	"github.com/understudy-ai/understudy/dialect/cohere"
 	"github.com/understudy-ai/understudy/dialect/gemini"
+	"github.com/understudy-ai/understudy/dialect/ollama"
 	"github.com/understudy-ai/understudy/dialect/openaichat"
 	"github.com/understudy-ai/understudy/dialect/openairesponses"
 	"github.com/understudy-ai/understudy/internal/jsontext"
@@ -24,7 +25,7 @@ import (
 var update = flag.Bool("update", false, "write the pages instead of comparing them")
 
 func dialects() []*dialect.Dialect {
-	return []*dialect.Dialect{openaichat.New(), anthropic.New(), openairesponses.New(), bedrock.New(), cohere.New(), gemini.New()}
+	return []*dialect.Dialect{openaichat.New(), anthropic.New(), openairesponses.New(), bedrock.New(), cohere.New(), gemini.New(), ollama.New()}
 }
 
 func TestErrorsPage(t *testing.T) { check(t, "errors.md", errorsPage()) }
