@@ -214,3 +214,15 @@ func TestStreamWriterIsSequential(t *testing.T) {
 		t.Errorf("got %s want %s\n%s", got, want, out)
 	}
 }
+
+// TestResumedTextIsNotQuoted: a citation's span is of a text whose beginning the writer does not have.
+func TestResumedTextIsNotQuoted(t *testing.T) {
+	w := clientSide{}.NewStreamWriter(dialect.StreamOptions{ID: "x", Resume: sent{contents: 1, isOpen: true}})
+	var out []byte
+	for _, d := range []llm.Delta{{Text: "more"}, {Citation: &llm.Citation{Kind: llm.CiteURL, URL: "https://a.example", Start: 2, End: 6}}} {
+		out = w.Write(out, llm.Event{Kind: llm.EventPartDelta, Delta: d})
+	}
+	if losses := w.Losses(); strings.Contains(string(out), citationStart) || len(losses) != 1 || losses[0].Feature != llm.FeatureCitationHistory {
+		t.Errorf("got %s, %v want no citation, and its loss", out, losses)
+	}
+}

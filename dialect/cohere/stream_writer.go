@@ -14,7 +14,7 @@ func (clientSide) NewStreamWriter(o dialect.StreamOptions) dialect.StreamWriter 
 	s := &streamWriter{options: o, begun: o.Begun, open: -1}
 	if before, ok := o.Resume.(sent); ok {
 		s.begun, s.contents, s.open = true, before.contents, 0
-		s.part = shownPart{kind: llm.PartText, slot: before.contents - 1, later: !before.isOpen}
+		s.part = shownPart{kind: llm.PartText, slot: before.contents - 1, later: !before.isOpen, resumed: true}
 	}
 	return s
 }
@@ -47,6 +47,7 @@ type shownPart struct {
 	ended    bool // its end was there, and is not written yet
 	begun    bool // arguments were there
 	later    bool // its content begins with its next text
+	resumed  bool // its beginning is not known, so that nothing of it can be quoted
 	thinking llm.Thinking
 	text     strings.Builder // of a text: its citations quote it
 	whole    []llm.Citation  // of the whole text, whose end is not known yet
@@ -219,7 +220,9 @@ func (s *streamWriter) delta(dst []byte, d *llm.Delta) []byte {
 		if d.Signature != "" {
 			p.thinking.Signature = d.Signature
 		}
-		if c := d.Citation; c != nil && s.shown.citation(c) {
+		if c := d.Citation; c != nil && p.resumed {
+			s.shown.losses.add(llm.FeatureCitationHistory, llm.ActionDropped, llm.Harmless, "another target began the text")
+		} else if c != nil && s.shown.citation(c) {
 			if c.Start == 0 && c.End == 0 {
 				p.whole = append(p.whole, *c)
 			} else {
