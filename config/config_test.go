@@ -193,6 +193,7 @@ func TestEveryKey(t *testing.T) {
 			Set:        map[string]any{"store": false, "nested": map[string]any{"list": []any{int64(1), 2.5, "x"}}},
 			Cap:        map[string]float64{"temperature": 1},
 			FromHeader: map[string]string{"beta": "X-Beta"},
+			Map:        map[string]map[string]string{"messages[].role": {"developer": "system"}},
 		}},
 		Errors: []provider.ErrorRule{{Status: 418, Type: "t", Code: "c", Prefix: "p", Class: llm.CodeOverloaded}},
 		Models: []provider.Model{{

@@ -23,6 +23,7 @@ func TestEditsAreReported(t *testing.T) {
 		Rename: map[string]string{"max_completion_tokens": "max_tokens"},
 		Cap:    map[string]float64{"temperature": 1, "n": 1},
 		Set:    map[string]any{"store": false},
+		Map:    map[string]map[string]string{"messages[].role": {"developer": "system"}},
 	}))
 	for _, tc := range []struct {
 		name   string
@@ -46,6 +47,10 @@ func TestEditsAreReported(t *testing.T) {
 		if loss := got.header.Get("X-Understudy-Loss"); !got.whole() || loss != tc.want {
 			t.Errorf("%s: got status %d, loss %q and %s, want %q", tc.name, got.status, loss, got.body, tc.want)
 		}
+	}
+	w.post(chatAPI, `{"model":"chat2","messages":[{"role":"developer","content":"Be brief."},{"role":"user","content":"Hello"}]}`, nil)
+	if got := string(w.sent("chat2")); strings.Contains(got, "developer") || !strings.Contains(got, `{"role":"system","content":"Be brief."}`) {
+		t.Errorf("got %s sent, want the provider's own word for the role", got)
 	}
 	if got := w.sent("chat2"); got.Get("max_completion_tokens") != nil || got.Get("stream_options") != nil {
 		t.Errorf("got %s sent, want it edited", got)

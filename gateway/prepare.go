@@ -172,6 +172,11 @@ func applyEdits(body []byte, e provider.Edits) ([]byte, []change, error) {
 			changed = append(changed, change{path, llm.ActionApproximated})
 		}
 	}
+	for _, path := range sortedKeys(e.Map) { // a word for another that means the same
+		if body, _, err = jsontext.MapText(body, path, e.Map[path]); err != nil {
+			return nil, nil, err
+		}
+	}
 	for _, path := range sortedKeys(e.Set) {
 		value, err := json.Marshal(e.Set[path])
 		if err != nil {

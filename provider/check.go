@@ -211,7 +211,7 @@ func (c *checker) headers(headers map[string]string) {
 }
 
 func (c *checker) edits(at string, e Edits) {
-	paths := slices.Concat(e.Drop, slices.Sorted(maps.Keys(e.Rename)), slices.Sorted(maps.Keys(e.Set)), slices.Sorted(maps.Keys(e.Cap)), slices.Sorted(maps.Keys(e.FromHeader)))
+	paths := slices.Concat(e.Drop, slices.Sorted(maps.Keys(e.Rename)), slices.Sorted(maps.Keys(e.Set)), slices.Sorted(maps.Keys(e.Cap)), slices.Sorted(maps.Keys(e.FromHeader)), slices.Sorted(maps.Keys(e.Map)))
 	for _, path := range paths {
 		if !editPath.MatchString(path) {
 			c.bad(at, "got path %q, want names with dots between them, and [] for every element", path)

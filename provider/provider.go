@@ -64,11 +64,13 @@ type Edits struct {
 	// FromHeader sets members to lists of what the headers of a relayed request say, for
 	// services that take no headers: path to the header's name.
 	FromHeader map[string]string `yaml:"from_header"`
+	// Map is path to words, each with the service's own word for it.
+	Map map[string]map[string]string `yaml:"map"`
 }
 
 // IsZero reports whether there is nothing to edit.
 func (e Edits) IsZero() bool {
-	return len(e.Drop) == 0 && len(e.Rename) == 0 && len(e.Set) == 0 && len(e.Cap) == 0 && len(e.FromHeader) == 0
+	return len(e.Drop) == 0 && len(e.Rename) == 0 && len(e.Set) == 0 && len(e.Cap) == 0 && len(e.FromHeader) == 0 && len(e.Map) == 0
 }
 
 // ErrorRule classifies an error that the dialect alone would class otherwise.

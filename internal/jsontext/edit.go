@@ -83,6 +83,26 @@ func Cap(doc []byte, path string, limit float64) ([]byte, int, error) {
 	return e.apply(), n, nil
 }
 
+// MapText replaces strings at path that are keys of words by the words for them, and returns how many there were. Other
+// values stay. For path and doc see [Set].
+func MapText(doc []byte, path string, words map[string]string) ([]byte, int, error) {
+	e, err := newEdit(doc, path)
+	if err != nil {
+		return nil, 0, fmt.Errorf("map %s: %w", path, err)
+	}
+	n := 0
+	e.parents(e.root, e.steps, func(at int, last step) {
+		e.items(at, last, func(it item) {
+			text, err := Value(doc[it.val:it.end]).Text()
+			if word, ok := words[text]; err == nil && ok && word != text {
+				e.cut(it.val, it.end, AppendString(nil, word))
+				n++
+			}
+		})
+	})
+	return e.apply(), n, nil
+}
+
 // isAbove reports whether v is a number greater than limit. One too great for a float64 is.
 func isAbove(v Value, limit float64) bool {
 	f, err := v.Float()

@@ -120,6 +120,26 @@ func TestRename(t *testing.T) {
 	}
 }
 
+func TestMapText(t *testing.T) {
+	for _, tt := range []struct {
+		doc, path, want string
+		n               int
+	}{
+		{`{"m":[{"role": "developer","x":1},{"role":"user"},{"role":"developer"}]}`, "m[].role", `{"m":[{"role": "system","x":1},{"role":"user"},{"role":"system"}]}`, 2},
+		{`{"m":[{"role":"\u0064eveloper"}]}`, "m[].role", `{"m":[{"role":"system"}]}`, 1},
+		{`{"m":[{"role":["developer"]},{"role":null},{}]}`, "m[].role", `{"m":[{"role":["developer"]},{"role":null},{}]}`, 0},
+		{`{"role":"developer"}`, "m[].role", `{"role":"developer"}`, 0},
+	} {
+		got, n, err := MapText([]byte(tt.doc), tt.path, map[string]string{"developer": "system", "user": "user"})
+		if err != nil || string(got) != tt.want || n != tt.n {
+			t.Errorf("MapText(%s, %s): got %s, %d, %v; want %s, %d", tt.doc, tt.path, got, n, err, tt.want, tt.n)
+		}
+	}
+	if _, _, err := MapText([]byte(`{}`), "", nil); !errors.Is(err, errBadPath) {
+		t.Errorf("got %v, want a bad path", err)
+	}
+}
+
 func TestCap(t *testing.T) {
 	for _, tt := range []struct {
 		doc, path string
