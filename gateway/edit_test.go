@@ -48,10 +48,12 @@ func TestEditsAreReported(t *testing.T) {
 			t.Errorf("%s: got status %d, loss %q and %s, want %q", tc.name, got.status, loss, got.body, tc.want)
 		}
 	}
-	w.post(chatAPI, `{"model":"chat2","messages":[{"role":"developer","content":"Be brief."},{"role":"user","content":"Hello"}]}`, nil)
-	if got := string(w.sent("chat2")); strings.Contains(got, "developer") || !strings.Contains(got, `{"role":"system","content":"Be brief."}`) {
+	said := []any{map[string]any{"role": "developer", "content": "Be brief."}, map[string]any{"role": "user", "content": "Hello"}}
+	w.post(chatAPI, body("chat2", "", false, map[string]any{"messages": said}), nil)
+	if got := string(w.sent("chat2")); strings.Contains(got, "developer") || !strings.Contains(got, `"role":"system"`) {
 		t.Errorf("got %s sent, want the provider's own word for the role", got)
 	}
+	w.post(chatAPI, body("chat2", "Hello", true), nil)
 	if got := w.sent("chat2"); got.Get("max_completion_tokens") != nil || got.Get("stream_options") != nil {
 		t.Errorf("got %s sent, want it edited", got)
 	}
