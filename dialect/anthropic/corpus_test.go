@@ -30,7 +30,12 @@ type exchange struct {
 // recorded calls f for every recorded exchange, and skips the test where the recordings are not at hand.
 func recorded(t *testing.T, f func(exchange)) {
 	t.Helper()
-	file, err := os.Open(filepath.Join("..", "..", "..", "shared", "corpus", "anthropic.messages.jsonl.gz"))
+	recordedIn(t, "anthropic.messages.jsonl.gz", f)
+}
+
+func recordedIn(t *testing.T, name string, f func(exchange)) {
+	t.Helper()
+	file, err := os.Open(filepath.Join("..", "..", "..", "shared", "corpus", name))
 	if errors.Is(err, os.ErrNotExist) {
 		t.Skip("the recorded exchanges are not beside the repository")
 	}
