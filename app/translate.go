@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/frames"
 	"github.com/understudy-ai/understudy/internal/frames/sse"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
@@ -105,7 +106,7 @@ func dialectNamed(name string) (*dialect.Dialect, error) {
 
 // sniff tells what the input is.
 func sniff(in []byte) (string, error) {
-	if sse.Sniff(in) {
+	if sse.Sniff(in) || len(in) > 0 && in[0] == 0 { // or binary messages, which begin with their length
 		return "stream", nil
 	}
 	v, err := jsontext.Parse(in)
@@ -208,14 +209,14 @@ func (t *translator) response(in []byte) ([]byte, error) {
 // stream writes what came before a failure, too: a stream that breaks ends in the
 // dialect's own error, as it does at the gateway.
 func (t *translator) stream(in []byte) ([]byte, error) {
-	frames := sse.NewReader(bytes.NewReader(in), sse.MaxEvent)
+	source := frames.NewReader(frames.Kind(t.from.Framing), bytes.NewReader(in))
 	reader := t.from.Provider.NewStreamReader()
-	writer := t.to.Client.NewStreamWriter(dialect.StreamOptions{Model: t.model, Usage: true})
+	writer := t.to.Client.NewStreamWriter(dialect.StreamOptions{Model: t.model, Usage: true, Framing: t.to.Framing})
 	var out []byte
 	var err error
 	for more := true; more && err == nil; {
 		var events []llm.Event
-		events, more, err = next(frames, reader)
+		events, more, err = next(source, reader)
 		for _, e := range events {
 			out = writer.Write(out, e)
 		}
@@ -232,9 +233,9 @@ func (t *translator) stream(in []byte) ([]byte, error) {
 }
 
 // next returns the events of the next frame, or those that the stream's end makes.
-func next(frames *sse.Reader, reader dialect.StreamReader) (events []llm.Event, more bool, err error) {
-	frame, err := frames.Next()
-	var partial *sse.PartialError
+func next(source frames.Reader, reader dialect.StreamReader) (events []llm.Event, more bool, err error) {
+	frame, err := source.Next()
+	var partial *frames.PartialError
 	switch {
 	case errors.Is(err, io.EOF):
 		events, err = reader.Close(nil)
@@ -247,7 +248,7 @@ func next(frames *sse.Reader, reader dialect.StreamReader) (events []llm.Event, 
 	if !frame.HasData {
 		return nil, true, nil
 	}
-	events, err = reader.Read(nil, dialect.Frame{Event: frame.Name, Data: frame.Data})
+	events, err = reader.Read(nil, dialect.Frame{Event: frame.Name, Data: frame.Data, Exception: frame.Exception})
 	if partial != nil && err == nil {
 		events, err = reader.Close(events)
 	}
