@@ -188,16 +188,14 @@ func (e *encoder) writeDocument(p *llm.Part, kind string) {
 	if d == nil {
 		d = &llm.Document{}
 	}
-	format := documentFormat(kind)
 	e.beginBlock("document")
 	switch {
 	case p.Media != nil:
-		e.format(format, kind)
+		e.format(documentFormat(kind), kind)
 	case !hasExtra(p.Extra, "format"):
-		format = "txt"
-		w.StringField("format", format)
+		w.StringField("format", "txt")
 	}
-	w.StringField("name", e.documentName(d.Name, format))
+	w.StringField("name", e.documentName(d.Name))
 	switch {
 	case p.Media != nil:
 		e.writeSource(p)
@@ -244,9 +242,16 @@ func (e *encoder) writeParts(parts []llm.Part) {
 const maxDocumentName = 200
 
 // documentName makes a legal name that no other document of the request has: letters, digits, single spaces,
-// hyphens, parentheses and square brackets. The ending goes, since the format says it.
-func (e *encoder) documentName(name, format string) string {
-	legal := legalDocumentName(strings.TrimSuffix(name, "."+format))
+// hyphens, parentheses and square brackets. An ending goes, since the format says what the document is.
+func (e *encoder) documentName(name string) string {
+	stem, ending := name, ""
+	if i := strings.LastIndexByte(name, '.'); i >= 0 {
+		stem, ending = name[:i], name[i+1:]
+	}
+	if documentType(strings.ToLower(ending)) == "" {
+		stem = name
+	}
+	legal := legalDocumentName(stem)
 	if legal == "" {
 		legal = "document"
 	}
