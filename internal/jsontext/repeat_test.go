@@ -59,6 +59,32 @@ func TestRepeat(t *testing.T) {
 	}
 }
 
+func TestRepeatNumbers(t *testing.T) {
+	t.Parallel()
+	doc := []byte(`{"n":41,"delta":"4","pad":"xy"}`)
+	v := Value(doc)
+	var r Repeat
+	r.Learn(doc, v.Get("delta"), v.Get("n"), v.Get("pad"))
+	for text, want := range map[string]bool{
+		`{"n":0,"delta":"","pad":""}`:     true,
+		`{"n":1234,"delta":"5","pad":""}`: true,
+		`{"n":01,"delta":"","pad":""}`:    false,
+		`{"n":-1,"delta":"","pad":""}`:    false, // left to the parser
+		`{"n":1.5,"delta":"","pad":""}`:   false,
+		`{"n":,"delta":"","pad":""}`:      false,
+		`{"n":"1","delta":"","pad":""}`:   false,
+		`{"n":1`:                          false,
+	} {
+		got, ok := r.Match([]byte(text))
+		if ok != want {
+			t.Errorf("%s: got %v want %v", text, ok, want)
+		}
+		if found := Value(text); ok && (!bytes.Equal(got[0], found.Get("delta")) || !bytes.Equal(got[1], found.Get("n")) || !bytes.Equal(got[2], found.Get("pad"))) {
+			t.Errorf("%s: got %s, want what a parser finds", text, got)
+		}
+	}
+}
+
 // FuzzRepeat: whatever matches is good, and has the strings where a parser finds them.
 func FuzzRepeat(f *testing.F) {
 	f.Add([]byte(`{"a":"x","b":["y"]}`), []byte(`{"a":"čau","b":["\n"]}`))
