@@ -15,7 +15,7 @@ type eventText struct {
 
 	sequence, output, content, summary  jsontext.Value
 	delta, text, args, name, annotation jsontext.Value
-	logprobs, fault                     jsontext.Value
+	logprobs, fault, padding            jsontext.Value
 	response, item, part                jsontext.Node
 	named                               jsontext.Value // its type
 }
@@ -133,6 +133,8 @@ func (e *eventText) member(name []byte, n jsontext.Node) error {
 		e.annotation = v
 	case "logprobs":
 		e.logprobs = v
+	case "obfuscation":
+		e.padding = v
 	case "error":
 		e.fault = v
 	case "response":
@@ -162,4 +164,49 @@ func indexOf(v jsontext.Value, last int64) int64 {
 		return last
 	}
 	return n
+}
+
+// like recognises events that say what an earlier one did but for the piece, its number and the vendor's padding, as
+// most events of a stream do.
+type like struct {
+	repeat jsontext.Repeat
+	frame  string
+	event  eventText
+}
+
+// again returns the event of a frame that is such a repeat.
+func (l *like) again(f dialect.Frame) (e eventText, ok bool) {
+	if f.Event != l.frame {
+		return e, false
+	}
+	values, ok := l.repeat.Match(f.Data)
+	if !ok {
+		return e, false
+	}
+	e = l.event
+	e.delta, e.sequence = values[0], values[1]
+	return e, true
+}
+
+// learn makes an event that was just read the one that others are compared with, if it says nothing but a piece.
+func (l *like) learn(f dialect.Frame, e *eventText) {
+	switch e.kind {
+	case eventTextDelta, eventArgsDelta, eventSummaryDelta, eventThoughtDelta, eventInputDelta:
+	default:
+		return
+	}
+	if e.delta.Kind() != jsontext.String || len(e.logprobs) > len(`[]`) {
+		return
+	}
+	padding := e.padding
+	if padding.Kind() != jsontext.String {
+		padding = nil
+	}
+	sequence := e.sequence
+	if sequence.Kind() != jsontext.Number {
+		sequence = nil
+	}
+	l.repeat.Learn(f.Data, e.delta, sequence, padding)
+	l.frame = f.Event
+	l.event = eventText{kind: e.kind, output: bytes.Clone(e.output), content: bytes.Clone(e.content), summary: bytes.Clone(e.summary)}
 }

@@ -103,8 +103,8 @@ func FuzzDecodeResponse(f *testing.F) {
 		if err != nil {
 			t.Fatalf("decode the encoded answer: %v\n%s", err, out)
 		}
-		if texts(again) != texts(r) && !strings.Contains(texts(r), "\ufffd") {
-			t.Fatalf("got %q want %q", texts(again), texts(r))
+		if filled(again) != filled(r) && !strings.Contains(texts(r), "\ufffd") {
+			t.Fatalf("got %q want %q", filled(again), filled(r))
 		}
 	})
 }
@@ -137,8 +137,8 @@ func FuzzStreamReader(f *testing.F) {
 			t.Fatalf("read what was written: %v\n%s", err, out)
 		}
 		got, want := llm.Collect(slices.Concat(read, closed)), llm.Collect(events)
-		if texts(got) != texts(want) && !strings.Contains(texts(want), "\ufffd") {
-			t.Fatalf("got %q want %q\n%s", texts(got), texts(want), out)
+		if filled(got) != filled(want) && !strings.Contains(texts(want), "\ufffd") {
+			t.Fatalf("got %q want %q\n%s", filled(got), filled(want), out)
 		}
 	})
 }
@@ -162,4 +162,14 @@ func FuzzTap(f *testing.F) {
 			}
 		}
 	})
+}
+
+// filled is what an answer says, with the empty object that a call without arguments gets when it is written.
+func filled(r *llm.Response) string {
+	for _, p := range r.Choices[0].Parts {
+		if p.Call != nil && strings.TrimSpace(p.Call.Args) == "" {
+			p.Call.Args = emptyArgs
+		}
+	}
+	return texts(r)
 }

@@ -189,8 +189,7 @@ func (a *answer) item(v jsontext.Value) error {
 		}
 		return err
 	case itemCall, itemCustomCall:
-		a.call(kind, v)
-		return nil
+		return a.call(kind, v)
 	default:
 		p, err := answeredItem(kind, v)
 		a.parts = append(a.parts, p)
@@ -231,8 +230,11 @@ func contentKind(v jsontext.Value) (llm.PartKind, string) {
 	return llm.PartText, "text"
 }
 
-func (a *answer) call(kind string, v jsontext.Value) {
+func (a *answer) call(kind string, v jsontext.Value) error {
 	c := callOf(kind, v)
+	if !isNamed(v) {
+		return errNoName
+	}
 	if c.ID == "" {
 		c.ID = mintID("call_", a.id, a.calls)
 	}
@@ -241,6 +243,15 @@ func (a *answer) call(kind string, v jsontext.Value) {
 	}
 	a.calls++
 	a.parts = append(a.parts, llm.Part{Kind: llm.PartToolCall, Call: c})
+	return nil
+}
+
+var errNoName = errors.New("call without a tool's name")
+
+// isNamed reports whether a call names its tool.
+func isNamed(v jsontext.Value) bool {
+	name := v.Get("name")
+	return name.Kind() == jsontext.String && !is(name, "")
 }
 
 // callOf reads a call. The arguments of one of a free-form tool are its input as it is.

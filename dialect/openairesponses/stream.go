@@ -14,7 +14,8 @@ func (providerSide) NewStreamReader() dialect.StreamReader { return &streamReade
 // streamReader reads one stream. Items are told apart by their output_index alone: one server gives an item another id
 // in each event. What an event repeats at the end of something is taken up where the pieces did not come.
 type streamReader struct {
-	out []llm.Event
+	out  []llm.Event
+	like like
 
 	started, ended bool
 	id             string
@@ -57,14 +58,18 @@ func (r *streamReader) Read(dst []llm.Event, f dialect.Frame) ([]llm.Event, erro
 	if r.ended {
 		return dst, nil
 	}
-	tree := jsontext.Borrow()
-	defer tree.Return()
-	e, err := readEvent(tree, f)
-	if err != nil {
-		return dst, err
+	e, isRepeat := r.like.again(f)
+	if !isRepeat {
+		tree := jsontext.Borrow()
+		defer tree.Return()
+		var err error
+		if e, err = readEvent(tree, f); err != nil {
+			return dst, err
+		}
+		r.like.learn(f, &e)
 	}
 	r.out = dst
-	err = r.event(&e)
+	err := r.event(&e)
 	dst, r.out = r.out, nil
 	return dst, classed(err)
 }

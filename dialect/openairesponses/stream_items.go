@@ -166,6 +166,9 @@ func (r *streamReader) whole(it *openItem, v jsontext.Value) error {
 		return r.reasoningDone(it, v)
 	case itemCall, itemCustomCall:
 		p := it.at(0)
+		if !p.begun && !isNamed(v) {
+			return errNoName
+		}
 		c := callOf(it.kind, v)
 		args := c.Args
 		c.Args = ""

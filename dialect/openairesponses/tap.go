@@ -23,6 +23,7 @@ type tap struct {
 	content        bool // some was seen
 	usage          llm.Usage
 	next           int64 // the number of the next event
+	like           like
 	passing
 }
 
@@ -32,11 +33,15 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	if t.ended {
 		return s, nil
 	}
-	tree := jsontext.Borrow()
-	defer tree.Return()
-	e, err := readEvent(tree, f)
-	if err != nil {
-		return s, err
+	e, isRepeat := t.like.again(f)
+	if !isRepeat {
+		tree := jsontext.Borrow()
+		defer tree.Return()
+		var err error
+		if e, err = readEvent(tree, f); err != nil {
+			return s, err
+		}
+		t.like.learn(f, &e)
 	}
 	if err := t.event(&e, &s); err != nil {
 		return dialect.Signal{}, classed(err)
@@ -219,7 +224,11 @@ func anyContent(output jsontext.Node) (has bool, err error) {
 		return false, nil
 	}
 	err = output.Array(func(_ int, n jsontext.Node) error {
-		one, err := hasContent(n.Value())
+		v := n.Value()
+		if kind := v.Get("type"); (is(kind, itemCall) || is(kind, itemCustomCall)) && !isNamed(v) {
+			return errNoName
+		}
+		one, err := hasContent(v)
 		has = has || one
 		return err
 	})
