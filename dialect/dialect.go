@@ -126,6 +126,9 @@ type Dialect struct {
 	// name its kind instead of in the body. DecodeError finds it in the body all the
 	// same, in the member ExceptionMember.
 	ErrorTypeHeader string
+	// IsError reports whether a JSON object is an error as clients of this dialect know it:
+	// services that speak a dialect do not always err in it. Nil where any object will do.
+	IsError func(body []byte) bool
 	// Framing is that of the dialect's streams, unless an endpoint or a provider's
 	// facts say otherwise.
 	Framing Framing

@@ -390,6 +390,40 @@ func TestVertexGemini(t *testing.T) {
 	}
 }
 
+// TestVertexErrors reads Google's errors about Claude, which come before Anthropic's code
+// has seen the request, and says them in Anthropic's words.
+func TestVertexErrors(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, "vertex", func(p *provider.Provider) { p.Facts.Auth, p.Key = provider.AuthBearer, provider.NewSecret("token") })
+	for _, tc := range []struct {
+		name   string
+		status int
+		body   string
+		next   bool
+		want   string // the class, or in the answer
+	}{
+		{"a limit", 429, `{"error":{"code":429,"message":"Resource exhausted","status":"RESOURCE_EXHAUSTED"}}`, true, "rate_limit"},
+		{"no permission", 403, `{"error":{"code":403,"message":"Permission denied","status":"PERMISSION_DENIED"}}`, true, "provider_auth"},
+		{"an old token", 401, `[{"error":{"code":401,"message":"Request had invalid authentication credentials","status":"UNAUTHENTICATED"}}]`, true, "provider_auth"},
+		{"no model", 404, `{"error":{"code":404,"message":"Publisher Model was not found","status":"NOT_FOUND"}}`, true, "model_gone"},
+		{"overloaded", 503, `{"error":{"code":503,"message":"The service is currently unavailable","status":"UNAVAILABLE"}}`, true, "overloaded"},
+		{"overloaded, by Anthropic", 529, `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`, true, "overloaded"},
+		{"a bad request", 400, `{"error":{"code":400,"message":"max_tokens: Field required","status":"INVALID_ARGUMENT"}}`, false, `"type":"invalid_request_error"`},
+		{"a bad request, by Anthropic", 400, `{"type":"error","error":{"type":"invalid_request_error","message":"max_tokens: too large"}}`, false, "max_tokens: too large"},
+	} {
+		for _, model := range []string{"claude-x", "claude-x+"} {
+			status, header, text := c.ask("/v1/messages", `{"model":"`+model+`","max_tokens":9,`+hi+`}`, vendorSays(tc.status, nil, tc.body))
+			detail := header.Get(gateway.HeaderDetail)
+			switch {
+			case tc.next && model == "claude-x+" && (status != 200 || !strings.Contains(text, "understudy")),
+				tc.next && model == "claude-x" && !strings.Contains(detail, "vertex/claude-x="+tc.want),
+				!tc.next && (status != tc.status || !strings.Contains(text, tc.want) || !strings.Contains(text, `"type":"error"`) || c.standby != 0):
+				t.Errorf("%s, %s: got %d %s, attempts %q, want %s", tc.name, model, status, text, detail, tc.want)
+			}
+		}
+	}
+}
+
 // TestVertexCallIDs takes the ids of calls out, which version 1 of the API refuses.
 func TestVertexCallIDs(t *testing.T) {
 	t.Parallel()

@@ -304,7 +304,10 @@ func (c *call) canRelayError(a *attempt) bool {
 	if a.err.Code == llm.CodeProviderAuth || a.err.Code == llm.CodeQuota {
 		return false // about the gateway's own account, which is not the client's business
 	}
-	return isJSONObject(a.answer) && !mentions(unescaped(a.answer), a.shown)
+	if !isJSONObject(a.answer) || c.dialect.IsError != nil && !c.dialect.IsError(a.answer) {
+		return false
+	}
+	return !mentions(unescaped(a.answer), a.shown)
 }
 
 // errorHeaders says when to come back and whether the client's SDK should try by

@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
@@ -200,6 +201,13 @@ func looksSecret(word string) bool {
 		return false
 	}
 	return strings.ContainsAny(word, "0123456789") && strings.ToLower(word) != word
+}
+
+// isError reports whether body is an error of this dialect's: clouds answer in their own words what does not get as far
+// as the vendor's code.
+func isError(body []byte) bool {
+	doc := jsontext.Value(bytes.TrimSpace(body))
+	return is(doc.Get("type"), "error") && doc.Get("error", "type").Kind() == jsontext.String
 }
 
 // EncodeError writes the error body and chooses the HTTP status.

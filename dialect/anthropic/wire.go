@@ -62,6 +62,7 @@ func New() *dialect.Dialect {
 		RequestIDHeader: "Request-Id",
 		ErrorTypeHeader: dialect.ExceptionHeader, // of Amazon Bedrock, which serves the dialect, too
 		RelayHeaders:    []string{versionHeader, betaHeader},
+		IsError:         isError,
 		Client:          clientSide{},
 		Provider:        providerSide{},
 		Relay:           relay{},
