@@ -21,12 +21,30 @@ const (
 	BedrockConverse   Name = "bedrock-converse"
 	CohereChat        Name = "cohere-chat"
 	OllamaChat        Name = "ollama-chat"
+
+	OpenAIEmbeddings Name = "openai-embeddings"
+	CohereEmbed      Name = "cohere-embed"
+	GeminiEmbedBatch Name = "gemini-embed-batch"
+	GeminiEmbed      Name = "gemini-embed"
+	OllamaEmbed      Name = "ollama-embed"
+	TitanEmbed       Name = "titan-embed"
+
+	CohereRerank Name = "cohere-rerank"
+	JinaRerank   Name = "jina-rerank"
+
+	AnthropicCount Name = "anthropic-count"
+	GeminiCount    Name = "gemini-count"
 )
 
 // All lists the dialects there are, in the order in which a provider that speaks
 // several is spoken to when the client's own is not among them.
 func All() []Name {
-	return []Name{OpenAIChat, AnthropicMessages, OpenAIResponses, GeminiGenerate, BedrockConverse, CohereChat, OllamaChat}
+	return []Name{
+		OpenAIChat, AnthropicMessages, OpenAIResponses, GeminiGenerate, BedrockConverse, CohereChat, OllamaChat,
+		OpenAIEmbeddings, CohereEmbed, GeminiEmbedBatch, GeminiEmbed, OllamaEmbed, TitanEmbed,
+		CohereRerank, JinaRerank,
+		AnthropicCount, GeminiCount,
+	}
 }
 
 // Framing is how the events of a stream are told apart.
@@ -46,9 +64,12 @@ type Operation string
 
 // The operations.
 const (
-	Generate   Operation = "generate"
-	ListModels Operation = "list models"
-	GetModel   Operation = "get model"
+	Generate    Operation = "generate"
+	Embed       Operation = "embed"
+	Rerank      Operation = "rerank"
+	CountTokens Operation = "count tokens"
+	ListModels  Operation = "list models"
+	GetModel    Operation = "get model"
 )
 
 // The operations that nobody translates: a request goes as it is to a provider that
@@ -108,7 +129,10 @@ type Endpoint struct {
 // second is the first in another frame, with endpoints, framing and errors of its own,
 // and is never spoken to a provider.
 type Dialect struct {
-	Name      Name
+	Name Name
+	// Operation is what the dialect's requests ask for; Generate if empty. Only dialects
+	// of one operation are translated into each other.
+	Operation Operation
 	Endpoints []Endpoint
 	// Canonical makes a request of one in this frame, as it would be in the dialect's own;
 	// nil if there is nothing to make. Everything else is given what it made.
@@ -239,7 +263,10 @@ type Target struct {
 
 // Encoded is a request written for a target.
 type Encoded struct {
-	Body   []byte
+	Body []byte
+	// More are the bodies that follow, where the target takes only a part of such a request
+	// at a time. The answers are joined in this order.
+	More   [][]byte
 	Losses []llm.Loss
 	// ToolNames maps the names sent to the client's, where they had to differ.
 	ToolNames map[string]string

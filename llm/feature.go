@@ -65,6 +65,13 @@ const (
 	FeatureVerbosity        Feature = "verbosity"
 	FeatureUser             Feature = "user"
 	FeatureTier             Feature = "service_tier"
+	FeatureTokenInput       Feature = "token_input"
+	FeatureJoinedInput      Feature = "joined_input"
+	FeatureDimensions       Feature = "dimensions"
+	FeatureVectorKinds      Feature = "embedding_types"
+	FeaturePurpose          Feature = "input_type"
+	FeatureTruncate         Feature = "truncate"
+	FeatureRankedFields     Feature = "document_fields"
 )
 
 // FeatureInfo is what holds for a feature wherever it is not carried.
@@ -131,6 +138,13 @@ var features = [...]FeatureInfo{
 	{FeatureVerbosity, Tuning, false, "how long-winded to be"},
 	{FeatureUser, Harmless, false, "the end user's id, for abuse tracking"},
 	{FeatureTier, Harmless, false, "a service tier"},
+	{FeatureTokenInput, Contract, true, "text to embed as token ids"},
+	{FeatureJoinedInput, Contract, true, "one vector of several texts or images"},
+	{FeatureDimensions, Contract, false, "the number of a vector's dimensions"},
+	{FeatureVectorKinds, Contract, false, "vectors of something else than 32-bit floats"},
+	{FeaturePurpose, Tuning, false, "what a vector is for"},
+	{FeatureTruncate, Tuning, false, "cutting what is too long to embed"},
+	{FeatureRankedFields, Contract, true, "documents to rank that are more than a text"},
 }
 
 // Info returns the row of f in Features. A feature without a row is a field that

@@ -1,9 +1,13 @@
 package llm
 
-// Request is one call to generate text, in no vendor's form.
+// Request is one call to generate text, in no vendor's form; with Embed or Rerank, it
+// is one for vectors or a ranking, and has no messages.
 type Request struct {
 	Model    string
 	Messages []Message
+
+	Embed  *Embed
+	Rerank *Rerank
 
 	Tools      []Tool
 	ToolChoice ToolChoice

@@ -9,6 +9,14 @@ type Response struct {
 	Usage   Usage
 	Tier    string
 	Extra   Extra
+
+	// Vectors answer a request with Embed, one entry for each kind.
+	Vectors []Vectors
+	// Ranking answers a request with Rerank.
+	Ranking []Ranked
+	// Asked is the request that this answers, where a dialect may have to repeat something
+	// of it: nil for answers with Choices.
+	Asked *Request
 }
 
 // Choice is one of the answers asked for.

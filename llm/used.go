@@ -7,6 +7,12 @@ func Used(r *Request) []Feature {
 	for i := range r.Messages {
 		u.message(r, i)
 	}
+	if r.Embed != nil {
+		u.embed(r.Embed)
+	}
+	if r.Rerank != nil {
+		u.rerank(r.Rerank)
+	}
 	u.tools(r)
 	u.sampling(r)
 	u.format(r)
@@ -140,4 +146,32 @@ func (u *useSet) reasoning(r *Reasoning) {
 	u.addIf(r.Mode == ReasoningAdaptive, FeatureThinkingAdaptive)
 	u.addIf(r.Mode == ReasoningOff, FeatureThinkingOff)
 	u.addIf(r.Display != "", FeatureThinkingDisplay)
+}
+
+func (u *useSet) embed(e *Embed) {
+	tokens, joined := false, false
+	for i := range e.Inputs { // there may be very many
+		in := &e.Inputs[i]
+		tokens, joined = tokens || in.Tokens != nil, joined || len(in.Parts) > 1
+		for j := range in.Parts {
+			u.part(&in.Parts[j], false)
+		}
+	}
+	u.addIf(tokens, FeatureTokenInput)
+	u.addIf(joined, FeatureJoinedInput)
+	u.addIf(e.Dimensions != nil, FeatureDimensions)
+	for _, kind := range e.Kinds {
+		u.addIf(kind != VectorFloat && kind != VectorBase64, FeatureVectorKinds)
+	}
+	u.addIf(e.Purpose != "", FeaturePurpose)
+	u.addIf(e.Truncate == TruncateStart || e.Truncate == TruncateEnd, FeatureTruncate)
+}
+
+func (u *useSet) rerank(r *Rerank) {
+	for i := range r.Documents {
+		if r.Documents[i].More {
+			u.addIf(true, FeatureRankedFields)
+			return
+		}
+	}
 }
