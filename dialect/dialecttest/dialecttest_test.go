@@ -1,6 +1,7 @@
 package dialecttest
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/understudy-ai/understudy/llm"
@@ -8,11 +9,12 @@ import (
 
 func TestScenariosUseEveryFeature(t *testing.T) {
 	used, names := map[llm.Feature]bool{}, map[string]bool{}
-	for _, s := range Scenarios() {
-		if names[s.Name] {
-			t.Errorf("scenario %s: got it twice", s.Name)
+	for _, s := range slices.Concat(Scenarios(), operationScenarios()) {
+		name := string(s.operation()) + " " + s.Name
+		if names[name] {
+			t.Errorf("scenario %s: got it twice", name)
 		}
-		names[s.Name] = true
+		names[name] = true
 		if s.Request != nil {
 			for _, f := range llm.Used(s.Request) {
 				used[f] = true

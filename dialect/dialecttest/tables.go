@@ -16,7 +16,7 @@ import (
 
 // tables holds the dialect's value and its tables against the vocabulary.
 func tables(t *testing.T, d *dialect.Dialect) {
-	if d.Name == "" || d.Client == nil || d.Provider == nil || d.Relay == nil || d.Models == nil {
+	if d.Name == "" || d.Client == nil || d.Provider == nil || d.Relay == nil || (d.Models == nil) != (d.Does() != dialect.Generate) {
 		t.Fatalf("got a dialect with a side missing: %+v", d)
 	}
 	known := map[llm.Feature]bool{}
@@ -56,8 +56,8 @@ func tables(t *testing.T, d *dialect.Dialect) {
 			t.Errorf("carries %q: got action %q, want one of llm's", f, c.Action)
 		}
 	}
-	if !servesGenerate(d) {
-		t.Error("got no endpoint for generate")
+	if !servesItself(d) {
+		t.Errorf("got no endpoint for %s, or one for something else", d.Does())
 	}
 	for _, h := range d.RelayHeaders {
 		if textproto.CanonicalMIMEHeaderKey(h) != h {
@@ -66,13 +66,15 @@ func tables(t *testing.T, d *dialect.Dialect) {
 	}
 }
 
-func servesGenerate(d *dialect.Dialect) bool {
+func servesItself(d *dialect.Dialect) bool {
+	serves := false
 	for _, e := range d.Endpoints {
-		if e.Operation == dialect.Generate {
-			return true
+		serves = serves || e.Operation == d.Does()
+		if d.Operation != "" && e.Operation != d.Operation {
+			return false
 		}
 	}
-	return false
+	return serves
 }
 
 // recognised are the codes that a dialect has words for, so that they survive from one gateway to the next.
