@@ -24,6 +24,7 @@ const corpus = "../../../shared/corpus/openai.chat.jsonl.gz"
 type exchange struct {
 	ID           string          `json:"id"`
 	Vendor       string          `json:"vendor"`
+	Path         string          `json:"path"`
 	RequestKind  string          `json:"request_kind"`
 	RequestBody  json.RawMessage `json:"request_body"`
 	Status       int             `json:"status"`
