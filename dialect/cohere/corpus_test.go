@@ -23,6 +23,7 @@ const corpus = "../../../shared/corpus/cohere.chat_v2.jsonl.gz"
 // exchange is one recorded exchange.
 type exchange struct {
 	ID           string          `json:"id"`
+	Path         string          `json:"path"`
 	RequestBody  json.RawMessage `json:"request_body"`
 	Status       int             `json:"status"`
 	ResponseKind string          `json:"response_kind"`
