@@ -39,6 +39,8 @@ var (
 	_ vendor = responses{}
 	_ vendor = anthropic{}
 	_ vendor = cohere{}
+	_ vendor = embeddings{}
+	_ vendor = cohereEmbed{}
 	_ vendor = bedrock{}
 	_ vendor = gemini{}
 	_ vendor = invoke{}

@@ -72,11 +72,12 @@ type Ask struct {
 	N           int    // choices wanted, at least 1
 	Logprobs    bool
 	TopLogprobs int
-	Sealed      bool     // encrypted reasoning asked for
-	Usage       bool     // the stream shall end with usage
-	MaxTokens   int      // 0 for no limit
-	Stops       []string // stop sequences
-	Tokens      int      // input tokens, counted roughly
+	Sealed      bool      // encrypted reasoning asked for
+	Usage       bool      // the stream shall end with usage
+	MaxTokens   int       // 0 for no limit
+	Stops       []string  // stop sequences
+	Tokens      int       // input tokens, counted roughly
+	Embed       *EmbedAsk // of an embedding model
 	markers     map[string]string
 }
 
