@@ -100,7 +100,7 @@ func (c *call) attempt(t route.Target, fresh bool, r *rescue) *attempt {
 	a := &attempt{target: t, fresh: fresh, rescue: r, lead: len(c.attempts) == 0 || c.attempts[0].target == t}
 	p, ok := c.plan(t)
 	if !ok {
-		a.err = &llm.Error{Code: llm.CodeModelGone, Origin: llm.OriginGateway, Message: "The provider speaks no dialect of this gateway about this model."}
+		a.err = &llm.Error{Code: llm.CodeModelGone, Origin: llm.OriginGateway, Message: "The provider speaks no dialect of this gateway about this model in which it could be asked to " + string(c.operation) + "."}
 		return a
 	}
 	a.plan = p
@@ -135,6 +135,9 @@ func (c *call) plan(t route.Target) (plan, bool) {
 func (c *call) exchange(ctx context.Context, a *attempt, w *watchdog) *llm.Error {
 	if c.operation == dialect.Realtime {
 		return c.exchangeRealtime(ctx, a, w)
+	}
+	if len(a.encoded.More) > 0 {
+		return c.exchangePieces(ctx, a, w)
 	}
 	resp, err := c.g.opts.Sender.Send(ctx, c.upstream(a))
 	if err != nil {

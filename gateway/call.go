@@ -43,7 +43,8 @@ type call struct {
 	cleanup  func() // releases what pickTargets started
 
 	attempts []*attempt
-	refused  []*attempt // targets not asked, because they would lose what may not be lost
+	refused  []*attempt     // targets not asked, because they would lose what may not be lost
+	skipped  []route.Target // other embedding models than the lead's
 	reply    *reply
 	failure  *llm.Error // what the client was told, if not an answer
 }

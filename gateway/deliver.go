@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/frames"
 	"github.com/understudy-ai/understudy/internal/frames/sse"
 	"github.com/understudy-ai/understudy/internal/jsontext"
@@ -55,6 +56,12 @@ func (c *call) deliverDecoded(a *attempt, resp *transport.Response, body []byte)
 func (c *call) deliverResponse(a *attempt, answer *llm.Response) *llm.Error {
 	a.encoded.RestoreResponse(answer)
 	a.usage, a.model = answer.Usage, answer.Model
+	if c.operation != dialect.Generate {
+		answer.Asked = c.request
+		if err := checkAnswer(c.request, answer); err != nil {
+			return err
+		}
+	}
 	// What a stream's writer is given beforehand, for dialects that say more than the provider's does.
 	answer.ID, answer.Model = cmp.Or(answer.ID, c.id), cmp.Or(answer.Model, c.peeked.Model)
 	answer.Created = cmp.Or(answer.Created, c.start.Unix())

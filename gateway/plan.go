@@ -39,6 +39,9 @@ func planFor(client *dialect.Dialect, stream bool, t route.Target, dialects []*d
 		return p, true
 	}
 	for _, d := range dialects {
+		if d.Does() != client.Does() {
+			continue
+		}
 		if url, ok := t.Provider.URL(d.Name, t.Model, stream); ok {
 			return newPlan(ModeTranslate, d, t, url), true
 		}

@@ -41,6 +41,11 @@ func (c *call) prepare(a *attempt) *llm.Error {
 		return asError(editErr, llm.CodeInternal)
 	}
 	a.body = body
+	for i := range a.encoded.More { // alike, so what was changed is the same
+		if a.encoded.More[i], _, editErr = applyEdits(a.encoded.More[i], a.plan.edits); editErr != nil {
+			return asError(editErr, llm.CodeInternal)
+		}
+	}
 	return c.accept(a, c.editLosses(a, changed))
 }
 
@@ -102,6 +107,9 @@ func (c *call) translateRequest(a *attempt) *llm.Error {
 	}
 	if err := c.accept(a, encoded.Losses); err != nil {
 		return err
+	}
+	if len(encoded.More) >= maxRequests {
+		return tooManyPieces(a.plan.dialect.Name)
 	}
 	a.encoded, a.body = encoded, encoded.Body
 	return nil

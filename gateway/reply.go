@@ -326,8 +326,7 @@ func (c *call) errorHeaders(h http.Header, err *llm.Error) {
 // attemptHeaders says what was tried.
 func (c *call) attemptHeaders(h http.Header, prefix string) {
 	h.Set(prefix+HeaderAttempts, strconv.Itoa(len(c.attempts)))
-	if all := append(c.refused[:len(c.refused):len(c.refused)], c.attempts...); len(all) > 0 {
-		d := detail(all)
+	if d := c.tried(); d != "" {
 		h.Set(prefix+HeaderDetail, d[:min(len(d), maxHeader)])
 	}
 }

@@ -121,6 +121,9 @@ func (c *call) logRecord(rec Record) {
 	if len(c.refused) > 0 {
 		attrs = append(attrs, slog.String("refused", detail(c.refused)))
 	}
+	for _, t := range c.skipped {
+		attrs = append(attrs, slog.String("skipped", t.Name()+"="+otherModel))
+	}
 	// Not by the logger, which would find out on every call which line this is.
 	line := slog.NewRecord(rec.Start.Add(rec.Duration), level, "call", 0)
 	line.AddAttrs(attrs...)

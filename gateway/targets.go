@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/route"
 )
@@ -38,6 +39,9 @@ func (c *call) pickTargets() *llm.Error {
 // useRoute takes a route, narrowed by what the request says.
 func (c *call) useRoute(r route.Route) *llm.Error {
 	c.route, c.policy = r, r.Loss
+	if c.operation == dialect.Embed {
+		c.keepModel()
+	}
 	if err := c.narrow(c.r.Header); err != nil {
 		return err
 	}

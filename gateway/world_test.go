@@ -213,9 +213,17 @@ func (p pairs) Pick(model string) (route.Route, bool) {
 		if _, google := pr.Facts.Dialects[dialect.GeminiGenerate]; google {
 			model, facts = "gemini-3.5-flash", llm.ModelFacts{MaxOutput: 8192, Thinking: llm.ThinkingEffort}
 		}
-		r.Targets = append(r.Targets, route.Target{Provider: pr, Model: model + markers, Facts: facts})
+		r.Targets = append(r.Targets, route.Target{Provider: pr, Model: model + markers, Facts: facts, SameAs: sameAs(name)})
 	}
 	return r, true
+}
+
+// sameAs is the model that a provider serves: all the same one, but for those that are named "other".
+func sameAs(id string) string {
+	if strings.HasPrefix(id, "other") {
+		return "fake/other"
+	}
+	return "fake/model"
 }
 
 func (p pairs) Entries() []dialect.ModelEntry {

@@ -16,6 +16,13 @@ type Target struct {
 	Provider *provider.Provider
 	Model    string // the provider's name for it
 	Facts    llm.ModelFacts
+	// SameAs names the model, whoever serves it; empty if that is not known.
+	SameAs string
+}
+
+// IsModelOf reports whether two targets are known to be one model, served twice.
+func (t Target) IsModelOf(other Target) bool {
+	return t.SameAs != "" && t.SameAs == other.SameAs || t.Provider == other.Provider && t.Model == other.Model
 }
 
 // Name is provider/model, as in headers and logs; the provider alone for a request that
