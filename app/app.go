@@ -33,7 +33,10 @@ import (
 // dialects lists the wire formats that are spoken; clients that cannot be told
 // apart are answered in the first.
 func dialects() []*dialect.Dialect {
-	return []*dialect.Dialect{openaichat.New(), anthropic.New(), openairesponses.New(), bedrock.New(), cohere.New(), gemini.New(), ollama.New()}
+	return []*dialect.Dialect{
+		openaichat.New(), anthropic.New(), openairesponses.New(), bedrock.New(), cohere.New(), gemini.New(), ollama.New(),
+		openaichat.NewEmbeddings(), cohere.NewEmbed(),
+	}
 }
 
 // framed lists the dialects in other frames than their own: more endpoints for clients.

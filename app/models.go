@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/understudy-ai/understudy/config"
+	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/route"
@@ -198,10 +199,10 @@ func describe(r route.Route) Model {
 const soon = 90 * 24 * time.Hour
 
 // Notes lists what a config may not have meant: a target whose model its service is
-// not known to have, or takes away.
+// not known to have, or takes away, and an embedding model in the place of another.
 func Notes(c *config.Config, now time.Time) []string {
 	known := provider.Known()
-	var notes []string
+	notes := mixedVectors(c)
 	for _, m := range c.Models {
 		for _, t := range append([]config.Target{m.Lead}, m.Understudies...) {
 			p, ok := c.Provider(t.Provider)
@@ -221,6 +222,30 @@ func Notes(c *config.Config, now time.Time) []string {
 				notes = append(notes, "model "+m.Name+": "+t.String()+" was to be taken away by "+facts.Name+" on "+model.Retires)
 			case err == nil && end.Before(now.Add(soon)):
 				notes = append(notes, "model "+m.Name+": "+t.String()+" will be taken away by "+facts.Name+" on "+model.Retires)
+			}
+		}
+	}
+	return notes
+}
+
+// mixedVectors notes routes that lead from one embedding model to another: vectors of two
+// models cannot be compared, so such a target is never asked for any.
+func mixedVectors(c *config.Config) (notes []string) {
+	r := routesWithoutKeys(c)
+	for _, m := range c.Models {
+		found, ok := r.Pick(m.Name)
+		if !ok {
+			continue
+		}
+		embeds := func(t route.Target) bool {
+			facts, _ := t.Provider.Model(t.Model)
+			return facts.Operation == dialect.Embed
+		}
+		lead := found.Targets[0]
+		for _, t := range found.Targets[1:] {
+			if !t.IsModelOf(lead) && (embeds(lead) || embeds(t)) {
+				notes = append(notes, "model "+m.Name+": "+t.Name()+" is not known to be the model that "+lead.Name()+
+					" is, and is not asked for embeddings in its place; if it is the same, say so with same_as")
 			}
 		}
 	}

@@ -96,9 +96,12 @@ models:
   soon: {lead: openai/gpt-5}
   later: {lead: openai/gpt-5.1}
   new: {lead: openai/gpt-77, understudies: [vllm/anything, mine/anything]}
+  vectors: {lead: openai/text-embedding-3-small, understudies: [mine/text-embedding-3-small, openai/text-embedding-3-large, vllm/bge]}
 `)
 	got := app.Notes(c, time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC))
 	want := []string{
+		"model vectors: openai/text-embedding-3-large is not known to be the model that openai/text-embedding-3-small is, and is not asked for embeddings in its place; if it is the same, say so with same_as",
+		"model vectors: vllm/bge is not known to be the model that openai/text-embedding-3-small is, and is not asked for embeddings in its place; if it is the same, say so with same_as",
 		"model old: openai/o1 was to be taken away by OpenAI on 2026-10-23",
 		"model soon: openai/gpt-5 will be taken away by OpenAI on 2026-12-11",
 		"model new: openai/gpt-77 is not a model that is known of OpenAI; it is asked for all the same, and its window and price are unknown",

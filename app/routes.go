@@ -75,10 +75,14 @@ func newRoutes(c *config.Config, providers []*provider.Provider) *routes {
 	for _, p := range providers {
 		byID[p.ID] = p
 	}
+	used := make(map[string]string, len(c.Providers)) // the known service, by the provider's name
+	for _, p := range c.Providers {
+		used[p.Name] = p.Use
+	}
 	target := func(t config.Target) route.Target {
 		p := byID[t.Provider]
 		m, _ := p.Model(p.OwnName(t.Model))
-		return route.Target{Provider: p, Model: m.ID, Facts: m.Facts()}
+		return route.Target{Provider: p, Model: m.ID, Facts: m.Facts(), SameAs: m.Identity(used[p.ID])}
 	}
 	defaults := route.Route{Timeouts: route.DefaultTimeouts(), Loss: llm.LossReport, Rescue: llm.RescueText}
 	configured := make([]route.Route, len(c.Models))

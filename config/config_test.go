@@ -204,7 +204,7 @@ func TestEveryKey(t *testing.T) {
 				Tiers: []provider.Tier{{Above: 64000, Input: 1, Output: 3, CacheRead: 0.1, CacheWrite: 1.2}},
 			},
 			Released: "2026-01-31", Retires: "2027-01", Status: "beta", Tools: &yes, ParallelTools: &no, Structured: &yes, NoSampling: true, Prefill: true, MidSystem: true, Thinking: llm.ThinkingEffort,
-		}},
+		}, {ID: "vectors", Operation: dialect.Embed, Dimensions: 1024}},
 	}}
 	if !ok || !reflect.DeepEqual(*p, wantProvider) {
 		t.Errorf("provider acme: got %+v, want %+v", p, wantProvider)

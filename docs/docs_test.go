@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,6 +27,11 @@ var update = flag.Bool("update", false, "write the pages instead of comparing th
 
 func dialects() []*dialect.Dialect {
 	return []*dialect.Dialect{openaichat.New(), anthropic.New(), openairesponses.New(), bedrock.New(), cohere.New(), gemini.New(), ollama.New()}
+}
+
+// operations lists the dialects of other operations, which have the errors of the same vendor's Generate.
+func operations() []*dialect.Dialect {
+	return []*dialect.Dialect{openaichat.NewEmbeddings(), cohere.NewEmbed()}
 }
 
 func TestErrorsPage(t *testing.T) { check(t, "errors.md", errorsPage()) }
@@ -108,14 +114,26 @@ For each field that a client of one API can send: what becomes of it when the ca
 ` + "`loss: strict`" + ` refuses everything but mapped, emulated and harmless. What was lost is in the ` + "`X-Understudy-Loss`" + ` header and the log.
 Between a client and a provider of the same API nothing is lost: the bytes are relayed. An unknown field is dropped(tuning).
 `)
-	for _, from := range dialects() {
-		for _, to := range dialects() {
-			if from.Name != to.Name {
-				pair(&b, from, to)
-			}
+	pairs(&b, dialects())
+	for _, op := range []dialect.Operation{dialect.Embed, dialect.Rerank, dialect.CountTokens} {
+		list := slices.DeleteFunc(operations(), func(d *dialect.Dialect) bool { return d.Operation != op })
+		if len(list) > 1 {
+			fmt.Fprintf(&b, "\n# To %s\n", op)
+			pairs(&b, list)
 		}
 	}
 	return b.String()
+}
+
+// pairs writes the tables between dialects of one operation.
+func pairs(b *strings.Builder, list []*dialect.Dialect) {
+	for _, from := range list {
+		for _, to := range list {
+			if from.Name != to.Name {
+				pair(b, from, to)
+			}
+		}
+	}
 }
 
 func pair(b *strings.Builder, from, to *dialect.Dialect) {

@@ -281,6 +281,12 @@ func (c *checker) model(at string, m Model) {
 			c.bad(at+".same_as", "got %q, want vendor/model", m.SameAs)
 		}
 	}
+	if !slices.Contains(operations, m.Operation) {
+		c.bad(at+".operation", "got %q, want one of %v", m.Operation, operations[1:])
+	}
+	if m.Dimensions < 0 || m.Dimensions > 0 && m.Operation != dialect.Embed {
+		c.bad(at+".dimensions", "got %d, want how many numbers a vector has, of a model with operation embed", m.Dimensions)
+	}
 	c.modalities(at+".modalities.input", m.Modalities.Input)
 	c.modalities(at+".modalities.output", m.Modalities.Output)
 	if m.Price != nil {
@@ -302,6 +308,7 @@ func (c *checker) model(at string, m Model) {
 
 var (
 	statuses   = []string{"beta", "deprecated"}
+	operations = []dialect.Operation{"", dialect.Generate, dialect.Embed, dialect.Rerank}
 	modalities = []string{"text", "image", "pdf", "audio", "video"}
 )
 

@@ -50,7 +50,10 @@ func TestKnown(t *testing.T) {
 func shippedModels(t *testing.T, models []Model) {
 	t.Helper()
 	for _, m := range models {
-		if m.Window > 0 && m.MaxOutput == 0 && m.Price != nil && m.Released == "" {
+		if m.Operation == dialect.Embed && (m.Dimensions == 0 || m.MaxOutput != 0) {
+			t.Errorf("%s: got %d dimensions and replies of %d tokens, want an embedding model's", m.ID, m.Dimensions, m.MaxOutput)
+		}
+		if m.Operation == "" && m.Window > 0 && m.MaxOutput == 0 && m.Price != nil && m.Released == "" {
 			t.Errorf("%s: got neither max_output nor released, want what the catalog says", m.ID)
 		}
 		if p := m.Price; p != nil && (p.CacheRead > p.Input || p.CacheWrite1h > 0 && p.CacheWrite1h != 2*p.Input) {

@@ -132,7 +132,11 @@ func matches(pattern, name string) bool {
 type Model struct {
 	ID string `yaml:"id"`
 	// SameAs names the model it is, whoever serves it, as vendor/id; its own provider/id if empty.
-	SameAs     string     `yaml:"same_as"`
+	SameAs string `yaml:"same_as"`
+	// Operation is what the model is for: "embed" or "rerank"; "generate" if empty.
+	Operation dialect.Operation `yaml:"operation"`
+	// Dimensions is how many a vector of an embedding model has if nobody asks for fewer.
+	Dimensions int64      `yaml:"dimensions"`
 	Window     int64      `yaml:"context"`    // tokens
 	MaxInput   int64      `yaml:"max_input"`  // tokens, where a prompt may not fill the window
 	MaxOutput  int64      `yaml:"max_output"` // tokens
@@ -187,6 +191,21 @@ type Tier struct {
 	Output     float64 `yaml:"output" json:"output"`
 	CacheRead  float64 `yaml:"cache_read" json:"cache_read,omitempty"`
 	CacheWrite float64 `yaml:"cache_write" json:"cache_write,omitempty"`
+}
+
+// Identity names the model, whoever serves it, for comparing models of two services:
+// service is the one whose facts apply, empty if it is none of the known. A name of the
+// form owner/model is taken for the owner's. It is empty if nobody can tell.
+func (m Model) Identity(service string) string {
+	switch {
+	case m.SameAs != "":
+		return strings.ToLower(m.SameAs)
+	case strings.Contains(m.ID, "/"):
+		return strings.ToLower(m.ID)
+	case service != "":
+		return strings.ToLower(service + "/" + m.ID)
+	}
+	return ""
 }
 
 // Facts returns what codecs need to know of the model.

@@ -164,3 +164,34 @@ func TestMatches(t *testing.T) {
 		}
 	}
 }
+
+// TestIdentity: a model is known again where another service has it, and only there.
+func TestIdentity(t *testing.T) {
+	known := Known()
+	identity := func(service, id string) string {
+		f, _ := known.Facts(service)
+		m, _ := (&Provider{ID: service, Facts: f}).Model(id)
+		return m.Identity(service)
+	}
+	for _, tc := range []struct {
+		service, id, other, otherID string
+		same                        bool
+	}{
+		{"openai", "text-embedding-3-small", "azure", "text-embedding-3-small", true},
+		{"openai", "text-embedding-3-small", "openrouter", "openai/text-embedding-3-small", true},
+		{"openai", "text-embedding-3-small", "openai", "text-embedding-3-large", false},
+		{"openai", "text-embedding-3-small", "alibaba", "text-embedding-v4", false},
+		{"deepinfra", "BAAI/bge-m3", "openrouter", "baai/bge-m3", true},
+		{"deepinfra", "Qwen/Qwen3-Embedding-8B", "fireworks", "accounts/fireworks/models/qwen3-embedding-8b", true},
+		{"vllm", "nomic", "vllm", "nomic", true},
+		{"vllm", "nomic", "lmstudio", "nomic", false},
+	} {
+		a, b := identity(tc.service, tc.id), identity(tc.other, tc.otherID)
+		if (a == b) != tc.same {
+			t.Errorf("%s/%s and %s/%s: got %s and %s, want them the same: %v", tc.service, tc.id, tc.other, tc.otherID, a, b, tc.same)
+		}
+	}
+	if got := (Model{ID: "m"}).Identity(""); got != "" {
+		t.Errorf("got %q for a server nobody knows, want nothing", got)
+	}
+}
