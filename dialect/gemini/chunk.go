@@ -14,6 +14,9 @@ type chunk struct {
 
 	candidates jsontext.Node
 	hasAny     bool // there is a member that an answer has
+
+	candidate candidate // the latest
+	count     int       // of those seen
 }
 
 // errNoObject is the cause of a frame that is none.
@@ -26,24 +29,26 @@ func isBlank(data []byte) bool {
 	return len(data) == 0 || string(data) == "[DONE]"
 }
 
-// chunkOf reads the top of a document. An *llm.Error is what the vendor said instead of an answer.
-func chunkOf(root jsontext.Node) (c chunk, err error) {
+// read reads the top of a document in the place of the one before. An *llm.Error is what the vendor said instead of an
+// answer.
+func (c *chunk) read(root jsontext.Node) error {
+	*c = chunk{}
 	if root.Kind() != jsontext.Object {
-		return c, badAnswer("it is no object", errNoObject)
+		return badAnswer("it is no object", errNoObject)
 	}
 	if err := root.Members(c.member); err != nil {
-		return c, badAnswer("it is not what it should be", err)
+		return badAnswer("it is not what it should be", err)
 	}
 	if !c.fault.IsNull() {
-		return c, readError(0, root.Value())
+		return readError(0, root.Value())
 	}
 	if k := c.candidates.Kind(); k != jsontext.Array && k != jsontext.Invalid && k != jsontext.Null {
-		return c, badAnswer("its candidates are no list", nil)
+		return badAnswer("its candidates are no list", nil)
 	}
 	if !c.hasAny {
-		return c, badAnswer("it has neither candidates nor anything else that an answer has", nil)
+		return badAnswer("it has neither candidates nor anything else that an answer has", nil)
 	}
-	return c, nil
+	return nil
 }
 
 func (c *chunk) member(name []byte, n jsontext.Node) error {
@@ -96,11 +101,13 @@ func (c *chunk) eachCandidate(f func(*candidate) error) error {
 		if n.Kind() != jsontext.Object {
 			return jsontext.Mismatch("object", n.Value())
 		}
-		a := candidate{index: i}
+		c.count++
+		a := &c.candidate
+		*a = candidate{index: i}
 		if err := n.Members(a.member); err != nil {
 			return err
 		}
-		return f(&a)
+		return f(a)
 	})
 }
 
@@ -111,6 +118,9 @@ type candidate struct {
 	finish, message, logprobs jsontext.Value
 	grounding, citation       jsontext.Value
 	kept                      []llm.Member // what only this dialect has, for the way back
+
+	piece piece // the latest
+	count int   // of those seen
 }
 
 // maxCandidates is how many answers are told apart.
@@ -170,14 +180,39 @@ func (a *candidate) eachPart(f func(*piece) error) error {
 	if a.parts.IsNull() {
 		return nil
 	}
-	var p piece
 	return a.parts.Array(func(_ int, n jsontext.Node) error {
 		if n.IsNull() {
 			return nil
 		}
-		if err := p.findNode(n); err != nil {
+		a.count++
+		if err := a.piece.findNode(n); err != nil {
 			return err
 		}
-		return f(&p)
+		return f(&a.piece)
 	})
+}
+
+// repeat recognises chunks that say what the latest did but for a piece of text, as many chunks of a stream do.
+type repeat struct{ jsontext.Repeat }
+
+// matches returns the text of a chunk that is such a repeat.
+func (r *repeat) matches(data []byte) (text jsontext.Value, ok bool) {
+	strings, ok := r.Match(data)
+	return strings[0], ok
+}
+
+// learn makes the chunk that was just read the one that others are compared with, if there is nothing in it but a piece
+// of the first candidate's text and what is the same in all of them.
+func (r *repeat) learn(data []byte, c *chunk) {
+	r.Forget()
+	a := &c.candidate
+	if c.count != 1 || a.index != 0 || a.count != 1 || !c.feedback.IsNull() {
+		return
+	}
+	if a.finish != nil || a.logprobs != nil || a.grounding != nil || a.citation != nil || len(a.kept) > 0 {
+		return
+	}
+	if p := &a.piece; p.text != nil && !p.thought && p.signature == nil && len(p.rest) == 0 {
+		r.Learn(data, p.text)
+	}
 }

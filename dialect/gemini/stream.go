@@ -31,16 +31,14 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 
 // readWhole reads an answer that came as one body.
 func (r *streamReader) readWhole(body []byte, f func([]llm.Event)) error {
-	root, err := r.tree.ParseLenient(body)
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	root, err := tree.ParseLenient(body)
 	if err != nil {
 		return badAnswer("it is not JSON", err)
 	}
 	read := func(n jsontext.Node) error {
-		c, err := chunkOf(n)
-		if err != nil {
-			return err
-		}
-		events, err := r.chunk(nil, &c)
+		events, err := r.chunk(nil, n)
 		f(events)
 		return err
 	}
@@ -62,7 +60,8 @@ func (r *streamReader) readWhole(body []byte, f func([]llm.Event)) error {
 // streamReader turns the vendor's chunks into llm's events. A stream has no last chunk, and what belongs to an answer
 // may follow its finish reason: its end is the body's.
 type streamReader struct {
-	tree           jsontext.Tree
+	latest         chunk
+	repeat         repeat
 	started, ended bool
 	id             string
 	usage          llm.Usage
@@ -92,28 +91,43 @@ func (r *streamReader) Read(dst []llm.Event, f dialect.Frame) ([]llm.Event, erro
 	if r.ended || isBlank(f.Data) {
 		return dst, nil
 	}
-	root, err := r.tree.ParseLenient(f.Data)
+	if text, ok := r.repeat.matches(f.Data); ok {
+		return r.again(dst, text)
+	}
+	r.repeat.Forget()
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	root, err := tree.ParseLenient(f.Data)
 	if err != nil {
 		return dst, badAnswer("a chunk is not JSON", err)
 	}
 	if root.Kind() == jsontext.Array { // an error, in the form of the other framing
-		err := root.Array(func(_ int, n jsontext.Node) error {
-			c, err := chunkOf(n)
-			if err == nil {
-				dst, err = r.chunk(dst, &c)
-			}
+		err := root.Array(func(_ int, n jsontext.Node) (err error) {
+			dst, err = r.chunk(dst, n)
 			return err
 		})
 		return dst, asError(err)
 	}
-	c, err := chunkOf(root)
-	if err != nil {
-		return dst, err
+	if dst, err = r.chunk(dst, root); err == nil {
+		r.repeat.learn(f.Data, &r.latest)
 	}
-	return r.chunk(dst, &c)
+	return dst, err
 }
 
-func (r *streamReader) chunk(dst []llm.Event, c *chunk) ([]llm.Event, error) {
+// again reads a chunk that says what the latest did but for its text.
+func (r *streamReader) again(dst []llm.Event, text jsontext.Value) ([]llm.Event, error) {
+	c := r.choice(0)
+	c.cites.begin()
+	dst, err := c.text(dst, &piece{text: text, hasAny: true})
+	c.cites.wire()
+	return dst, asError(err)
+}
+
+func (r *streamReader) chunk(dst []llm.Event, n jsontext.Node) ([]llm.Event, error) {
+	c := &r.latest
+	if err := c.read(n); err != nil {
+		return dst, err
+	}
 	u := usageOf(c.usage)
 	if u.Known {
 		r.usage = u

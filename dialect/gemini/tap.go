@@ -11,7 +11,9 @@ func (relay) NewTap(dialect.Ask) dialect.Tap { return &tap{} }
 
 // tap follows an answer that goes by. It holds a stream to the same grammar as streamReader and decodes nothing.
 type tap struct {
-	tree    jsontext.Tree
+	latest  chunk
+	repeat  repeat
+	model   string // that the latest chunk names
 	usage   llm.Usage
 	blocked bool
 	choices []tapChoice
@@ -29,28 +31,30 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	if isBlank(f.Data) {
 		return s, nil
 	}
-	root, err := t.tree.ParseLenient(f.Data)
+	if text, ok := t.repeat.matches(f.Data); ok {
+		s.Model = t.model
+		t.part(&s, &piece{text: text, hasAny: true})
+		return s, nil
+	}
+	t.repeat.Forget()
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	root, err := tree.ParseLenient(f.Data)
 	if err != nil {
 		return s, badAnswer("a chunk is not JSON", err)
 	}
-	return t.look(root)
+	if s, err = t.look(root); err == nil && root.Kind() == jsontext.Object {
+		t.repeat.learn(f.Data, &t.latest)
+	}
+	return s, err
 }
 
 // look looks at a chunk, or at a list of them.
 func (t *tap) look(root jsontext.Node) (s dialect.Signal, err error) {
 	if root.Kind() == jsontext.Array {
-		err = root.Array(func(_ int, n jsontext.Node) error {
-			c, err := chunkOf(n)
-			if err == nil {
-				err = t.chunk(&s, &c)
-			}
-			return err
-		})
+		err = root.Array(func(_ int, n jsontext.Node) error { return t.chunk(&s, n) })
 	} else {
-		var c chunk
-		if c, err = chunkOf(root); err == nil {
-			err = t.chunk(&s, &c)
-		}
+		err = t.chunk(&s, root)
 	}
 	if err != nil {
 		return dialect.Signal{}, asError(err)
@@ -66,15 +70,19 @@ var _ dialect.Resumable = (*tap)(nil)
 // Sent says whose stream it is: the pieces of a text are numbered by nothing.
 func (t *tap) Sent() any { return t.sent }
 
-func (t *tap) chunk(s *dialect.Signal, c *chunk) error {
+func (t *tap) chunk(s *dialect.Signal, n jsontext.Node) error {
+	c := &t.latest
+	if err := c.read(n); err != nil {
+		return err
+	}
 	if id := textOf(c.id); id != "" {
 		t.sent.id = id
 	}
 	if u := usageOf(c.usage); u.Known {
 		t.usage = u
 	}
-	if model := textOf(c.model); model != "" {
-		s.Model, t.sent.model = model, model
+	if t.model = textOf(c.model); t.model != "" {
+		s.Model, t.sent.model = t.model, t.model
 	}
 	if _, ok := c.blocked(); ok {
 		t.blocked, s.Finish = true, true
@@ -152,7 +160,9 @@ func (t *tap) Close() ([]byte, error) {
 
 // Body reads a whole answer.
 func (t *tap) Body(body []byte) (dialect.Signal, error) {
-	root, err := t.tree.ParseLenient(body)
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	root, err := tree.ParseLenient(body)
 	if err != nil {
 		return dialect.Signal{}, badAnswer("it is not JSON", err)
 	}
