@@ -69,7 +69,7 @@ func (c *call) exchangeRealtime(ctx context.Context, a *attempt, w *watchdog) *l
 		return clientGone(err)
 	}
 	defer near.CloseNow() //nolint:errcheck // likewise
-	near.SetReadLimit(int64(c.g.opts.Limits.Body))
+	near.SetReadLimit(c.g.opts.Limits.Body)
 	return c.join(ctx, a, near, far)
 }
 

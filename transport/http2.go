@@ -45,7 +45,7 @@ func (p *pool) netHTTP(proxy *url.URL, single bool) *http.Transport {
 func (p *pool) handOver(conn *tls.Conn) {
 	p.speaksHTTP2.Store(true)
 	if other := p.handed.Swap(conn); other != nil {
-		other.Close()
+		_ = other.Close() // nothing was sent on it
 	}
 }
 

@@ -153,7 +153,7 @@ func (p *pool) close() {
 	}
 	p.lines = nil
 	if conn := p.handed.Swap(nil); conn != nil {
-		conn.Close()
+		_ = conn.Close() // nothing was sent on it
 	}
 	if p.kept != nil {
 		p.kept.CloseIdleConnections()

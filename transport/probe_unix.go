@@ -22,8 +22,8 @@ func probe(w *writeBound) func() bool {
 	look := func(fd uintptr) bool {
 		var b [1]byte
 		_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		quiet = err == syscall.EAGAIN || err == syscall.EWOULDBLOCK || err == syscall.EINTR //nolint:errorlint // an errno is itself
-		return true                                                                         // whatever came of it: nothing is waited for
+		quiet = err == syscall.EAGAIN || err == syscall.EWOULDBLOCK || err == syscall.EINTR
+		return true // whatever came of it: nothing is waited for
 	}
 	return func() bool {
 		quiet = false

@@ -171,7 +171,7 @@ func (t *Transport) Send(ctx context.Context, r Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp, err := p.send(ctx, req, r)
+	resp, err := p.send(ctx, req, r) //nolint:bodyclose // the caller of Send closes it
 	if err != nil {
 		return nil, err
 	}

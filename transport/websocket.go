@@ -32,7 +32,7 @@ func (t *Transport) Upgrade(ctx context.Context, r Request, subprotocols []strin
 	}
 	limited, cancel := context.WithTimeoutCause(context.WithValue(ctx, connectKey{}, connectTime(r)), upgradeTime, errConnectTimeout)
 	defer cancel()
-	conn, answer, err := websocket.Dial(limited, u.String(), &websocket.DialOptions{
+	conn, answer, err := websocket.Dial(limited, u.String(), &websocket.DialOptions{ //nolint:bodyclose // the library has read it
 		HTTPClient:   &http.Client{Transport: t.upgrades(p), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		HTTPHeader:   req.Header,
 		Subprotocols: subprotocols,

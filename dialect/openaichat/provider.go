@@ -277,15 +277,16 @@ func (e *requestEncoder) reasoning() {
 	if effort == "" {
 		return
 	}
-	switch {
-	case e.facts.Thinking == llm.ThinkingNone:
+	switch e.facts.Thinking {
+	case llm.ThinkingNone:
 		if effort != "none" {
 			e.lose(llm.FeatureEffort, llm.ActionDropped, llm.Tuning, "the model does not reason")
 		}
 		return
-	case e.facts.Thinking == llm.ThinkingAlways:
+	case llm.ThinkingAlways:
 		e.lose(llm.FeatureEffort, llm.ActionDropped, llm.Tuning, "the model always reasons, and takes no effort")
 		return
+	default:
 	}
 	e.w.StringField("reasoning_effort", effort)
 }
