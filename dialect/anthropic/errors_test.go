@@ -100,3 +100,23 @@ func TestDecodeResponseRefuses(t *testing.T) {
 		t.Errorf("C13: an empty answer with a reason: got %v, want it taken for an answer", err)
 	}
 }
+
+func TestIsError(t *testing.T) {
+	for body, want := range map[string]bool{
+		`{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`: true,
+		` {"error":{"type":"x"},"type":"error","request_id":null}` + "\n":             true,
+		`{"error":{"code":400,"message":"m","status":"INVALID_ARGUMENT"}}`:            false,
+		`{"type":"error","error":"m"}`:                                                false,
+		`{"type":"error","message":"m"}`:                                              false,
+		`{"message":"m"}`:                                                             false,
+		`[{"type":"error","error":{"type":"x"}}]`:                                     false,
+		``: false,
+	} {
+		if got := New().IsError([]byte(body)); got != want {
+			t.Errorf("%s: got %v, want %v", body, got, want)
+		}
+	}
+	if NewInvoke().IsError != nil {
+		t.Error("InvokeModel: got errors told apart, want AWS's shown as they are")
+	}
+}

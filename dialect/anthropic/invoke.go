@@ -31,6 +31,7 @@ func NewInvoke() *dialect.Dialect {
 	}
 	d.Framing = dialect.FramingChunks
 	d.ErrorHeader, d.RequestIDHeader = "", "X-Amzn-Requestid"
+	d.IsError = nil // AWS's have no more than a message
 	d.ErrorType = func(e *llm.Error) (header, value string) {
 		return dialect.ExceptionHeader, dialect.ExceptionOf(e.Code).Name
 	}
