@@ -51,9 +51,11 @@ func (k *Key) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// String writes the reference as in the file.
+// String writes the reference as in the file, and one that may lead nowhere as such.
 func (k Key) String() string {
 	switch {
+	case k.Optional:
+		return "env:" + k.Env + " if it is set"
 	case k.None:
 		return "none"
 	case k.File != "":
