@@ -246,6 +246,9 @@ type Peeked struct {
 	// MaxTokens is the limit the client set on the reply, all its choices together; 0
 	// if none.
 	MaxTokens int64
+	// Object is the id of what a vendor keeps and the request builds on: only the provider
+	// that has made it can answer.
+	Object string
 }
 
 // Ask lists the gateway's own additions to a relayed request.
@@ -365,6 +368,8 @@ type Signal struct {
 	Hide bool
 	// Data replaces the frame's data where it holds a trace of Ask; nil leaves it.
 	Data []byte
+	// Object is the id under which the vendor may keep the answer.
+	Object string
 }
 
 // ModelLister writes the model lists of a dialect.

@@ -112,16 +112,9 @@ func (c *call) pickRelays() *llm.Error {
 			Message: "No provider that may be asked serves " + string(c.operation) + ". Enable one whose facts list it under relays.",
 		}
 	}
-	for _, id := range c.objects() {
-		if owner, known := c.g.owners.get(id); known {
-			r.Targets = slices.DeleteFunc(r.Targets, func(t route.Target) bool { return t.Provider.ID != owner })
-			if len(r.Targets) == 0 {
-				return &llm.Error{
-					Code: llm.CodeModelGone, Origin: llm.OriginGateway,
-					Message: "The provider that keeps this object is not configured any more, or may not be asked for this model.",
-				}
-			}
-		}
+	var err *llm.Error
+	if r.Targets, err = c.ownersOf(r.Targets, c.objects()...); err != nil {
+		return err
 	}
 	if c.operation == dialect.Realtime {
 		r.Timeouts.Total = max(r.Timeouts.Total, sessionTime)

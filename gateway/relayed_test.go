@@ -21,6 +21,7 @@ import (
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/anthropic"
 	"github.com/understudy-ai/understudy/dialect/openaichat"
+	"github.com/understudy-ai/understudy/dialect/openairesponses"
 	"github.com/understudy-ai/understudy/gateway"
 	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/provider"
@@ -58,9 +59,10 @@ func newRelayWorld(t *testing.T, a, b http.HandlerFunc) *relayWorld {
 		t.Cleanup(server.Close)
 		providers = append(providers, &provider.Provider{ID: name, Private: true, Key: provider.NewSecret("key-of-" + name), Facts: provider.Facts{
 			BaseURL: server.URL + "/v1", Auth: "bearer",
-			Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/chat/completions"},
+			Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/chat/completions", dialect.OpenAIResponses: "/responses"},
 			Relays: map[dialect.Name][]dialect.Operation{
 				dialect.OpenAIChat: dialect.RelayedOperations(), dialect.AnthropicMessages: {dialect.Batches, dialect.Files},
+				dialect.OpenAIResponses: {dialect.Stored},
 			},
 		}})
 	}
@@ -76,7 +78,7 @@ func newRelayWorld(t *testing.T, a, b http.HandlerFunc) *relayWorld {
 	tr := transport.New(transport.Options{})
 	t.Cleanup(tr.Close)
 	g := gateway.New(gateway.Options{
-		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New()}, Routes: relayRoutes{table}, Sender: tr,
+		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New(), openairesponses.New()}, Routes: relayRoutes{table}, Sender: tr,
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, NewID: func() string { return "call_1" },
 		Settle: func(r gateway.Record) { w.settle <- r },
 	})
@@ -216,6 +218,53 @@ func TestObjectsGoBackToTheirOwner(t *testing.T) {
 	w.do(t, "GET", "/v1/batches/batch_1", "", "")
 	w.do(t, "DELETE", "/v1/files/file-3", "", "")
 	w.saw(t, "b GET /v1/files/file-1", "b GET /v1/files/file-1/content?after=2", "b POST /v1/batches", "b GET /v1/batches/batch_1", "b DELETE /v1/files/file-3")
+}
+
+// An answer that a vendor keeps is gone on with there, and looked up there.
+func TestAnswersAreGoneOnWithWhereTheyAre(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	down := true
+	a := func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if down {
+			fails(503)(w, r)
+			return
+		}
+		tells("application/json", responseOf("resp_a"))(w, r)
+	}
+	w := newRelayWorld(t, a, func(rw http.ResponseWriter, r *http.Request) {
+		if body, _ := io.ReadAll(r.Body); strings.Contains(string(body), `"stream":true`) {
+			tells("text/event-stream", "event: response.created\ndata: {\"type\":\"response.created\",\"response\":"+responseOf("resp_c")+"}\n\n"+
+				"event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":"+responseOf("resp_c")+"}\n\n")(rw, r)
+			return
+		}
+		tells("application/json", responseOf("resp_b"))(rw, r)
+	})
+	ask := func(more string) {
+		t.Helper()
+		if resp, got := w.do(t, "POST", "/v1/responses", "application/json", `{"model":"both","input":"hi"`+more+`}`); resp.StatusCode != 200 {
+			t.Fatalf("got %d %s, want an answer", resp.StatusCode, got)
+		}
+	}
+	ask("")
+	ask(`,"stream":true`)
+	w.saw(t, "a POST /v1/responses", "b POST /v1/responses", "a POST /v1/responses", "b POST /v1/responses")
+	mu.Lock()
+	down = false
+	mu.Unlock()
+	ask(`,"previous_response_id":"resp_b"`)
+	ask(`,"previous_response_id":"resp_c"`)
+	ask(`,"previous_response_id":"resp_unknown"`)
+	ask(`,"conversation":{"id":"resp_b"}`)
+	w.do(t, "GET", "/v1/responses/resp_c", "", "")
+	w.saw(t, "b POST /v1/responses", "b POST /v1/responses", "a POST /v1/responses", "b POST /v1/responses", "b GET /v1/responses/resp_c")
+}
+
+func responseOf(id string) string {
+	return `{"id":"` + id + `","object":"response","created_at":1,"status":"completed","model":"m","output":[{"type":"message","id":"msg_1",` +
+		`"status":"completed","role":"assistant","content":[{"type":"output_text","text":"ahoj","annotations":[]}]}],"usage":{"input_tokens":1,"output_tokens":1,"total_tokens":2}}`
 }
 
 // What breaks off after the client has had some of it is never passed off as whole.

@@ -102,6 +102,7 @@ func (s *stream) relay(tap dialect.Tap) *llm.Error {
 		}
 		if seen.Model != "" {
 			s.a.model = seen.Model
+			s.c.g.owners.put(seen.Object, s.a.target.Provider.ID)
 		}
 		b := f.Raw
 		switch {

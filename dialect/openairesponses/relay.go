@@ -25,6 +25,8 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 			p.Model, err = v.Text()
 		case key == "stream":
 			p.Stream, err = v.Bool()
+		case key == "previous_response_id", key == "conversation":
+			p.Object = objectID(v)
 		case key == "max_output_tokens":
 			p.MaxTokens, _ = v.Int() // whether it is legal is the vendor's to say
 		}
@@ -38,6 +40,14 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	}
 	p.StreamUsage = p.Stream
 	return p, nil
+}
+
+// objectID reads an id, or that of an object: openai.yaml, ConversationParam.
+func objectID(v jsontext.Value) string {
+	if v.Kind() == jsontext.Object {
+		v = v.Get("id")
+	}
+	return scalar(v)
 }
 
 // SetModel replaces the model's name. There is nothing to ask for: usage always comes.

@@ -99,7 +99,7 @@ func (t *tap) start(n jsontext.Node, s *dialect.Signal) error {
 		}
 	}
 	t.response = responseHead{scalar(r.id), scalar(r.model), scalar(r.tier), r.seconds()}
-	s.Model = t.response.model
+	s.Model, s.Object = t.response.model, t.response.id
 	return nil
 }
 
@@ -251,7 +251,7 @@ func (t *tap) Body(body []byte) (dialect.Signal, error) {
 	if err != nil {
 		return dialect.Signal{}, err
 	}
-	s := dialect.Signal{Model: scalar(r.model), Finish: true, End: true, Content: true}
+	s := dialect.Signal{Model: scalar(r.model), Object: scalar(r.id), Finish: true, End: true, Content: true}
 	if !r.isUnfinished() {
 		s.Content, err = anyContent(r.output)
 	}
