@@ -127,9 +127,12 @@ func (e *answerEncoder) message(ch *llm.Choice) {
 	w.EndObject()
 }
 
+// isRefusal reports whether the explanation of an end is why nothing, or no more, was said.
+func isRefusal(r llm.StopReason) bool { return r == llm.StopRefusal || r == llm.StopContentFilter }
+
 // explanation is the words for a refusal that came without any.
 func explanation(stop llm.Stop, parts []llm.Part) *llm.Part {
-	if stop.Reason != llm.StopRefusal || stop.Detail == "" {
+	if !isRefusal(stop.Reason) || stop.Detail == "" {
 		return nil
 	}
 	for i := range parts {

@@ -347,7 +347,7 @@ func (s *streamWriter) close(dst []byte) []byte {
 // end writes message-end, after what could not be said before: the explanation of a refusal that came without words,
 // and a content for an answer without any.
 func (s *streamWriter) end(dst []byte) []byte {
-	explained := s.stop.Reason == llm.StopRefusal && s.stop.Detail != "" && !s.refused
+	explained := isRefusal(s.stop.Reason) && s.stop.Detail != "" && !s.refused
 	if explained || s.contents+s.calls == 0 {
 		text := ""
 		if explained {

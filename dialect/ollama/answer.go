@@ -62,6 +62,9 @@ func (s *shown) citation() {
 	s.losses.add(llm.FeatureCitationHistory, llm.ActionDropped, llm.Harmless, "the dialect has no citations")
 }
 
+// isRefusal reports whether the explanation of an end is why nothing, or no more, was said.
+func isRefusal(r llm.StopReason) bool { return r == llm.StopRefusal || r == llm.StopContentFilter }
+
 // cutCall records a call that the token limit cut: it must not look whole.
 func (s *shown) cutCall() {
 	s.losses.add("tool_arguments", llm.ActionDropped, llm.Tuning, "a call that was cut by the token limit is left out")
@@ -116,7 +119,7 @@ func (e *answerEncoder) message(ch *llm.Choice) error {
 			e.shown.part(p)
 		}
 	}
-	if ch.Stop.Reason == llm.StopRefusal && !refusal {
+	if isRefusal(ch.Stop.Reason) && !refusal {
 		text.WriteString(ch.Stop.Detail)
 	}
 	w := &e.w

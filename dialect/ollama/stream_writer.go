@@ -236,7 +236,7 @@ func (s *streamWriter) end(dst []byte) []byte {
 		dst = s.call(dst, p, jsontext.AppendString(nil, p.args.String()))
 	}
 	s.shown.stop(s.stop)
-	if s.stop.Reason == llm.StopRefusal && !s.refused && s.stop.Detail != "" {
+	if isRefusal(s.stop.Reason) && !s.refused && s.stop.Detail != "" {
 		s.open(dst, s.stop.Detail)
 		dst = s.close()
 	}

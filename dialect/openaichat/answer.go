@@ -37,6 +37,9 @@ func (clientSide) EncodeResponse(r *llm.Response) ([]byte, []llm.Loss, error) {
 	return w.Bytes(), e.shown.list, nil
 }
 
+// isRefusal reports whether the explanation of an end is why nothing, or no more, was said.
+func isRefusal(r llm.StopReason) bool { return r == llm.StopRefusal || r == llm.StopContentFilter }
+
 // isMalformed reports whether a choice ended in malformed output and has nothing else to show.
 func isMalformed(ch *llm.Choice) bool {
 	return ch.Stop.Reason == llm.StopMalformed && len(ch.Parts) == 0
@@ -128,7 +131,7 @@ func (e *answerEncoder) message(ch *llm.Choice) {
 			e.shown.part(p)
 		}
 	}
-	if refusal.Len() == 0 && ch.Stop.Reason == llm.StopRefusal {
+	if refusal.Len() == 0 && isRefusal(ch.Stop.Reason) {
 		refusal.WriteString(ch.Stop.Detail)
 	}
 	w.BeginObject()

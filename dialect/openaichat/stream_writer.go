@@ -351,7 +351,7 @@ func (s *streamWriter) partEnd(dst []byte, e *llm.Event) []byte {
 // refusal that came without words, and the empty arguments of calls that are whole.
 func (s *streamWriter) finish(dst []byte, e *llm.Event) []byte {
 	ch := s.choice(e.Choice)
-	if e.Stop.Reason == llm.StopRefusal && e.Stop.Detail != "" && !ch.refused {
+	if isRefusal(e.Stop.Reason) && e.Stop.Detail != "" && !ch.refused {
 		s.open(dst, e.Choice)
 		s.w.StringField("refusal", e.Stop.Detail)
 		dst = s.close()

@@ -331,7 +331,7 @@ func (s *streamWriter) finish(dst []byte, stop llm.Stop) []byte {
 		s.parts[i].ended = true
 	}
 	dst = s.next(dst)
-	if stop.Reason == llm.StopRefusal && stop.Detail != "" && !s.refused {
+	if (stop.Reason == llm.StopRefusal || stop.Reason == llm.StopContentFilter) && stop.Detail != "" && !s.refused {
 		dst = s.partStart(dst, &llm.Event{Index: -2, Part: llm.Part{Kind: llm.PartRefusal, Text: stop.Detail}})
 		s.refused = false // the vendor's word, not the model's
 	}
