@@ -40,6 +40,9 @@ func (e *encoder) think() {
 		e.thinkNot(effort)
 		return
 	case r.Mode == llm.ReasoningUnset && effort == "":
+		if r.Display == "summarized" {
+			e.lose(llm.FeatureThinkingDisplay, llm.ActionDropped, llm.Tuning, "the target shows thinking only where it is asked to think")
+		}
 		return
 	}
 	e.thinking.display = r.Display

@@ -70,6 +70,9 @@ func (e *encoder) think() {
 	case off:
 		e.thinkNot(effort, control)
 	case r.Mode == llm.ReasoningUnset && effort == "":
+		if r.Display == "summarized" {
+			e.lose(llm.FeatureThinkingDisplay, llm.ActionDropped, llm.Tuning, "the target shows thinking only where it is asked to think")
+		}
 	case control == llm.ThinkingEffort:
 		e.thinkEffort(r, effort)
 	case control == llm.ThinkingBudget || control == llm.ThinkingBoth && r.Mode == llm.ReasoningBudget:
