@@ -29,7 +29,7 @@ func isHidden(p *llm.Part) bool {
 	case llm.PartText, llm.PartRefusal, llm.PartToolCall:
 		return false
 	case llm.PartThinking:
-		return p.Thinking == nil || p.Thinking.Sealed != "" && p.Thinking.Issuer != issuer
+		return p.Thinking == nil || p.Thinking.Sealed != "" && p.Thinking.Issuer == ""
 	case llm.PartOpaque:
 		return p.Opaque.Dialect != issuer
 	default:
@@ -41,7 +41,7 @@ func isHidden(p *llm.Part) bool {
 func (l *lossList) hide(p *llm.Part) {
 	switch p.Kind {
 	case llm.PartThinking:
-		l.add(llm.FeatureThinkingHistory, llm.Harmless, "sealed thinking of another vendor")
+		l.add(llm.FeatureThinkingHistory, llm.Harmless, "thinking of which nothing is known")
 	case llm.PartOpaque:
 		l.add(llm.FeatureVendorPart, llm.Contract, "content that only another dialect knows")
 	default:
@@ -138,9 +138,9 @@ func (a *answerWriter) thinking(p *llm.Part) {
 	case t.Issuer != issuer || signature == "":
 		sum := sha256.New()
 		sum.Write([]byte(p.Text))
-		signature = ownSignature(t.Issuer, sum)
+		signature = shownSignature(t.Issuer, signature, sum)
 	}
-	writeThinkingBlock(&a.w, p.Text, signature, t.Sealed)
+	writeThinkingBlock(&a.w, p.Text, signature, shownSealed(t))
 }
 
 func (a *answerWriter) call(p *llm.Part, stop llm.StopReason) error {

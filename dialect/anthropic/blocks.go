@@ -184,7 +184,8 @@ func (r *blockReader) document(key string, v jsontext.Value) (err error) {
 	return err
 }
 
-// readThinking reads a thinking block. One that carries this gateway's own signature was signed by nobody.
+// readThinking reads a thinking block. One that carries this gateway's own signature was signed by another vendor, or by
+// nobody.
 func readThinking(v jsontext.Value) (llm.Part, error) {
 	p := llm.Part{Kind: llm.PartThinking, Thinking: &llm.Thinking{}}
 	var err error
@@ -192,18 +193,14 @@ func readThinking(v jsontext.Value) (llm.Part, error) {
 		return p, jsontext.At("thinking", err)
 	}
 	signature, err := text(v.Get("signature"))
-	if err == nil && signature != "" && !strings.HasPrefix(signature, marker) {
-		p.Thinking.Issuer, p.Thinking.Signature = issuer, signature
-	}
+	p.Thinking.Issuer, p.Thinking.Signature = issued(signature)
 	return p, jsontext.At("signature", err)
 }
 
 func readRedacted(v jsontext.Value) (llm.Part, error) {
 	p := llm.Part{Kind: llm.PartThinking, Thinking: &llm.Thinking{}}
 	data, err := v.Get("data").Text()
-	if err == nil && !strings.HasPrefix(data, marker) {
-		p.Thinking.Issuer, p.Thinking.Sealed = issuer, data
-	}
+	p.Thinking.Issuer, p.Thinking.Sealed = issued(data)
 	return p, jsontext.At("data", err)
 }
 

@@ -4,8 +4,9 @@
 // It has a few habits that the other side of a translation should know.
 //
 // Towards a client, the id of a tool call that does not begin with toolu_ or srvtoolu_ gets that prefix, and thinking
-// that no vendor signed gets a signature of this gateway's own, beginning with understudy.v1. — clients send
-// thinking blocks back only with a signature. Relay.Strip and DecodeRequest take such signatures away again.
+// that this dialect's vendor did not sign gets a signature of this gateway's own, beginning with understudy.v1. —
+// clients send thinking blocks back only with a signature. It holds what another vendor signed or sealed.
+// Relay.Strip takes such blocks away again, and DecodeRequest reads who made them.
 // Arguments of a tool call that are not a JSON object cannot be shown in a whole answer: it is refused as a bad
 // answer, except that a call cut off by the token limit is shown with empty arguments and reported. A stream
 // carries them as they are.

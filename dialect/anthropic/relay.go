@@ -42,8 +42,8 @@ func (relay) SetModel(body []byte, model string, _ dialect.Ask) ([]byte, error) 
 	return jsontext.SetTopString(body, "model", model)
 }
 
-// Strip removes the thinking blocks of the history that carry this gateway's own signature: no vendor made them,
-// and the vendor would refuse them. A message that held nothing else goes with them.
+// Strip removes the thinking blocks of the history that carry this gateway's own signature: the vendor did not make
+// them and would refuse them. A message that held nothing else goes with them.
 func (relay) Strip(body []byte) ([]byte, []llm.Loss, error) {
 	if !bytes.Contains(body, []byte(marker)) {
 		return body, nil, nil

@@ -2,7 +2,6 @@ package anthropic
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"hash"
 	"slices"
 
@@ -352,7 +351,7 @@ func (s *streamWriter) beginBlock(dst []byte, p *writerPart) []byte {
 		if p.part.Thinking.Issuer == "" {
 			p.sum = sha256.New()
 		}
-		writeThinkingBlock(w, "", "", p.part.Thinking.Sealed)
+		writeThinkingBlock(w, "", "", shownSealed(p.part.Thinking))
 	case llm.PartOpaque:
 		w.Raw(p.part.Opaque.Raw)
 	default:
@@ -375,7 +374,7 @@ func (s *streamWriter) endBlock(dst []byte, p *writerPart) []byte {
 	if t := p.part.Thinking; t != nil && t.Sealed == "" {
 		signature := p.signature
 		if t.Issuer != issuer || signature == "" {
-			signature = ownSignature(t.Issuer, p.sum)
+			signature = shownSignature(t.Issuer, signature, p.sum)
 		}
 		dst = s.deltaEvent(dst, "signature_delta", "signature", signature)
 	}
@@ -383,18 +382,6 @@ func (s *streamWriter) endBlock(dst []byte, p *writerPart) []byte {
 	w.IntField("index", int64(s.blocks-1))
 	w.EndObject()
 	return s.event(dst, "content_block_stop")
-}
-
-// ownSignature is what stands under thinking that this dialect's vendor did not sign, so that clients keep the
-// block and the gateway knows it again.
-func ownSignature(by string, sum hash.Hash) string {
-	if by == "" || by == issuer {
-		by = "unsigned"
-	}
-	if sum == nil {
-		return marker + by
-	}
-	return marker + by + "." + hex.EncodeToString(sum.Sum(nil)[:8])
 }
 
 func (s *streamWriter) partEnd(dst []byte, index int) []byte {

@@ -12,9 +12,6 @@ import (
 // issuer is the dialect's name where llm keeps who signed or wrote something.
 const issuer = string(dialect.AnthropicMessages)
 
-// marker begins the signatures this gateway puts under thinking that no vendor signed.
-const marker = "understudy.v1."
-
 // maxMessage bounds the text of an error, in bytes.
 const maxMessage = 800
 
