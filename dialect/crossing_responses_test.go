@@ -102,7 +102,7 @@ func TestResponsesStreamsToOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	inOrder(t, got, []string{
-		`"type":"thinking"`, `"thinking":"hm"`, `"signature":"understudy.`, `"type":"tool_use","id":"toolu_call_a"`, `"type":"tool_use","id":"toolu_call_b"`,
+		`"type":"thinking"`, `"thinking":"hm"`, `"signature":"understudy.v1.openai-responses.rs_1/gAAA"`, `"type":"tool_use","id":"toolu_call_a"`, `"type":"tool_use","id":"toolu_call_b"`,
 		`"stop_reason":"tool_use"`, `"input_tokens":6`, `"cache_read_input_tokens":4`,
 	})
 }
