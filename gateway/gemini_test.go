@@ -230,6 +230,26 @@ func TestGeminiBlockedPrompt(t *testing.T) {
 	}
 }
 
+// TestT153MalformedCallIsNoAnswer passes on to the understudy when the vendor says that its model wrote no legal call,
+// and tells the client so where there is none: it is no refusal, and no empty answer.
+func TestT153MalformedCallIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	w := geminiWorld(t, withTimeouts(patient()))
+	broken := fakeprovider.Reply{Stop: "MALFORMED_FUNCTION_CALL"}
+	for _, stream := range []bool{false, true} {
+		for _, a := range []api{chatAPI, messagesAPI} {
+			w.vendors["gemini1"].Enqueue(broken)
+			if got := w.post(a, body("gemini1>chat1", "the sea", stream), nil); !got.whole() || got.text != "You said: the sea" {
+				t.Errorf("%s: got %v want the understudy's answer", a.name, got)
+			}
+			w.vendors["gemini1"].Enqueue(broken)
+			if got := w.post(a, body("gemini1", "the sea", stream), nil); got.status < 500 {
+				t.Errorf("%s: got %v want an error of the provider's", a.name, got)
+			}
+		}
+	}
+}
+
 // TestGeminiStreamsThatBreak ends streams in the dialect's error, in both framings, relayed and translated: an array is
 // closed, so that the client can read that it was cut.
 func TestGeminiStreamsThatBreak(t *testing.T) {

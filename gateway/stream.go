@@ -78,6 +78,8 @@ type stream struct {
 	begun  bool   // content has come
 	pieces int64  // of content so far
 	said   said   // what the client has had
+	// malformed says that the vendor calls what its model wrote so.
+	malformed bool
 	// The one that follows the stream, or the other that writes it.
 	tap    dialect.Tap
 	writer dialect.StreamWriter
@@ -215,6 +217,8 @@ func (s *stream) note(e *llm.Event) {
 		}
 	case llm.EventUsage:
 		s.a.usage = e.Usage
+	case llm.EventFinish:
+		s.malformed = s.malformed || e.Stop.Reason == llm.StopMalformed
 	default:
 	}
 }
@@ -326,10 +330,13 @@ func (c *call) commit(a *attempt) {
 }
 
 // release ends a whole stream. One without any content is an answer too, unless
-// the vendor counted output that never came.
+// the vendor counted output that never came, or calls it malformed.
 func (s *stream) release() *llm.Error {
 	if s.a.committed {
 		return nil
+	}
+	if !s.begun && s.malformed {
+		return &llm.Error{Code: llm.CodeBadAnswer, Origin: llm.OriginProvider, Message: "The provider says that what its model wrote is malformed."}
 	}
 	if !s.begun && s.a.rescue == nil && s.a.usage.Output() > 0 && s.c.hasNext(s.a) {
 		return &llm.Error{Code: llm.CodeBadAnswer, Origin: llm.OriginProvider, Message: "The provider counted output and sent none."}
