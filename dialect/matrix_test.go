@@ -34,20 +34,28 @@ type spoken struct {
 
 func everyDialect() []spoken {
 	return []spoken{
-		{openaichat.New(), "openaichat"}, {anthropic.New(), "anthropic"}, {openairesponses.New(), "openairesponses"}, {gemini.New(), "gemini"},
-		{bedrock.New(), "bedrock"}, {cohere.New(), "cohere"}, {ollama.New(), "ollama"},
+		{openaichat.New(), "openaichat"},
+		{anthropic.New(), "anthropic"},
+		{openairesponses.New(), "openairesponses"},
+		{gemini.New(), "gemini"},
+		{bedrock.New(), "bedrock"},
+		{cohere.New(), "cohere"},
+		{ollama.New(), "ollama"},
 	}
 }
 
 func TestMatrixIsComplete(t *testing.T) {
-	var got []dialect.Name
-	for _, d := range everyDialect() {
-		got = append(got, d.Name)
+	folders, err := filepath.Glob("*/testdata")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, name := range dialect.All() {
-		if !slices.Contains(got, name) {
-			t.Errorf("got no %s among the dialects that are tried with each other", name)
+	for _, folder := range folders {
+		if !slices.ContainsFunc(everyDialect(), func(d spoken) bool { return d.folder == filepath.Dir(folder) }) {
+			t.Errorf("got no dialect of %s among those that are tried with each other", filepath.Dir(folder))
 		}
+	}
+	if len(folders) != len(everyDialect()) {
+		t.Errorf("got fixtures in %v want those of each dialect", folders)
 	}
 }
 
