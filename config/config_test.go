@@ -185,6 +185,7 @@ func TestEveryKey(t *testing.T) {
 		BaseURL: "https://api.acme.example/v1", Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/chat/completions"},
 		Streams:    map[dialect.Name]string{dialect.OpenAIChat: "/chat/completions?stream=yes"},
 		Framings:   map[dialect.Name]dialect.Framing{dialect.OpenAIChat: dialect.FramingNDJSON},
+		Prefer:     dialect.OpenAIChat,
 		Relays:     map[dialect.Name][]dialect.Operation{dialect.OpenAIChat: {dialect.Files, dialect.Realtime}},
 		Only:       map[dialect.Name][]string{dialect.OpenAIChat: {"lar*"}},
 		ModelsPath: "/models", Headers: map[string]string{"x-acme-version": "7"},

@@ -38,15 +38,21 @@ func planFor(client *dialect.Dialect, stream bool, t route.Target, dialects []*d
 		}
 		return p, true
 	}
+	var found plan
 	for _, d := range dialects {
 		if d.Does() != client.Does() {
 			continue
 		}
-		if url, ok := t.Provider.URL(d.Name, t.Model, stream); ok {
-			return newPlan(ModeTranslate, d, t, url), true
+		url, ok := t.Provider.URL(d.Name, t.Model, stream)
+		preferred := d.Name == t.Provider.Facts.Prefer
+		if ok && (preferred || found.dialect == nil) {
+			found = newPlan(ModeTranslate, d, t, url)
+		}
+		if ok && preferred {
+			break
 		}
 	}
-	return plan{}, false
+	return found, found.dialect != nil
 }
 
 // unframed is the client's dialect in its own frame, which is how providers are spoken to.

@@ -34,9 +34,10 @@ func TestPlanFor(t *testing.T) {
 		{"other dialect", messages, map[dialect.Name]string{dialect.OpenAIChat: chatPath}, nil, ModeTranslate, "http://v/chat"},
 		{"other dialect, with edits", messages, map[dialect.Name]string{dialect.OpenAIChat: chatPath}, edits, ModeTranslate, "http://v/chat"},
 		{"both", chat, map[dialect.Name]string{dialect.OpenAIChat: chatPath, dialect.AnthropicMessages: messagesPath}, nil, ModeRelay, "http://v/chat"},
+		{"other dialect, of two the preferred", &dialect.Dialect{Name: dialect.CohereChat}, map[dialect.Name]string{dialect.OpenAIChat: chatPath, dialect.AnthropicMessages: messagesPath}, nil, ModeTranslate, "http://v/messages"},
 		{"none", chat, map[dialect.Name]string{"morse": "/"}, nil, "", ""},
 	} {
-		p := &provider.Provider{ID: "v", Facts: provider.Facts{BaseURL: "http://v", Dialects: test.dialects, Edits: test.edits}}
+		p := &provider.Provider{ID: "v", Facts: provider.Facts{BaseURL: "http://v", Prefer: dialect.AnthropicMessages, Dialects: test.dialects, Edits: test.edits}}
 		got, ok := planFor(test.client, false, route.Target{Provider: p}, all)
 		if ok != (test.mode != "") || got.mode != test.mode || got.url != test.url {
 			t.Errorf("%s: got %s at %q (%v), want %s at %q", test.name, got.mode, got.url, ok, test.mode, test.url)

@@ -157,6 +157,9 @@ func (c *checker) dialects(f Facts) {
 			c.bad(at, "got %q, want one of %v", f.Framings[name], framings)
 		}
 	}
+	if _, ok := f.Dialects[f.Prefer]; f.Prefer != "" && !ok {
+		c.bad("prefer", "got %q, want one of the dialects that the service speaks", f.Prefer)
+	}
 	for _, name := range slices.Sorted(maps.Keys(f.Relays)) {
 		at := "relays." + string(name)
 		if !slices.Contains(known, name) {

@@ -36,6 +36,9 @@ type Facts struct {
 	// events are told apart, where not as the dialect has it.
 	Streams  map[dialect.Name]string          `yaml:"streams"`
 	Framings map[dialect.Name]dialect.Framing `yaml:"framings"`
+	// Prefer is the dialect in which a client of none of these is served; the first of
+	// dialect.All that the service speaks, if empty.
+	Prefer dialect.Name `yaml:"prefer"`
 	// Only names the models that a dialect is spoken about, where the service does not
 	// speak it about all: patterns, in which "*" stands for anything. One that begins with
 	// "!" takes models away, from all if it is the first; the last that fits counts.
