@@ -24,3 +24,12 @@ type Ranked struct {
 	Index int // of the request's documents, from 0
 	Score float64
 }
+
+// Best returns the ranking of an answer, no longer than was asked for: some services
+// rank everything.
+func (r *Response) Best() []Ranked {
+	if r.Asked == nil || r.Asked.Rerank == nil || r.Asked.Rerank.TopN == nil {
+		return r.Ranking
+	}
+	return r.Ranking[:min(int64(len(r.Ranking)), max(*r.Asked.Rerank.TopN, 0))]
+}

@@ -201,7 +201,7 @@ func (r *runner) operationRequest(t *testing.T) {
 		equal(t, "decode(encode(request))", meaningOf(got), meaningOf(r.s.Request))
 	}
 	peeked, err := r.d.Relay.Peek(enc.Body)
-	if err != nil || peeked.Stream || peeked.Model != got.Model {
+	if err != nil || peeked.Stream || peeked.Model != got.Model && peeked.Model != "" { // some paths name it
 		t.Errorf("Peek: got %+v, %v want model %q", peeked, err, got.Model)
 	}
 	if stripped, lost, err := r.d.Relay.Strip(enc.Body); err != nil || len(lost) > 0 || !bytes.Equal(stripped, enc.Body) {
@@ -210,11 +210,11 @@ func (r *runner) operationRequest(t *testing.T) {
 }
 
 // meaningOf is what a request asks for, however it is written: base64 is a way of writing numbers, and cutting is what
-// some vendors do unasked.
+// some vendors do unasked; and documents are given back by whoever has them.
 func meaningOf(r *llm.Request) any {
 	var texts []string
 	if r.Rerank != nil {
-		return *r.Rerank
+		return []any{r.Rerank.Query, r.Rerank.Documents, r.Rerank.TopN}
 	}
 	for i := range r.Embed.Inputs {
 		text, ok := r.Embed.Inputs[i].Plain()
@@ -280,7 +280,7 @@ func oddAnswers(t *testing.T, d *dialect.Dialect) {
 		`{"data":[{"embedding":[1],"index":0},{"embedding":[2],"index":0}]}`, `{"data":[{"embedding":[1],"index":"x"}]}`,
 		`{"embeddings":{}}`, `{"embeddings":[]}`, `{"embeddings":{"float":[]}}`, `{"embeddings":{"float":[[]]}}`, `{"embeddings":{"float":["!"]}}`,
 		`{"embeddings":[{"values":[]}]}`, `{"embeddings":[null]}`, `{"embedding":null}`, `{"embedding":{"values":["x"]}}`,
-		`{"results":null}`, `{"results":[{}]}`, `{"results":[{"index":0}]}`, `{"results":[{"index":"a","relevance_score":1}]}`, `{"results":[null]}`,
+		`{"results":null}`, `{"results":{}}`, `{"results":[{}]}`, `{"results":[{"index":0}]}`, `{"results":[{"index":"a","relevance_score":1}]}`, `{"results":[null]}`,
 		`{"totalTokens":"x"}`, `{"input_tokens":-1}`, `{"input_tokens":null}`, strings.Repeat("[", 100000),
 	} {
 		r, err := d.Provider.DecodeResponse([]byte(body))
