@@ -1,0 +1,135 @@
+package openaichat
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/dialecttest"
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+func TestRerank(t *testing.T) { dialecttest.RunOperation(t, NewRerank(), "testdata/rerank") }
+
+func TestRerankRefuses(t *testing.T) {
+	t.Parallel()
+	for body, param := range map[string]string{
+		`{}`:                                               "query",
+		`{"query":"q"}`:                                    "documents",
+		`{"query":"q","documents":[]}`:                     "documents",
+		`{"query":7,"documents":["a"]}`:                    "query",
+		`{"query":"q","documents":"a"}`:                    "documents",
+		`{"query":"q","documents":["a",7]}`:                "documents[1]",
+		`{"query":"q","documents":[{"text":7}]}`:           "documents[0].text",
+		`{"query":"q","documents":["a"],"top_n":-1}`:       "top_n",
+		`{"query":"q","documents":["a"],"top_n":"1"}`:      "top_n",
+		`{"query":"q","documents":["a"],"model":null}`:     "",
+		`{"query":"q","documents":[{"text":"a"},{"b":1}]}`: "",
+	} {
+		_, err := rerankClient{}.DecodeRequest([]byte(body))
+		var e *llm.Error
+		if param == "" {
+			if err != nil {
+				t.Errorf("%s: got %v want it read", body, err)
+			}
+			continue
+		}
+		if !errors.As(err, &e) || e.Code != llm.CodeInvalidRequest || e.Param != param {
+			t.Errorf("%s: got %v want an error about %s", body, err, param)
+		}
+	}
+}
+
+// TestRerankSorts: some servers answer in the order of the documents.
+func TestRerankSorts(t *testing.T) {
+	t.Parallel()
+	r, err := rerankProvider{}.DecodeResponse([]byte(`{"results":[{"index":0,"relevance_score":-2.5},{"index":1,"relevance_score":7},{"index":2,"relevance_score":7}]}`))
+	if err != nil || len(r.Ranking) != 3 || r.Ranking[0].Index != 1 || r.Ranking[1].Index != 2 {
+		t.Errorf("got %+v, %v want the best first", r, err)
+	}
+}
+
+// TestCorpusRerank replays recorded exchanges of compatible services.
+func TestCorpusRerank(t *testing.T) {
+	file, err := os.Open("../../../shared/corpus/generic.rerank.jsonl.gz")
+	if errors.Is(err, os.ErrNotExist) {
+		t.Skip("no recorded exchanges beside the repository")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	unzipped, err := gzip.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers, failures := 0, 0
+	for dec := json.NewDecoder(unzipped); dec.More(); {
+		var x exchange
+		if err := dec.Decode(&x); err != nil {
+			t.Fatal(err)
+		}
+		if x.Status >= 400 {
+			failures++
+			checkError(t, &x)
+			continue
+		}
+		answers++
+		checkRanking(t, &x)
+	}
+	t.Logf("%d answers, %d errors", answers, failures)
+	if answers < 8 || failures < 2 {
+		t.Error("got too few of some kind")
+	}
+}
+
+func checkRanking(t *testing.T, x *exchange) {
+	t.Helper()
+	req, err := rerankClient{}.DecodeRequest(x.RequestBody)
+	if err != nil {
+		t.Fatalf("%s: %v", x.ID, err)
+	}
+	enc, err := rerankProvider{}.EncodeRequest(req, dialect.Target{Model: req.Model})
+	if err != nil || len(enc.Losses) > 0 || !jsontext.Equal(dropped(t, enc.Body), dropped(t, x.RequestBody)) {
+		t.Errorf("%s: encode: %v, got %s want %s", x.ID, err, enc.Body, x.RequestBody)
+	}
+	r, err := rerankProvider{}.DecodeResponse(x.ResponseBody)
+	if err != nil {
+		t.Fatalf("%s: %v", x.ID, err)
+	}
+	r.Asked = req
+	body, _, err := rerankClient{}.EncodeResponse(r)
+	if err != nil || strings.Count(string(body), `"relevance_score"`) != strings.Count(string(x.ResponseBody), `"relevance_score"`) {
+		t.Errorf("%s: got %s, %v want as many results as in %s", x.ID, body, err, x.ResponseBody)
+	}
+}
+
+// dropped is a request without what the gateway gives itself.
+func dropped(t *testing.T, body []byte) []byte {
+	t.Helper()
+	out, _, err := jsontext.Drop(body, "return_documents")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func FuzzDecodeRerankRequest(f *testing.F) {
+	f.Add([]byte(`{"query":"q","documents":["a",{"text":"b","title":"t"}],"top_n":1,"return_documents":false,"new":1}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if jsontext.Check(body, jsontext.Limits{}) == nil {
+			dialecttest.FuzzRequest(t, NewRerank(), body)
+		}
+	})
+}
+
+func FuzzDecodeRerankResponse(f *testing.F) {
+	f.Add([]byte(`{"results":[{"index":1,"relevance_score":0.5,"document":{"text":"a"}}],"usage":{"total_tokens":7}}`))
+	f.Add([]byte(`{"error":{"code":501,"message":"x"}}`))
+	f.Fuzz(func(t *testing.T, body []byte) { dialecttest.FuzzResponse(t, NewRerank(), body) })
+}
