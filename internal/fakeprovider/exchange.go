@@ -41,6 +41,11 @@ var (
 	_ vendor = cohere{}
 	_ vendor = embeddings{}
 	_ vendor = cohereEmbed{}
+	_ vendor = geminiEmbed{}
+	_ vendor = ollamaEmbed{}
+	_ vendor = titan{}
+	_ vendor = jinaRerank{}
+	_ vendor = cohereRerank{}
 	_ vendor = bedrock{}
 	_ vendor = gemini{}
 	_ vendor = invoke{}

@@ -72,12 +72,13 @@ type Ask struct {
 	N           int    // choices wanted, at least 1
 	Logprobs    bool
 	TopLogprobs int
-	Sealed      bool      // encrypted reasoning asked for
-	Usage       bool      // the stream shall end with usage
-	MaxTokens   int       // 0 for no limit
-	Stops       []string  // stop sequences
-	Tokens      int       // input tokens, counted roughly
-	Embed       *EmbedAsk // of an embedding model
+	Sealed      bool       // encrypted reasoning asked for
+	Usage       bool       // the stream shall end with usage
+	MaxTokens   int        // 0 for no limit
+	Stops       []string   // stop sequences
+	Tokens      int        // input tokens, counted roughly
+	Embed       *EmbedAsk  // of an embedding model
+	Rerank      *RerankAsk // of a ranking model
 	markers     map[string]string
 }
 

@@ -237,23 +237,26 @@ func (s *Server) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
 
 // operationOf finds the vendors of what is asked for beside answers, by its path.
 func operationOf(r *http.Request) vendor {
-	for _, v := range []vendor{embeddings{}, cohereEmbed{}} {
+	for _, v := range []vendor{embeddings{}, cohereEmbed{}, ollamaEmbed{}, jinaRerank{}, cohereRerank{}} {
 		if r.URL.Path == v.chatPath() {
 			return v
 		}
 	}
-	return nil
+	if v := titanOf(r); v != nil {
+		return v
+	}
+	return geminiEmbedOf(r)
 }
 
 // vendorOf tells the vendors apart: by path, and on shared paths by a header of their SDKs.
 func vendorOf(r *http.Request) vendor {
+	if v := operationOf(r); v != nil {
+		return v
+	}
 	if v := bedrockOf(r); v != nil {
 		return v
 	}
 	if v := geminiOf(r); v != nil {
-		return v
-	}
-	if v := operationOf(r); v != nil {
 		return v
 	}
 	if strings.HasPrefix(r.URL.Path, "/foundation-models") || strings.HasPrefix(r.URL.Path, "/model/") {
