@@ -54,6 +54,9 @@ func checkAnswer(req *llm.Request, answer *llm.Response) *llm.Error {
 	}
 	if req.Rerank != nil {
 		seen := make([]bool, len(req.Rerank.Documents))
+		if top := req.Rerank.TopN; len(answer.Ranking) == 0 && (top == nil || *top > 0) {
+			return bad
+		}
 		for _, r := range answer.Ranking {
 			if r.Index < 0 || r.Index >= len(seen) || seen[r.Index] {
 				return bad

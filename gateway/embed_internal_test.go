@@ -22,7 +22,7 @@ func TestCheckAnswer(t *testing.T) {
 	for _, tc := range []struct {
 		at   []int
 		want bool
-	}{{[]int{1, 0}, true}, {[]int{1}, true}, {[]int{2}, false}, {[]int{-1}, false}, {[]int{0, 0}, false}} {
+	}{{[]int{1, 0}, true}, {[]int{1}, true}, {nil, false}, {[]int{2}, false}, {[]int{-1}, false}, {[]int{0, 0}, false}} {
 		answer := &llm.Response{}
 		for _, i := range tc.at {
 			answer.Ranking = append(answer.Ranking, llm.Ranked{Index: i})

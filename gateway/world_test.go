@@ -213,6 +213,9 @@ func (p pairs) Pick(model string) (route.Route, bool) {
 		if _, google := pr.Facts.Dialects[dialect.GeminiGenerate]; google {
 			model, facts = "gemini-3.5-flash", llm.ModelFacts{MaxOutput: 8192, Thinking: llm.ThinkingEffort}
 		}
+		if _, titan := pr.Facts.Dialects[dialect.TitanEmbed]; titan {
+			model = "amazon.titan-embed-text-v2:0"
+		}
 		r.Targets = append(r.Targets, route.Target{Provider: pr, Model: model + markers, Facts: facts, SameAs: sameAs(name)})
 	}
 	return r, true
