@@ -35,7 +35,8 @@ import (
 func dialects() []*dialect.Dialect {
 	return []*dialect.Dialect{
 		openaichat.New(), anthropic.New(), openairesponses.New(), bedrock.New(), cohere.New(), gemini.New(), ollama.New(),
-		openaichat.NewEmbeddings(), cohere.NewEmbed(),
+		openaichat.NewEmbeddings(), cohere.NewEmbed(), gemini.NewEmbedBatch(), gemini.NewEmbed(), ollama.NewEmbed(), bedrock.NewTitanEmbed(),
+		cohere.NewRerank(), openaichat.NewRerank(),
 	}
 }
 

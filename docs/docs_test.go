@@ -31,7 +31,10 @@ func dialects() []*dialect.Dialect {
 
 // operations lists the dialects of other operations, which have the errors of the same vendor's Generate.
 func operations() []*dialect.Dialect {
-	return []*dialect.Dialect{openaichat.NewEmbeddings(), cohere.NewEmbed()}
+	return []*dialect.Dialect{
+		openaichat.NewEmbeddings(), cohere.NewEmbed(), gemini.NewEmbedBatch(), gemini.NewEmbed(), ollama.NewEmbed(), bedrock.NewTitanEmbed(),
+		cohere.NewRerank(), openaichat.NewRerank(),
+	}
 }
 
 func TestErrorsPage(t *testing.T) { check(t, "errors.md", errorsPage()) }
