@@ -55,6 +55,28 @@ func inCamel(v any) any {
 	return v
 }
 
+// inJSONSchema reads a schema in the vendor's other form, whose types are in capitals.
+func inJSONSchema(v any) any {
+	switch v := v.(type) {
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = inJSONSchema(v[i])
+		}
+		return out
+	case object:
+		out := object{}
+		for key, inner := range v {
+			out[key] = inJSONSchema(inner)
+			if name, isText := inner.(string); isText && key == "type" {
+				out[key] = strings.ToLower(name)
+			}
+		}
+		return out
+	}
+	return v
+}
+
 // geminiReader validates a request and reads what the model is asked.
 type geminiReader struct {
 	*check
@@ -229,7 +251,10 @@ func (c *geminiReader) call(at string, p object, isFirst bool) {
 	}
 	signature := str(p, "thoughtSignature")
 	signed, err := base64.StdEncoding.DecodeString(signature)
-	isPlaceholder := signature == "skip_thought_signature_validator" || signature == "context_engineering_is_the_way_to_go"
+	isPlaceholder := false // as it is documented, or in base64, as SDKs send it
+	for _, known := range []string{"skip_thought_signature_validator", "context_engineering_is_the_way_to_go"} {
+		isPlaceholder = isPlaceholder || signature == known || string(signed) == known
+	}
 	switch {
 	case signature == "" && isFirst && c.thinks == "level":
 		c.bad("Function call is missing a thought_signature in functionCall parts. This is required for tools to work correctly. Additional data, function call `default_api:%s`.", str(f, "name"))
@@ -293,7 +318,11 @@ func (c *geminiReader) tools() {
 			}
 			c.schema(f["parametersJsonSchema"])
 			names = append(names, str(f, "name"))
-			c.ask.Tools = append(c.ask.Tools, Tool{Name: str(f, "name"), Schema: f["parametersJsonSchema"]})
+			schema := f["parametersJsonSchema"]
+			if has(f, "parameters") {
+				schema = inJSONSchema(f["parameters"])
+			}
+			c.ask.Tools = append(c.ask.Tools, Tool{Name: str(f, "name"), Schema: schema})
 		}
 	}
 	config := obj(obj(c.body, "toolConfig"), "functionCallingConfig")
@@ -379,11 +408,14 @@ func (c *geminiReader) config(o object) {
 	}
 	c.thinking(obj(o, "thinkingConfig"))
 	schema := o["responseJsonSchema"]
+	if schema == nil && has(o, "responseSchema") {
+		schema = inJSONSchema(o["responseSchema"])
+	}
 	switch mime := or(str(o, "responseMimeType"), "text/plain"); {
 	case mime == "application/json":
 		c.asJSON, c.ask.JSON, c.ask.Schema = true, true, schema
-		c.schema(schema)
-	case schema != nil || has(o, "responseSchema"):
+		c.schema(o["responseJsonSchema"])
+	case schema != nil:
 		c.bad("Response schema with mime type: '%s' is unsupported", mime)
 	}
 }

@@ -60,7 +60,7 @@ func (o *ollamaReader) messages() {
 		m, _ := v.(object)
 		o.known(m, "role", "content", "images", "thinking", "tool_calls", "tool_name", "tool_call_id")
 		content, isText := m["content"].(string)
-		if !isText {
+		if !isText && m["content"] != nil { // without one it is empty
 			o.fail("", "", "json: cannot unmarshal into Go struct field ChatRequest.messages.content of type string")
 		}
 		switch role := str(m, "role"); role {
