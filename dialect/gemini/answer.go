@@ -90,12 +90,13 @@ type answerWriter struct {
 	parts  int // parts written of the current candidate
 	cited  []textCitations
 	onCall []string // signatures for the calls to come
+	called bool     // the current candidate has a call
 	signed bool     // the text before has the signature that comes next
 }
 
 func (a *answerWriter) choice(ch *llm.Choice, resp *llm.Response) error {
 	w := &a.w
-	a.parts, a.cited, a.onCall = 0, nil, nil
+	a.parts, a.cited, a.onCall, a.called = 0, nil, nil, false
 	w.BeginObject()
 	w.Key("content")
 	w.BeginObject()
@@ -236,9 +237,13 @@ func (a *answerWriter) call(p *llm.Part, stop llm.StopReason) error {
 		a.losses.add("tool_arguments", llm.ActionApproximated, llm.Tuning, "arguments that the token limit cut are shown as {}")
 	}
 	signature := ""
-	if len(a.onCall) > 0 {
+	switch {
+	case len(a.onCall) > 0:
 		signature, a.onCall = a.onCall[0], a.onCall[1:]
+	case !a.called:
+		signature = unsigned
 	}
+	a.called = true
 	writeCallPart(&a.w, p.Call, args, signature)
 	a.parts++
 	return nil

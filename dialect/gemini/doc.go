@@ -9,8 +9,9 @@
 // Thought signatures stand on any part. In llm's words one that stands on a function call, a text or an empty text is
 // sealed thinking of this dialect beside that part, so that other dialects can carry it; written again, it is back on
 // its part. Calls that were made by another vendor's model get the vendor's documented placeholder where models demand
-// a signature. Thinking of other vendors is shown to clients as thoughts under a signature of this gateway's own,
-// which Relay.Strip and DecodeRequest take away again.
+// a signature; clients are shown them with it, so that the vendor takes a history of them as it is. Thinking of other
+// vendors is shown to clients as thoughts under a signature of this gateway's own, which Relay.Strip and DecodeRequest
+// take away again.
 //
 // A call without an id is given one; its result, which need not have one either, is found by name and order. Calls
 // and results are sent with ids, which the Gemini API takes and Vertex AI's v1 does not: a provider's edits drop them.

@@ -22,6 +22,10 @@ const (
 	otherPlaceholder = "context_engineering_is_the_way_to_go"
 )
 
+// unsigned is the placeholder as a client of this dialect is shown it, who takes signatures for base64: it stands on
+// the first call of another vendor's model, which the vendor's models refuse in a history without a signature.
+const unsigned = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
+
 // marker begins what stands in the signatures that this gateway puts on thoughts of other vendors; a signature is
 // base64, so that it begins as shownMarker does.
 const (

@@ -44,6 +44,7 @@ type writerChoice struct {
 	text   []byte // all that was shown, which citations refer to
 	cited  []textCitations
 	onCall []string // signatures for the calls to come
+	called bool     // a call was shown
 	broken []*llm.ToolCall
 	stop   llm.Stop
 }
@@ -282,9 +283,13 @@ func (s *streamWriter) partEnd(dst []byte, c *writerChoice, p *writerPart) []byt
 
 func (s *streamWriter) call(dst []byte, c *writerChoice, call *llm.ToolCall, args string) []byte {
 	signature := ""
-	if len(c.onCall) > 0 {
+	switch {
+	case len(c.onCall) > 0:
 		signature, c.onCall = c.onCall[0], c.onCall[1:]
+	case !c.called:
+		signature = unsigned
 	}
+	c.called = true
 	return s.piece(dst, c, func(w *jsontext.Writer) { writeCallPart(w, call, args, signature) })
 }
 
