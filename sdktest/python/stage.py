@@ -13,6 +13,7 @@ TESTDATA = Path(__file__).parent.parent / "testdata"
 SCENARIOS = json.loads((TESTDATA / "scenarios.json").read_text())
 PIXEL = (TESTDATA / "pixel.png").read_bytes()
 PAGE = (TESTDATA / "page.pdf").read_bytes()
+ALL = ["openai-only", "anthropic-only", "gemini-only", "cohere-only", "ollama-only"]
 
 
 class Stage:

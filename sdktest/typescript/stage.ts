@@ -9,12 +9,12 @@ import { after } from "node:test";
 
 const testdata = new URL("../../testdata/", import.meta.url);
 
-export type Vendor = "openai" | "anthropic";
+export type Vendor = "openai" | "anthropic" | "gemini" | "cohere" | "ollama";
 export type Reply = Record<string, unknown>;
 export type Side = "own" | "other";
 
 export interface Scenarios {
-  routes: Record<Vendor, Record<Side | "first", string>>;
+  routes: Record<"openai" | "anthropic", Record<Side | "first", string>>;
   usage: { reply: Reply; openai: Record<string, number>; anthropic: Record<string, number> };
   tools: { results: Record<string, string>; turns: [Reply, Reply]; said: string };
   citations: { reply: Reply; urls: string[] };
@@ -33,6 +33,10 @@ export interface Seen {
 export const scenarios = JSON.parse(readFileSync(new URL("scenarios.json", testdata), "utf8")) as Scenarios;
 export const pixel = readFileSync(new URL("pixel.png", testdata));
 export const page = readFileSync(new URL("page.pdf", testdata));
+/** The models behind which each of the vendors stands alone. */
+export const all = ["openai-only", "anthropic-only", "gemini-only", "cohere-only", "ollama-only"];
+/** Those that take images. */
+export const sighted = all.filter((model) => model !== "cohere-only");
 
 const child = spawn(process.env.VENDORS!, { stdio: ["pipe", "pipe", "inherit"] });
 after(() => child.stdin.end());
@@ -56,7 +60,7 @@ export const fault = (vendor: Vendor, kind: string, once = false) => call("/faul
 export const replies = (vendor: Vendor, ...list: Reply[]) => call("/replies", { vendor, replies: list });
 export const journal = (vendor: Vendor) => call<Seen[]>(`/journal?vendor=${vendor}`);
 
-export async function counts() {
+export async function counts(): Promise<Partial<Record<Vendor, number>>> {
   return { openai: (await journal("openai")).length, anthropic: (await journal("anthropic")).length };
 }
 

@@ -1,14 +1,15 @@
-// Program vendors sets the stage for an application that uses a vendor's SDK: it starts two
-// simulated vendors, OpenAI and Anthropic, and a gateway in front of them (the program that
-// $UNDERSTUDY names), prints one line of JSON with the addresses, and ends when its input does. The
-// gateway's log is kept in the file that $GATEWAY_LOG names, if any.
+// Program vendors sets the stage for an application that uses a vendor's SDK: it starts simulated
+// vendors (OpenAI, Anthropic, Gemini, Cohere and an Ollama) and a gateway in front of them (the
+// program that $UNDERSTUDY names), prints one line of JSON with the addresses, and ends when its
+// input does. The gateway's log is kept in the file that $GATEWAY_LOG names, if any.
 //
-// The models are openai-only and anthropic-only, openai-first and anthropic-first (the other vendor
-// is the understudy), and every provider/model.
+// The models are openai-only, anthropic-only and so on for each vendor, openai-first and so on
+// (OpenAI is everybody's understudy, Anthropic is OpenAI's), and every provider/model. OpenAI also
+// serves what nobody translates: see [relayed].
 //
 // The control address moves the stage. All paths take and give JSON:
 //
-//	POST /reset                                        mend both vendors, forget what was said and seen
+//	POST /reset                                        mend all vendors, forget what was said and seen
 //	POST /fault   {"vendor", "kind", "after", "once"}  break a vendor; once: for its next request only
 //	POST /replies {"vendor", "replies": [...]}         what the vendor answers next (fakeprovider.Reply)
 //	GET  /journal?vendor=openai                        what the vendor was asked
@@ -28,6 +29,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -37,16 +40,32 @@ import (
 
 const startLimit = 15 * time.Second
 
-// config is the gateway's. The models are real ones, so that their facts apply; a lead that hangs is
-// given up after a heartbeat.
-const config = `listen: %s
-admin: %s
+// serving is what the gateway logs when it listens.
+var serving = regexp.MustCompile(`"msg":"serving","listen":"([^"]+)"`)
+
+// names are the vendors.
+func names() []string { return []string{"openai", "anthropic", "gemini", "cohere", "ollama"} }
+
+func keyOf(name string) string { return "vendor-secret-" + name }
+
+// config is the gateway's, with names for the addresses. The models are real ones, so that their
+// facts apply; a lead that hangs is given up after a heartbeat.
+const config = `listen: 127.0.0.1:0
+admin: 127.0.0.1:0
 providers:
-  openai: {base_url: "http://%s/v1", key: "env:STAGE_OPENAI_KEY"}
-  anthropic: {base_url: "http://%s", key: "env:STAGE_ANTHROPIC_KEY"}
+  openai: {base_url: "http://$openai/v1", key: "env:STAGE_OPENAI_KEY"}
+  anthropic: {base_url: "http://$anthropic", key: "env:STAGE_ANTHROPIC_KEY"}
+  gemini: {base_url: "http://$gemini", key: "env:STAGE_GEMINI_KEY"}
+  cohere: {base_url: "http://$cohere", key: "env:STAGE_COHERE_KEY"}
+  ollama: # in its own API, not in those that it has for the clients of others
+    base_url: "http://$ollama"
+    only: {openai-chat: ["!*"], openai-responses: ["!*"], anthropic-messages: ["!*"]}
 models:
   openai-only: {lead: openai/gpt-4o}
   anthropic-only: {lead: anthropic/claude-sonnet-4-5}
+  gemini-only: {lead: gemini/gemini-3-pro-preview}
+  cohere-only: {lead: cohere/command-a-03-2025}
+  ollama-only: {lead: ollama/qwen3}
   openai-first:
     lead: openai/gpt-4o
     understudies: [anthropic/claude-sonnet-4-5]
@@ -55,6 +74,9 @@ models:
     lead: anthropic/claude-sonnet-4-5
     understudies: [openai/gpt-4o]
     timeouts: {first_token: 1500ms, answer: 1500ms}
+  gemini-first: {lead: gemini/gemini-3-pro-preview, understudies: [openai/gpt-4o]}
+  cohere-first: {lead: cohere/command-a-03-2025, understudies: [openai/gpt-4o]}
+  ollama-first: {lead: ollama/qwen3, understudies: [openai/gpt-4o]}
 limits: {heartbeat: 1s}
 `
 
@@ -72,9 +94,17 @@ func run() error {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
-	s := stage{"openai": newVendor("vendor-secret-openai"), "anthropic": newVendor("vendor-secret-anthropic")}
+	s := stage{}
+	handlers := map[string]http.Handler{"control": s.control()}
+	for _, name := range names() {
+		s[name] = newVendor(keyOf(name))
+		handlers[name] = s[name]
+	}
+	s["ollama"].key = "" // whoever reaches it may use it
+	s["ollama"].reset()
+	handlers["openai"] = relayed(s["openai"])
 	addresses := map[string]string{}
-	for name, handler := range map[string]http.Handler{"openai": s["openai"], "anthropic": s["anthropic"], "control": s.control()} {
+	for name, handler := range handlers {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
@@ -97,7 +127,7 @@ func run() error {
 }
 
 // startGateway runs the gateway until ctx is done. wait returns when it has ended.
-func startGateway(ctx context.Context, vendors map[string]string) (baseURL string, wait func() error, err error) {
+func startGateway(ctx context.Context, addresses map[string]string) (baseURL string, wait func() error, err error) {
 	program := os.Getenv("UNDERSTUDY")
 	if program == "" {
 		return "", nil, errors.New("got no $UNDERSTUDY, want the path of the program to test")
@@ -106,19 +136,18 @@ func startGateway(ctx context.Context, vendors map[string]string) (baseURL strin
 	if err != nil {
 		return "", nil, err
 	}
-	listen, admin, err := freeAddresses()
-	if err != nil {
-		return "", nil, err
-	}
 	file := filepath.Join(dir, "understudy.yaml")
-	text := fmt.Sprintf(config, listen, admin, vendors["openai"], vendors["anthropic"])
+	text := os.Expand(config, func(name string) string { return addresses[name] })
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return "", nil, err
 	}
 	cmd := exec.CommandContext(ctx, program, "serve", "--config", file)
-	var log bytes.Buffer // read only after the program has ended
-	cmd.Dir, cmd.Stderr, cmd.WaitDelay = dir, &log, 5*time.Second
-	cmd.Env = append(os.Environ(), "STAGE_OPENAI_KEY=vendor-secret-openai", "STAGE_ANTHROPIC_KEY=vendor-secret-anthropic")
+	log := &gatewayLog{listens: make(chan string, 1)}
+	cmd.Dir, cmd.Stderr, cmd.WaitDelay = dir, log, 5*time.Second
+	cmd.Env = os.Environ()
+	for _, name := range names() {
+		cmd.Env = append(cmd.Env, "STAGE_"+strings.ToUpper(name)+"_KEY="+keyOf(name))
+	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	if err := cmd.Start(); err != nil {
 		return "", nil, fmt.Errorf("start %s: %w", program, err)
@@ -128,9 +157,9 @@ func startGateway(ctx context.Context, vendors map[string]string) (baseURL strin
 		err := cmd.Wait()
 		switch file := os.Getenv("GATEWAY_LOG"); {
 		case ctx.Err() == nil:
-			err = fmt.Errorf("gateway ended by itself: %w\n%s", err, &log)
+			err = fmt.Errorf("gateway ended by itself: %w\n%s", err, &log.text)
 		case file != "":
-			err = os.WriteFile(file, log.Bytes(), 0o600)
+			err = os.WriteFile(file, log.text.Bytes(), 0o600)
 		case errors.Is(err, context.Canceled):
 			err = nil
 		}
@@ -138,42 +167,33 @@ func startGateway(ctx context.Context, vendors map[string]string) (baseURL strin
 		ended <- err
 	}()
 	wait = func() error { return <-ended }
-	return "http://" + listen, wait, ready(ctx, "http://"+listen+"/v1/models", ended)
+	select {
+	case address := <-log.listens:
+		return "http://" + address, wait, nil
+	case err := <-ended:
+		return "", nil, err
+	case <-time.After(startLimit):
+		return "", nil, errors.New("gateway did not listen in time")
+	}
 }
 
-// freeAddresses names two ports that nobody listens on.
-func freeAddresses() (first, second string, err error) {
-	var held [2]net.Listener
-	for i := range held {
-		if held[i], err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-			return "", "", err
-		}
-		defer func() { _ = held[i].Close() }()
-	}
-	return held[0].Addr().String(), held[1].Addr().String(), nil
+// gatewayLog keeps what the gateway logs, and tells where it listens once it does.
+type gatewayLog struct {
+	text    bytes.Buffer // read only after the program has ended
+	listens chan string
+	told    bool
 }
 
-// ready waits until the gateway answers.
-func ready(ctx context.Context, url string, ended chan error) error {
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-		if err != nil {
-			return err
-		}
-		if resp, err := http.DefaultClient.Do(req); err == nil {
-			_ = resp.Body.Close()
-			return nil
-		}
-		select {
-		case err := <-ended:
-			return err
-		case <-ctx.Done():
-			return errors.New("gateway did not answer in time")
-		case <-time.After(20 * time.Millisecond):
-		}
+func (l *gatewayLog) Write(b []byte) (int, error) {
+	n, err := l.text.Write(b)
+	if l.told {
+		return n, err
 	}
+	if found := serving.FindSubmatch(l.text.Bytes()); found != nil {
+		l.told = true
+		l.listens <- string(found[1])
+	}
+	return n, err
 }
 
 // vendor is a simulated vendor that can be replaced by a fresh one at the same address.
