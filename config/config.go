@@ -115,8 +115,8 @@ type Access struct {
 	Anonymous bool `yaml:"anonymous"`
 }
 
-// Limits bound what one client may cost. They are read at the start; a reload
-// does not change them.
+// Limits bound what one client may cost. They are read at the start; a reload that
+// would change them is refused, as it is for a listener's address.
 type Limits struct {
 	// Body is the size of a request's body, as a number with KiB, MiB or GiB: 64MiB,
 	// at most 1GiB.

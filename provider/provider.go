@@ -16,19 +16,20 @@ import (
 // Facts is what is true of a service for everybody: the content of a provider.yaml,
 // and of models.yaml the models. The same keys work in a user's config.
 type Facts struct {
-	Name    string `yaml:"name"`
+	Name    string `yaml:"name"`    // the service's own, for people
 	Docs    string `yaml:"docs"`    // address of the API's documentation
 	Checked string `yaml:"checked"` // date when someone last read it
 	KeyEnv  string `yaml:"key_env"` // environment variable that usually holds the key
-	// Auth names how the service is shown who asks: one of Auths. Scope is what a token is
-	// asked for, or the service that a signature is for.
+	// Auth names how the service is shown who asks: bearer, x-api-key, x-goog-api-key or
+	// api-key for a key, aws for a signature, entra or google for a token, none. Scope is what
+	// a token is asked for, or the service that a signature is for.
 	Auth  string `yaml:"auth"`
 	Scope string `yaml:"scope"`
 	// BaseURL may have holes: "{region}" and "{project}" are filled with Region and
 	// Project, any other name in braces says that everybody has an address of their own.
 	BaseURL string `yaml:"base_url"`
 	Region  string `yaml:"region"`  // of a cloud
-	Project string `yaml:"project"` // the user's, likewise
+	Project string `yaml:"project"` // the user's, at a cloud
 	// Dialects maps what the service speaks to the path under BaseURL, in which
 	// "{model}" stands for the model's name, with a query if there must be one.
 	Dialects map[dialect.Name]string `yaml:"dialects"`
@@ -60,10 +61,10 @@ type Facts struct {
 // dialect says. Paths are dotted, "[]" stands for every element. There are no
 // conditions: a service that needs some needs a dialect of its own.
 type Edits struct {
-	Drop   []string           `yaml:"drop"`
+	Drop   []string           `yaml:"drop"`   // paths of what the service refuses, or says that it ignores
 	Rename map[string]string  `yaml:"rename"` // path to the new last name
-	Set    map[string]any     `yaml:"set"`
-	Cap    map[string]float64 `yaml:"cap"`
+	Set    map[string]any     `yaml:"set"`    // path to the value it has from then on
+	Cap    map[string]float64 `yaml:"cap"`    // path to the largest number there may be
 	// FromHeader sets members to lists of what the headers of a relayed request say, for
 	// services that take no headers: path to the header's name.
 	FromHeader map[string]string `yaml:"from_header"`
@@ -79,13 +80,13 @@ func (e Edits) IsZero() bool {
 // ErrorRule classifies an error that the dialect alone would class otherwise.
 // All fields set must match.
 type ErrorRule struct {
-	Status int    `yaml:"status"`
-	Type   string `yaml:"type"` // the vendor's error type, whole
-	Code   string `yaml:"code"` // the vendor's error code, whole
+	Status int    `yaml:"status"` // of the answer
+	Type   string `yaml:"type"`   // the vendor's error type, whole
+	Code   string `yaml:"code"`   // the vendor's error code, whole
 	// Prefix is how the message begins; for vendors whose codes do not tell. A
 	// message may quote the user's text, so it is never searched.
 	Prefix string   `yaml:"message_prefix"`
-	Class  llm.Code `yaml:"class"`
+	Class  llm.Code `yaml:"class"` // what the error is: a code of docs/errors.md
 }
 
 // Matches reports whether the rule applies to what a vendor answered.
@@ -133,20 +134,20 @@ func matches(pattern, name string) bool {
 
 // Model is one model of a service. What is absent is not known.
 type Model struct {
-	ID string `yaml:"id"`
+	ID string `yaml:"id"` // what the service calls it
 	// SameAs names the model it is, whoever serves it, as vendor/id; its own provider/id if empty.
 	SameAs string `yaml:"same_as"`
 	// Operation is what the model is for: "embed" or "rerank"; "generate" if empty.
 	Operation dialect.Operation `yaml:"operation"`
 	// Dimensions is how many a vector of an embedding model has if nobody asks for fewer.
 	Dimensions int64      `yaml:"dimensions"`
-	Window     int64      `yaml:"context"`    // tokens
+	Window     int64      `yaml:"context"`    // tokens of prompt and answer together
 	MaxInput   int64      `yaml:"max_input"`  // tokens, where a prompt may not fill the window
-	MaxOutput  int64      `yaml:"max_output"` // tokens
+	MaxOutput  int64      `yaml:"max_output"` // tokens of an answer
 	Modalities Modalities `yaml:"modalities"`
 	Price      *Price     `yaml:"price"`
 	Released   string     `yaml:"released"` // YYYY-MM-DD, or YYYY-MM
-	Retires    string     `yaml:"retires"`  // likewise; when the service says it ends
+	Retires    string     `yaml:"retires"`  // YYYY-MM-DD, or YYYY-MM; when the service says it ends
 	Status     string     `yaml:"status"`   // "beta" or "deprecated"
 	// Tools, ParallelTools and Structured say whether tools, several calls in a turn and
 	// a JSON schema for the answer are taken.
@@ -155,9 +156,9 @@ type Model struct {
 	Structured    *bool `yaml:"structured"`
 	// NoSampling: temperature, top_p and top_k are refused.
 	NoSampling bool                `yaml:"no_sampling"`
-	Prefill    bool                `yaml:"prefill"`
-	MidSystem  bool                `yaml:"mid_system"`
-	Thinking   llm.ThinkingControl `yaml:"thinking"`
+	Prefill    bool                `yaml:"prefill"`    // it goes on with an assistant's message that comes last
+	MidSystem  bool                `yaml:"mid_system"` // system messages may come later than first
+	Thinking   llm.ThinkingControl `yaml:"thinking"`   // how it is asked for: none, effort, budget, adaptive, both, toggle or always
 	// Assumed is set for a model of a service whose API a server of the user's has:
 	// the facts hold if the server has the model, too, which is not known, so that
 	// nobody is offered it. It is in no file.
@@ -167,20 +168,20 @@ type Model struct {
 // Modalities are what a model takes and gives: "text", "image", "pdf", "audio",
 // "video".
 type Modalities struct {
-	Input  []string `yaml:"input"`
-	Output []string `yaml:"output"`
+	Input  []string `yaml:"input"`  // what it takes
+	Output []string `yaml:"output"` // what it gives
 }
 
 // Price is in USD per million tokens.
 type Price struct {
-	Input        float64 `yaml:"input" json:"input"`
-	Output       float64 `yaml:"output" json:"output"`
-	CacheRead    float64 `yaml:"cache_read" json:"cache_read,omitempty"`
-	CacheWrite   float64 `yaml:"cache_write" json:"cache_write,omitempty"`
+	Input        float64 `yaml:"input" json:"input"`                             // of a prompt's tokens
+	Output       float64 `yaml:"output" json:"output"`                           // of an answer's
+	CacheRead    float64 `yaml:"cache_read" json:"cache_read,omitempty"`         // of a prompt's that the vendor's cache had
+	CacheWrite   float64 `yaml:"cache_write" json:"cache_write,omitempty"`       // of a prompt's that it was given to keep
 	CacheWrite1h float64 `yaml:"cache_write_1h" json:"cache_write_1h,omitempty"` // kept for an hour
 	Reasoning    float64 `yaml:"reasoning" json:"reasoning,omitempty"`           // of the output, where it differs
-	AudioInput   float64 `yaml:"audio_input" json:"audio_input,omitempty"`       // likewise
-	AudioOutput  float64 `yaml:"audio_output" json:"audio_output,omitempty"`
+	AudioInput   float64 `yaml:"audio_input" json:"audio_input,omitempty"`       // of what of the prompt is sound
+	AudioOutput  float64 `yaml:"audio_output" json:"audio_output,omitempty"`     // of what of the answer is
 	// Tiers are the prices of calls with longer prompts, shortest first. The last one
 	// that a prompt is above holds for all of the call.
 	Tiers []Tier `yaml:"tiers" json:"tiers,omitempty"`
@@ -189,11 +190,11 @@ type Price struct {
 // Tier is the price of calls whose prompts have more than Above tokens. What it does
 // not say is as in the Price.
 type Tier struct {
-	Above      int64   `yaml:"above" json:"above"`
-	Input      float64 `yaml:"input" json:"input"`
-	Output     float64 `yaml:"output" json:"output"`
-	CacheRead  float64 `yaml:"cache_read" json:"cache_read,omitempty"`
-	CacheWrite float64 `yaml:"cache_write" json:"cache_write,omitempty"`
+	Above      int64   `yaml:"above" json:"above"`                       // tokens of a prompt
+	Input      float64 `yaml:"input" json:"input"`                       // as a price's
+	Output     float64 `yaml:"output" json:"output"`                     // likewise
+	CacheRead  float64 `yaml:"cache_read" json:"cache_read,omitempty"`   // likewise
+	CacheWrite float64 `yaml:"cache_write" json:"cache_write,omitempty"` // likewise
 }
 
 // Identity names the model, whoever serves it, for comparing models of two services:
