@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,6 +91,49 @@ func TestImports(t *testing.T) {
 	for _, f := range tr.files {
 		report(t, tr.imports(f))
 	}
+}
+
+// TestPage holds the table of docs/architecture.md against the rule: a row for each package there is, in the same words.
+func TestPage(t *testing.T) {
+	text, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := map[string]string{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z/*]+)` \\| .* \\| (.*) \\|$").FindAllStringSubmatch(string(text), -1) {
+		var may []string
+		for _, name := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[2], -1) {
+			may = append(may, name[1])
+		}
+		page[row[1]] = strings.Join(may, " ")
+		if strings.HasPrefix(row[2], "everything") {
+			page[row[1]] = "*"
+		}
+	}
+	tr := parseTree(t)
+	for name, may := range mayImport {
+		folder := strings.TrimSuffix(name, "/*")
+		if name == "." {
+			name = "main"
+		}
+		exists := slices.Contains(tr.folders, folder) && (folder == name || hasBelow(tr, folder))
+		shown, ok := page[name]
+		switch {
+		case !ok && exists:
+			t.Errorf("docs/architecture.md: got no row for %s, want one", name)
+		case ok && shown != may:
+			t.Errorf("docs/architecture.md: got %s importing %q, want %q", name, shown, may)
+		}
+		delete(page, name)
+	}
+	for name := range page {
+		t.Errorf("docs/architecture.md: got a row for %s, want none that the rule lacks", name)
+	}
+}
+
+// hasBelow reports whether a folder has packages of its own below it.
+func hasBelow(tr *tree, folder string) bool {
+	return slices.ContainsFunc(tr.files, func(f file) bool { return path.Dir(f.folder) == folder })
 }
 
 func TestForbiddenCode(t *testing.T) {
