@@ -2,6 +2,7 @@ package gemini
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/understudy-ai/understudy/internal/jsontext"
@@ -63,6 +64,11 @@ func (r *schemaRewriter) schema(v jsontext.Value) []byte {
 	n.nullable = string(v.Get("nullable")) == "true"
 	n.hasEnum = v.Get("enum").Kind() == jsontext.Array
 	n.limits = r.limits(v)
+	n.unmet = unmet(v)
+	if len(n.unmet) > 0 {
+		r.stripped = true
+		n.limits = append(n.limits, "required "+strings.Join(n.unmet, ", "))
+	}
 	n.w.BeginObject()
 	_ = v.Object(n.member) // v is an object, and member returns no error
 	if len(n.limits) > 0 {
@@ -179,6 +185,7 @@ type schemaWriter struct {
 	r        *schemaRewriter
 	w        jsontext.Writer
 	limits   []string // not yet said
+	unmet    []string // required, and no property
 	nullable bool
 	hasEnum  bool
 	hasAny   bool // anyOf is written
@@ -203,6 +210,8 @@ func (n *schemaWriter) member(key string, v jsontext.Value) error {
 		w.BeginArray()
 		w.Raw(v)
 		w.EndArray()
+	case key == "required" && len(n.unmet) > 0:
+		n.required(v)
 	case takes(key):
 		w.RawField(key, v)
 	case holdsSchemas(key):
@@ -235,6 +244,36 @@ func (n *schemaWriter) types(v jsontext.Value) {
 	n.w.BeginArray()
 	n.w.Raw(v)
 	n.w.String("null")
+	n.w.EndArray()
+}
+
+// unmet lists what a schema requires and does not describe: the vendor refuses that. A schema without properties may
+// stand beside one that has them.
+func unmet(v jsontext.Value) []string {
+	properties, required := v.Get("properties"), v.Get("required")
+	if properties.Kind() != jsontext.Object || required.Kind() != jsontext.Array {
+		return nil
+	}
+	var names []string
+	_ = required.Array(func(_ int, v jsontext.Value) error { // it is an array, and f returns no error
+		if name := textOf(v); properties.Get(name) == nil {
+			names = append(names, clip(name, maxLimit))
+		}
+		return nil
+	})
+	return names
+}
+
+// required writes the names of the properties that there are.
+func (n *schemaWriter) required(v jsontext.Value) {
+	n.w.Key("required")
+	n.w.BeginArray()
+	_ = v.Array(func(_ int, v jsontext.Value) error { // it is an array, and f returns no error
+		if !slices.Contains(n.unmet, clip(textOf(v), maxLimit)) {
+			n.w.Raw(v)
+		}
+		return nil
+	})
 	n.w.EndArray()
 }
 
