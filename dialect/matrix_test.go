@@ -221,7 +221,7 @@ func canonicalJSON(s string) string {
 }
 
 // TestMatrixAnswers takes each scenario's answer from each provider's dialect to each client's, whole and streamed. The
-// client's own dialect reads back the same words, calls, ending and counts, but for what is reported.
+// client's own dialect reads back the same words, calls, ending and counts, but for what is reported (T014, T058).
 func TestMatrixAnswers(t *testing.T) {
 	scenarios := dialecttest.Scenarios()
 	eachPair(t, func(t *testing.T, from, to spoken) {

@@ -358,7 +358,7 @@ func holdLegal(t *testing.T, to spoken, req *llm.Request) {
 }
 
 // TestConversationsMove moves a conversation of each client's dialect from each vendor's to each other and back, in the
-// middle of a tool loop (A24, A25, A28, T043 to T050, T068, T069).
+// middle of a tool loop (A24, A25, A28, T043 to T045, T047 to T050, T068, T069).
 func TestConversationsMove(t *testing.T) {
 	for _, client := range everyDialect() {
 		for _, a := range everyDialect() {

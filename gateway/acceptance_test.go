@@ -17,7 +17,7 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// A02: an overload after the start frames fails over, and the client sees one
+// A02, T097: an overload after the start frames fails over, and the client sees one
 // start.
 func TestA02OverloadBeforeContent(t *testing.T) {
 	t.Parallel()
@@ -44,7 +44,7 @@ func TestA03EveryTargetFailsBeforeContent(t *testing.T) {
 // noRescue forbids that an understudy goes on with an answer.
 var noRescue = map[string]string{gateway.HeaderRescue: "off"}
 
-// A04, A05: after content a failure ends in the dialect's own error, where nobody may go
+// A04, A05, T100: after content a failure ends in the dialect's own error, where nobody may go
 // on with the answer.
 func TestA04BrokenAfterContent(t *testing.T) {
 	t.Parallel()
@@ -506,7 +506,7 @@ func TestA70TotalFailure(t *testing.T) {
 }
 
 // TestHeartbeat: a streaming client hears from the gateway while the target is
-// silent, and the target can still be replaced unseen.
+// silent, and the target can still be replaced unseen (T086).
 func TestHeartbeat(t *testing.T) {
 	t.Parallel()
 	limits := gateway.DefaultLimits()

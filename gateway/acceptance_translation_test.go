@@ -193,7 +193,7 @@ func TestA35IllegalToolNames(t *testing.T) {
 	}
 }
 
-// A39: JSON mode is emulated where a dialect has none, and refused when the client
+// A39, T115: JSON mode is emulated where a dialect has none, and refused when the client
 // is strict.
 func TestA39JSONMode(t *testing.T) {
 	t.Parallel()

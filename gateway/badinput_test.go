@@ -159,7 +159,7 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// TestEncodings: gzip bodies are read, bombs and unknown encodings are refused.
+// TestEncodings: gzip bodies are read, bombs and unknown encodings are refused (T085).
 func TestEncodings(t *testing.T) {
 	t.Parallel()
 	limits := gateway.DefaultLimits()

@@ -80,6 +80,9 @@ func newCloud(t *testing.T, service string, change func(*provider.Provider)) *cl
 	if !ok {
 		t.Fatalf("got no facts of %s", service)
 	}
+	if service == "azure" && facts.BaseURL != "https://{resource}.openai.azure.com" { // T137
+		t.Fatalf("got %s of a resource, want the address that the vendor documents", facts.BaseURL)
+	}
 	facts.BaseURL = strings.Replace(facts.BaseURL, "https://{resource}.openai.azure.com", vendor.URL, 1)
 	facts.BaseURL = strings.Replace(facts.BaseURL, "https://{region}-aiplatform.googleapis.com", vendor.URL, 1)
 	facts.Region, facts.Project = "europe-west1", "acme"
@@ -349,6 +352,12 @@ func TestVertexClaude(t *testing.T) {
 		if loss := header.Get("X-Understudy-Loss"); loss != "" {
 			t.Errorf("%s: got loss %q, want none: the model is in the path", tc.name, loss)
 		}
+	}
+	// T074: an effort and a schema go to Claude there as anywhere else.
+	const output = `{"effort":"low","format":{"type":"json_schema","schema":{"type":"object"}}}`
+	c.ask("/v1/messages", `{"model":"claude-sonnet-4-5@20250929","max_tokens":9,"output_config":`+output+`,`+hi+`}`, vendorSays(200, nil, claudeAnswer))
+	if _, sent := c.sent("output_config"); sent != output {
+		t.Errorf("got output_config %s sent want %s", sent, output)
 	}
 	if status, _, text := c.ask("/v1/messages", `{"model":"meta/llama-4-maas","max_tokens":9,`+hi+`}`, vendorSays(200, nil, chatAnswer)); status != 200 || !strings.Contains(text, "lead") {
 		t.Errorf("an open model: got %d %s, want OpenAI's API spoken about it", status, text)

@@ -176,7 +176,7 @@ func TestGeminiIsTranslated(t *testing.T) {
 	}
 }
 
-// TestGeminiSignaturesComeBack is row A28: a call's signature goes through a client of another dialect and back to its
+// TestGeminiSignaturesComeBack is row A28, and T070: a call's signature goes through a client of another dialect and back to its
 // place; the simulated vendor refuses a call without one.
 func TestGeminiSignaturesComeBack(t *testing.T) {
 	t.Parallel()

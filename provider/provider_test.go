@@ -72,7 +72,7 @@ func TestJoinURL(t *testing.T) {
 	}
 }
 
-// TestModelInPath puts names of models into a path, where they stay.
+// TestModelInPath puts names of models into a path, where they stay (T136).
 func TestModelInPath(t *testing.T) {
 	p := &Provider{Facts: Facts{BaseURL: "https://h", Dialects: map[dialect.Name]string{
 		dialect.OpenAIChat: "/deployments/{model}/chat?v=1", dialect.AnthropicMessages: "/messages",

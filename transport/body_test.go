@@ -23,6 +23,7 @@ func zip(t *testing.T, text string) []byte {
 	return b.Bytes()
 }
 
+// TestEncodings is T085 towards vendors: what is compressed is read, and its header is gone.
 func TestEncodings(t *testing.T) {
 	const text = `{"answer":"` + "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" + `"}`
 	whole := zip(t, text)
@@ -131,7 +132,7 @@ func TestGzipBomb(t *testing.T) {
 }
 
 // TestGzipStream reads each event of a compressed stream while the next is not yet
-// sent.
+// sent (T084).
 func TestGzipStream(t *testing.T) {
 	next := make(chan struct{})
 	at := serve(t, func(w http.ResponseWriter, r *http.Request) {

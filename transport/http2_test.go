@@ -168,7 +168,7 @@ func TestHTTP2Failures(t *testing.T) {
 }
 
 // TestHTTP2GoAwayLetsStreamsRun finishes what the peer still serves, and goes on
-// elsewhere.
+// elsewhere (T099).
 func TestHTTP2GoAwayLetsStreamsRun(t *testing.T) {
 	at, o, seen := h2server(t, func(_ int, stream uint32) []byte {
 		return append(goAway(stream, noError), ok(stream)...)

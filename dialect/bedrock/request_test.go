@@ -216,7 +216,7 @@ func TestFamilies(t *testing.T) {
 		{name: "top_k, Nova", req: topK, model: "us.amazon.nova-lite-v1:0", has: []string{`"additionalModelRequestFields":{"inferenceConfig":{"topK":40}}`, `"temperature":1,"topP":0.9`}},
 		{name: "top_k, Cohere", req: topK, model: "cohere.command-r-v1:0", has: []string{`{"k":40}`}},
 		{name: "top_k, Llama", req: topK, model: "meta.llama3-8b-instruct-v1:0", not: []string{"additional"}, lost: "top_k=dropped(tuning)"},
-		{name: "top_k, in an ARN", req: topK, model: "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-pro-v1:0", has: []string{`"topK":40`}},
+		{name: "T136 top_k, in an ARN", req: topK, model: "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-pro-v1:0", has: []string{`"topK":40`}},
 		{name: "no sampling", req: topK, model: aClaude, facts: llm.ModelFacts{NoSampling: true}, not: []string{"additional", "inferenceConfig"}, lost: "top_k=dropped(tuning)"},
 		{
 			name: "budget", req: think(llm.Reasoning{Mode: llm.ReasoningBudget, Budget: 2000}), model: aClaude, facts: llm.ModelFacts{Thinking: llm.ThinkingBudget},

@@ -16,7 +16,7 @@ import (
 
 func TestEmbeddings(t *testing.T) { dialecttest.RunOperation(t, NewEmbeddings(), "testdata/embed") }
 
-// TestEmbedInputs reads the four ways in which inputs are given.
+// TestEmbedInputs reads the four ways in which inputs are given (T147).
 func TestEmbedInputs(t *testing.T) {
 	t.Parallel()
 	for input, want := range map[string]string{

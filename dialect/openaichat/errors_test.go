@@ -7,6 +7,7 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
+// TestDecodeError is T140, too: a code that is a number, an error that is a text, and none but a detail.
 func TestDecodeError(t *testing.T) {
 	for _, tc := range []struct {
 		status int

@@ -23,6 +23,7 @@ func decodeAnswer(t *testing.T, body string) *llm.Response {
 	return r
 }
 
+// TestC12UnusableAnswers is T141, too: what may be missing, and what may not.
 func TestC12UnusableAnswers(t *testing.T) {
 	for _, body := range []string{
 		``, `null`, `[]`, `7`, `{`, `{}`, `{"choices":null}`, `{"choices":[]}`, `{"choices":{}}`, `{"choices":[7]}`,

@@ -71,3 +71,18 @@ func TestTappedBodies(t *testing.T) {
 		}
 	}
 }
+
+// TestT102UnknownEventsPass lets a client see progress that the gateway does not understand.
+func TestT102UnknownEventsPass(t *testing.T) {
+	var tapped tap
+	for _, data := range []string{
+		`{"type":"response.created","sequence_number":0,"response":{"id":"resp_1","model":"m"}}`,
+		`{"type":"response.new_thing.delta","sequence_number":1,"output_index":0,"delta":"x"}`,
+		`{"type":"keepalive","sequence_number":2}`,
+	} {
+		s, err := tapped.Frame(dialect.Frame{Data: []byte(data)})
+		if err != nil || s.Hide || s.End || s.Data != nil {
+			t.Errorf("%s: got %+v, %v want it passed on as it is", data, s, err)
+		}
+	}
+}

@@ -128,7 +128,7 @@ func TestRefusedRequests(t *testing.T) {
 	}
 }
 
-// TestCustomToolsAreFunctionsElsewhere is acceptance case A37, on the way there and on the way back.
+// TestCustomToolsAreFunctionsElsewhere is acceptance case A37, and T021, on the way there and on the way back.
 func TestCustomToolsAreFunctionsElsewhere(t *testing.T) {
 	r := decode(t, `{"model":"m","input":"go","tools":[{"type":"custom","name":"run","description":"Runs it"}],"tool_choice":{"type":"custom","name":"run"}}`)
 	tool := r.Tools[0]

@@ -51,6 +51,7 @@ func readAll(kind Kind, r io.Reader) (list []Frame, err error) {
 	}
 }
 
+// TestMessagesRead is also T082: a message that comes byte by byte is the same.
 func TestMessagesRead(t *testing.T) {
 	for _, tc := range []struct {
 		name, text string

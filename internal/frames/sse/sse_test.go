@@ -203,6 +203,7 @@ type nothing struct{}
 
 func (nothing) Read([]byte) (int, error) { return 0, nil }
 
+// TestReaderReadsLargeEvents is T081: a line may be longer than any scanner takes.
 func TestReaderReadsLargeEvents(t *testing.T) {
 	big := strings.Repeat("x", 3<<20)
 	in := "data: " + big + "\n\ndata: small\n\n"
