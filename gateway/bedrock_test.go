@@ -120,8 +120,8 @@ func TestConverseIsTranslated(t *testing.T) {
 	}
 }
 
-// TestConverseErrors is row A57 of the acceptance list: AWS's exceptions, in a header and in a stream.
-func TestConverseErrors(t *testing.T) {
+// TestA57ConverseErrors is row A57 of the acceptance list: AWS's exceptions, in a header and in a stream.
+func TestA57ConverseErrors(t *testing.T) {
 	t.Parallel()
 	w := bedrockWorld(t, withTimeouts(patient()))
 	got := w.converse("nobody", true, converseSea)
@@ -139,8 +139,8 @@ func TestConverseErrors(t *testing.T) {
 	}
 }
 
-// TestConverseModelGone is row A21: a model that was retired, in the vendor's two forms, is no fault of the request's.
-func TestConverseModelGone(t *testing.T) {
+// TestA21ConverseModelGone is row A21: a model that was retired, in the vendor's two forms, is no fault of the request's.
+func TestA21ConverseModelGone(t *testing.T) {
 	t.Parallel()
 	w := bedrockWorld(t, withTimeouts(patient()))
 	for _, e := range []fakeprovider.Error{

@@ -176,9 +176,9 @@ func TestGeminiIsTranslated(t *testing.T) {
 	}
 }
 
-// TestGeminiSignaturesComeBack is row A28, and T070: a call's signature goes through a client of another dialect and back to its
+// TestA28GeminiSignaturesComeBack is row A28, and T070: a call's signature goes through a client of another dialect and back to its
 // place; the simulated vendor refuses a call without one.
-func TestGeminiSignaturesComeBack(t *testing.T) {
+func TestA28GeminiSignaturesComeBack(t *testing.T) {
 	t.Parallel()
 	w := geminiWorld(t, withTimeouts(patient()))
 	tools := map[string]any{"tools": []any{weatherTool(chatAPI)}}
@@ -212,8 +212,8 @@ func TestGeminiSignaturesComeBack(t *testing.T) {
 	again("without it", "the placeholder")
 }
 
-// TestGeminiBlockedPrompt is row A46: a prompt that the vendor refuses is a refusal in the client's words.
-func TestGeminiBlockedPrompt(t *testing.T) {
+// TestA46GeminiBlockedPrompt is row A46: a prompt that the vendor refuses is a refusal in the client's words.
+func TestA46GeminiBlockedPrompt(t *testing.T) {
 	t.Parallel()
 	w := geminiWorld(t, withTimeouts(patient()))
 	for _, stream := range []bool{false, true} {
@@ -288,8 +288,8 @@ func TestGeminiArrayIsClosed(t *testing.T) {
 	}
 }
 
-// TestGeminiErrors is row A19, and the vendor's other ways to say no.
-func TestGeminiErrors(t *testing.T) {
+// TestA19GeminiErrors is row A19, and the vendor's other ways to say no.
+func TestA19GeminiErrors(t *testing.T) {
 	t.Parallel()
 	w := geminiWorld(t, withTimeouts(patient()))
 	for kind, class := range map[string]string{

@@ -128,8 +128,8 @@ func TestRefusedRequests(t *testing.T) {
 	}
 }
 
-// TestCustomToolsAreFunctionsElsewhere is acceptance case A37, and T021, on the way there and on the way back.
-func TestCustomToolsAreFunctionsElsewhere(t *testing.T) {
+// TestA37CustomToolsAreFunctionsElsewhere is acceptance case A37, and T021, on the way there and on the way back.
+func TestA37CustomToolsAreFunctionsElsewhere(t *testing.T) {
 	r := decode(t, `{"model":"m","input":"go","tools":[{"type":"custom","name":"run","description":"Runs it"}],"tool_choice":{"type":"custom","name":"run"}}`)
 	tool := r.Tools[0]
 	if tool.Opaque != nil || tool.Name != "custom:run" || tool.Description != "Runs it" || !strings.Contains(string(tool.Schema), `"input"`) {
