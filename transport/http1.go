@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,7 +74,21 @@ func (s source) Read(b []byte) (int, error) {
 
 // isClean reports whether nothing waits to be read: an answer that is there before its
 // request is another one's, or nobody's, and a peer that has closed takes no request.
-func (l *line) isClean() bool { return l.reader.Buffered() == 0 && l.quiet() }
+func (l *line) isClean() bool { return l.reader.Buffered() == 0 && l.isDrained() && l.quiet() }
+
+// isDrained reports whether TLS, too, has nothing that waits to be read: it may have received
+// more than it was asked for.
+func (l *line) isDrained() bool {
+	secure, ok := l.conn.(*tls.Conn)
+	if !ok {
+		return true
+	}
+	if secure.SetReadDeadline(time.Unix(1, 0)) != nil { // over, so that nothing new is received
+		return false
+	}
+	n, err := secure.Read(make([]byte, 1))
+	return n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && secure.SetReadDeadline(time.Time{}) == nil
+}
 
 // head reads up to the answer's body, past what is only informational.
 func (l *line) head(req *http.Request) (*http.Response, error) {
