@@ -33,6 +33,7 @@ const (
 
 var (
 	errHeaderTooLarge = errors.New("the answer's headers are larger than the limit")
+	errStatus         = errors.New("the answer's status is none of HTTP's")
 	errInformational  = errors.New("the provider sends no final answer")
 	errSwitching      = errors.New("the provider switches to a protocol that was not asked for")
 	errClosed         = errors.New("the answer's body is closed")
@@ -92,11 +93,13 @@ func (l *line) isDrained() bool {
 
 // head reads up to the answer's body, past what is only informational.
 func (l *line) head(req *http.Request) (*http.Response, error) {
-	for range maxInformational {
+	for range maxInformational + 1 {
 		resp, err := http.ReadResponse(l.reader, req)
 		switch {
 		case err != nil:
 			return nil, err
+		case resp.StatusCode < 100:
+			return nil, errStatus
 		case resp.StatusCode == http.StatusSwitchingProtocols:
 			return nil, errSwitching
 		case resp.StatusCode >= 200:
@@ -204,9 +207,16 @@ func (p *pool) exchange(ctx context.Context, l *line, req *http.Request, r Reque
 		return nil, e.failure(PhaseHeaders, err)
 	}
 	l.left = unbounded
-	e.body, e.keep = resp.Body, !r.Fresh && !resp.Close
+	e.body, e.keep = resp.Body, !r.Fresh && !resp.Close && !contradictory(resp)
 	resp.Body = e
 	return resp, nil
+}
+
+// contradictory reports whether an answer that has no body says that it has one. Where the
+// next one begins is then anybody's guess.
+func contradictory(resp *http.Response) bool {
+	length := resp.Header.Get("Content-Length")
+	return resp.StatusCode == http.StatusNoContent && (length != "" && length != "0" || len(resp.TransferEncoding) > 0)
 }
 
 // write sends the request, or begins to.

@@ -408,7 +408,7 @@ func (a *authority) issue(t *testing.T, name string, until time.Time) tls.Certif
 }
 
 // listen hands every connection to handle, numbered from 1, and ends with the test.
-func listen(t *testing.T, handle func(conn net.Conn, n int)) string {
+func listen(t testing.TB, handle func(conn net.Conn, n int)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
