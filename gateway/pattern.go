@@ -56,7 +56,7 @@ func (p *pattern) match(path string) (n named, ok bool) {
 		if end <= 0 || hole != modelHole && strings.Contains(rest[:end], "/") {
 			return n, false
 		}
-		if value := rest[:end]; value == "." || value == ".." {
+		if value := rest[:end]; value == "." || value == ".." || strings.ContainsFunc(value, isNoName) {
 			return n, false // a step to somewhere else, with the provider's key in hand
 		}
 		switch hole {
@@ -69,3 +69,7 @@ func (p *pattern) match(path string) (n named, ok bool) {
 	}
 	return n, rest == ""
 }
+
+// isNoName reports whether a character can stand in no name. Some servers take a backslash for
+// a slash.
+func isNoName(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }
