@@ -55,7 +55,7 @@ const (
 // attemptAll tries targets in order until one has answered, and says why when none
 // did.
 func (c *call) attemptAll() *llm.Error {
-	if c.peeked.Stream {
+	if c.peeked.Stream && !c.operation.IsRelayed() { // whether those are answered in events, only the provider knows
 		c.reply.keepAlive()
 	}
 	target, here := 0, 0

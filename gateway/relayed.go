@@ -99,6 +99,9 @@ func (c *call) pickRelays() *llm.Error {
 	if c.path.model != "" {
 		c.peeked.Model = c.path.model
 	}
+	if _, err := url.ParseQuery(c.r.URL.RawQuery); err != nil {
+		return llm.Invalid("", "The query of the address is malformed.")
+	}
 	r, ok := (*c.g.routes.Load()).Pick(c.peeked.Model)
 	if !ok && c.peeked.Model != "" {
 		return modelNotFound(c.peeked.Model)
@@ -154,10 +157,7 @@ func (c *call) query(model string) string {
 	if c.r.URL.RawQuery == "" {
 		return ""
 	}
-	values, err := url.ParseQuery(c.r.URL.RawQuery)
-	if err != nil {
-		return ""
-	}
+	values := c.r.URL.Query() // it was found to be well-formed
 	if c.dialect.KeyQuery != "" {
 		values.Del(c.dialect.KeyQuery)
 	}
@@ -196,13 +196,20 @@ func (c *call) deliverRaw(a *attempt, resp *transport.Response, w *watchdog) *ll
 			header.Set(name, v)
 		}
 	}
-	media := resp.Header.Get("Content-Type")
 	size, err := strconv.ParseInt(resp.Header.Get("Content-Length"), 10, 64)
-	isWhole := strings.HasPrefix(media, "application/json") || err == nil && size <= maxBuffered
-	if isWhole && !strings.HasPrefix(media, frames.SSE.ContentType()) {
+	isSmall := err == nil && size <= maxBuffered || resp.Status == http.StatusNoContent
+	if media := mediaOf(header); media == jsonMedia || isSmall && media != frames.SSE.ContentType() {
 		return c.deliverRawWhole(a, resp, w, header)
 	}
 	return c.deliverRawPieces(a, resp, w, header)
+}
+
+const jsonMedia = "application/json"
+
+// mediaOf is the media type of an answer without its parameters: other types begin like JSON's.
+func mediaOf(header http.Header) string {
+	media, _, _ := strings.Cut(header.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(media))
 }
 
 func (c *call) deliverRawWhole(a *attempt, resp *transport.Response, w *watchdog, header http.Header) *llm.Error {
@@ -213,7 +220,7 @@ func (c *call) deliverRawWhole(a *attempt, resp *transport.Response, w *watchdog
 			return err
 		}
 	}
-	if strings.HasPrefix(header.Get("Content-Type"), "application/json") {
+	if mediaOf(header) == jsonMedia && len(body) > 0 {
 		answer, err := jsontext.ParseLenient(body)
 		if err != nil {
 			return &llm.Error{Code: llm.CodeBadAnswer, Origin: llm.OriginProvider, Message: "The provider's answer is not JSON.", Err: err}
@@ -264,14 +271,18 @@ func usageIn(v jsontext.Value) llm.Usage {
 	return llm.Usage{Known: hasIn || hasOut, InFresh: in, OutVisible: out}
 }
 
-// deliverRawPieces passes on what comes as it comes. When it breaks off, the client's
-// connection does too, or the stream of events ends in an error: never in a clean end.
+// deliverRawPieces passes on what comes as it comes, events whole: what the gateway says itself
+// stands between them. When it breaks off, the client's connection does too, or the stream of
+// events ends in an error: never in a clean end.
 func (c *call) deliverRawPieces(a *attempt, resp *transport.Response, w *watchdog, header http.Header) *llm.Error {
-	isEvents := strings.HasPrefix(header.Get("Content-Type"), frames.SSE.ContentType())
-	buf := make([]byte, 16<<10)
+	isEvents := mediaOf(header) == frames.SSE.ContentType()
+	next := piecesOf(resp.Body)
+	if isEvents {
+		next = eventsOf(resp.Body)
+	}
 	for {
-		n, err := resp.Body.Read(buf)
-		if n > 0 {
+		b, err := next()
+		if len(b) > 0 {
 			if !a.committed {
 				a.committed, a.firstContent = true, c.g.opts.Now()
 				w.begun(c.route.Timeouts.Stall, pace{})
@@ -280,7 +291,7 @@ func (c *call) deliverRawPieces(a *attempt, resp *transport.Response, w *watchdo
 			}
 			now := time.Now()
 			w.hold(now, 0, true)
-			writeErr := c.reply.chunk(buf[:n], now, true)
+			writeErr := c.reply.chunk(b, now, true)
 			w.resume()
 			if writeErr != nil {
 				return clientGone(writeErr)
@@ -295,5 +306,23 @@ func (c *call) deliverRawPieces(a *attempt, resp *transport.Response, w *watchdo
 		case err != nil:
 			return &llm.Error{Code: llm.CodeTruncated, Origin: llm.OriginProvider, Message: "The provider's answer broke off.", Err: err}
 		}
+	}
+}
+
+// piecesOf reads a body as it comes. What is read is good until the next call.
+func piecesOf(body io.Reader) func() ([]byte, error) {
+	buf := make([]byte, 16<<10)
+	return func() ([]byte, error) {
+		n, err := body.Read(buf)
+		return buf[:n], err //nolint:wrapcheck // io.EOF must stay itself
+	}
+}
+
+// eventsOf reads a body event by event, likewise.
+func eventsOf(body io.Reader) func() ([]byte, error) {
+	events := newFrames(frames.SSE, body)
+	return func() ([]byte, error) {
+		f, err := events.next()
+		return f.Raw, err
 	}
 }

@@ -77,8 +77,10 @@ func newRelayWorld(t *testing.T, a, b http.HandlerFunc) *relayWorld {
 	}}, providers, route.Route{Timeouts: times, Loss: llm.LossReport})
 	tr := transport.New(transport.Options{})
 	t.Cleanup(tr.Close)
+	limits := gateway.DefaultLimits()
+	limits.Heartbeat = 50 * time.Millisecond
 	g := gateway.New(gateway.Options{
-		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New(), openairesponses.New()}, Routes: relayRoutes{table}, Sender: tr,
+		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New(), openairesponses.New()}, Routes: relayRoutes{table}, Sender: tr, Limits: limits,
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, NewID: func() string { return "call_1" },
 		Settle: func(r gateway.Record) { w.settle <- r },
 	})
@@ -300,6 +302,58 @@ func TestRelayedPieces(t *testing.T) {
 			t.Errorf("got %q, want what came and an error", got)
 		}
 	})
+	t.Run("within an event", func(t *testing.T) {
+		w := newRelayWorld(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			fmt.Fprint(w, "data: {\"a\":1}\n\ndata: {\"b\":")
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}, tells("audio/mpeg", "x"))
+		_, got := w.do(t, "POST", "/v1/completions", "application/json", `{"model":"both","prompt":"hi","stream":true}`)
+		if !strings.HasPrefix(got, "data: {\"a\":1}\n\n") || !strings.Contains(got, `"error"`) || strings.Contains(got, `"b"`) {
+			t.Errorf("got %q, want the whole event and an error", got)
+		}
+	})
+	t.Run("silence within an event", func(t *testing.T) {
+		w := newRelayWorld(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			fmt.Fprint(w, "data: {\"a\":1}\n\ndata: {\"b\":")
+			w.(http.Flusher).Flush()
+			time.Sleep(200 * time.Millisecond)
+			fmt.Fprint(w, "2}\n\n")
+		}, tells("audio/mpeg", "x"))
+		_, got := w.do(t, "POST", "/v1/completions", "application/json", `{"model":"both","prompt":"hi","stream":true}`)
+		if !strings.Contains(got, "data: {\"b\":2}\n\n") || !strings.Contains(got, ":\n") && !strings.Contains(got, ": ") {
+			t.Errorf("got %q, want whole events and signs of life between them", got)
+		}
+	})
+	t.Run("whole though events were asked for", func(t *testing.T) {
+		const whole = `{"data":[{"b64_json":"aGk="}]}`
+		w := newRelayWorld(t, func(w http.ResponseWriter, _ *http.Request) {
+			time.Sleep(200 * time.Millisecond)
+			tells("application/json", whole)(w, nil)
+		}, tells("audio/mpeg", "x"))
+		resp, got := w.do(t, "POST", "/v1/images/generations", "application/json", `{"model":"both","prompt":"hi","stream":true}`)
+		if got != whole || resp.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("got %s %q, want the answer", resp.Header.Get("Content-Type"), got)
+		}
+	})
+	t.Run("lines of JSON", func(t *testing.T) {
+		const lines = "{\"a\":1}\n{\"b\":2}\n"
+		for _, media := range []string{"application/jsonl", "application/json-seq"} {
+			w := newRelayWorld(t, tells(media, lines), tells("audio/mpeg", "x"))
+			if resp, got := w.do(t, "GET", "/v1/files/file-1/content", "", ""); got != lines || resp.StatusCode != 200 {
+				t.Errorf("%s: got %d %q, want the file", media, resp.StatusCode, got)
+			}
+		}
+	})
+	t.Run("no content", func(t *testing.T) {
+		w := newRelayWorld(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, fails(500))
+		if resp, got := w.do(t, "DELETE", "/v1/files/file-1", "", ""); resp.StatusCode != 204 || got != "" {
+			t.Errorf("got %d %q, want 204", resp.StatusCode, got)
+		}
+		w.saw(t, "a DELETE /v1/files/file-1")
+	})
 	t.Run("before the first byte", func(t *testing.T) {
 		w := newRelayWorld(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, tells("audio/mpeg", "sound"))
 		if resp, got := w.do(t, "POST", "/v1/audio/speech", "application/json", `{"model":"both","input":"hi"}`); resp.StatusCode != 200 || got != "sound" {
@@ -322,6 +376,9 @@ func TestRelayedErrors(t *testing.T) {
 		{"cut form", "POST", "/v1/audio/transcriptions", "multipart/form-data; boundary=b", "--b\r\nContent", 400},
 		{"form without boundary", "POST", "/v1/audio/transcriptions", "multipart/form-data", "x", 400},
 		{"wrong method", "PUT", "/v1/files", "", "", 405},
+		{"bad query", "GET", "/v1/files?limit=10;after=x", "", "", 400},
+		{"backslashes", "GET", "/v1/files/..%5C..%5Cadmin", "", "", 404},
+		{"control characters", "GET", "/v1/files/a%0d%0ab", "", "", 404},
 		{"no upgrade", "GET", "/v1/realtime?model=both", "", "", 400},
 	} {
 		resp, got := w.do(t, c.method, c.path, c.contentType, c.body)

@@ -87,6 +87,7 @@ func (p *reply) sendAs(status int, header http.Header, body []byte) {
 }
 
 // startAs puts out the headers of an answer that comes in pieces, as a provider has them.
+// Only then is it known whether signs of life can stand in it.
 func (p *reply) startAs(status int, header http.Header, isEvents bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -96,6 +97,10 @@ func (p *reply) startAs(status int, header http.Header, isEvents bool) {
 	maps.Copy(p.w.Header(), header)
 	p.streaming = isEvents
 	p.begin(status)
+	if isEvents && !p.closed {
+		p.spoke = time.Now()
+		p.silence = time.AfterFunc(p.c.g.opts.Limits.Heartbeat, p.beat)
+	}
 }
 
 // keepAlive lets a streaming client hear from the gateway while no target has
