@@ -40,8 +40,8 @@ func TestRun(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
 		t.Fatalf("read the report: %v", err)
 	}
-	if len(r.CPU) != 8 || len(r.Latency) != 10 || len(r.Streams) != 4 {
-		t.Errorf("got %d, %d and %d rows, want 8 for CPU, 10 for latency and 4 for open streams", len(r.CPU), len(r.Latency), len(r.Streams))
+	if len(r.CPU) != 38 || len(r.Latency) != 10 || len(r.Streams) != 4 {
+		t.Errorf("got %d, %d and %d rows, want 38 for CPU, 10 for latency and 4 for open streams", len(r.CPU), len(r.Latency), len(r.Streams))
 	}
 	for _, row := range r.CPU {
 		if row.Proxy.Median <= 0 || row.Understudy.Median <= 0 || row.Ratio.Median <= 0 || row.Requests == 0 {
@@ -69,8 +69,11 @@ func TestRun(t *testing.T) {
 
 // TestBrokenAnswers holds the load to noticing what a broken gateway would do.
 func TestBrokenAnswers(t *testing.T) {
-	unary, stream := scenarios()[0], scenarios()[4]
-	translated := scenarios()[6]
+	unary, stream := named(t, "relay unary openai-chat"), named(t, "relay stream openai-chat")
+	translated := named(t, "translate stream openai-chat to anthropic-messages")
+	binary := named(t, "translate stream bedrock-converse to openai-chat")
+	whole := binary.client.stream
+	last := binary.client.chunks[len(binary.client.chunks)-1]
 	for _, tc := range []struct {
 		name   string
 		plan   scenario
@@ -88,6 +91,9 @@ func TestBrokenAnswers(t *testing.T) {
 		{"translated", translated, translated.client.stream, 200, ""},
 		{"translated without its end", translated, bytes.TrimSuffix(translated.client.stream, translated.client.end), 200, "ends in"},
 		{"translated, a word short", translated, bytes.Replace(translated.client.stream, []byte("wings"), nil, 1), 200, "9 times, want 10"},
+		{"binary", binary, whole, 200, ""},
+		{"binary without its end", binary, bytes.TrimSuffix(whole, last), 200, `"metadata" before that`},
+		{"binary, a word short", binary, bytes.Replace(whole, []byte("wings"), nil, 1), 200, "9 times, want 10"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -113,9 +119,20 @@ func TestBrokenAnswers(t *testing.T) {
 	}
 }
 
+func named(t *testing.T, name string) scenario {
+	t.Helper()
+	for _, s := range scenarios() {
+		if s.name == name {
+			return s
+		}
+	}
+	t.Fatalf("got no scenario %q, want one", name)
+	return scenario{}
+}
+
 // TestVerify holds the thorough check to every part of an answer.
 func TestVerify(t *testing.T) {
-	for _, f := range []*format{openAIChat(), anthropicMessages()} {
+	for _, f := range formats() {
 		if err := f.verify(f.answer, false); err != nil {
 			t.Errorf("%s: got %v for the vendor's own answer, want none", f.name, err)
 		}
@@ -154,7 +171,7 @@ func TestFlags(t *testing.T) {
 		}
 	}
 	o, err := parseFlags([]string{"-only", "translate stream"})
-	if err != nil || len(o.scenarios()) != 2 {
-		t.Errorf("got %v and %d scenarios, want 2", err, len(o.scenarios()))
+	if err != nil || len(o.scenarios()) != 12 {
+		t.Errorf("got %v and %d scenarios, want 12", err, len(o.scenarios()))
 	}
 }

@@ -28,13 +28,13 @@ type client struct {
 // answerTime bounds one answer; an ordinary one takes a thousandth of it.
 const answerTime = 10 * time.Second
 
-func dial(ctx context.Context, address string, s *scenario, body []byte) (*client, error) {
+func dial(ctx context.Context, address string, s *scenario, m message) (*client, error) {
 	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	message := "POST " + s.client.path + " HTTP/1.1\r\nHost: " + address + "\r\nContent-Type: application/json\r\n" +
-		s.client.header + "\r\nUser-Agent: bench\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + string(body)
+	message := "POST " + m.path + " HTTP/1.1\r\nHost: " + address + "\r\nContent-Type: application/json\r\n" +
+		s.client.header + "\r\nUser-Agent: bench\r\nContent-Length: " + strconv.Itoa(len(m.body)) + "\r\n\r\n" + string(m.body)
 	return &client{conn: conn, reader: bufio.NewReader(conn), message: []byte(message), plan: s}, nil
 }
 
@@ -116,17 +116,18 @@ func (c *client) check() error {
 		}
 		return nil
 	}
-	end := []byte("}")
+	want := chunkCount / len(words)
 	if c.plan.stream {
-		end = f.end
+		if err := f.isWhole(c.body); err != nil {
+			return err
+		}
+		want *= max(1, f.copies)
+	} else if !bytes.HasSuffix(c.body, []byte("}")) {
+		return fmt.Errorf("got an answer that ends in %q, want %q", tail(c.body), "}")
 	}
-	if !bytes.HasSuffix(c.body, end) {
-		return fmt.Errorf("got an answer that ends in %q, want %q", tail(c.body), end)
-	}
-	for _, word := range words {
-		word = plainPart(word)
-		if n := bytes.Count(c.body, []byte(word)); n != chunkCount/len(words) {
-			return fmt.Errorf("got %q %d times, want %d", word, n, chunkCount/len(words))
+	for _, mark := range marks {
+		if n := bytes.Count(c.body, []byte(mark)); n != want {
+			return fmt.Errorf("got %q %d times, want %d", mark, n, want)
 		}
 	}
 	return nil

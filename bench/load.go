@@ -13,7 +13,7 @@ type target struct {
 	name    string
 	address string
 	plan    *scenario
-	request []byte
+	request message
 	exact   bool
 }
 

@@ -61,8 +61,8 @@ type options struct {
 func parseFlags(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.DurationVar(&o.duration, "duration", 45*time.Second, "time under load, all scenarios together")
-	flags.IntVar(&o.rounds, "rounds", 9, "rounds of CPU measurement; the proxy and understudy take turns in each")
+	flags.DurationVar(&o.duration, "duration", 60*time.Second, "time under load, all scenarios together")
+	flags.IntVar(&o.rounds, "rounds", 7, "rounds of CPU measurement; the proxy and understudy take turns in each")
 	flags.IntVar(&o.connections, "connections", 32, "connections that are kept busy while CPU is measured")
 	flags.Float64Var(&o.rate, "rate", 1000, "requests per second while latency is measured; a tenth of it for streams")
 	flags.IntVar(&o.streams, "streams", 1000, "streams held open while memory is measured; 0 leaves this out")

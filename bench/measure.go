@@ -92,7 +92,7 @@ func (b *bench) measure(ctx context.Context) (*report, error) {
 	}
 	if b.streams > 0 {
 		for _, s := range b.scenarios() {
-			if s.stream && !s.failing {
+			if s.isHeld() {
 				b.note("%s, %d streams open", s.name, b.streams)
 				if err := b.measureStreams(ctx, r, &s); err != nil {
 					return nil, b.explain(err)
@@ -111,21 +111,22 @@ func (b *bench) measureScenario(ctx context.Context, r *report, s *scenario) err
 			return err
 		}
 	}
-	if s.goal == 0 {
+	if s.hasCPU() {
+		if err := b.measureCPU(ctx, r, s, []*target{&proxy, &understudy}); err != nil {
+			return err
+		}
+	}
+	if s.hasLatency() {
 		return b.measureLatency(ctx, r, s, all)
 	}
-	if err := b.measureCPU(ctx, r, s, []*target{&proxy, &understudy}); err != nil {
-		return err
-	}
-	return b.measureLatency(ctx, r, s, all)
+	return nil
 }
 
 // measureCPU keeps the proxy and understudy busy in turns and divides the CPU time
 // of each by its answers.
 func (b *bench) measureCPU(ctx context.Context, r *report, s *scenario, targets []*target) error {
 	pids := []int{b.proxy.cmd.Process.Pid, b.understudy.cmd.Process.Pid}
-	share := cpuShare * float64(b.duration) / float64(len(b.scenarios()))
-	slice := time.Duration(share / float64(len(targets)*(b.rounds+1)))
+	slice := b.share(cpuShare, scenario.hasCPU) / time.Duration(len(targets)*(b.rounds+1))
 	row := cpuRow{Scenario: s.name, Goal: s.goal}
 	clients := make([][]*client, len(targets))
 	for i, t := range targets {
@@ -141,7 +142,7 @@ func (b *bench) measureCPU(ctx context.Context, r *report, s *scenario, targets 
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			used, count, err := spend(pids[i], func() (int, error) { return t.busy(clients[i], slice) })
+			used, count, err := spend(pids[i], min(settleTime, slice), func() (int, error) { return t.busy(clients[i], slice) })
 			if err != nil {
 				return err
 			}
@@ -161,8 +162,8 @@ func (b *bench) measureCPU(ctx context.Context, r *report, s *scenario, targets 
 	return nil
 }
 
-// spend is the CPU time that a process uses for the answers that f counts.
-func spend(pid int, f func() (int, error)) (time.Duration, int, error) {
+// spend is the CPU time that a process uses for the answers that f counts, and until it has settled.
+func spend(pid int, settle time.Duration, f func() (int, error)) (time.Duration, int, error) {
 	before, err := cpuTime(pid)
 	if err != nil {
 		return 0, 0, err
@@ -171,7 +172,7 @@ func spend(pid int, f func() (int, error)) (time.Duration, int, error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	time.Sleep(settleTime)
+	time.Sleep(settle)
 	after, err := cpuTime(pid)
 	return after - before, count, err
 }
@@ -183,8 +184,8 @@ func (b *bench) measureLatency(ctx context.Context, r *report, s *scenario, targ
 	if s.stream {
 		rate *= streamRate
 	}
-	share := (1 - cpuShare) * b.duration.Seconds() / float64(len(b.scenarios())*len(targets)*latencyRounds)
-	n := max(1, int(share*rate))
+	turn := b.share(1-cpuShare, scenario.hasLatency) / time.Duration(len(targets)*latencyRounds)
+	n := max(1, int(turn.Seconds()*rate))
 	took := make([][]timing, len(targets))
 	clients := make([][]*client, len(targets))
 	for i, t := range targets {

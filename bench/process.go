@@ -96,8 +96,8 @@ func startRole(ctx context.Context, role, target string) (*process, error) {
 	return p, nil
 }
 
-// startUnderstudy starts the binary with a config that knows the vendor under both
-// formats. It returns at once; the log goes to a file, as it would in service.
+// startUnderstudy starts the binary with a config that knows the vendor under every
+// format. It returns at once; the log goes to a file, as it would in service.
 func (b *bench) startUnderstudy(ctx context.Context) (*process, error) {
 	addresses, err := freeAddresses(2)
 	if err != nil {
@@ -123,22 +123,33 @@ func (b *bench) startUnderstudy(ctx context.Context) (*process, error) {
 
 func (b *bench) logPath() string { return filepath.Join(b.dir, "understudy.log") }
 
-// config names a model for each format of the vendor, with an understudy, so that rescues
-// are armed, one for streams that stay open,
-// and one whose lead always fails.
+// config has the vendor once for each format, under its name, and names a model on
+// it, with an understudy, so that rescues are armed; for the first two formats also
+// one for streams that stay open, and one whose lead always fails.
 func config(listen, admin, vendor string) string {
-	return fmt.Sprintf(`listen: %s
-admin: %s
-providers:
-  vendor-a: {use: openai, base_url: "http://%[3]s/v1", key: "env:%[4]s"}
-  vendor-b: {use: anthropic, base_url: "http://%[3]s", key: "env:%[4]s"}
-models:
-  on-openai-chat: {lead: vendor-a/%[5]s, understudies: [vendor-b/%[5]s]}
-  on-anthropic-messages: {lead: vendor-b/%[5]s, understudies: [vendor-a/%[5]s]}
-  held-on-openai-chat: {lead: vendor-a/%[6]s, understudies: [vendor-b/%[5]s]}
-  held-on-anthropic-messages: {lead: vendor-b/%[6]s, understudies: [vendor-a/%[5]s]}
-  failing-over-to-anthropic-messages: {lead: vendor-a/%[7]s, understudies: [vendor-b/%[5]s]}
-`, listen, admin, vendor, keyVariable, vendorModel, heldModel, failingModel)
+	all := formats()
+	var b strings.Builder
+	fmt.Fprintf(&b, "listen: %s\nadmin: %s\nproviders:\n", listen, admin)
+	fill := strings.NewReplacer("{vendor}", vendor, "{key}", "env:"+keyVariable)
+	for _, f := range all {
+		fmt.Fprintf(&b, "  %s: {%s}\n", f.name, fill.Replace(f.provider))
+	}
+	b.WriteString("models:\n")
+	model := func(name string, lead *format, id string, understudy *format) {
+		fmt.Fprintf(&b, "  %s: {lead: %s/%s, understudies: [%s/%s]}\n", name, lead.name, id, understudy.name, vendorModel)
+	}
+	for i, f := range all {
+		understudy := all[0]
+		if i == 0 {
+			understudy = all[1]
+		}
+		model("on-"+f.name, f, vendorModel, understudy)
+		if i < 2 {
+			model("held-on-"+f.name, f, heldModel, understudy)
+		}
+	}
+	model("failing-over-to-"+all[1].name, all[0], failingModel, all[1])
+	return b.String()
 }
 
 // freeAddresses finds ports that nobody listens on.

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 )
@@ -27,7 +26,7 @@ func proxy(target *url.URL) http.Handler {
 			return
 		}
 		to := *target
-		to.Path = r.URL.Path
+		to.Path, to.RawQuery = r.URL.Path, r.URL.RawQuery
 		out := &http.Request{Method: r.Method, URL: &to, Header: r.Header, Body: r.Body, ContentLength: r.ContentLength}
 		answer, err := transport.RoundTrip(out.WithContext(r.Context()))
 		if err != nil {
@@ -39,7 +38,7 @@ func proxy(target *url.URL) http.Handler {
 			w.Header()[name] = values
 		}
 		w.WriteHeader(answer.StatusCode)
-		isStream := strings.HasPrefix(answer.Header.Get("Content-Type"), "text/event-stream")
+		isStream := answer.ContentLength < 0
 		buffer := buffers.Get().(*[32 << 10]byte)
 		defer buffers.Put(buffer)
 		for {

@@ -131,8 +131,10 @@ func (r *report) print(out io.Writer) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t≤ %.1f\t%s\n", row.Scenario, row.Proxy.text("%.0f"), row.Understudy.text("%.0f"),
 			row.Ratio.text("%.2f"), row.Goal, verdict(row.Ratio.Median, row.Goal))
 	}
-	fmt.Fprintln(w, "\nLatency in µs: p50 / p99; added is understudy beside the vendor alone")
-	fmt.Fprintln(w, "scenario\tuntil\trequests/s\tvendor alone\tbare proxy\tunderstudy\tadded\tgoal for p99\t")
+	if len(r.Latency) > 0 {
+		fmt.Fprintln(w, "\nLatency in µs: p50 / p99; added is understudy beside the vendor alone")
+		fmt.Fprintln(w, "scenario\tuntil\trequests/s\tvendor alone\tbare proxy\tunderstudy\tadded\tgoal for p99\t")
+	}
 	for _, row := range r.Latency {
 		added := latency{row.Understudy.P50 - row.Direct.P50, row.Understudy.P99 - row.Direct.P99}
 		fmt.Fprintf(w, "%s\t%s\t%.0f\t%s\t%s\t%s\t%s\t≤ %.0f\t%s\n", row.Scenario, row.Until, row.Rate, row.Direct.text(),
