@@ -192,13 +192,21 @@ func (a *candidate) eachPart(f func(*piece) error) error {
 	})
 }
 
-// repeat recognises chunks that say what the latest did but for a piece of text, as many chunks of a stream do.
-type repeat struct{ jsontext.Repeat }
+// repeat recognises chunks that say what the latest did but for a piece of text and the counts that grow with it, as
+// many chunks of a stream do.
+type repeat struct {
+	jsontext.Repeat
+	counts counts // the latest chunk's
+}
 
 // matches returns the text of a chunk that is such a repeat.
 func (r *repeat) matches(data []byte) (text jsontext.Value, ok bool) {
-	strings, ok := r.Match(data)
-	return strings[0], ok
+	values, ok := r.Match(data)
+	if !ok {
+		return nil, false
+	}
+	isCount := func(to *int64, v jsontext.Value) bool { return v == nil || r.counts.take(to, v) }
+	return values[0], isCount(&r.counts.candidates, values[1]) && isCount(&r.counts.total, values[2])
 }
 
 // learn makes the chunk that was just read the one that others are compared with, if there is nothing in it but a piece
@@ -212,7 +220,11 @@ func (r *repeat) learn(data []byte, c *chunk) {
 	if a.finish != nil || a.logprobs != nil || a.grounding != nil || a.citation != nil || len(a.kept) > 0 {
 		return
 	}
-	if p := &a.piece; p.text != nil && !p.thought && p.signature == nil && len(p.rest) == 0 {
-		r.Learn(data, p.text)
+	p := &a.piece
+	if p.text == nil || p.thought || p.signature != nil || len(p.rest) > 0 {
+		return
 	}
+	r.counts = countsOf(c.usage)
+	r.Learn(data, p.text, r.counts.atCandidates, r.counts.atTotal)
+	r.counts.atCandidates, r.counts.atTotal = nil, nil // they belong to the frame
 }

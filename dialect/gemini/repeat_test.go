@@ -56,6 +56,14 @@ data: {"candidates":[{"content":{"parts":[{"text":"h"}]}}],"usageMetadata":{"pro
 
 data: {"candidates":[{"content":{"parts":[{"text":"i"}]}}],"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":2}}
 
+data: {"candidates":[{"content":{"parts":[{"text":"i"}]}}],"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":4,"totalTokenCount":5}}
+
+data: {"candidates":[{"content":{"parts":[{"text":"i"}]}}],"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":10,"totalTokenCount":11}}
+
+data: {"candidates":[{"content":{"parts":[{"text":"i"}]}}],"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":9007199254740992,"totalTokenCount":12}}
+
+data: {"candidates":[{"content":{"parts":[{"text":"i"}]}}],"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":13,"totalTokenCount":14}}
+
 data: {"candidates":[{"content":{"parts":[{"text":"j"}]},"finishReason":"STOP"}]}
 
 data: {"candidates":[{"content":{"parts":[{"text":"k"}]},"finishReason":"STOP"},{"index":1,"finishReason":"STOP"}]}
@@ -79,7 +87,7 @@ func readsTheSame(t *testing.T, name string, list []dialect.Frame) {
 		want, errB = b.Read(want, spaced)
 		seen, _ := tapA.Frame(f)
 		wantSeen, _ := tapB.Frame(spaced)
-		if !reflect.DeepEqual(errA, errB) || !reflect.DeepEqual(seen, wantSeen) {
+		if !reflect.DeepEqual(errA, errB) || !reflect.DeepEqual(seen, wantSeen) || tapA.Usage() != tapB.Usage() {
 			t.Fatalf("%s: frame %d: got %v, %+v, want %v, %+v", name, i, errA, seen, errB, wantSeen)
 		}
 	}

@@ -114,8 +114,11 @@ func (r *streamReader) Read(dst []llm.Event, f dialect.Frame) ([]llm.Event, erro
 	return dst, err
 }
 
-// again reads a chunk that says what the latest did but for its text.
+// again reads a chunk that says what the latest did but for its text and counts.
 func (r *streamReader) again(dst []llm.Event, text jsontext.Value) ([]llm.Event, error) {
+	if u := r.repeat.counts.usage(); u.Known {
+		r.usage = u
+	}
 	c := r.choice(0)
 	c.cites.begin()
 	dst, err := c.text(dst, &piece{text: text, hasAny: true})

@@ -32,6 +32,9 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 		return s, nil
 	}
 	if text, ok := t.repeat.matches(f.Data); ok {
+		if u := t.repeat.counts.usage(); u.Known {
+			t.usage = u
+		}
 		s.Model = t.model
 		t.part(&s, &piece{text: text, hasAny: true})
 		return s, nil

@@ -11,14 +11,21 @@ type counts struct {
 	prompt, cached, toolUse, candidates, thoughts, total int64
 	hasPrompt, hasCandidates                             bool
 	audioIn, audioCached, audioOut                       int64
+
+	atCandidates, atTotal jsontext.Value // where the counts stand that grow in a stream
 }
 
 // usageOf reads UsageMetadata. In a stream each one replaces the one before.
-func usageOf(v jsontext.Value) llm.Usage {
-	var c counts
+func usageOf(v jsontext.Value) llm.Usage { return countsOf(v).usage() }
+
+func countsOf(v jsontext.Value) (c counts) {
 	if v.Kind() == jsontext.Object {
 		_ = v.Members(c.member) // v is an object, and member returns no error
 	}
+	return c
+}
+
+func (c counts) usage() llm.Usage {
 	if !c.known {
 		return llm.Usage{}
 	}
@@ -51,11 +58,15 @@ func (c *counts) member(name []byte, v jsontext.Value) error {
 	case "toolUsePromptTokenCount":
 		c.take(&c.toolUse, v)
 	case "candidatesTokenCount", "responseTokenCount":
-		c.hasCandidates = c.take(&c.candidates, v)
+		if c.hasCandidates = c.take(&c.candidates, v); c.hasCandidates {
+			c.atCandidates = v
+		}
 	case "thoughtsTokenCount":
 		c.take(&c.thoughts, v)
 	case "totalTokenCount":
-		c.take(&c.total, v)
+		if c.take(&c.total, v) {
+			c.atTotal = v
+		}
 	case "promptTokensDetails":
 		c.audioIn = audioIn(v)
 	case "cacheTokensDetails":
