@@ -26,10 +26,11 @@ func isKnown(event string) bool {
 
 // eventText is where an event of a stream says what.
 type eventText struct {
-	all   jsontext.Value
-	index int64
-	start jsontext.Value
-	delta jsontext.Node
+	all     jsontext.Value
+	index   int64
+	start   jsontext.Value
+	delta   jsontext.Node
+	padding jsontext.Value // the vendor's, so that sizes tell nothing
 }
 
 // missing stands for an index that is not given.
@@ -61,6 +62,8 @@ func (e *eventText) member(name []byte, n jsontext.Node) (err error) {
 		e.start = n.Value()
 	case "delta":
 		e.delta = n
+	case "p":
+		e.padding = n.Value()
 	}
 	return err
 }
@@ -114,4 +117,34 @@ func (d *deltaText) thought(name []byte, n jsontext.Node) error {
 		d.redacted = n.Value()
 	}
 	return nil
+}
+
+// repeat recognises deltas that say what the latest did but for a piece of text and the padding, as most events of a
+// stream do.
+type repeat struct {
+	jsontext.Repeat
+	index int64 // of the block
+}
+
+// matches returns what a delta that is such a repeat says.
+func (r *repeat) matches(f dialect.Frame) (d deltaText, ok bool) {
+	if f.Event != eventBlockDelta {
+		return d, false
+	}
+	strings, ok := r.Match(f.Data)
+	return deltaText{text: strings[0], hasText: true}, ok
+}
+
+// learn makes the delta that was just read the one that others are compared with, if it is a piece of text.
+func (r *repeat) learn(data []byte, e *eventText, d *deltaText) {
+	r.Forget()
+	if d.text.Kind() != jsontext.String || d.hasCall || d.hasReasoning || d.hasResult || !d.citation.IsNull() || !d.image.IsNull() {
+		return
+	}
+	padding := e.padding
+	if padding.Kind() != jsontext.String {
+		padding = nil
+	}
+	r.index = e.index
+	r.Learn(data, d.text, padding)
 }

@@ -131,6 +131,7 @@ var _ dialect.Resumable = (*tap)(nil)
 // tap follows an answer that goes by. It holds a stream to the same grammar as streamReader and decodes nothing.
 type tap struct {
 	tree                     jsontext.Tree
+	repeat                   repeat
 	started, finished, ended bool
 	usage                    llm.Usage
 	open                     []openBlock
@@ -154,6 +155,9 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	case !isKnown(f.Event):
 		return s, nil
 	}
+	if d, ok := t.repeat.matches(f); ok {
+		return t.delta(t.repeat.index, &d)
+	}
 	e, err := readEvent(&t.tree, f)
 	if err != nil {
 		return s, err
@@ -163,7 +167,10 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	}
 	switch f.Event {
 	case eventBlockDelta:
-		s, err = t.delta(&e)
+		d := readDelta(e.delta)
+		if s, err = t.delta(e.index, &d); err == nil {
+			t.repeat.learn(f.Data, &e, &d)
+		}
 	case eventBlockStart:
 		s.Content, s.Other = true, true
 		err = t.blockStart(&e)
@@ -238,12 +245,11 @@ func (t *tap) begin(index int64, kind llm.PartKind) {
 }
 
 // delta says what a piece of content adds that the client sees or acts on.
-func (t *tap) delta(e *eventText) (s dialect.Signal, err error) {
-	if t.finished || e.index == missing {
+func (t *tap) delta(index int64, d *deltaText) (s dialect.Signal, err error) {
+	if t.finished || index == missing {
 		return s, badAnswer("a piece of content without its block or after the end", nil)
 	}
-	d := readDelta(e.delta)
-	b := t.find(e.index)
+	b := t.find(index)
 	kind := d.kind()
 	said := d.piece()
 	switch {
@@ -253,7 +259,7 @@ func (t *tap) delta(e *eventText) (s dialect.Signal, err error) {
 		if d.isEmpty() {
 			return s, nil
 		}
-		t.begin(e.index, kind)
+		t.begin(index, kind)
 	case b == nil, b.kind != kind && (kind != llm.PartToolCall || b.kind != llm.PartOpaque), !d.redacted.IsNull():
 		return s, misplaced("a piece of content")
 	}

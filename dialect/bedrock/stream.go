@@ -16,6 +16,7 @@ func (providerSide) NewStreamReader() dialect.StreamReader { return &streamReade
 // begins with its first delta, also when a block of the same index has ended before.
 type streamReader struct {
 	tree     jsontext.Tree
+	repeat   repeat
 	started  bool
 	finished bool
 	ended    bool
@@ -52,6 +53,9 @@ func (r *streamReader) Read(dst []llm.Event, f dialect.Frame) ([]llm.Event, erro
 	case !isKnown(f.Event):
 		return dst, nil
 	}
+	if d, ok := r.repeat.matches(f); ok {
+		return r.delta(dst, r.repeat.index, &d)
+	}
 	e, err := readEvent(&r.tree, f)
 	if err != nil {
 		return dst, err
@@ -61,7 +65,11 @@ func (r *streamReader) Read(dst []llm.Event, f dialect.Frame) ([]llm.Event, erro
 	}
 	switch f.Event {
 	case eventBlockDelta:
-		return r.delta(dst, &e)
+		d := readDelta(e.delta)
+		if dst, err = r.delta(dst, e.index, &d); err == nil {
+			r.repeat.learn(f.Data, &e, &d)
+		}
+		return dst, err
 	case eventBlockStart:
 		return r.blockStart(dst, &e)
 	case eventBlockStop:
@@ -141,22 +149,21 @@ func partDelta(b *block, d llm.Delta) llm.Event {
 	return llm.Event{Kind: llm.EventPartDelta, Index: b.part, Delta: d}
 }
 
-func (r *streamReader) delta(dst []llm.Event, e *eventText) ([]llm.Event, error) {
-	if r.finished || e.index == missing {
+func (r *streamReader) delta(dst []llm.Event, index int64, d *deltaText) ([]llm.Event, error) {
+	if r.finished || index == missing {
 		return dst, badAnswer("a piece of content without its block or after the end", nil)
 	}
-	b := r.find(e.index)
-	d := readDelta(e.delta)
+	b := r.find(index)
 	switch {
 	case d.hasText:
-		return r.text(dst, b, e.index, llm.PartText, d.text)
+		return r.text(dst, b, index, llm.PartText, d.text)
 	case d.hasCall:
 		return r.args(dst, b, d.input)
 	case d.hasReasoning:
-		return r.thought(dst, b, e.index, &d)
+		return r.thought(dst, b, index, d)
 	case !d.citation.IsNull():
 		if b == nil {
-			b = r.begin(&dst, e.index, llm.Text(""))
+			b = r.begin(&dst, index, llm.Text(""))
 		}
 		if b.kind != llm.PartText {
 			return dst, misplaced("a citation")
