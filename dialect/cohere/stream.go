@@ -2,6 +2,7 @@ package cohere
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/jsontext"
@@ -33,6 +34,7 @@ func (providerSide) NewStreamReader() dialect.StreamReader { return &streamReade
 // end until something else begins, because citations of it may follow.
 type streamReader struct {
 	tree    jsontext.Tree
+	repeat  repeat
 	out     []llm.Event
 	id      string
 	usage   llm.Usage
@@ -56,6 +58,13 @@ type openText struct {
 	place   int   // its place among all contents, which citations mean
 	joiner  jsontext.TextJoiner
 	issuer  string // of thinking that another vendor signed, as this gateway shows it
+}
+
+// repeat recognises events that say what the latest did but for a piece of text, as most events of a stream do.
+type repeat struct {
+	jsontext.Repeat
+	slot int64
+	only jsontext.Value // while an event is read: the text, if it is all that the event says
 }
 
 // openCall is a tool call; ended is set when it is.
@@ -139,6 +148,13 @@ func (r *streamReader) frame(data []byte) error {
 		r.emit(llm.Event{Kind: llm.EventEnd})
 		return nil
 	}
+	if strings, ok := r.repeat.Match(data); ok {
+		if r.stopped {
+			return nil
+		}
+		return failed(contentDelta, r.piece(llm.PartText, r.repeat.slot, strings[0]))
+	}
+	r.repeat.Forget()
 	root, err := r.tree.ParseLenient(data)
 	if err != nil {
 		return badAnswer("read event: %w", err)
@@ -156,14 +172,26 @@ func (r *streamReader) frame(data []byte) error {
 	if r.stopped {
 		return nil
 	}
+	r.repeat.only = nil
 	if err := r.event(&t); err != nil {
-		var e *llm.Error
-		if errors.As(err, &e) {
-			return e
-		}
-		return badAnswer("read %s: %w", t.kind, err)
+		return failed(strings.Trim(string(t.kind), `"`), err)
+	}
+	if r.repeat.only != nil {
+		r.repeat.Learn(data, r.repeat.only)
 	}
 	return nil
+}
+
+// failed is the error of an event that could not be read.
+func failed(kind string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var e *llm.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return badAnswer("read %s: %w", kind, err)
 }
 
 // event reads one event. Types unknown here are ignored.
@@ -261,9 +289,12 @@ func (r *streamReader) contentStart(t *streamText) error {
 }
 
 func (r *streamReader) contentDelta(t *streamText) error {
-	slot := slotOf(t.index)
-	if err := r.content(contentIn(t), slot); err != nil {
+	slot, c := slotOf(t.index), contentIn(t)
+	if err := r.content(c, slot); err != nil {
 		return err
+	}
+	if c.text.Kind() == jsontext.String && c.thinking.IsNull() && c.signed.IsNull() && t.logprobs == nil {
+		r.repeat.slot, r.repeat.only = slot, c.text
 	}
 	if t.logprobs != nil {
 		if list := logProbsOf(t.logprobs); len(list) > 0 {
