@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
@@ -38,8 +37,6 @@ func operations() []*dialect.Dialect {
 }
 
 func TestErrorsPage(t *testing.T) { check(t, "errors.md", errorsPage()) }
-
-func TestLossesPage(t *testing.T) { check(t, "losses.md", lossesPage()) }
 
 func check(t *testing.T, file, want string) {
 	t.Helper()
@@ -96,71 +93,4 @@ func words(status int, body []byte) string {
 		panic(fmt.Sprintf("BUG: no such status: %d", status))
 	}
 	return out
-}
-
-func lossesPage() string {
-	var b strings.Builder
-	b.WriteString(`# What a translation loses
-
-Made from the dialects' tables; do not edit, run ` + "`make docs`" + `.
-
-For each field that a client of one API can send: what becomes of it when the call is served by a provider that speaks another.
-
-| word | meaning |
-|---|---|
-| mapped | carried whole |
-| emulated | same meaning, by other means |
-| approximated | carried with a changed meaning, and reported |
-| dropped | left out, and reported; *harmless* (cost, speed, bookkeeping) or *tuning* (style or quality of the answer) |
-| refused | a *contract* loss: the request is not sent to such a target, unless the route says ` + "`loss: lenient`" + `; *always* means even then |
-
-` + "`loss: strict`" + ` refuses everything but mapped, emulated and harmless. What was lost is in the ` + "`X-Understudy-Loss`" + ` header and the log.
-Between a client and a provider of the same API nothing is lost: the bytes are relayed. An unknown field is dropped(tuning).
-`)
-	pairs(&b, dialects())
-	for _, op := range []dialect.Operation{dialect.Embed, dialect.Rerank, dialect.CountTokens} {
-		list := slices.DeleteFunc(operations(), func(d *dialect.Dialect) bool { return d.Operation != op })
-		if len(list) > 1 {
-			fmt.Fprintf(&b, "\n# To %s\n", op)
-			pairs(&b, list)
-		}
-	}
-	return b.String()
-}
-
-// pairs writes the tables between dialects of one operation.
-func pairs(b *strings.Builder, list []*dialect.Dialect) {
-	for _, from := range list {
-		for _, to := range list {
-			if from.Name != to.Name {
-				pair(b, from, to)
-			}
-		}
-	}
-}
-
-func pair(b *strings.Builder, from, to *dialect.Dialect) {
-	fmt.Fprintf(b, "\n## From %s to %s\n\n| field | becomes | note |\n|---|---|---|\n", from.Name, to.Name)
-	for _, f := range from.Fields {
-		loss, lost := dialect.FieldLoss(f), true
-		if f.Feature != "" {
-			loss, lost = dialect.Verdict(from, to, f.Feature)
-		}
-		note := loss.Detail
-		if f.Feature != "" && f.Note != "" {
-			note = strings.Trim(f.Note+"; "+note, "; ")
-		}
-		fmt.Fprintf(b, "| `%s` | %s | %s |\n", f.Path, becomes(loss, lost), note)
-	}
-}
-
-func becomes(l llm.Loss, lost bool) string {
-	if !lost {
-		return "mapped"
-	}
-	s := string(l.Action) + " (" + string(l.Severity) + ")"
-	if l.Action == llm.ActionRefused && l.Absolute {
-		s += ", always"
-	}
-	return s
 }
