@@ -33,6 +33,13 @@ func TestEveryCommand(t *testing.T) {
 		if !regexp.MustCompile(`(?m)^    .*understudy ` + command).MatchString(help.String()) {
 			t.Errorf("%s --help: got no example in\n%s", command, &help)
 		}
+		for _, below := range regexp.MustCompile(`(?m)^  `+command+` ([a-z]+) `).FindAllStringSubmatch(help.String(), -1) {
+			var help bytes.Buffer
+			code := Main([]string{command, below[1], "--help"}, strings.NewReader(""), &help, &help)
+			if code != exitDone || !regexp.MustCompile(`(?m)^    .*understudy `+command).MatchString(help.String()) {
+				t.Errorf("%s %s --help: got exit code %d and no example, want 0 and one, in\n%s", command, below[1], code, &help)
+			}
+		}
 		if !strings.Contains(string(readme), "| `"+command+"` |") {
 			t.Errorf("README.md: got no row for %s, want one", command)
 		}

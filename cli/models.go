@@ -21,7 +21,7 @@ type modelsCommand struct {
 // Help shows how models is used.
 func (modelsCommand) Help() string {
 	return examples("understudy models", "understudy models sonnet --can vision,tools",
-		"understudy models compare openai/gpt-5 anthropic/claude-sonnet-5")
+		"understudy models compare openai/gpt-5.4 anthropic/claude-sonnet-5")
 }
 
 type listModelsCommand struct {
@@ -106,7 +106,7 @@ type compareModelsCommand struct {
 // Help shows how models compare is used.
 func (compareModelsCommand) Help() string {
 	return "Facts of each model's lead, row by row. A row in which the models differ is marked; what is not known is not a difference.\n\n" +
-		examples("understudy models compare openai/gpt-5 anthropic/claude-sonnet-5")
+		examples("understudy models compare openai/gpt-5.4 anthropic/claude-sonnet-5")
 }
 
 // Run compares models.
