@@ -69,7 +69,7 @@ func (c *call) attemptAll() *llm.Error {
 		}
 		alone := len(c.route.Targets) == 1
 		switch c.judge(a, here, alone) {
-		case delivered:
+		case delivered: // whole, or broken after its first content: then a rescue may go on
 			return c.afterCommit(a)
 		case again:
 			fresh = a.repeat

@@ -7,7 +7,11 @@
 //	targets   the route, narrowed by what the request allows
 //	attempt   per target: plan → prepare → send → judge
 //	deliver   commit on the first content; relay or translate to the end
+//	rescue    text that broke after that, gone on with by another target
 //	settle    usage and outcome, recorded once
+//
+// Operations that nobody translates read and pick targets in files of their own
+// (relayed, realtime) and share the attempts.
 //
 // It decides when another target is tried and never how a vendor is spoken to:
 // that is the dialects', the provider facts' and the transport's business.

@@ -30,7 +30,7 @@ const (
 // deliverStream hands over a streamed answer. Until the first content, or until it has
 // shown that it keeps the route's pace, nothing of it goes to the client, so a fault
 // costs only time; after it the client is committed to this target, and a fault ends in
-// the dialect's error event.
+// the dialect's error event, unless a rescue goes on with the text (afterCommit).
 func (c *call) deliverStream(a *attempt, resp *transport.Response, w *watchdog) *llm.Error {
 	body := &peekReader{r: resp.Body}
 	if a.plan.framing == frames.SSE && looksWhole(resp, body) {
