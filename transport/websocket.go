@@ -67,6 +67,7 @@ func (t *Transport) upgrades(p *pool) *http.Transport {
 		Proxy: proxy, OnProxyConnectResponse: proxyAnswer,
 		DialContext: plain.dial, DialTLSContext: plain.dialTLS, TLSClientConfig: plain.tls,
 		MaxResponseHeaderBytes: maxHeader,
+		DisableKeepAlives:      true, // nobody would close what an answer that is no upgrade leaves idle
 	}
 }
 
