@@ -41,18 +41,23 @@ func (p *pool) netHTTP(proxy *url.URL, single bool) *http.Transport {
 }
 
 // handOver leaves a connection that turned out to be HTTP/2 to net/http, and what follows
-// as well.
+// as well. Of several that are made at once net/http needs only the first, and would not look
+// after the others.
 func (p *pool) handOver(conn *tls.Conn) {
-	p.speaksHTTP2.Store(true)
-	if other := p.handed.Swap(conn); other != nil {
-		_ = other.Close() // nothing was sent on it
+	if p.speaksHTTP2.Swap(true) {
+		_ = conn.Close() // nothing was sent on it
+		return
 	}
+	p.handed.Store(&handed{conn, time.Now()})
 }
 
 // dialTLS connects for net/http.
 func (p *pool) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
-	if conn := p.handed.Swap(nil); conn != nil {
-		return conn, nil
+	if h := p.handed.Swap(nil); h != nil {
+		if time.Since(h.since) < raceWindow {
+			return h.conn, nil
+		}
+		_ = h.conn.Close() // nobody has kept it alive, nor seen its end
 	}
 	return p.dialer.dialTLS(ctx, network, addr)
 }

@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -193,5 +194,44 @@ func TestHTTP2BrokenMidStream(t *testing.T) {
 	resp, got, err := send(t, newTransport(t, o), Request{URL: at, Stream: true})
 	if resp == nil || resp.Status != 200 || got != "ha" || err == nil || errors.Is(err, io.EOF) {
 		t.Errorf("got %q, %v, want the half and an error", got, err)
+	}
+}
+
+// TestHandedOver: of the connections that turn out to be HTTP/2 at once, none is left over, and none is used that has
+// waited for long.
+func TestHandedOver(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") }))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	defer s.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(s.Certificate())
+	tr := newTransport(t, Options{RootCAs: roots})
+	p, _, err := tr.pool(local("bearer"), s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dial := func() *tls.Conn {
+		conn, err := p.dialer.dialTLS(t.Context(), "tcp", p.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return conn.(*tls.Conn)
+	}
+	closed := func(conn *tls.Conn) bool { return errors.Is(conn.SetDeadline(time.Time{}), net.ErrClosed) }
+
+	first := dial()
+	p.handOver(first)
+	p.handed.Load().since = time.Now().Add(-time.Minute)
+	if _, got, err := send(t, tr, Request{URL: s.URL}); got != "ok" || err != nil {
+		t.Errorf("got %q, %v, want ok", got, err)
+	}
+	if !closed(first) {
+		t.Error("a connection that has waited for long: got it used, want it closed")
+	}
+	late := dial()
+	p.handOver(late)
+	if left := p.handed.Load(); left != nil || !closed(late) {
+		t.Errorf("got %v left over, want nothing", left)
 	}
 }

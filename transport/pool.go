@@ -53,7 +53,13 @@ type pool struct {
 	// net/http's connections, for HTTP/2 and through proxies.
 	kept, single *http.Transport
 	speaksHTTP2  atomic.Bool
-	handed       atomic.Pointer[tls.Conn] // shaken hands on before it was known to be HTTP/2
+	handed       atomic.Pointer[handed] // shaken hands on before it was known to be HTTP/2
+}
+
+// handed is a connection for net/http, which asks for it at once if it asks at all.
+type handed struct {
+	conn  *tls.Conn
+	since time.Time
 }
 
 // parsed is an address as text and read. It is not changed.
@@ -152,8 +158,8 @@ func (p *pool) close() {
 		l.conn.Close()
 	}
 	p.lines = nil
-	if conn := p.handed.Swap(nil); conn != nil {
-		_ = conn.Close() // nothing was sent on it
+	if h := p.handed.Swap(nil); h != nil {
+		_ = h.conn.Close() // nothing was sent on it
 	}
 	if p.kept != nil {
 		p.kept.CloseIdleConnections()
