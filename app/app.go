@@ -140,13 +140,13 @@ func (a *App) Stop(ctx context.Context) error {
 	a.opts.Log.Info("stopping", "drain", drain.String())
 	draining, cancel := context.WithTimeout(ctx, drain)
 	defer cancel()
-	err := a.clients.drain(draining)
+	err := a.drain(draining)
 	if err != nil {
 		a.opts.Log.Warn("ending the calls that still run")
 		a.gateway.Abort()
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTime)
 		defer cancel()
-		err = a.clients.drain(last)
+		err = a.drain(last)
 	}
 	a.clients.close()
 	a.operators.close()
@@ -155,6 +155,23 @@ func (a *App) Stop(ctx context.Context) error {
 		return errors.New("stop: some calls did not end in time and were cut")
 	}
 	a.opts.Log.Info("stopped")
+	return nil
+}
+
+// drain waits for the calls that run: net/http for the answers, and we for the sessions, which it
+// has let go of.
+func (a *App) drain(ctx context.Context) error {
+	if err := a.clients.drain(ctx); err != nil {
+		return err
+	}
+	const look = 20 * time.Millisecond
+	for a.gateway.Running() > 0 {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(look):
+		}
+	}
 	return nil
 }
 

@@ -6,10 +6,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/coder/websocket"
 
 	"github.com/understudy-ai/understudy/internal/fakeprovider"
 )
@@ -110,6 +113,55 @@ func TestStopAtOnce(t *testing.T) {
 		if !strings.Contains(body, `data: {"error":`) || strings.Contains(body, "[DONE]") {
 			t.Errorf("stream %d: got %q, want it ended in an error", i, body)
 		}
+	}
+}
+
+// TestStopEndsSessions: a realtime session has the time to drain like every call, and is then closed in order.
+func TestStopEndsSessions(t *testing.T) {
+	vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer conn.CloseNow()
+		for {
+			kind, message, err := conn.Read(r.Context())
+			if err != nil || conn.Write(r.Context(), kind, message) != nil {
+				return
+			}
+		}
+	}))
+	defer vendor.Close()
+	c := parse(t, "providers: {v: {use: openai, base_url: "+vendor.URL+"/v1, key: env:TEST_KEY}}\ndrain: 500ms", nil)
+	a, err := New(Options{Config: c, Env: env})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	conn, _, err := websocket.Dial(ctx, "ws://"+a.Addr()+"/v1/realtime?model=v/m", nil) //nolint:bodyclose // the library has read it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow()
+	stopped := make(chan error, 1)
+	begun := time.Now()
+	go func() { stopped <- a.Stop(context.Background()) }()
+	time.Sleep(100 * time.Millisecond)
+	if err := conn.Write(ctx, websocket.MessageText, []byte("still there?")); err != nil {
+		t.Fatal(err)
+	}
+	if _, got, err := conn.Read(ctx); string(got) != "still there?" || err != nil {
+		t.Errorf("got %q, %v, want the session to run on for the time to drain", got, err)
+	}
+	if _, _, err := conn.Read(ctx); websocket.CloseStatus(err) != websocket.StatusGoingAway {
+		t.Errorf("got %v, want the session closed with %v", err, websocket.StatusGoingAway)
+	}
+	if err := <-stopped; err != nil || time.Since(begun) < 500*time.Millisecond {
+		t.Errorf("got stopped with %v after %v, want it to wait for the session", err, time.Since(begun))
 	}
 }
 

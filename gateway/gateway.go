@@ -85,6 +85,7 @@ type Gateway struct {
 	patterns []*endpoint            // the others
 	owners   owners
 	routes   atomic.Pointer[Routes]
+	running  atomic.Int64 // calls
 	stop     context.Context
 	stopAll  context.CancelCauseFunc
 }
@@ -113,8 +114,13 @@ func (g *Gateway) Reload(r Routes) { g.routes.Store(&r) }
 // with an error answer. Serve no more requests after it.
 func (g *Gateway) Abort() { g.stopAll(errShutdown) }
 
+// Running is how many calls run. net/http does not count those that are realtime sessions.
+func (g *Gateway) Running() int64 { return g.running.Load() }
+
 // ServeHTTP serves one client request. A panic below costs only this call.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	g.running.Add(1)
+	defer g.running.Add(-1)
 	c := g.newCall(w, r)
 	defer c.settle()
 	defer func() {

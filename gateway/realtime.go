@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/coder/websocket"
@@ -86,30 +88,71 @@ func subprotocols(r *http.Request) []string {
 	return offered
 }
 
-// ended is how one direction of a session came to its end.
+// ended is how a session came to its end, and from which side.
 type ended struct {
 	fromVendor bool
 	err        error
 }
 
+// errNotTaken is the error of a message that a side did not take.
+var errNotTaken = errors.New("the message was not taken")
+
 // join passes messages both ways until either side closes, and closes the other as that
 // one did.
 func (c *call) join(ctx context.Context, a *attempt, near, far *websocket.Conn) *llm.Error {
-	ctx, cancel := context.WithCancel(ctx)
+	// With its end a read would break the connection off, so that it could not be closed in order.
+	session, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	over := make(chan ended, 2)
-	go func() { over <- ended{false, pass(ctx, far, near, nil)} }()
-	go func() { over <- ended{true, pass(ctx, near, far, func(b []byte) { a.count(b) })} }()
-	first := <-over
+	limit := c.g.opts.Limits.WriteTimeout
+	go func() {
+		err := pass(session, limit, far, near, nil)
+		over <- ended{errors.Is(err, errNotTaken), err}
+	}()
+	go func() {
+		err := pass(session, limit, near, far, func(b []byte) { a.count(b) })
+		over <- ended{!errors.Is(err, errNotTaken), err}
+	}()
+	var first ended
+	left := 1
+	select {
+	case first = <-over:
+	case <-ctx.Done():
+		first, left = ended{false, ctx.Err()}, 2
+	}
+	closeAs(ctx, first, near, far)
+	cancel()
+	for range left {
+		<-over
+	}
+	switch {
+	case c.ended() != nil:
+		return c.ended()
+	case websocket.CloseStatus(first.err) > 0 || !first.fromVendor:
+		return nil
+	}
+	return &llm.Error{Code: llm.CodeTruncated, Origin: llm.OriginProvider, Message: "The provider's session broke off.", Err: first.err}
+}
+
+// closeTime is how long a side has to take its leave when the gateway ends a session.
+const closeTime = 2 * time.Second
+
+// closeAs closes the side that has not ended as the other one did, or both.
+func closeAs(ctx context.Context, first ended, near, far *websocket.Conn) {
+	if ctx.Err() != nil {
+		late := time.AfterFunc(closeTime, func() { _, _ = far.CloseNow(), near.CloseNow() })
+		defer late.Stop()
+		var both sync.WaitGroup
+		both.Go(func() { _ = far.Close(websocket.StatusGoingAway, "") })
+		both.Go(func() { _ = near.Close(websocket.StatusGoingAway, "The gateway ends the session.") })
+		both.Wait()
+		return
+	}
 	to := far
 	if first.fromVendor {
 		to = near
 	}
-	status := websocket.CloseStatus(first.err)
-	switch {
-	case c.ctx.Err() != nil:
-		_ = far.Close(websocket.StatusGoingAway, "")
-		_ = near.Close(websocket.StatusGoingAway, "The gateway ends the session.")
+	switch status := websocket.CloseStatus(first.err); {
 	case status == websocket.StatusNoStatusRcvd:
 		_ = to.Close(websocket.StatusNormalClosure, "")
 	case status > 0:
@@ -119,19 +162,11 @@ func (c *call) join(ctx context.Context, a *attempt, near, far *websocket.Conn) 
 	default:
 		_ = to.Close(websocket.StatusInternalError, "The other side of the session broke off.")
 	}
-	cancel()
-	<-over
-	switch {
-	case c.ended() != nil:
-		return c.ended()
-	case status > 0 || !first.fromVendor:
-		return nil
-	}
-	return &llm.Error{Code: llm.CodeTruncated, Origin: llm.OriginProvider, Message: "The provider's session broke off.", Err: first.err}
 }
 
-// pass passes messages on until there are no more. see looks at each text.
-func pass(ctx context.Context, to, from *websocket.Conn, see func([]byte)) error {
+// pass passes messages on until there are no more; each must be taken within the limit. see looks
+// at each text.
+func pass(ctx context.Context, limit time.Duration, to, from *websocket.Conn, see func([]byte)) error {
 	for {
 		kind, message, err := from.Read(ctx)
 		if err != nil {
@@ -140,10 +175,20 @@ func pass(ctx context.Context, to, from *websocket.Conn, see func([]byte)) error
 		if see != nil && kind == websocket.MessageText {
 			see(message)
 		}
-		if err := to.Write(ctx, kind, message); err != nil {
-			return err //nolint:wrapcheck // likewise
+		if err := writeWithin(ctx, limit, to, kind, message); err != nil {
+			return err
 		}
 	}
+}
+
+// writeWithin fails when the other side does not read: its connection is broken off then.
+func writeWithin(ctx context.Context, limit time.Duration, to *websocket.Conn, kind websocket.MessageType, message []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if err := to.Write(ctx, kind, message); err != nil {
+		return fmt.Errorf("%w: %w", errNotTaken, err)
+	}
+	return nil
 }
 
 // count adds the tokens of an answer in a session: openai-realtime.yaml,

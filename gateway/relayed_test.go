@@ -78,7 +78,7 @@ func newRelayWorld(t *testing.T, a, b http.HandlerFunc) *relayWorld {
 	tr := transport.New(transport.Options{})
 	t.Cleanup(tr.Close)
 	limits := gateway.DefaultLimits()
-	limits.Heartbeat = 50 * time.Millisecond
+	limits.Heartbeat, limits.WriteTimeout = 50*time.Millisecond, time.Second
 	g := gateway.New(gateway.Options{
 		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New(), openairesponses.New()}, Routes: relayRoutes{table}, Sender: tr, Limits: limits,
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, NewID: func() string { return "call_1" },
@@ -450,6 +450,34 @@ func TestRealtime(t *testing.T) {
 	defer w.mu.Unlock()
 	if got := strings.Join(w.asked, ", "); got != "a GET /v1/realtime?model=model-a, b GET /v1/realtime?model=model-b" {
 		t.Errorf("the vendors were asked %s, want each for its own model", got)
+	}
+}
+
+// TestRealtimeNotRead: a client that reads nothing does not hold a session for ever, and is to blame for its end.
+func TestRealtimeNotRead(t *testing.T) {
+	t.Parallel()
+	floods := func(w http.ResponseWriter, r *http.Request) {
+		conn, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer conn.CloseNow()
+		for piece := make([]byte, 1<<20); conn.Write(r.Context(), websocket.MessageBinary, piece) == nil; {
+		}
+	}
+	w := newRelayWorld(t, floods, fails(500))
+	conn, _, err := websocket.Dial(t.Context(), w.url+"/v1/realtime?model=both", nil) //nolint:bodyclose // the library has read it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow()
+	select {
+	case rec := <-w.settle:
+		if rec.Code != "" {
+			t.Errorf("got code %q, want none: the provider did nothing wrong", rec.Code)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("got a session that goes on, want it ended")
 	}
 }
 
