@@ -169,7 +169,8 @@ func (a *answerWriter) call(p *llm.Part, stop llm.StopReason) error {
 	return nil
 }
 
-// citations leaves out those of other vendors: the dialect's own need what only its vendor can give.
+// citations leaves out those of other vendors: the dialect's own need what only its vendor can give. Where none are
+// left it writes no member, as the vendor does, though its description has a null: some clients refuse that.
 func (a *answerWriter) citations(list []llm.Citation) {
 	own := make([]llm.Citation, 0, len(list))
 	for _, c := range list {
@@ -179,9 +180,7 @@ func (a *answerWriter) citations(list []llm.Citation) {
 		}
 		own = append(own, c)
 	}
-	if len(own) == 0 {
-		a.w.NullField("citations")
-		return
+	if len(own) > 0 {
+		writeCitations(&a.w, own)
 	}
-	writeCitations(&a.w, own)
 }

@@ -198,10 +198,10 @@ func (an anthropic) textContent(r *Reply) block {
 		b.deltas = append(b.deltas, `{"type":"citations_delta","citation":`+c+`}`)
 	}
 	b.whole = `{"type":"text","text":` + quote(strings.Join(parts, ""))
-	b.whole += `,"citations":null}`
 	if cites != nil {
-		b.whole = strings.TrimSuffix(b.whole, "null}") + `[` + strings.Join(cites, ",") + `]}`
+		b.whole += `,"citations":[` + strings.Join(cites, ",") + `]`
 	}
+	b.whole += `}`
 	return b
 }
 
