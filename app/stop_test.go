@@ -142,7 +142,7 @@ func TestStopEndsSessions(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	conn, _, err := websocket.Dial(ctx, "ws://"+a.Addr()+"/v1/realtime?model=v/m", nil) //nolint:bodyclose // the library has read it
+	conn, _, err := websocket.Dial(ctx, "ws://"+a.Addr()+"/v1/realtime?model=v/m", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -462,11 +462,13 @@ func TestRealtimeNotRead(t *testing.T) {
 			return
 		}
 		defer conn.CloseNow()
-		for piece := make([]byte, 1<<20); conn.Write(r.Context(), websocket.MessageBinary, piece) == nil; {
+		piece := make([]byte, 1<<20)
+		for err == nil {
+			err = conn.Write(r.Context(), websocket.MessageBinary, piece)
 		}
 	}
 	w := newRelayWorld(t, floods, fails(500))
-	conn, _, err := websocket.Dial(t.Context(), w.url+"/v1/realtime?model=both", nil) //nolint:bodyclose // the library has read it
+	conn, _, err := websocket.Dial(t.Context(), w.url+"/v1/realtime?model=both", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
