@@ -13,6 +13,9 @@ import (
 // maxValue bounds a field that is read, in bytes: names and numbers, no files.
 const maxValue = 64 << 10
 
+// maxHeader bounds the headers of a part, in bytes.
+const maxHeader = 16 << 10
+
 // Field is one field of a form.
 type Field struct {
 	Name       string
@@ -85,20 +88,28 @@ func walk(form []byte, boundary string, f func(f Field, isFile bool)) bool {
 	}
 }
 
-// disposition reads what a part's headers call it.
+// disposition reads what a part's headers call it. Whoever reads the form next must read the same, so
+// there is one name, on a line of its own.
 func disposition(headers []byte) (name string, isFile, ok bool) {
+	if len(headers) > maxHeader {
+		return "", false, false
+	}
 	for line := range bytes.SplitSeq(headers, []byte("\r\n")) {
+		if bytes.ContainsAny(line, "\r\n") {
+			return "", false, false
+		}
 		key, value, found := strings.Cut(string(line), ":")
 		if !found || textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(key)) != "Content-Disposition" {
 			continue
 		}
 		kind, params, err := mime.ParseMediaType(strings.TrimSpace(value))
-		if err != nil || kind != "form-data" {
+		if err != nil || kind != "form-data" || ok {
 			return "", false, false
 		}
 		_, isFile = params["filename"]
-		name, ok = params["name"]
-		return name, isFile, ok
+		if name, ok = params["name"]; !ok {
+			return "", false, false
+		}
 	}
-	return "", false, false
+	return name, isFile, ok
 }

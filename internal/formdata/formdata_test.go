@@ -59,11 +59,16 @@ func TestMalformed(t *testing.T) {
 		}
 	}
 	for name, text := range map[string]string{
-		"no boundary":    "hello",
-		"no name":        "--b\r\nContent-Type: text/plain\r\n\r\nx\r\n--b--",
-		"no headers":     "--b\r\n\r\nx\r\n--b--",
-		"not form-data":  "--b\r\nContent-Disposition: attachment; name=model\r\n\r\nx\r\n--b--",
-		"after boundary": "--bx\r\nContent-Disposition: form-data; name=model\r\n\r\nx\r\n--b--",
+		"no boundary":     "hello",
+		"no name":         "--b\r\nContent-Type: text/plain\r\n\r\nx\r\n--b--",
+		"no headers":      "--b\r\n\r\nx\r\n--b--",
+		"not form-data":   "--b\r\nContent-Disposition: attachment; name=model\r\n\r\nx\r\n--b--",
+		"two names":       "--b\r\nContent-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=model\r\n\r\nx\r\n--b--",
+		"bare line feed":  "--b\r\nX: y\nContent-Disposition: form-data; name=model\r\nContent-Disposition: form-data; name=a\r\n\r\nx\r\n--b--",
+		"hidden name":     "--b\r\nX: y\nContent-Disposition: form-data; name=model\r\n\r\nx\r\n--b--",
+		"long header":     "--b\r\nContent-Disposition: form-data; name=model\r\nX: " + strings.Repeat("x", maxHeader) + "\r\n\r\nx\r\n--b--",
+		"no header's end": "--b\r\nContent-Disposition: form-data; name=a\r\n--b\r\nContent-Disposition: form-data; name=model\r\n\r\nx\r\n--b--",
+		"after boundary":  "--bx\r\nContent-Disposition: form-data; name=model\r\n\r\nx\r\n--b--",
 	} {
 		if fields, ok := Find([]byte(text), "b", "model"); ok {
 			t.Errorf("%s: got %+v, want it malformed", name, fields)
@@ -104,7 +109,7 @@ func FuzzFind(f *testing.F) {
 			if got := Replace(body, field, string(field.Value)); !bytes.Equal(got, body) {
 				t.Fatalf("got %q, want the form as it was", got)
 			}
-			if strings.Contains(value, boundary) {
+			if strings.Contains(value, boundary) || len(value) > maxValue {
 				continue
 			}
 			again, ok := Find(Replace(body, field, value), boundary, "model")
