@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 )
 
@@ -56,9 +57,13 @@ func (r *Result) printTable(w io.Writer, p palette) {
 }
 
 func (r *Row) write(w io.Writer, p palette) {
-	fmt.Fprintf(w, "%-*s %8d %4d %10d %7d %s %6.0f %4.0f\n",
-		titleWidth, r.Title, r.Requests, r.Lead, r.Understudy, r.Rescued, p.failures(r.Failures, 8), r.AddedMedian, r.AddedP99)
+	fmt.Fprintf(w, "%-*s %8d %4d %10d %7d %s %6d %4d\n",
+		titleWidth, r.Title, r.Requests, r.Lead, r.Understudy, r.Rescued, p.failures(r.Failures, 8),
+		whole(r.AddedMedian), whole(r.AddedP99))
 }
+
+// whole rounds to an integer, which has no minus before a zero.
+func whole(ms float64) int { return int(math.Round(ms)) }
 
 // verdict is the result in a sentence.
 func (r *Result) verdict() string {
