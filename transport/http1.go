@@ -241,7 +241,10 @@ func (e *exchange) failure(phase Phase, err error) *SendError {
 	e.l.conn.Close()
 	if e.w != nil {
 		if writeErr := e.w.wait(); writeErr != nil {
-			phase, err = PhaseWrite, writeErr
+			phase = PhaseWrite
+			if !errors.Is(writeErr, net.ErrClosed) { // it was not we who ended it
+				err = writeErr
+			}
 		}
 	}
 	failed := &SendError{Phase: phase, Wrote: phase == PhaseHeaders, Err: err}

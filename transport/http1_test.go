@@ -138,6 +138,26 @@ func TestKept(t *testing.T) {
 	}
 }
 
+// TestRefusedInRequest: what is wrong with an answer that came before its request was out is told, and not that the
+// connection was closed for it.
+func TestRefusedInRequest(t *testing.T) {
+	at := listen(t, func(conn net.Conn, _ int) {
+		io.WriteString(conn, "no HTTP\r\n\r\n")
+		conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		for b := make([]byte, 1); ; { // it reads, but not to the end
+			if _, err := conn.Read(b); err != nil {
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	})
+	e := failingSend(t, newTransport(t, Options{}), Request{URL: "http://" + at, Body: make([]byte, 32<<20)})
+	check(t, e, PhaseWrite, false, false)
+	if errors.Is(e, net.ErrClosed) || !strings.Contains(e.Error(), "malformed") {
+		t.Errorf("got %v, want what is wrong with the answer", e)
+	}
+}
+
 // FuzzAnswer has a provider send whatever it likes. Nothing breaks or hangs, and the next request has an answer of its own
 // connection.
 func FuzzAnswer(f *testing.F) {
