@@ -55,17 +55,13 @@ func (c *call) deliverDecoded(a *attempt, resp *transport.Response, body []byte)
 }
 
 func (c *call) deliverResponse(a *attempt, answer *llm.Response) *llm.Error {
-	a.encoded.RestoreResponse(answer)
-	a.usage, a.model = answer.Usage, answer.Model
+	c.complete(a, answer)
 	if c.operation != dialect.Generate {
 		answer.Asked = c.request
 		if err := checkAnswer(c.request, answer); err != nil {
 			return err
 		}
 	}
-	// What a stream's writer is given beforehand, for dialects that say more than the provider's does.
-	answer.ID, answer.Model = cmp.Or(answer.ID, c.id), cmp.Or(answer.Model, c.peeked.Model)
-	answer.Created = cmp.Or(answer.Created, c.start.Unix())
 	body, losses, err := c.dialect.Client.EncodeResponse(answer)
 	if err != nil {
 		return asError(err, llm.CodeBadAnswer)
@@ -75,19 +71,13 @@ func (c *call) deliverResponse(a *attempt, answer *llm.Response) *llm.Error {
 	return nil
 }
 
-// complete gives an answer what the client's dialect has and the provider's lacks.
+// complete gives an answer what a stream's writer is given beforehand: what the client's
+// dialect has and the provider's lacks.
 func (c *call) complete(a *attempt, answer *llm.Response) {
 	a.encoded.RestoreResponse(answer)
 	a.usage, a.model = answer.Usage, answer.Model
-	if answer.ID == "" {
-		answer.ID = c.id
-	}
-	if answer.Model == "" {
-		answer.Model = c.peeked.Model
-	}
-	if answer.Created == 0 {
-		answer.Created = c.start.Unix()
-	}
+	answer.ID, answer.Model = cmp.Or(answer.ID, c.id), cmp.Or(answer.Model, c.peeked.Model)
+	answer.Created = cmp.Or(answer.Created, c.start.Unix())
 }
 
 // deliverCollected makes one answer of a stream that nobody asked for.
