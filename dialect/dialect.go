@@ -7,7 +7,11 @@
 // package does not list the dialects there are; package app does.
 package dialect
 
-import "github.com/understudy-ai/understudy/llm"
+import (
+	"cmp"
+
+	"github.com/understudy-ai/understudy/llm"
+)
 
 // Name names a dialect in config, facts, headers and docs.
 type Name string
@@ -384,5 +388,17 @@ type ModelEntry struct {
 	Owner     string // the lead's provider
 	Created   int64  // Unix seconds
 	Window    int64  // tokens; 0 when unknown
+	MaxInput  int64  // tokens, where a prompt may not fill the window; 0 if it may, or when unknown
 	MaxOutput int64  // tokens; 0 when unknown
+	// Operation is what the model is for; Generate if empty.
+	Operation Operation
+	// Sees and Thinks say that the model is known to take images, and to reason if asked
+	// to; NoTools that it is known to take no tools.
+	Sees, Thinks, NoTools bool
 }
+
+// Does is the operation that the model is for.
+func (m *ModelEntry) Does() Operation { return cmp.Or(m.Operation, Generate) }
+
+// Input is how many tokens a prompt may have; 0 when unknown.
+func (m *ModelEntry) Input() int64 { return cmp.Or(m.MaxInput, m.Window) }

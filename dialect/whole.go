@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -68,4 +69,16 @@ func (t *wholeTap) Body(b []byte) (Signal, error) {
 	}
 	t.usage = r.Usage
 	return Signal{Content: true, Model: r.Model}, nil
+}
+
+// Rows returns what of c is about fields: what is mapped is left out if no field says it. It
+// is for dialects of which the fields are some of another's.
+func (c Carries) Rows(fields []Field) Carries {
+	rows := make(Carries, len(c))
+	for f, how := range c {
+		if how.Action != llm.ActionMapped || slices.ContainsFunc(fields, func(row Field) bool { return row.Feature == f }) {
+			rows[f] = how
+		}
+	}
+	return rows
 }

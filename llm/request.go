@@ -188,3 +188,12 @@ type Opaque struct {
 	Type    string // the dialect's own name for the kind of value
 	Raw     []byte
 }
+
+// Prompt returns what of r the model is given: a request to count tokens has no more. It
+// shares r's values.
+func (r *Request) Prompt() *Request {
+	return &Request{
+		Model: r.Model, Messages: r.Messages, Tools: r.Tools, ToolChoice: r.ToolChoice, ParallelCalls: r.ParallelCalls,
+		Format: r.Format, Reasoning: r.Reasoning, Extra: r.Extra,
+	}
+}

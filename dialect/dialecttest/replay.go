@@ -1,6 +1,7 @@
 package dialecttest
 
 import (
+	"bytes"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,48 @@ import (
 // wanted. Without the file, the test is skipped.
 func ReplayEmbeddings(t *testing.T, d *dialect.Dialect, file, path string, least int) {
 	t.Helper()
+	answers, failures := eachRecorded(t, file, path, func(id string, request, response []byte) { replay(t, d, id, request, response) },
+		func(status int, response []byte) { _ = asError(t, d.Provider.DecodeError(status, response)) })
+	t.Logf("%d answers, %d errors", answers, failures)
+	if answers < least {
+		t.Errorf("got %d answers want at least %d", answers, least)
+	}
+}
+
+// ReplayCounts holds a dialect of token counts against recorded exchanges likewise.
+func ReplayCounts(t *testing.T, d *dialect.Dialect, file, path string, least int) {
+	t.Helper()
+	answers, _ := eachRecorded(t, file, path, func(id string, request, response []byte) {
+		asked, err := d.Client.DecodeRequest(request)
+		if err != nil {
+			t.Errorf("%s: the vendor took a request that gives %v", id, err)
+			return
+		}
+		enc, err := d.Provider.EncodeRequest(asked, dialect.Target{Model: "m"})
+		if err != nil || len(enc.Losses) > 0 {
+			t.Errorf("%s: encode: %v, losses %v", id, err, enc.Losses)
+		}
+		if _, err := d.Client.DecodeRequest(enc.Body); err != nil {
+			t.Errorf("%s: decode the encoded request: %v\n%s", id, err, enc.Body)
+		}
+		r, err := d.Provider.DecodeResponse(response)
+		if err != nil || !r.Usage.Known {
+			t.Fatalf("%s: answer: %+v, %v", id, r, err)
+		}
+		body, _, err := d.Client.EncodeResponse(r)
+		if err != nil || !bytes.Contains(response, bytes.Trim(body, "{}")) && !jsontext.Equal(body, response) {
+			t.Errorf("%s: got %s, %v want the count of %s", id, body, err, response)
+		}
+	}, func(int, []byte) {})
+	t.Logf("%d counts", answers)
+	if answers < least {
+		t.Errorf("got %d counts want at least %d", answers, least)
+	}
+}
+
+// eachRecorded calls one for each recorded answer, and failed for each error, and counts them.
+func eachRecorded(t *testing.T, file, path string, one func(id string, request, response []byte), failed func(int, []byte)) (answers, failures int) {
+	t.Helper()
 	f, err := os.Open(file)
 	if errors.Is(err, os.ErrNotExist) {
 		t.Skipf("no recorded exchanges at %s", file)
@@ -30,7 +73,6 @@ func ReplayEmbeddings(t *testing.T, d *dialect.Dialect, file, path string, least
 		t.Fatal(err)
 	}
 	paths := regexp.MustCompile(path)
-	answers, failures := 0, 0
 	for dec := json.NewDecoder(unzipped); dec.More(); {
 		var x struct {
 			ID, Path     string
@@ -45,16 +87,13 @@ func ReplayEmbeddings(t *testing.T, d *dialect.Dialect, file, path string, least
 		case !paths.MatchString(x.Path):
 		case x.Status >= 400:
 			failures++
-			_ = asError(t, d.Provider.DecodeError(x.Status, x.ResponseBody))
+			failed(x.Status, x.ResponseBody)
 		default:
 			answers++
-			replay(t, d, x.ID, x.RequestBody, x.ResponseBody)
+			one(x.ID, x.RequestBody, x.ResponseBody)
 		}
 	}
-	t.Logf("%d answers, %d errors", answers, failures)
-	if answers < least {
-		t.Errorf("got %d answers want at least %d", answers, least)
-	}
+	return answers, failures
 }
 
 func replay(t *testing.T, d *dialect.Dialect, id string, request, response []byte) {

@@ -152,6 +152,7 @@ func models(t *testing.T, d *dialect.Dialect) {
 	entries := []dialect.ModelEntry{
 		{ID: "model-a", Owner: "acme", Created: 1767225600, Window: 200000, MaxOutput: 64000},
 		{ID: "odd \"name\" \u00e9", Owner: "acme"},
+		{ID: "model-v", Owner: "acme", Window: 512, Operation: dialect.Embed, Sees: true},
 	}
 	for _, list := range [][]dialect.ModelEntry{nil, entries} {
 		body := d.Models.EncodeModels(list)
