@@ -18,5 +18,5 @@
 // model's limit, or 32,000, which every current model accepts.
 //
 // Usage details that count no tokens (server_tool_use, iterations, inference_geo) are read from no answer and
-// written to none. Legacy text completions, batches, files and token counting are not part of this package.
+// written to none. Legacy text completions, batches and files are not part of this package.
 package anthropic

@@ -47,7 +47,7 @@ func writeModel(w *jsontext.Writer, m *dialect.ModelEntry) {
 	w.StringField("id", m.ID)
 	w.StringField("display_name", m.ID)
 	w.StringField("created_at", time.Unix(m.Created, 0).UTC().Format(time.RFC3339))
-	writeLimit(w, "max_input_tokens", m.Window)
+	writeLimit(w, "max_input_tokens", m.Input())
 	writeLimit(w, "max_tokens", m.MaxOutput)
 	w.EndObject()
 }

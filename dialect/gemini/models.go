@@ -31,20 +31,36 @@ func (modelLister) EncodeModel(m dialect.ModelEntry) []byte {
 	return w.Bytes()
 }
 
+// methodsOf lists the methods by which a model is asked for what it is for.
+func methodsOf(op dialect.Operation) []string {
+	switch op {
+	case dialect.Generate:
+		return []string{"generateContent", "streamGenerateContent", "countTokens"}
+	case dialect.Embed:
+		return []string{"embedContent", "batchEmbedContents"}
+	default: // the dialect has no such method
+		return nil
+	}
+}
+
 func writeModel(w *jsontext.Writer, m *dialect.ModelEntry) {
 	w.BeginObject()
 	w.StringField("name", "models/"+m.ID)
 	w.StringField("displayName", m.ID)
-	if m.Window > 0 {
-		w.IntField("inputTokenLimit", m.Window)
+	if n := m.Input(); n > 0 {
+		w.IntField("inputTokenLimit", n)
 	}
 	if m.MaxOutput > 0 {
 		w.IntField("outputTokenLimit", m.MaxOutput)
 	}
 	w.Key("supportedGenerationMethods")
 	w.BeginArray()
-	w.String("generateContent")
-	w.String("streamGenerateContent")
+	for _, method := range methodsOf(m.Does()) {
+		w.String(method)
+	}
 	w.EndArray()
+	if m.Thinks {
+		w.BoolField("thinking", true)
+	}
 	w.EndObject()
 }
