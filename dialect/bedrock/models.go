@@ -5,8 +5,8 @@ import (
 	"github.com/understudy-ai/understudy/internal/jsontext"
 )
 
-// modelLister writes lists of models as the control plane has them [bedc:FoundationModelSummary]. What a model can
-// do besides text is not known here and left out.
+// modelLister writes lists of models as the control plane has them [bedc:FoundationModelSummary]. What is not
+// known of a model is left out.
 type modelLister struct{}
 
 var _ dialect.ModelLister = modelLister{}
@@ -41,9 +41,16 @@ func writeModel(w *jsontext.Writer, m *dialect.ModelEntry) {
 	w.StringField("modelId", m.ID)
 	w.StringField("modelName", m.ID)
 	w.StringField("providerName", m.Owner)
-	texts(w, "inputModalities", "TEXT")
-	texts(w, "outputModalities", "TEXT")
-	w.BoolField("responseStreamingSupported", true)
+	in, out := []string{"TEXT"}, "TEXT"
+	if m.Sees {
+		in = append(in, "IMAGE")
+	}
+	if m.Does() == dialect.Embed {
+		out = "EMBEDDING"
+	}
+	texts(w, "inputModalities", in...)
+	texts(w, "outputModalities", out)
+	w.BoolField("responseStreamingSupported", m.Does() == dialect.Generate)
 	texts(w, "inferenceTypesSupported", "ON_DEMAND")
 	w.Key("modelLifecycle")
 	w.BeginObject()
@@ -52,10 +59,12 @@ func writeModel(w *jsontext.Writer, m *dialect.ModelEntry) {
 	w.EndObject()
 }
 
-func texts(w *jsontext.Writer, key, only string) {
+func texts(w *jsontext.Writer, key string, list ...string) {
 	w.Key(key)
 	w.BeginArray()
-	w.String(only)
+	for _, s := range list {
+		w.String(s)
+	}
 	w.EndArray()
 }
 

@@ -35,7 +35,14 @@ func writeModel(w *jsontext.Writer, m *dialect.ModelEntry) {
 	w.BoolField("is_deprecated", false)
 	w.Key("endpoints")
 	w.BeginArray()
-	w.String("chat")
+	switch m.Does() {
+	case dialect.Embed:
+		w.String("embed")
+	case dialect.Rerank:
+		w.String("rerank")
+	default:
+		w.String("chat")
+	}
 	w.EndArray()
 	w.BoolField("finetuned", false)
 	if m.Window > 0 {

@@ -47,11 +47,30 @@ func (lister) EncodeModel(m dialect.ModelEntry) []byte {
 	w.EndObject()
 	w.Key("capabilities")
 	w.BeginArray()
-	w.String("completion")
-	w.String("tools")
+	for _, word := range capabilitiesOf(&m) {
+		w.String(word)
+	}
 	w.EndArray()
 	w.EndObject()
 	return w.Bytes()
+}
+
+// capabilitiesOf lists what a model can do, in the server's words.
+func capabilitiesOf(m *dialect.ModelEntry) []string {
+	if m.Does() != dialect.Generate {
+		return []string{"embedding"}
+	}
+	list := []string{"completion"}
+	if !m.NoTools {
+		list = append(list, "tools")
+	}
+	if m.Sees {
+		list = append(list, "vision")
+	}
+	if m.Thinks {
+		list = append(list, "thinking")
+	}
+	return list
 }
 
 func writeDetails(w *jsontext.Writer) {
