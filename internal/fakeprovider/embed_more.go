@@ -164,7 +164,7 @@ type titan struct{ bedrock }
 // titanOf knows a path of InvokeModel by the model in it; it is nil for other paths.
 func titanOf(r *http.Request) vendor {
 	if v, ok := bedrockOf(r).(invoke); ok && strings.HasPrefix(v.model, "amazon.titan-embed") {
-		return titan{v.bedrock}
+		return titan(v)
 	}
 	return nil
 }

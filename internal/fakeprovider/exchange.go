@@ -44,6 +44,8 @@ var (
 	_ vendor = geminiEmbed{}
 	_ vendor = ollamaEmbed{}
 	_ vendor = titan{}
+	_ vendor = anthropicCount{}
+	_ vendor = geminiCount{}
 	_ vendor = jinaRerank{}
 	_ vendor = cohereRerank{}
 	_ vendor = bedrock{}

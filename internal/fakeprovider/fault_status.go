@@ -62,7 +62,27 @@ func vendorErrors() []vendorError {
 	}
 }
 
+// spoken is the vendor in whose words an operation fails: that of its answers.
+func spoken(v vendor) vendor {
+	switch v := v.(type) {
+	case cohereEmbed, cohereRerank:
+		return cohere{}
+	case ollamaEmbed:
+		return ollama{}
+	case anthropicCount:
+		return anthropic{}
+	case geminiEmbed:
+		return v.gemini
+	case geminiCount:
+		return v.gemini
+	case titan:
+		return v.bedrock
+	}
+	return v
+}
+
 func (e vendorError) in(v vendor) wire {
+	v = spoken(v)
 	if b, ok := v.(bedrock); ok {
 		return b.says(e)
 	}
@@ -85,6 +105,7 @@ func (e vendorError) in(v vendor) wire {
 
 // statusIn is the status by which a vendor says an error.
 func statusIn(v vendor, e vendorError) int {
+	v = spoken(v)
 	if v == (cohere{}) && e.name == "content-filter-400" {
 		return statusDenied
 	}
@@ -171,7 +192,7 @@ func redirect(x *exchange, p *plan) {
 }
 
 func spend(x *exchange, p *plan) {
-	if x.vendor == (anthropic{}) {
+	if spoken(x.vendor) == (anthropic{}) {
 		*p = *x.failure(&Error{Status: 429, Type: "rate_limit_error", Message: "This workspace has reached its monthly spend limit."})
 		p.body = fmt.Appendf(nil, `{"type":"error","error":{"type":"rate_limit_error","message":"This workspace has reached its monthly spend limit.","details":{"error_code":"enforced_spend_limit_reached"}},"request_id":%s}`, quote(requestID(x.number)))
 		return

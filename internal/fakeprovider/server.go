@@ -237,12 +237,15 @@ func (s *Server) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
 
 // operationOf finds the vendors of what is asked for beside answers, by its path.
 func operationOf(r *http.Request) vendor {
-	for _, v := range []vendor{embeddings{}, cohereEmbed{}, ollamaEmbed{}, jinaRerank{}, cohereRerank{}} {
+	for _, v := range []vendor{embeddings{}, cohereEmbed{}, ollamaEmbed{}, jinaRerank{}, cohereRerank{}, anthropicCount{}} {
 		if r.URL.Path == v.chatPath() {
 			return v
 		}
 	}
 	if v := titanOf(r); v != nil {
+		return v
+	}
+	if v := geminiCountOf(r); v != nil {
 		return v
 	}
 	return geminiEmbedOf(r)
