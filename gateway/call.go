@@ -42,11 +42,12 @@ type call struct {
 	onlyOnce bool   // the client forbade every fallback
 	cleanup  func() // releases what pickTargets started
 
-	attempts []*attempt
-	refused  []*attempt     // targets not asked, because they would lose what may not be lost
-	skipped  []route.Target // other embedding models than the lead's
-	reply    *reply
-	failure  *llm.Error // what the client was told, if not an answer
+	attempts  []*attempt
+	refused   []*attempt     // targets not asked, because they would lose what may not be lost
+	skipped   []route.Target // other embedding models than the lead's
+	estimated int64          // tokens, where nobody counted them
+	reply     *reply
+	failure   *llm.Error // what the client was told, if not an answer
 }
 
 func (g *Gateway) newCall(w http.ResponseWriter, r *http.Request) *call {

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"errors"
 	"io"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -114,7 +113,7 @@ func (c *call) sendAnswer(a *attempt, body []byte) {
 	a.firstContent = c.g.opts.Now()
 	a.committed = true
 	c.answerHeaders(a)
-	c.reply.send(http.StatusOK, body)
+	c.reply.send(body)
 }
 
 // readAnswer reads a whole body, never an empty one. Once it has begun it must come within the stall

@@ -165,5 +165,8 @@ func (c *call) serve() *llm.Error {
 	if err := c.pickTargets(); err != nil {
 		return err
 	}
+	if c.operation == dialect.CountTokens {
+		return c.countTokens()
+	}
 	return c.attemptAll()
 }

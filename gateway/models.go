@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"net/http"
-
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -12,7 +10,7 @@ import (
 func (c *call) listModels() *llm.Error {
 	entries := (*c.g.routes.Load()).Entries()
 	if c.operation == dialect.ListModels {
-		c.reply.send(http.StatusOK, c.dialect.Models.EncodeModels(entries))
+		c.reply.send(c.dialect.Models.EncodeModels(entries))
 		return nil
 	}
 	if !c.endpoint.pattern.hasModel { // the body names it
@@ -23,7 +21,7 @@ func (c *call) listModels() *llm.Error {
 	}
 	for _, e := range entries {
 		if e.ID == c.path.model {
-			c.reply.send(http.StatusOK, c.dialect.Models.EncodeModel(e))
+			c.reply.send(c.dialect.Models.EncodeModel(e))
 			return nil
 		}
 	}

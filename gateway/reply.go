@@ -55,7 +55,7 @@ func newReply(c *call, w http.ResponseWriter) *reply {
 func (p *reply) header() http.Header { return p.w.Header() }
 
 // send gives a whole JSON answer.
-func (p *reply) send(status int, body []byte) {
+func (p *reply) send(body []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.begun || p.closed {
@@ -64,7 +64,7 @@ func (p *reply) send(status int, body []byte) {
 	h := p.w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	p.begin(status)
+	p.begin(http.StatusOK)
 	p.write(body)
 	p.closed = true
 }

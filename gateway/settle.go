@@ -121,6 +121,9 @@ func (c *call) logRecord(rec Record) {
 	if len(c.refused) > 0 {
 		attrs = append(attrs, slog.String("refused", detail(c.refused)))
 	}
+	if c.estimated > 0 {
+		attrs = append(attrs, slog.Int64("estimated", c.estimated))
+	}
 	for _, t := range c.skipped {
 		attrs = append(attrs, slog.String("skipped", t.Name()+"="+otherModel))
 	}

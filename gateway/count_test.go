@@ -1,0 +1,116 @@
+package gateway_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/understudy-ai/understudy/dialect/anthropic"
+	"github.com/understudy-ai/understudy/dialect/gemini"
+	"github.com/understudy-ai/understudy/gateway"
+	"github.com/understudy-ai/understudy/provider"
+)
+
+// countAPIs ask for the tokens of a prompt.
+func countAPIs() map[string]func(w *world, model, text string, header map[string]string) *answer {
+	return map[string]func(w *world, model, text string, header map[string]string) *answer{
+		"anthropic": func(w *world, model, text string, header map[string]string) *answer {
+			return w.post(api{path: "/v1/messages/count_tokens"}, map[string]any{
+				"model": model, "messages": []any{map[string]any{"role": "user", "content": text}}, "system": "Be brief.",
+			}, header)
+		},
+		"gemini": func(w *world, model, text string, header map[string]string) *answer {
+			parts := func(s string) map[string]any {
+				return map[string]any{"role": "user", "parts": []any{map[string]any{"text": s}}}
+			}
+			return w.post(api{path: "/v1beta/models/" + model + ":countTokens"}, map[string]any{"generateContentRequest": map[string]any{
+				"model": "models/x", "contents": []any{parts(text)}, "systemInstruction": parts("Be brief."),
+			}}, header)
+		},
+	}
+}
+
+// countIn reads the count of an answer, in the client's form only.
+func countIn(client string, o *answer) int64 {
+	var v struct {
+		Input *int64 `json:"input_tokens"`
+		Total *int64 `json:"totalTokens"`
+	}
+	_ = json.Unmarshal(o.body, &v)
+	n := v.Input
+	if client == "gemini" {
+		n = v.Total
+	}
+	if o.status != 200 || n == nil {
+		return -1
+	}
+	return *n
+}
+
+func countWorld(t *testing.T) *world {
+	t.Helper()
+	return newWorld(t, withTimeouts(patient()),
+		withDialect(anthropic.NewCount(), "/v1/messages/count_tokens", "claudecount"), withDialect(gemini.NewCount(), "/v1beta/models/{model}:countTokens", "geminicount"),
+		withFacts(func(f *provider.Facts) {
+			f.Auth, f.Headers = "x-api-key", map[string]string{"anthropic-version": "2023-06-01"}
+		}, "claudecount"))
+}
+
+// TestCountTokens asks counters, and estimates where there is none: marked, without asking anybody, and never under a
+// strict policy.
+func TestCountTokens(t *testing.T) {
+	t.Parallel()
+	w := countWorld(t)
+	text := strings.Repeat("The gulls over the sea are many. ", 50) // 351 words and stops
+	for client, ask := range countAPIs() {
+		for _, vendor := range []string{"claudecount", "geminicount"} {
+			got := ask(w, vendor, text, nil)
+			if n := countIn(client, got); n < 300 || got.header.Get(gateway.HeaderAttempts) != "1" || got.header.Get(gateway.HeaderLoss) != "" {
+				t.Errorf("%s from %s: got %v, loss %q want the vendor's count", client, vendor, got, got.header.Get(gateway.HeaderLoss))
+			}
+		}
+		got := ask(w, "chat1>claudecount", text, nil)
+		if n := countIn(client, got); n < 300 || n > 450 || got.header.Get(gateway.HeaderAttempts) != "0" || got.header.Get(gateway.HeaderLoss) != "input_tokens=approximated(tuning)" {
+			t.Errorf("%s from chat1: got %v, loss %q want an estimate for the lead, marked", client, got, got.header.Get(gateway.HeaderLoss))
+		}
+		if rec := w.record(); len(rec.Attempts) != 0 || rec.Code != "" {
+			t.Errorf("%s from chat1: got record %+v want no attempt", client, rec)
+		}
+		if got := ask(w, "chat1", text, map[string]string{"X-Understudy-Loss": "strict"}); got.status != 400 || !strings.Contains(string(got.body), "estimate") {
+			t.Errorf("%s, strict: got %v want it refused", client, got)
+		}
+	}
+	if n := w.count("chat1"); n != 0 {
+		t.Errorf("got %d requests to a vendor that has no counter", n)
+	}
+	if !strings.Contains(w.log.String(), "estimated=") {
+		t.Error("got nothing in the log about the estimate")
+	}
+}
+
+// TestCountTokensFails: a counter that fails is no reason to go without a number; a request that is wrong is.
+func TestCountTokensFails(t *testing.T) {
+	t.Parallel()
+	w := countWorld(t)
+	for client, ask := range countAPIs() {
+		for _, vendor := range []string{"claudecount", "geminicount"} {
+			for _, fault := range []string{"overloaded-529", "invalid-json", "auth-401"} {
+				w.fail(vendor, fault)
+				got := ask(w, vendor, "The gulls.", nil)
+				if n := countIn(client, got); n < 5 || n > 40 || got.header.Get(gateway.HeaderLoss) != "input_tokens=approximated(tuning)" {
+					t.Errorf("%s from %s, %s: got %v want an estimate", client, vendor, fault, got)
+				}
+				if got := ask(w, vendor, "The gulls.", map[string]string{"X-Understudy-Loss": "strict"}); got.status < 400 {
+					t.Errorf("%s from %s, %s, strict: got %v want the vendor's failure", client, vendor, fault, got)
+				}
+				w.mend(vendor)
+			}
+		}
+	}
+	for _, b := range []map[string]any{{"model": "chat1"}, {"model": "claudecount", "messages": "x"}, {"messages": []any{}}} {
+		if got := w.post(api{path: "/v1/messages/count_tokens"}, b, nil); got.status != 400 || !strings.Contains(string(got.body), "invalid_request_error") {
+			t.Errorf("%s: got %v want 400 in the client's words", fmt.Sprint(b), got)
+		}
+	}
+}
