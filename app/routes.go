@@ -159,7 +159,11 @@ func entry(t *route.Table, name string) dialect.ModelEntry {
 	r, _ := t.Pick(name)
 	lead := r.Targets[0]
 	m, _ := lead.Provider.Model(lead.Model)
-	e := dialect.ModelEntry{ID: name, Owner: lead.Provider.ID, Window: m.Window, MaxOutput: m.MaxOutput}
+	e := dialect.ModelEntry{
+		ID: name, Owner: lead.Provider.ID, Window: m.Window, MaxInput: m.MaxInput, MaxOutput: m.MaxOutput, Operation: m.Operation,
+		Sees: slices.Contains(m.Modalities.Input, "image"), NoTools: m.Tools != nil && !*m.Tools,
+		Thinks: m.Thinking != llm.ThinkingUnknown && m.Thinking != llm.ThinkingNone,
+	}
 	if day, err := time.Parse(time.DateOnly, m.Released); err == nil {
 		e.Created = day.Unix()
 	}

@@ -49,6 +49,9 @@ field that this gateway does not know is dropped, *tuning*.
 // chapters writes one chapter for each dialect of one operation, as the client's.
 func chapters(b *strings.Builder, list []*dialect.Dialect) {
 	for _, from := range list {
+		if len(from.Endpoints) == 0 {
+			continue // no client speaks it
+		}
 		var others []*dialect.Dialect
 		for _, to := range list {
 			if to.Name != from.Name {
