@@ -105,6 +105,13 @@ func TestCasesToOpenAI(t *testing.T) {
 	}{
 		{crossing{name: "T022 tools in an item of the input", body: items(`{"type":"additional_tools","tools":[{"type":"function","name":"get"}]},`+hi, ""), err: "cannot carry"}, openairesponses.New(), openaichat.New()},
 		{crossing{name: "T033 results follow their call", body: items(hi+","+respCall+`,{"role":"assistant","content":"I looked."},`+respResult, `"tools":[`+respTool+`]`), has: []string{`12345678901234567890}"}}]},{"role":"tool","tool_call_id":"call_1","content":"1"}`}}, openairesponses.New(), openaichat.New()},
+		{
+			crossing{
+				name: "T033 an empty text behind a call is nothing", not: []string{`"content":""`}, has: []string{`"type":"function_call"`, `"type":"function_call_output"`},
+				body: `{"contents":[{"role":"user","parts":[{"text":"hi"}]},{"role":"model","parts":[{"functionCall":{"id":"a","name":"get","args":{}}},{"text":""}]},` +
+					`{"role":"user","parts":[{"functionResponse":{"id":"a","name":"get","response":{"output":"1"}}}]}],"tools":[{"functionDeclarations":[{"name":"get"}]}]}`,
+			}, gemini.New(), openairesponses.New(),
+		},
 		{crossing{name: "T040 a system message in the list", body: message(hi+`,{"role":"system","content":"Be brief."},`+hi, ""), has: []string{`{"role":"system","content":"Be brief."}`}}, anthropic.New(), openaichat.New()},
 		{crossing{name: "T055 thinking never becomes text", body: message(hi+","+thought+","+hi, ""), not: []string{"private", "c2ln"}, lost: "=dropped(harmless)"}, anthropic.New(), openairesponses.New()},
 		{crossing{name: "T138 items without types and ids", body: items(`{"role":"user","content":[{"type":"input_text","text":"a"}]},{"role":"assistant","content":[{"type":"output_text","text":"b"}]},{"role":"user","content":"c"}`, ""), has: []string{`{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":"c"}`}}, openairesponses.New(), openaichat.New()},

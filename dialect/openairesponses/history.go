@@ -119,7 +119,7 @@ func (e *requestEncoder) message(m *llm.Message) error {
 func (e *requestEncoder) turn(m *llm.Message) error {
 	from := 0
 	flush := func(to int) error {
-		if from >= to {
+		if from >= to || m.Role == llm.RoleAssistant && !slices.ContainsFunc(m.Parts[from:to], saysAnything) {
 			return nil
 		}
 		return e.content(m, m.Parts[from:to])
@@ -151,6 +151,10 @@ func (e *requestEncoder) turn(m *llm.Message) error {
 func isFollowed(parts []llm.Part) bool {
 	return slices.ContainsFunc(parts, func(p llm.Part) bool { return p.Kind != llm.PartThinking })
 }
+
+// saysAnything reports whether a part is more than the empty text that some vendors end their streams with: as an item it
+// would stand between calls and their results.
+func saysAnything(p llm.Part) bool { return !isPlain(&p) || p.Text != "" }
 
 // isItem reports whether a part stands beside messages and not in one.
 func isItem(p *llm.Part) bool {
