@@ -190,7 +190,8 @@ func textsOf(parts []llm.Part) []llm.Part {
 	return parts
 }
 
-// thinking writes the text of thinking, and apart from it what its issuer signed or sealed.
+// thinking writes the text of thinking, and apart from it what its issuer signed or sealed, or that nobody did: a text
+// alone is of the dialect's own vendors, some of which want it back and others refuse it.
 func (e *answerEncoder) thinking(ch *llm.Choice, text string) {
 	w := &e.w
 	if text != "" {
@@ -210,6 +211,14 @@ func (e *answerEncoder) thinking(ch *llm.Choice, text string) {
 		w.BeginObject()
 		writeDetail(w, detail{p.Thinking.Issuer, p.Text, p.Thinking.Signature, p.Thinking.Sealed})
 		w.EndObject()
+	}
+	if !begun && text != "" {
+		w.Key(keyDetails)
+		w.BeginArray()
+		w.BeginObject()
+		writeDetail(w, detail{issuer: nobody})
+		w.EndObject()
+		begun = true
 	}
 	if begun {
 		w.EndArray()

@@ -9,7 +9,8 @@
 // Three conventions are this gateway's own. Thinking is shown as reasoning_content, a string. Thinking that another
 // vendor signed or sealed travels beside it in reasoning_details, as entries of type "understudy.thinking" with the
 // issuer's name, so that a client which sends the message back restores it; in a stream the entry comes when the
-// block ends, and the block's first piece names the issuer. And images and documents in a tool's result, which Chat
+// block ends, and the block's first piece names the issuer. Thinking of another vendor that nobody signed has an entry
+// which says so, and by that is known from what a compatible server wants back. And images and documents in a tool's result, which Chat
 // has no place for, follow in a user message after the results.
 //
 // A stream's choices finish when the stream ends, not at the finish reason, because one server sends text after it. A

@@ -273,6 +273,9 @@ func (d detail) part() llm.Part {
 	}
 }
 
+// nobody is the issuer, in an entry of ours, of thinking that no vendor signed.
+const nobody = "unsigned"
+
 // readDetail reads an entry, and reports whether it is one of ours.
 func readDetail(v jsontext.Value) (d detail, ours bool) {
 	if kind, err := v.Get("type").Text(); err != nil || kind != typeThinking {
@@ -285,6 +288,9 @@ func readDetail(v jsontext.Value) (d detail, ours bool) {
 		if s, err := v.Get(f.key).Text(); err == nil {
 			*f.to = s
 		}
+	}
+	if d.issuer == nobody {
+		d.issuer = ""
 	}
 	return d, true
 }

@@ -1,6 +1,7 @@
 package openaichat
 
 import (
+	"cmp"
 	"strings"
 	"unicode/utf8"
 
@@ -267,10 +268,10 @@ func (s *streamWriter) addText(dst []byte, choice int, p *shownPart, text string
 		s.w.StringField("refusal", text)
 	case llm.PartThinking:
 		s.w.StringField(keyReasoning, text)
+		if !p.begun {
+			s.detail(ch, detail{issuer: cmp.Or(p.thinking.Issuer, nobody)})
+		}
 		if p.thinking.Issuer != "" {
-			if !p.begun {
-				s.detail(ch, detail{issuer: p.thinking.Issuer})
-			}
 			p.text.WriteString(text)
 		}
 	default:
