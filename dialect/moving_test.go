@@ -13,7 +13,6 @@ import (
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/dialecttest"
-	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -115,101 +114,19 @@ var (
 	}
 )
 
-// application is a client: how its SDK asks, keeps what it is shown, and gives results.
-type application struct {
-	list   string // the member that holds the conversation
-	ask    string // a request with two tools, their names in place of %q
-	keep   func(shown jsontext.Value) []string
-	result func(c *llm.ToolCall, text string) string
-	whole  bool   // results of one turn are one message
-	around string // and this is around them
-}
-
-func one(v jsontext.Value) []string { return []string{string(v)} }
-
-func elements(v jsontext.Value) []string {
-	var all []string
-	_ = v.Array(func(_ int, e jsontext.Value) error { // a test's own text
-		all = append(all, string(e))
-		return nil
-	})
-	return all
-}
-
-func applications() map[dialect.Name]application {
-	const schema = `{"type":"object","properties":{"city":{"type":"string"}}}`
-	chatTools := `"tools":[{"type":"function","function":{"name":%q,"parameters":` + schema + `}},{"type":"function","function":{"name":%q,"parameters":` + schema + `}}]`
-	byID := func(c *llm.ToolCall, text string) string {
-		return fmt.Sprintf(`{"role":"tool","tool_call_id":%q,"content":%q}`, c.ID, text)
-	}
-	return map[dialect.Name]application{
-		dialect.OpenAIChat: {
-			list: "messages", ask: `{"model":"m","messages":[` + hi + `],` + chatTools + `}`, result: byID,
-			keep: func(shown jsontext.Value) []string {
-				return one(jsontext.Value(elements(shown.Get("choices"))[0]).Get("message"))
-			},
-		},
-		dialect.CohereChat: {
-			list: "messages", ask: `{"model":"m","messages":[` + hi + `],` + chatTools + `}`, result: byID,
-			keep: func(shown jsontext.Value) []string { return one(shown.Get("message")) },
-		},
-		dialect.OllamaChat: {
-			list: "messages", ask: `{"model":"m","stream":false,"messages":[` + hi + `],` + chatTools + `}`,
-			keep: func(shown jsontext.Value) []string { return one(shown.Get("message")) },
-			result: func(c *llm.ToolCall, text string) string {
-				return fmt.Sprintf(`{"role":"tool","tool_name":%q,"content":%q}`, c.Name, text)
-			},
-		},
-		dialect.OpenAIResponses: {
-			list: "input", ask: `{"model":"m","store":false,"include":["reasoning.encrypted_content"],"input":[` + hi + `],"tools":[{"type":"function","name":%q,"parameters":` + schema + `},{"type":"function","name":%q,"parameters":` + schema + `}]}`,
-			keep: func(shown jsontext.Value) []string { return elements(shown.Get("output")) },
-			result: func(c *llm.ToolCall, text string) string {
-				return fmt.Sprintf(`{"type":"function_call_output","call_id":%q,"output":%q}`, c.ID, text)
-			},
-		},
-		dialect.AnthropicMessages: {
-			list: "messages", ask: message(hi, `"tools":[{"name":%q,"input_schema":`+schema+`},{"name":%q,"input_schema":`+schema+`}]`),
-			keep: func(shown jsontext.Value) []string {
-				return []string{`{"role":"assistant","content":` + string(shown.Get("content")) + `}`}
-			},
-			result: func(c *llm.ToolCall, text string) string {
-				return fmt.Sprintf(`{"type":"tool_result","tool_use_id":%q,"content":%q}`, c.ID, text)
-			},
-			whole: true, around: `{"role":"user","content":[%s]}`,
-		},
-		dialect.BedrockConverse: {
-			list: "messages", ask: `{"messages":[{"role":"user","content":[{"text":"hi"}]}],"toolConfig":{"tools":[{"toolSpec":{"name":%q,"inputSchema":{"json":` + schema + `}}},{"toolSpec":{"name":%q,"inputSchema":{"json":` + schema + `}}}]}}`,
-			keep: func(shown jsontext.Value) []string { return one(shown.Get("output", "message")) },
-			result: func(c *llm.ToolCall, text string) string {
-				return fmt.Sprintf(`{"toolResult":{"toolUseId":%q,"content":[{"text":%q}]}}`, c.ID, text)
-			},
-			whole: true, around: `{"role":"user","content":[%s]}`,
-		},
-		dialect.GeminiGenerate: {
-			list: "contents", ask: `{"contents":[{"role":"user","parts":[{"text":"hi"}]}],"tools":[{"functionDeclarations":[{"name":%q,"parametersJsonSchema":` + schema + `},{"name":%q,"parametersJsonSchema":` + schema + `}]}]}`,
-			keep: func(shown jsontext.Value) []string {
-				return one(jsontext.Value(elements(shown.Get("candidates"))[0]).Get("content"))
-			},
-			result: func(c *llm.ToolCall, text string) string {
-				return fmt.Sprintf(`{"functionResponse":{"id":%q,"name":%q,"response":{"output":%q}}}`, c.ID, c.Name, text)
-			},
-			whole: true, around: `{"role":"user","parts":[%s]}`,
-		},
-	}
-}
-
 // conversation is one client's, over the gateway.
 type conversation struct {
 	client spoken
-	app    application
+	app    dialecttest.Application
+	stream bool // answers are streamed
 	names  [2]string
 	body   []byte   // the next request
 	calls  []string // made so far, each as the client runs it
 }
 
-func converse(client spoken) *conversation {
-	c := &conversation{client: client, app: applications()[client.Name], names: toolNames(client.Name)}
-	c.body = fmt.Appendf(nil, c.app.ask, c.names[0], c.names[1])
+func converse(client spoken, stream bool) *conversation {
+	c := &conversation{client: client, app: dialecttest.NewApplication(client.Name), stream: stream, names: toolNames(client.Name)}
+	c.body = c.app.Ask(c.names)
 	return c
 }
 
@@ -250,6 +167,10 @@ func (c *conversation) answer(t *testing.T, from spoken, sent exchanged, turn st
 		}
 	}
 	resp := &llm.Response{ID: "resp_1", Model: "m", Created: 1, Choices: []llm.Choice{{Parts: callingTurn(from.Name, turn, names), Stop: llm.Stop{Reason: llm.StopToolCalls}}}}
+	if c.stream {
+		c.run(t, c.streamed(t, from, sent, resp), turn)
+		return
+	}
 	shown, _, err := from.Client.EncodeResponse(resp)
 	if err == nil && from.Name != c.client.Name {
 		if resp, err = from.Provider.DecodeResponse(shown); err == nil {
@@ -263,35 +184,52 @@ func (c *conversation) answer(t *testing.T, from spoken, sent exchanged, turn st
 	c.run(t, shown, turn)
 }
 
+// streamed is what the client's SDK makes of an answer that comes as a stream.
+func (c *conversation) streamed(t *testing.T, from spoken, sent exchanged, resp *llm.Response) []byte {
+	t.Helper()
+	stream := written(from, dialecttest.Events(resp))
+	if from.Name != c.client.Name {
+		events := readAll(t, from, stream)
+		for i := range events {
+			dialect.Encoded{ToolNames: sent.names}.RestoreEvent(&events[i])
+		}
+		stream = written(c.client, events)
+	}
+	shown, err := c.app.Fold(dialecttest.FramesOf(t, c.client.Framing, stream))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return shown
+}
+
+// written is a stream in a dialect.
+func written(d spoken, events []llm.Event) []byte {
+	w := d.Client.NewStreamWriter(dialect.StreamOptions{ID: "resp_0", Model: "m", Created: 1, Usage: true, Framing: d.Framing})
+	var stream []byte
+	for _, e := range events {
+		stream = w.Write(stream, e)
+	}
+	return stream
+}
+
 // run appends what was shown and the results of its calls to the conversation.
 func (c *conversation) run(t *testing.T, shown []byte, turn string) {
 	t.Helper()
-	resp, err := c.client.Provider.DecodeResponse(shown)
+	calls, err := c.app.Calls(shown)
 	if err != nil {
-		t.Fatalf("got an answer that is not legal: %v\n%s", err, shown)
+		t.Fatalf("%v\n%s", err, shown)
 	}
-	more := c.app.keep(shown)
 	var results []string
-	for _, p := range resp.Choices[0].Parts {
-		if p.Call != nil {
-			call := p.Call.Name + "(" + canonicalJSON(p.Call.Args) + ")"
-			c.calls = append(c.calls, call)
-			results = append(results, c.app.result(p.Call, "ran "+call))
-		}
+	for _, call := range calls {
+		said := call.Name + "(" + canonicalJSON(call.Args) + ")"
+		c.calls = append(c.calls, said)
+		results = append(results, "ran "+said)
 	}
 	want := []string{fmt.Sprintf(`%s({"city":"%s0"})`, c.names[0], turn), fmt.Sprintf(`%s({"city":"%s1"})`, c.names[1], turn)}
 	if got := c.calls[len(c.calls)-len(results):]; !slices.Equal(got, want) {
-		t.Errorf("turn %s: got calls %q want the client's own %q", turn, got, want)
+		t.Errorf("turn %s: got calls %q want the client's own %q\n%s", turn, got, want, shown)
 	}
-	if c.app.whole {
-		results = []string{fmt.Sprintf(c.app.around, strings.Join(results, ","))}
-	}
-	var body map[string]json.RawMessage
-	if err := json.Unmarshal(c.body, &body); err != nil {
-		t.Fatal(err)
-	}
-	list := slices.Concat(elements(jsontext.Value(body[c.app.list])), more, results)
-	if c.body, err = jsontext.Set(c.body, c.app.list, []byte("["+strings.Join(list, ",")+"]")); err != nil {
+	if c.body, err = c.app.GoOn(c.body, shown, calls, results); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -366,25 +304,29 @@ func TestConversationsMove(t *testing.T) {
 				if a.Name == b.Name {
 					continue
 				}
-				t.Run(fmt.Sprintf("%s/%s to %s", client.Name, a.Name, b.Name), func(t *testing.T) {
-					c := converse(client)
-					c.answer(t, a, c.send(t, a), "one")
-					sent := c.send(t, b)
-					c.hold(t, b, sent, a.Name)
-					c.answer(t, b, sent, "two")
-					sent = c.send(t, a)
-					c.hold(t, a, sent, b.Name)
-					last := -1
-					for _, s := range secrets(a.Name) {
-						at := bytes.Index(sent.body, []byte(s))
-						if at < 0 || at < last {
-							t.Errorf("back to %s: got %q missing or out of order in\n%s\nshown\n%s", a.Name, s, sent.body, c.body)
-						}
-						last = at
-					}
-				})
+				t.Run(fmt.Sprintf("%s/%s to %s", client.Name, a.Name, b.Name), func(t *testing.T) { move(t, converse(client, false), a, b) })
+				t.Run(fmt.Sprintf("%s/%s to %s streamed", client.Name, a.Name, b.Name), func(t *testing.T) { move(t, converse(client, true), a, b) })
 			}
 		}
+	}
+}
+
+// move lets a vendor begin, another go on, and the first go on again.
+func move(t *testing.T, c *conversation, a, b spoken) {
+	t.Helper()
+	c.answer(t, a, c.send(t, a), "one")
+	sent := c.send(t, b)
+	c.hold(t, b, sent, a.Name)
+	c.answer(t, b, sent, "two")
+	sent = c.send(t, a)
+	c.hold(t, a, sent, b.Name)
+	last := -1
+	for _, s := range secrets(a.Name) {
+		at := bytes.Index(sent.body, []byte(s))
+		if at < 0 || at < last {
+			t.Errorf("back to %s: got %q missing or out of order in\n%s\nshown\n%s", a.Name, s, sent.body, c.body)
+		}
+		last = at
 	}
 }
 
