@@ -20,6 +20,6 @@
 // that the vendor refuses; those are said in the description. Schemas of the OpenAPI kind, which clients may send,
 // become JSON Schemas.
 //
-// Embeddings, token counting, files, caches, batches and the live API are not part of this package. The arguments of
+// Files, caches, batches and the live API are not part of this package. The arguments of
 // a streamed call that comes in pieces (partialArgs) are read, and written whole.
 package gemini
