@@ -11,15 +11,15 @@
 // A wrong request gets the vendor's own 400, a wrong key its 401. Start a server, point a client at
 // its base URL, and ask the journal afterwards what arrived:
 //
-// Beside answers, it makes vectors (embeddings of OpenAI, Cohere, Google, Ollama and Titan), ranks documents
-// (Cohere's form and Jina's) and counts tokens (Anthropic's and Google's), at the vendors' paths and with their
-// complaints. Vector is what every one of them makes of a text.
-//
 //	s := fakeprovider.New(fakeprovider.Options{Key: "secret"})
 //	base, err := s.Start()
 //	defer s.Close()
 //	s.SetFault(&fakeprovider.Fault{Kind: "overloaded-529"})
 //	... s.Requests()[0].Fault == "overloaded-529"
+//
+// Beside answers, it makes vectors (embeddings of OpenAI, Cohere, Google, Ollama and Titan), ranks documents
+// (Cohere's form and Jina's) and counts tokens (Anthropic's and Google's), at the vendors' paths and with their
+// complaints. Vector is what every one of them makes of a text.
 //
 // # Answers
 //
