@@ -367,6 +367,11 @@ func tidySchema(v any) {
 				delete(v, key)
 			}
 		}
+		// Anthropic's description demands the citations of every text. No recorded answer has the member
+		// where there are none, and a widely used client refuses the null that could stand for them.
+		if required, ok := v["required"].([]any); ok {
+			v["required"] = slices.DeleteFunc(required, func(name any) bool { return name == "citations" })
+		}
 		if v["nullable"] == true {
 			if one, ok := v["type"].(string); ok {
 				v["type"] = []any{one, "null"}
