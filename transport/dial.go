@@ -210,7 +210,10 @@ type writeBound struct {
 	net.Conn
 	limit time.Duration
 	read  atomic.Int64 // bytes
-	until atomic.Int64 // the deadline that is set, in nanoseconds of Unix time
+	// The deadline that is set, in nanoseconds after the connection was first written to: the
+	// wall clock may be set back, which deadlines do not follow.
+	until atomic.Int64
+	begun atomic.Pointer[time.Time]
 }
 
 // Read reads and counts.
@@ -224,11 +227,16 @@ func (w *writeBound) Read(b []byte) (int, error) {
 // every write.
 func (w *writeBound) Write(b []byte) (int, error) {
 	now := time.Now()
-	if until := now.Add(w.limit); until.UnixNano()-w.until.Load() > int64(w.limit/4) {
-		if err := w.SetWriteDeadline(until); err != nil {
+	begun := w.begun.Load()
+	if begun == nil {
+		begun = &now
+		w.begun.Store(begun)
+	}
+	if until := now.Sub(*begun) + w.limit; until-time.Duration(w.until.Load()) > w.limit/4 {
+		if err := w.SetWriteDeadline(now.Add(w.limit)); err != nil {
 			return 0, err
 		}
-		w.until.Store(until.UnixNano())
+		w.until.Store(int64(until))
 	}
 	return w.Conn.Write(b)
 }
