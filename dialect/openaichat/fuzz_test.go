@@ -97,6 +97,8 @@ func FuzzDecodeResponse(f *testing.F) {
 func FuzzStreamReader(f *testing.F) {
 	seed(f, "stream.txt")
 	f.Add([]byte(framed(chunk(`{"tool_calls":[{"id":"x","function":{"name":"f","arguments":"\ud83d"}}]}`, `"stop"`), terminator)))
+	f.Add([]byte(framed(chunk(`{"refusal":"x"}`, `""`), terminator)))
+	f.Add([]byte(framed(chunk(`{"refusal":"x"}`, `"brand_new"`), terminator)))
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		list := dialecttest.Frames(t, stream)
 		read, closed, err := dialecttest.ReadStream(providerSide{}.NewStreamReader(), list)

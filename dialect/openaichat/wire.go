@@ -123,18 +123,25 @@ func wordOf(reason llm.StopReason) string {
 }
 
 // stopOf turns a finish reason into a Stop, given what else the answer held: a call that the client shall run counts
-// more than the vendor's word, and a refusal is one whatever the word.
+// more than the vendor's word, and a refusal is one whatever the word, unless the answer was cut.
 func stopOf(word string, calls, refused bool) llm.Stop {
 	s := llm.Stop{Reason: reasonOf(word), Raw: word}
-	switch {
-	case calls && (s.Reason == llm.StopEnd || s.Reason == llm.StopOther || s.Reason == llm.StopSequence):
-		s.Reason = llm.StopToolCalls
-	case refused && (s.Reason == llm.StopEnd || s.Reason == llm.StopContentFilter):
-		s.Reason = llm.StopRefusal
-	case word == "":
+	if word == "" || s.Reason == llm.StopToolCalls && !calls {
 		s.Reason = llm.StopEnd
-	case s.Reason == llm.StopToolCalls && !calls:
-		s.Reason = llm.StopEnd
+	}
+	switch s.Reason {
+	case llm.StopEnd, llm.StopOther, llm.StopSequence:
+		switch {
+		case calls:
+			s.Reason = llm.StopToolCalls
+		case refused:
+			s.Reason = llm.StopRefusal
+		}
+	case llm.StopContentFilter:
+		if refused {
+			s.Reason = llm.StopRefusal
+		}
+	default:
 	}
 	return s
 }
