@@ -74,6 +74,7 @@ type App struct {
 	ready     atomic.Bool
 
 	clients, operators *server
+	data               *folder // of what is kept; nil if nothing is
 
 	mu     sync.Mutex
 	config *config.Config // the one in force
@@ -109,6 +110,23 @@ func newID() string { return "call_" + strings.ToLower(rand.Text()) }
 // Start opens the listeners and serves. The App is then to be stopped.
 func (a *App) Start() error {
 	c := a.current()
+	if path := c.DataFolder(); path != "" {
+		var err error
+		if a.data, err = openFolder(path); err != nil {
+			return fmt.Errorf("open the data folder %s: %w\nhint: with data: %s in the config nothing is kept", path, err, config.NoData)
+		}
+	}
+	if err := a.listen(c); err != nil {
+		a.data.close()
+		return err
+	}
+	a.ready.Store(true)
+	a.opts.Log.Info("serving", "listen", a.Addr(), "admin", a.AdminAddr(), "version", a.opts.Version)
+	return nil
+}
+
+// listen opens the listeners.
+func (a *App) listen(c *config.Config) error {
 	if err := a.operators.start(c.Admin); err != nil {
 		return fmt.Errorf("listen on the admin address %s: %w", c.Admin, err)
 	}
@@ -116,8 +134,6 @@ func (a *App) Start() error {
 		a.operators.close()
 		return fmt.Errorf("listen on %s: %w", c.Listen, err)
 	}
-	a.ready.Store(true)
-	a.opts.Log.Info("serving", "listen", a.Addr(), "admin", a.AdminAddr(), "version", a.opts.Version)
 	return nil
 }
 
@@ -151,6 +167,7 @@ func (a *App) Stop(ctx context.Context) error {
 	a.clients.close()
 	a.operators.close()
 	a.transport.Close()
+	a.data.close()
 	if err != nil {
 		return errors.New("stop: some calls did not end in time and were cut")
 	}

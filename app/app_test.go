@@ -41,10 +41,14 @@ func env(name string) (string, bool) {
 	return "", false
 }
 
-// parse reads a config in a folder of its own; $NAME stands for the URL of a vendor.
+// parse reads a config in a folder of its own; $NAME stands for the URL of a vendor. Nothing is
+// kept unless it says where.
 func parse(t *testing.T, text string, vendors map[string]*fakeprovider.Server) *config.Config {
 	t.Helper()
 	text = "listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\n" + os.Expand(text, func(name string) string { return vendors[name].RootURL() })
+	if !strings.Contains(text, "data:") {
+		text += "\ndata: none\n"
+	}
 	file := filepath.Join(t.TempDir(), "understudy.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -344,7 +348,7 @@ func TestTooManyConnections(t *testing.T) {
 
 func TestStartTwice(t *testing.T) {
 	a := start(t, parse(t, "providers: {v: {use: openai, base_url: http://127.0.0.1:1, key: none}}", nil), io.Discard)
-	c, err := config.Parse("f", []byte("listen: "+a.Addr()+"\nadmin: 127.0.0.1:0\nproviders: {v: {base_url: http://127.0.0.1:1, key: none, auth: none, dialects: {openai-chat: /c}}}"), provider.Known())
+	c, err := config.Parse("f", []byte("listen: "+a.Addr()+"\nadmin: 127.0.0.1:0\ndata: none\nproviders: {v: {base_url: http://127.0.0.1:1, key: none, auth: none, dialects: {openai-chat: /c}}}"), provider.Known())
 	if err != nil {
 		t.Fatal(err)
 	}

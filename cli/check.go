@@ -57,6 +57,7 @@ func (s *session) show(c *config.Config) error {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "listen\thttp://%s\n", c.Listen)
 	fmt.Fprintf(w, "admin\thttp://%s\n", c.Admin)
+	fmt.Fprintf(w, "data\t%s\n", cmp.Or(c.DataFolder(), "none: nothing is kept"))
 	d := config.FormatDuration
 	fmt.Fprintf(w, "drain\t%s\n", d(c.Drain))
 	l := c.Limits

@@ -32,6 +32,7 @@ func (k *checker) bad(path, hint, format string, args ...any) {
 
 func (k *checker) check() {
 	k.listeners()
+	k.data()
 	k.access()
 	if len(k.config.Providers) == 0 {
 		k.bad("providers", "for example: "+k.example(), "got no providers, want at least one")
@@ -75,6 +76,12 @@ func (k *checker) listeners() {
 			at = "listen"
 		}
 		k.bad(at, "", "%s: got %s for listen and admin, want two addresses", at, quote(c.Listen))
+	}
+}
+
+func (k *checker) data() {
+	if strings.TrimSpace(k.config.Data) == "" {
+		k.bad("data", "", "data: got no path, want that of a folder, such as ./data, or %s", NoData)
 	}
 }
 

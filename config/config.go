@@ -8,6 +8,7 @@ package config
 import (
 	"crypto/sha256"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,9 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/provider"
 )
+
+// NoData is the value of the key data with which nothing is kept.
+const NoData = "none"
 
 // DefaultPath is where the config file is looked for when none is named.
 const DefaultPath = "understudy.yaml"
@@ -27,6 +31,11 @@ type Config struct {
 	// Admin is the address of /healthz and /readyz, never the same as Listen.
 	// 127.0.0.1:8081 if not given.
 	Admin string `yaml:"admin"`
+	// Data is the folder of what must outlive the gateway: the ledger above all. It is
+	// made when it is first needed, and refused when others than its owner can read it.
+	// A relative path begins at the file's folder. ./data if not given; with none,
+	// nothing is kept.
+	Data string `yaml:"data"`
 	// Providers are the services that run models, by a name of your choice (letters,
 	// digits, ".", "_" and "-"). At least one is wanted.
 	Providers []Provider `yaml:"providers"`
@@ -166,6 +175,7 @@ func defaults() *Config {
 	return &Config{
 		Listen: "127.0.0.1:8080",
 		Admin:  "127.0.0.1:8081",
+		Data:   "data",
 		Access: Access{Anonymous: true},
 		Drain:  15 * time.Minute,
 		Limits: Limits{
@@ -173,6 +183,18 @@ func defaults() *Config {
 			Heartbeat: 10 * time.Second, WriteTimeout: 30 * time.Second,
 		},
 		at: map[string]position{},
+	}
+}
+
+// DataFolder is the folder of what is kept; empty if nothing is.
+func (c *Config) DataFolder() string {
+	switch {
+	case c.Data == NoData:
+		return ""
+	case filepath.IsAbs(c.Data) || c.file == "":
+		return filepath.Clean(c.Data)
+	default:
+		return filepath.Join(filepath.Dir(c.file), c.Data)
 	}
 }
 

@@ -163,6 +163,9 @@ func TestEveryKey(t *testing.T) {
 	if got, want := c.Listen+" "+c.Admin, "127.0.0.1:9000 [::1]:9001"; got != want {
 		t.Errorf("listeners: got %s, want %s", got, want)
 	}
+	if got, want := c.DataFolder(), filepath.Join("testdata", "books"); got != want {
+		t.Errorf("data: got %s, want %s", got, want)
+	}
 	if c.Drain != 2*time.Minute {
 		t.Errorf("drain: got %v, want 2m", c.Drain)
 	}
@@ -280,6 +283,9 @@ func TestDefault(t *testing.T) {
 	c := Default(catalog{}, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
 	if len(c.Providers) != 1 || c.Providers[0].Name != "anthropic" || c.Providers[0].Key != (Key{Env: "ANTHROPIC_API_KEY"}) {
 		t.Errorf("got %+v, want anthropic alone", c.Providers)
+	}
+	if c.DataFolder() != "data" {
+		t.Errorf("data: got %q, want the folder data where the gateway is started", c.DataFolder())
 	}
 	if c.Listen != "127.0.0.1:8080" || c.Admin != "127.0.0.1:8081" || c.Drain != 15*time.Minute || !c.Access.Anonymous {
 		t.Errorf("got %+v, want the documented defaults", c)

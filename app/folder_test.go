@@ -1,0 +1,65 @@
+package app
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+func TestFolder(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "made", "data")
+	f, err := openFolder(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openFolder(path); !errors.Is(err, errInUse) {
+		t.Errorf("opened twice: got %v, want %v", err, errInUse)
+	}
+	f.close()
+	again, err := openFolder(path)
+	if err != nil {
+		t.Fatalf("after it was closed: got %v, want it opened", err)
+	}
+	again.close()
+	var none *folder
+	none.close()
+	if runtime.GOOS == "windows" {
+		return
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("got %v, %v, want a folder of mode 0700", info.Mode(), err)
+	}
+	if err := os.Chmod(path, 0o750); err != nil { //nolint:gosec // a folder that is too open is what is tested
+		t.Fatal(err)
+	}
+	if _, err := openFolder(path); err == nil || !strings.Contains(err.Error(), "got mode 0750, want 0700") {
+		t.Errorf("a folder that others can read: got %v, want it refused", err)
+	}
+}
+
+func TestNoFolder(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{file, filepath.Join(file, "below")} {
+		if _, err := openFolder(path); err == nil {
+			t.Errorf("%s: got no error, want one", path)
+		}
+	}
+}
+
+// TestData starts with and without a folder.
+func TestData(t *testing.T) {
+	for data, want := range map[string]bool{"none": false, "./kept": true} {
+		c := parse(t, "data: "+data+"\nproviders: {v: {base_url: http://127.0.0.1:1, key: none, auth: none, dialects: {openai-chat: /c}}}", nil)
+		start(t, c, &lockedBuffer{})
+		if _, err := os.Stat(filepath.Join(filepath.Dir(c.File()), data)); (err == nil) != want {
+			t.Errorf("data %s: got %v, want a folder: %v", data, err, want)
+		}
+	}
+}
