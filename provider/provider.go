@@ -229,6 +229,10 @@ type Provider struct {
 	// Private allows connections to loopback and private addresses, because the
 	// config's base_url names one.
 	Private bool
+	// Concurrency is how many requests may run at a time; 0 if there is no limit.
+	Concurrency int
+	// Tags are what the user says of the provider: where it is, what it does with data.
+	Tags []string
 }
 
 // URL is where the provider speaks dialect d about a model.

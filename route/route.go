@@ -1,6 +1,7 @@
-// Package route knows which targets to try for a model, and in what order. It
-// answers from a table that never changes; a reload builds a new one. It does
-// not send anything or remember how a target fared.
+// Package route knows which targets to try for a model, and in what order. A Table
+// says which there are; it never changes, and a reload builds a new one. A Health
+// remembers how they fared and outlives the tables. The package sends nothing and
+// reads no clock but the one it is given.
 package route
 
 import (

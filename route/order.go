@@ -1,0 +1,150 @@
+package route
+
+import "time"
+
+// Ask is what of a request matters to the order in which targets are tried.
+type Ask struct {
+	// Session tells sessions apart; 0 if the request is of none.
+	Session uint64
+}
+
+// Choice is a target of a route, and whether a call may try it.
+type Choice struct {
+	Target *Target // of the route's own
+	// Skip says why it is not tried; empty if it may be.
+	Skip Reason
+	// Wait is how long until a target that is skipped for its health may be tried again.
+	Wait time.Duration
+	// Last says that it is tried although it is out, since no other is left.
+	Last bool
+
+	rank rank
+	away bool // evacuated
+}
+
+// rank is how willingly a target is tried.
+type rank uint8
+
+const (
+	rankFirst rank = iota
+	rankLater      // it has its share of the traffic already: only where nothing else is left
+	rankOut        // not now
+	rankNever      // not by this call
+)
+
+// Order appends to dst the targets that a call may try, in order, and behind them those that it may
+// not, with the reasons. While nobody's posture forbids it there is one to try, unless its vendor has
+// said when to come back: the last target that is left is never ejected for having failed.
+func (h *Health) Order(dst []Choice, r *Route, ask Ask) []Choice {
+	now, draw := h.now(), h.draw(ask.Session)
+	for i := range r.Targets {
+		dst = append(dst, h.choose(&r.Targets[i], now, draw))
+	}
+	evacuate(dst)
+	sortChoices(dst)
+	if len(dst) > 0 && dst[0].rank == rankOut {
+		h.lastResort(dst, now)
+	}
+	return dst
+}
+
+// draw is a number from 0 to 1: of a session always the same, so that a share of the traffic is one
+// of sessions.
+func (h *Health) draw(session uint64) float64 {
+	if session == 0 {
+		return h.opts.Random()
+	}
+	return float64(mix(session)>>11) / (1 << 53)
+}
+
+// mix spreads a number's bits; it is splitmix64's last step.
+func mix(x uint64) uint64 {
+	x ^= x >> 30
+	x *= 0xbf58476d1ce4e5b9
+	x ^= x >> 27
+	x *= 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// choose looks at one target.
+func (h *Health) choose(t *Target, now instant, draw float64) Choice {
+	c := Choice{Target: t}
+	at := h.standingOf(t.Provider.ID)
+	if at != usual && draw >= at.share {
+		c.rank, c.away = rankLater, at.posture == PostureEvacuated
+	}
+	s := h.site(t.Provider)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.model(t.Model, now)
+	refusal := s.blocked(m, now, t.Provider.Concurrency, false)
+	switch {
+	case refusal.Reason != "":
+		c.Skip, c.Wait, c.rank = refusal.Reason, refusal.Wait, rankOut
+	case c.rank == rankFirst && draw >= s.share(m, now):
+		c.rank = rankLater
+	}
+	return c
+}
+
+// share is the share of its traffic that a target may have after an outage.
+func (s *site) share(m *model, now instant) float64 {
+	share := 1.0
+	for _, b := range s.breakers(m) {
+		share = min(share, b.share(now))
+	}
+	return share
+}
+
+// evacuate takes targets away from a route that has others: an evacuation moves what can be moved.
+func evacuate(choices []Choice) {
+	away := 0
+	for i := range choices {
+		if choices[i].away {
+			away++
+		}
+	}
+	for i := range choices {
+		if c := &choices[i]; c.away && away < len(choices) {
+			c.Skip, c.Wait, c.rank = ReasonEvacuated, 0, rankNever
+		}
+	}
+}
+
+// sortChoices puts targets in the order of their ranks, and leaves it as it is within one. There
+// are few, and mostly nothing to do.
+func sortChoices(choices []Choice) {
+	for i := 1; i < len(choices); i++ {
+		for j := i; j > 0 && choices[j].rank < choices[j-1].rank; j-- {
+			choices[j], choices[j-1] = choices[j-1], choices[j]
+		}
+	}
+}
+
+// lastResort lets the target be tried that may come back first, if its vendor has not said when.
+func (h *Health) lastResort(choices []Choice, now instant) {
+	best := -1
+	for i := range choices {
+		c := &choices[i]
+		if c.rank != rankOut || c.Skip == ReasonFull {
+			continue
+		}
+		s := h.site(c.Target.Provider)
+		s.mu.Lock()
+		refusal := s.blocked(s.model(c.Target.Model, now), now, c.Target.Provider.Concurrency, true)
+		s.mu.Unlock()
+		switch {
+		case refusal.Reason == ReasonCooling:
+			c.Skip, c.Wait = refusal.Reason, refusal.Wait
+		case refusal.Reason == "" && (best < 0 || c.Wait < choices[best].Wait):
+			best = i
+		}
+	}
+	if best < 0 {
+		return
+	}
+	c := choices[best]
+	c.Skip, c.Wait, c.Last, c.rank = "", 0, true, rankFirst
+	copy(choices[1:], choices[:best])
+	choices[0] = c
+}
