@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -37,6 +38,9 @@ type Model struct {
 	Released      string `json:"released,omitempty"`
 	Retires       string `json:"retires,omitempty"`
 	Status        string `json:"status,omitempty"`
+	// Needs is what must be there before the lead can be asked: a variable with its key, or a
+	// config that names it. Empty for models that are configured.
+	Needs string `json:"needs,omitempty"`
 	// Timeouts are those in force, the defaults filled in.
 	Timeouts config.Timeouts `json:"-"`
 }
@@ -83,6 +87,23 @@ func Models(c *config.Config) ([]Model, error) {
 	for i, e := range r.entries {
 		found, _ := r.Pick(e.ID)
 		models[i] = describe(found)
+	}
+	return models, nil
+}
+
+// KnownModels lists what Models does, and the models of all known services that are not enabled,
+// with what that needs.
+func KnownModels(c *config.Config) ([]Model, error) {
+	models, err := Models(WithKnown(c))
+	if err != nil {
+		return nil, err
+	}
+	known := provider.Known()
+	for i := range models {
+		id, _, _ := strings.Cut(models[i].Lead, "/")
+		if _, enabled := c.Provider(id); !enabled {
+			models[i].Needs = cmp.Or(c.File(), known.KeyEnv(id), config.DefaultPath) // variables count where there is no file
+		}
 	}
 	return models, nil
 }

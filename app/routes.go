@@ -54,16 +54,22 @@ func buildRoutes(c *config.Config, env func(string) (string, bool)) (*routes, er
 
 // noProviders says what to do when nothing is enabled.
 func noProviders(c *config.Config) config.Problem {
-	known := provider.Known()
+	return c.Problem("providers", "no provider is enabled: no config file names one, and no provider's key variable is set",
+		"set "+strings.Join(usualKeys(provider.Known()), ", ")+" or another that understudy models shows, or write "+config.DefaultPath)
+}
+
+// usualKeys lists the key variables of the services whose own APIs the first dialects are: examples for
+// whoever has set none.
+func usualKeys(known *provider.Catalog) []string {
+	const enough = 3
 	var names []string
-	for _, id := range known.IDs() {
-		if keyEnv := known.KeyEnv(id); keyEnv != "" {
-			names = append(names, keyEnv)
+	for _, d := range dialect.All() {
+		vendor, _, _ := strings.Cut(string(d), "-")
+		if key := known.KeyEnv(vendor); key != "" && len(names) < enough && !slices.Contains(names, key) {
+			names = append(names, key)
 		}
 	}
-	slices.Sort(names)
-	return c.Problem("providers", "no provider is enabled: no config file names one, and none of "+strings.Join(names, ", ")+" is set",
-		"set one of them, or write "+config.DefaultPath)
+	return names
 }
 
 func newProvider(p config.Provider, key provider.Secret) *provider.Provider {

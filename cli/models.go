@@ -28,7 +28,7 @@ type listModelsCommand struct {
 	configFlag
 	Filter     string   `arg:"" optional:"" help:"Only names that contain this."`
 	Provider   string   `help:"Only models that this provider leads or stands in for." placeholder:"NAME"`
-	All        bool     `help:"Also models of services that are known but not configured."`
+	All        bool     `help:"Also models of services that are known but not configured, and what they need; implied while nothing is."`
 	Can        []string `help:"Only models that are known to be able to do all of these: ${abilities}." placeholder:"WORD,…"`
 	MinContext tokens   `help:"Only models with a window of at least this many tokens, such as 200k or 1m." placeholder:"TOKENS"`
 	MaxPrice   *float64 `help:"Only models whose output costs at most this, in USD per million tokens." placeholder:"USD"`
@@ -38,7 +38,8 @@ type listModelsCommand struct {
 // Help shows how models list is used.
 func (listModelsCommand) Help() string {
 	return "Models of the config come first, then every known model of each provider, by provider/model and, where only one " +
-		"has it, by its bare name. Window is in tokens; price is what a million tokens cost in USD, input and output. No key is needed.\n\n" +
+		"has it, by its bare name. Window is in tokens; price is what a million tokens cost in USD, input and output. No key is needed: " +
+		"while no provider is enabled, all known models are listed, each with the variable that enables it.\n\n" +
 		examples("understudy models", "understudy models sonnet", "understudy models --provider openai --json",
 			"understudy models --all --can vision,tools --min-context 200k --max-price 10")
 }
@@ -54,19 +55,24 @@ func (c listModelsCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	if c.All {
-		conf = app.WithKnown(conf)
+	list, nothing := app.Models, len(conf.Providers) == 0
+	offered := conf
+	if c.All || nothing {
+		list, offered = app.KnownModels, app.WithKnown(conf)
 	}
-	if _, known := conf.Provider(c.Provider); c.Provider != "" && !known {
+	if _, known := offered.Provider(c.Provider); c.Provider != "" && !known {
 		var names []string
-		for _, p := range conf.Providers {
+		for _, p := range offered.Providers {
 			names = append(names, p.Name)
 		}
-		return usageError{fmt.Sprintf("got provider %q, want one of those configured: %s", c.Provider, strings.Join(names, ", "))}
+		return usageError{fmt.Sprintf("got provider %q, want one of %s", c.Provider, strings.Join(names, ", "))}
 	}
-	models, err := app.Models(conf)
+	models, err := list(conf)
 	if err != nil {
 		return err
+	}
+	if nothing {
+		fmt.Fprintln(s.err, "note: no provider is enabled, so these are all models that are known; what each needs to be asked for is in its note")
 	}
 	models = slices.DeleteFunc(models, func(m app.Model) bool { return !c.isWanted(m) })
 	if c.JSON {
@@ -274,10 +280,14 @@ func can(m app.Model) string {
 
 // note is what to know before a model is chosen.
 func note(m app.Model) string {
+	text := m.Status
 	if m.Retires != "" {
-		return "retires " + m.Retires
+		text = "retires " + m.Retires
 	}
-	return m.Status
+	if m.Needs != "" {
+		text = strings.TrimPrefix(text+", needs "+m.Needs, ", ")
+	}
+	return text
 }
 
 // writeJSON writes v for a program.
