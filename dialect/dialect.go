@@ -74,6 +74,7 @@ const (
 	CountTokens Operation = "count tokens"
 	ListModels  Operation = "list models"
 	GetModel    Operation = "get model"
+	GetVersion  Operation = "get version"
 )
 
 // The operations that nobody translates: a request goes as it is to a provider that
@@ -174,6 +175,8 @@ type Dialect struct {
 	Provider ProviderSide
 	Relay    Relay
 	Models   ModelLister
+	// Version is the answer, in JSON, to clients that ask for the version of the API.
+	Version string
 
 	// Fields is the table of request fields that a client may send.
 	Fields []Field

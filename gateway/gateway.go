@@ -154,6 +154,9 @@ func (c *call) serve() *llm.Error {
 	switch {
 	case c.operation == dialect.ListModels || c.operation == dialect.GetModel:
 		return c.listModels()
+	case c.operation == dialect.GetVersion:
+		c.reply.send([]byte(c.dialect.Version))
+		return nil
 	case c.operation == dialect.Realtime:
 		return c.serveRealtime()
 	case c.operation.IsRelayed():

@@ -26,7 +26,7 @@ func TestModelListsSayWhatIsKnown(t *testing.T) {
 		"gemini":           {gemini.New().Models, chat, []string{`"inputTokenLimit":150`, `"outputTokenLimit":50`, `"generateContent","streamGenerateContent","countTokens"`, `"thinking":true`}},
 		"gemini, vectors":  {gemini.New().Models, vectors, []string{`"inputTokenLimit":512`, `["embedContent","batchEmbedContents"]`}},
 		"gemini, ranks":    {gemini.New().Models, ranks, []string{`"supportedGenerationMethods":[]`}},
-		"anthropic":        {anthropic.New().Models, chat, []string{`"max_input_tokens":150`, `"max_tokens":50`}},
+		"anthropic":        {anthropic.New().Models, chat, []string{`"max_input_tokens":150`, `"max_tokens":50`, `"capabilities":null`}},
 		"cohere":           {cohere.New().Models, chat, []string{`"endpoints":["chat"]`, `"context_length":200`}},
 		"cohere, vectors":  {cohere.New().Models, vectors, []string{`"endpoints":["embed"]`, `"context_length":512`}},
 		"cohere, ranks":    {cohere.New().Models, ranks, []string{`"endpoints":["rerank"]`}},

@@ -81,13 +81,41 @@ func (g *Gateway) dialectOf(r *http.Request) *dialect.Dialect {
 			return d
 		}
 	}
-	found := g.opts.Dialects[0]
-	first := true
+	var found *dialect.Dialect
 	g.matching(r.URL.Path, func(e *endpoint, _ named) {
-		if first && e.Header == "" {
-			found, first = e.dialect, false
+		if found == nil && e.Header == "" {
+			found = e.dialect
 		}
 	})
+	if found == nil {
+		found = g.nearestDialect(r.URL.Path)
+	}
+	return found
+}
+
+// nearestDialect is the one that has the endpoint whose path begins most like this one, which
+// is nobody's; the first of such.
+func (g *Gateway) nearestDialect(path string) *dialect.Dialect {
+	found, most := g.opts.Dialects[0], 0
+	steps := strings.Split(path, "/")
+	for _, d := range g.opts.Dialects {
+		for _, e := range d.Endpoints {
+			if e.Header != "" {
+				continue
+			}
+			fixed, _, _ := strings.Cut(e.Path, "{")
+			shared := 0
+			for i, step := range strings.Split(fixed, "/") {
+				if step == "" && i > 0 || i == len(steps) || step != steps[i] {
+					break
+				}
+				shared++
+			}
+			if shared > most {
+				found, most = d, shared
+			}
+		}
+	}
 	return found
 }
 

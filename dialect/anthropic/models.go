@@ -49,6 +49,8 @@ func writeModel(w *jsontext.Writer, m *dialect.ModelEntry) {
 	w.StringField("created_at", time.Unix(m.Created, 0).UTC().Format(time.RFC3339))
 	writeLimit(w, "max_input_tokens", m.Input())
 	writeLimit(w, "max_tokens", m.MaxOutput)
+	// They say yes or no to each of nine, some of which are known of no model: no is what a client would act on.
+	w.NullField("capabilities")
 	w.EndObject()
 }
 

@@ -14,6 +14,6 @@
 // A sign of life is a line without content, because clients read every line as JSON. Durations are read from no answer
 // and written to none: what they measure is the vendor's.
 //
-// Not supported: /api/generate, /api/embeddings, and the management of models, except their list. The package does no I/O and
+// Not supported: /api/generate, /api/embeddings, and the management of models, except their list and what is shown of one. The package does no I/O and
 // knows no provider.
 package ollama

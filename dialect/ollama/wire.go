@@ -18,6 +18,9 @@ import (
 // self is the key of this dialect in llm.Extra and llm.Opaque.
 const self = string(dialect.OllamaChat)
 
+// version is that of the server whose description is followed [oll:VersionResponse]: clients ask whether it is new enough.
+const version = `{"version":"0.12.6"}`
+
 // New returns the dialect.
 func New() *dialect.Dialect {
 	return &dialect.Dialect{
@@ -26,12 +29,14 @@ func New() *dialect.Dialect {
 			{Method: "POST", Path: "/api/chat", Operation: dialect.Generate},
 			{Method: "GET", Path: "/api/tags", Operation: dialect.ListModels},
 			{Method: "POST", Path: "/api/show", Operation: dialect.GetModel},
+			{Method: "GET", Path: "/api/version", Operation: dialect.GetVersion},
 		},
 		Framing:  dialect.FramingNDJSON,
 		Client:   clientSide{},
 		Provider: providerSide{},
 		Relay:    relay{},
 		Models:   lister{},
+		Version:  version,
 		Fields:   fields(),
 		Carries:  carries(),
 	}
