@@ -39,6 +39,7 @@ type attempt struct {
 	repeat    bool // the vendor cannot have seen it: the same target may be asked again at once
 	noRetry   bool // the vendor says that asking again is of no use
 	model     string
+	object    string // the id under which the vendor keeps the answer
 	usage     llm.Usage
 	committed bool // the client has had content from here
 	// stream is the answer on its way, once it streams.

@@ -36,7 +36,7 @@ func (c *call) deliverWhole(a *attempt, resp *transport.Response, w *watchdog) *
 	tap := c.dialect.Relay.NewTap(a.ask)
 	seen, tapErr := tap.Body(body)
 	a.usage, a.model = tap.Usage(), seen.Model
-	c.g.owners.put(seen.Object, a.target.Provider.ID)
+	c.keeps(a, seen.Object)
 	if tapErr != nil {
 		return c.answerError(a, resp, body, tapErr)
 	}

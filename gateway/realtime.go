@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/coder/websocket"
 
-	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/transport"
 )
@@ -110,7 +108,7 @@ func (c *call) join(ctx context.Context, a *attempt, near, far *websocket.Conn) 
 		over <- ended{errors.Is(err, errNotTaken), err}
 	}()
 	go func() {
-		err := pass(session, limit, near, far, func(b []byte) { a.count(b) })
+		err := pass(session, limit, near, far, a.countInMessage)
 		over <- ended{!errors.Is(err, errNotTaken), err}
 	}()
 	var first ended
@@ -189,22 +187,6 @@ func writeWithin(ctx context.Context, limit time.Duration, to *websocket.Conn, k
 		return fmt.Errorf("%w: %w", errNotTaken, err)
 	}
 	return nil
-}
-
-// count adds the tokens of an answer in a session: openai-realtime.yaml,
-// RealtimeServerEventResponseDone.
-func (a *attempt) count(message []byte) {
-	if !bytes.Contains(message, []byte(`"response.done"`)) {
-		return
-	}
-	event, err := jsontext.ParseLenient(message)
-	if err != nil || string(event.Get("type")) != `"response.done"` {
-		return
-	}
-	u := usageIn(event.Get("response", "usage"))
-	a.usage.Known = a.usage.Known || u.Known
-	a.usage.InFresh += u.InFresh
-	a.usage.OutVisible += u.OutVisible
 }
 
 // upgrade makes the client's connection a WebSocket, in the subprotocol that the provider

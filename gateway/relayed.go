@@ -235,13 +235,14 @@ func (c *call) deliverRawWhole(a *attempt, resp *transport.Response, w *watchdog
 
 // learn takes from an answer what is counted in it, and whose the objects in it are.
 func (c *call) learn(a *attempt, answer jsontext.Value) {
-	a.usage = usageIn(answer.Get("usage"))
+	c.countIn(a, answer)
 	if !c.operation.Keeps() {
 		return
 	}
+	made := c.r.Method == http.MethodPost && c.path.object == ""
 	own := func(v jsontext.Value) {
 		if id, err := v.Get("id").Text(); err == nil {
-			c.g.owners.put(id, a.target.Provider.ID)
+			c.g.owners.put(id, a.target.Provider.ID, made)
 		}
 	}
 	own(answer)
@@ -250,25 +251,9 @@ func (c *call) learn(a *attempt, answer jsontext.Value) {
 	}
 	for _, name := range []string{"output_file_id", "error_file_id"} { // of a batch
 		if id, err := answer.Get(name).Text(); err == nil {
-			c.g.owners.put(id, a.target.Provider.ID)
+			c.g.owners.put(id, a.target.Provider.ID, false)
 		}
 	}
-}
-
-// usageIn reads a usage object in either of OpenAI's forms; openai.yaml, CompletionUsage and
-// ImageGenUsage.
-func usageIn(v jsontext.Value) llm.Usage {
-	count := func(names ...string) (int64, bool) {
-		for _, name := range names {
-			if n, err := v.Get(name).Int(); err == nil && n >= 0 {
-				return n, true
-			}
-		}
-		return 0, false
-	}
-	in, hasIn := count("input_tokens", "prompt_tokens")
-	out, hasOut := count("output_tokens", "completion_tokens")
-	return llm.Usage{Known: hasIn || hasOut, InFresh: in, OutVisible: out}
 }
 
 // deliverRawPieces passes on what comes as it comes, events whole: what the gateway says itself
@@ -278,7 +263,7 @@ func (c *call) deliverRawPieces(a *attempt, resp *transport.Response, w *watchdo
 	isEvents := mediaOf(header) == frames.SSE.ContentType()
 	next := piecesOf(resp.Body)
 	if isEvents {
-		next = eventsOf(resp.Body)
+		next = eventsOf(resp.Body, func(event []byte) { c.countInEvent(a, event) })
 	}
 	for {
 		b, err := next()
@@ -318,11 +303,14 @@ func piecesOf(body io.Reader) func() ([]byte, error) {
 	}
 }
 
-// eventsOf reads a body event by event, likewise.
-func eventsOf(body io.Reader) func() ([]byte, error) {
+// eventsOf reads a body event by event, likewise; see is shown the data of each.
+func eventsOf(body io.Reader, see func([]byte)) func() ([]byte, error) {
 	events := newFrames(frames.SSE, body)
 	return func() ([]byte, error) {
 		f, err := events.next()
+		if f.HasData {
+			see(f.Data)
+		}
 		return f.Raw, err
 	}
 }

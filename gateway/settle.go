@@ -47,6 +47,11 @@ func (c *call) settle() {
 		c.cleanup()
 	}
 	c.end(nil)
+	for _, a := range c.attempts {
+		if a.usage.Known {
+			c.g.owners.count(a.object) // here and now; not again when somebody looks the answer up
+		}
+	}
 	rec := c.record()
 	c.logRecord(rec)
 	if c.g.opts.Settle != nil {

@@ -104,7 +104,7 @@ func (s *stream) relay(tap dialect.Tap) *llm.Error {
 		}
 		if seen.Model != "" {
 			s.a.model = seen.Model
-			s.c.g.owners.put(seen.Object, s.a.target.Provider.ID)
+			s.c.keeps(s.a, seen.Object)
 		}
 		b := f.Raw
 		switch {
