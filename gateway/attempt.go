@@ -111,9 +111,9 @@ func (c *call) attempt(t route.Target, fresh bool, r *rescue) *attempt {
 	if a.err = c.prepare(a); a.err != nil {
 		return a
 	}
-	ctx, cancel := context.WithCancelCause(c.ctx)
-	defer cancel(nil)
-	w := c.watch(a, cancel)
+	ctx, over := c.ctx.begin()
+	defer over()
+	w := c.watch(a, ctx.end)
 	defer w.stop()
 
 	a.start = c.g.opts.Now()

@@ -19,9 +19,11 @@ type call struct {
 	g     *Gateway
 	id    string
 	r     *http.Request
-	ctx   context.Context //nolint:containedctx // the call is the request: both live and end together
-	end   context.CancelCauseFunc
+	ctx   life        // ends with the request's context, or before
+	stay  func() bool // lets the call outlive the request's context, once it is settled
 	start time.Time
+
+	next, previous *call // that run, see running
 
 	dialect   *dialect.Dialect
 	operation dialect.Operation
@@ -52,7 +54,8 @@ type call struct {
 
 func (g *Gateway) newCall(w http.ResponseWriter, r *http.Request) *call {
 	c := &call{g: g, id: g.opts.NewID(), r: r, start: g.opts.Now()}
-	c.ctx, c.end = context.WithCancelCause(r.Context())
+	asked := r.Context()
+	c.stay = context.AfterFunc(asked, func() { c.ctx.end(context.Cause(asked)) })
 	c.dialect = g.dialectOf(r)
 	c.reply = newReply(c, w)
 	return c
@@ -61,10 +64,9 @@ func (g *Gateway) newCall(w http.ResponseWriter, r *http.Request) *call {
 // ended says why the call cannot go on: its client left, its time is up or the
 // gateway shuts down. It is nil while the call lives.
 func (c *call) ended() *llm.Error {
-	if c.ctx.Err() == nil {
+	switch cause := c.ctx.Err(); {
+	case cause == nil:
 		return nil
-	}
-	switch cause := context.Cause(c.ctx); {
 	case errors.Is(cause, errShutdown):
 		return &llm.Error{Code: llm.CodeUnavailable, Origin: llm.OriginGateway, Message: "The gateway shuts down. Send the request again."}
 	case errors.Is(cause, errTotal):

@@ -85,9 +85,7 @@ type Gateway struct {
 	patterns []*endpoint            // the others
 	owners   owners
 	routes   atomic.Pointer[Routes]
-	running  atomic.Int64 // calls
-	stop     context.Context
-	stopAll  context.CancelCauseFunc
+	running  running
 }
 
 // errShutdown is the cause by which the last calls end when the time to drain is
@@ -101,7 +99,6 @@ func New(opts Options) *Gateway {
 		opts.Limits = DefaultLimits()
 	}
 	g := &Gateway{opts: opts}
-	g.stop, g.stopAll = context.WithCancelCause(context.Background())
 	g.routes.Store(&opts.Routes)
 	g.registerEndpoints()
 	return g
@@ -112,16 +109,16 @@ func (g *Gateway) Reload(r Routes) { g.routes.Store(&r) }
 
 // Abort ends the calls that still run: streams with an error event, the rest
 // with an error answer. Serve no more requests after it.
-func (g *Gateway) Abort() { g.stopAll(errShutdown) }
+func (g *Gateway) Abort() { g.running.end(errShutdown) }
 
 // Running is how many calls run. net/http does not count those that are realtime sessions.
-func (g *Gateway) Running() int64 { return g.running.Load() }
+func (g *Gateway) Running() int64 { return g.running.count() }
 
 // ServeHTTP serves one client request. A panic below costs only this call.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	g.running.Add(1)
-	defer g.running.Add(-1)
 	c := g.newCall(w, r)
+	g.running.add(c)
+	defer g.running.remove(c)
 	defer c.settle()
 	defer func() {
 		p := recover()

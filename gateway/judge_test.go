@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
@@ -59,15 +58,13 @@ func TestJudge(t *testing.T) {
 		{"losses", attempt{lead: true, err: failed(llm.CodeUnsupported)}, 0, false, false, false, next},
 		{"no files left", attempt{err: local}, 1, false, false, false, giveUp},
 	} {
-		ctx, cancel := context.WithCancel(t.Context())
+		c := &call{onlyOnce: test.once}
 		if test.gone {
-			cancel()
+			c.ctx.end(nil)
 		}
-		c := &call{ctx: ctx, onlyOnce: test.once}
 		if got := c.judge(&test.a, test.here, test.alone); got != test.want {
 			t.Errorf("%s: got outcome %d, want %d", test.name, got, test.want)
 		}
-		cancel()
 	}
 }
 
@@ -95,7 +92,7 @@ func TestVerdict(t *testing.T) {
 		{"failing lead, unfit understudy", []*attempt{lead(llm.CodeRateLimit)}, []*attempt{unfit("b")}, llm.CodeRateLimit, "a/m=rate_limit"},
 		{"all unfit", nil, []*attempt{unfit("a"), unfit("b")}, llm.CodeUnsupported, "a cannot carry: n"},
 	} {
-		c := &call{ctx: t.Context(), attempts: test.tried, refused: test.refused}
+		c := &call{attempts: test.tried, refused: test.refused}
 		if got := c.verdict(); got.Code != test.want || !strings.Contains(got.Message, test.message) {
 			t.Errorf("%s: got %v, want %s with %q", test.name, got, test.want, test.message)
 		}

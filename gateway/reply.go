@@ -280,7 +280,7 @@ func (p *reply) flush() {
 
 func (p *reply) lost(err error) {
 	p.err = err
-	p.c.end(err)
+	p.c.ctx.end(err)
 }
 
 // errorBody is the error in the client's dialect: as the vendor wrote it when it

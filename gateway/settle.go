@@ -46,7 +46,8 @@ func (c *call) settle() {
 	if c.cleanup != nil {
 		c.cleanup()
 	}
-	c.end(nil)
+	c.stay()
+	c.ctx.end(nil)
 	for _, a := range c.attempts {
 		if a.usage.Known {
 			c.g.owners.count(a.object) // here and now; not again when somebody looks the answer up

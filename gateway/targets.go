@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -71,9 +70,8 @@ func (c *call) useRoute(r route.Route) *llm.Error {
 	}
 	total := c.route.Timeouts.Total
 	c.deadline = c.start.Add(total)
-	timer := time.AfterFunc(time.Until(c.deadline), func() { c.end(errTotal) })
-	stopShutdown := context.AfterFunc(c.g.stop, func() { c.end(errShutdown) })
-	c.cleanup = func() { timer.Stop(); stopShutdown() }
+	timer := time.AfterFunc(time.Until(c.deadline), func() { c.ctx.end(errTotal) })
+	c.cleanup = func() { timer.Stop() }
 	return nil
 }
 

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"sync"
@@ -16,7 +15,7 @@ import (
 type watchdog struct {
 	mu      sync.Mutex
 	timer   *time.Timer
-	cancel  context.CancelCauseFunc
+	cancel  func(cause error)
 	phase   string
 	limit   time.Duration
 	last    time.Time // of the last progress
@@ -68,7 +67,7 @@ const (
 )
 
 // watch starts the clock of an attempt.
-func (c *call) watch(a *attempt, cancel context.CancelCauseFunc) *watchdog {
+func (c *call) watch(a *attempt, cancel func(cause error)) *watchdog {
 	t := c.route.Timeouts
 	w := &watchdog{cancel: cancel, phase: phaseFirst, limit: t.FirstToken}
 	if !c.peeked.Stream {

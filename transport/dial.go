@@ -24,8 +24,12 @@ const (
 // a request's values for its dial, but not its deadline.
 type connectKey struct{}
 
+func withConnectTime(ctx context.Context, r Request) context.Context {
+	return context.WithValue(ctx, connectKey{}, r.Connect)
+}
+
 func connectTimeout(ctx context.Context) time.Duration {
-	if d, ok := ctx.Value(connectKey{}).(time.Duration); ok {
+	if d, _ := ctx.Value(connectKey{}).(time.Duration); d > 0 {
 		return d
 	}
 	return defaultConnect

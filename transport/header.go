@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -26,15 +25,21 @@ func (t *Transport) setHeader(ctx context.Context, req *http.Request, r Request)
 		}
 	}
 	if _, given := h["Content-Type"]; !given && len(r.Body) > 0 {
-		h["Content-Type"] = []string{"application/json"}
+		h["Content-Type"] = t.fixed.json
 	}
-	h["Accept"] = []string{cmp.Or(r.Accept, "application/json")}
+	h["Accept"] = t.fixed.json
+	if r.Accept != "" {
+		h["Accept"] = []string{r.Accept}
+	}
 	// Without it, any encoding would be welcome (RFC 9110 section 12.5.3).
-	h["Accept-Encoding"] = []string{"identity"}
-	h["User-Agent"] = []string{t.opts.UserAgent}
+	h["Accept-Encoding"] = t.fixed.identity
+	h["User-Agent"] = t.fixed.userAgent
 	req.Header = h
 	return t.authenticate(ctx, req, r)
 }
+
+// fixedHeaders are the values that every request has. Nobody writes to them.
+type fixedHeaders struct{ json, identity, userAgent []string }
 
 // relayed reports whether a client's header may go to a provider at all.
 // Credentials would be the client's own; an idempotency key makes proxies and

@@ -197,7 +197,7 @@ type exchange struct {
 
 // exchange sends a request and reads the head of its answer.
 func (p *pool) exchange(ctx context.Context, l *line, req *http.Request, r Request) (*http.Response, error) {
-	e := &exchange{ctx: ctx, p: p, l: l, stop: context.AfterFunc(ctx, func() { l.conn.Close() })}
+	e := &exchange{ctx: ctx, p: p, l: l, stop: afterFunc(ctx, func() { l.conn.Close() })}
 	l.since, l.read, l.left = time.Now(), 0, maxHeader
 	if err := e.write(req, r.Body); err != nil {
 		return nil, e.failure(PhaseWrite, err)
@@ -210,6 +210,14 @@ func (p *pool) exchange(ctx context.Context, l *line, req *http.Request, r Reque
 	e.body, e.keep = resp.Body, !r.Fresh && !resp.Close && !contradictory(resp)
 	resp.Body = e
 	return resp, nil
+}
+
+// afterFunc is context.AfterFunc, less what that makes around a context which can do so itself.
+func afterFunc(ctx context.Context, f func()) (stop func() bool) {
+	if own, ok := ctx.(interface{ AfterFunc(f func()) func() bool }); ok {
+		return own.AfterFunc(f)
+	}
+	return context.AfterFunc(ctx, f)
 }
 
 // contradictory reports whether an answer that has no body says that it has one. Where the
@@ -316,7 +324,7 @@ func (p *pool) line(ctx context.Context, r Request) (*line, *SendError) {
 	if p.secure {
 		dial = p.dialer.dialTLS
 	}
-	conn, err := dial(ctx, "tcp", p.address)
+	conn, err := dial(withConnectTime(ctx, r), "tcp", p.address)
 	if err != nil {
 		e := &SendError{Phase: PhaseConnect, Err: err}
 		var at *dialError

@@ -111,6 +111,7 @@ type Transport struct {
 	opts        Options
 	names       names
 	credentials *credentials
+	fixed       fixedHeaders
 
 	mu    sync.RWMutex
 	pools map[poolKey]*pool
@@ -138,6 +139,7 @@ func New(o Options) *Transport {
 	}
 	t := &Transport{
 		opts:  o,
+		fixed: fixedHeaders{json: []string{"application/json"}, identity: []string{"identity"}, userAgent: []string{o.UserAgent}},
 		names: names{resolver: o.Resolver, now: o.Now, log: o.Log},
 		pools: make(map[poolKey]*pool),
 	}
@@ -162,7 +164,6 @@ func (t *Transport) Send(ctx context.Context, r Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx = context.WithValue(ctx, connectKey{}, connectTime(r))
 	req := &http.Request{
 		Method: method(r), URL: address, Host: address.Host,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Close: r.Fresh,
@@ -193,14 +194,7 @@ func (p *pool) send(ctx context.Context, req *http.Request, r Request) (*http.Re
 			return p.exchange(ctx, l, req, r)
 		}
 	}
-	return p.sendHTTP2(ctx, req, r)
-}
-
-func connectTime(r Request) time.Duration {
-	if r.Connect <= 0 {
-		return defaultConnect
-	}
-	return r.Connect
+	return p.sendHTTP2(withConnectTime(ctx, r), req, r)
 }
 
 func method(r Request) string {

@@ -30,7 +30,7 @@ func (t *Transport) Upgrade(ctx context.Context, r Request, subprotocols []strin
 	for _, name := range []string{"Accept", "Accept-Encoding", "Content-Type"} {
 		req.Header.Del(name) // of a body, which there is none of
 	}
-	limited, cancel := context.WithTimeoutCause(context.WithValue(ctx, connectKey{}, connectTime(r)), upgradeTime, errConnectTimeout)
+	limited, cancel := context.WithTimeoutCause(withConnectTime(ctx, r), upgradeTime, errConnectTimeout)
 	defer cancel()
 	conn, answer, err := websocket.Dial(limited, u.String(), &websocket.DialOptions{ //nolint:bodyclose // the library has read it
 		HTTPClient:   &http.Client{Transport: t.upgrades(p), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
