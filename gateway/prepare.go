@@ -251,6 +251,7 @@ func (c *call) upstream(a *attempt) transport.Request {
 		Provider: a.target.Provider, Method: http.MethodPost, URL: a.plan.url,
 		Header: header, Body: a.body, Stream: c.peeked.Stream,
 		Connect: c.route.Timeouts.Connect, Fresh: a.fresh,
+		For: transport.Purpose{Call: c.id, Caller: c.caller.Name, Asked: c.peeked.Model, Model: a.target.Model},
 	}
 	if r.Stream {
 		r.Accept = a.plan.framing.ContentType()

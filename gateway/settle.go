@@ -22,6 +22,15 @@ type Record struct {
 	Status    int      // HTTP status the client got, or would have if it had not left
 	Code      llm.Code // why there was no whole answer; empty if there was
 	Attempts  []AttemptRecord
+	// Refused lists the targets that were not asked, because they would have lost what may not be lost.
+	Refused []RefusedTarget
+}
+
+// RefusedTarget is a target that was not asked.
+type RefusedTarget struct {
+	Target string // provider/model
+	Code   llm.Code
+	Param  string // what of the request is at fault, where known
 }
 
 // AttemptRecord is one request to a provider.
@@ -85,6 +94,9 @@ func (c *call) record() Record {
 			r.Code = a.err.Code
 		}
 		rec.Attempts = append(rec.Attempts, r)
+	}
+	for _, a := range c.refused {
+		rec.Refused = append(rec.Refused, RefusedTarget{a.target.Name(), a.err.Code, a.err.Param})
 	}
 	return rec
 }

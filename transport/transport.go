@@ -65,6 +65,16 @@ type Request struct {
 	Connect time.Duration
 	// Fresh asks for a connection of its own.
 	Fresh bool
+	// For says what the request is made for, to whoever stands before the Transport; nothing
+	// of it is sent.
+	For Purpose
+}
+
+// Purpose is the call that a request is made for.
+type Purpose struct {
+	Call, Caller string
+	Asked        string // the model that the client asked for
+	Model        string // the provider's name for the one that is asked
 }
 
 // Response is a provider's answer, of whatever status.
