@@ -22,14 +22,17 @@ import (
 // docs/architecture.md shows the same table; change both together, and say why in the commit.
 var mayImport = map[string]string{
 	".":            "cli",
-	"cli":          "app admin config demo",
+	"cli":          "app admin/* config demo",
 	"app":          "*", // only app names concrete dialects and stores
 	"demo":         "app config internal/*",
 	"bench":        "internal/*",
 	"bench/*":      "internal/*",
 	"console":      "", // a client of the admin API like any other
-	"admin":        "llm access budget provider route continuity/*",
+	"admin":        "llm access budget provider route continuity/* internal/*",
+	"admin/*":      "llm route continuity/* admin",
 	"continuity/*": "llm route budget provider dialect",
+	// A drill stands between the gateway and the transport.
+	"continuity/drill": "llm route budget provider dialect transport",
 	"telemetry":    "llm access budget gateway",
 	"store/*":      "llm access budget route gateway internal/*",
 	"gateway":      "llm dialect provider route access budget transport internal/*",

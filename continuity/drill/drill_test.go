@@ -1,0 +1,587 @@
+package drill
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"go.uber.org/goleak"
+
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
+	"github.com/understudy-ai/understudy/route"
+	"github.com/understudy-ai/understudy/transport"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// vendor is a provider that always answers the same.
+type vendor struct {
+	kind   string // media type
+	answer string
+	asked  atomic.Int64
+	closed atomic.Int64
+}
+
+func (v *vendor) Send(context.Context, transport.Request) (*transport.Response, error) {
+	v.asked.Add(1)
+	return &transport.Response{
+		Status: 200, Header: http.Header{"Content-Type": {v.kind}, "Content-Length": {strconv.Itoa(len(v.answer))}},
+		Body: &closing{strings.NewReader(v.answer), v},
+	}, nil
+}
+
+func (v *vendor) Upgrade(context.Context, transport.Request, []string) (*websocket.Conn, *transport.Response, error) {
+	v.asked.Add(1)
+	return nil, &transport.Response{Status: 101}, nil
+}
+
+type closing struct {
+	io.Reader
+	v *vendor
+}
+
+func (c *closing) Close() error {
+	c.v.closed.Add(1)
+	return nil
+}
+
+// memory is a data folder.
+type memory struct {
+	mu   sync.Mutex
+	text map[string][]byte
+}
+
+func (m *memory) Read(name string) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if content, ok := m.text[name]; ok {
+		return content, nil
+	}
+	return nil, fs.ErrNotExist
+}
+
+func (m *memory) Write(name string, content []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.text[name] = content
+	return nil
+}
+
+func (m *memory) Remove(name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.text, name)
+	return nil
+}
+
+func (m *memory) Names(prefix string) ([]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(m.text)), func(name string) bool { return !strings.HasPrefix(name, prefix) }), nil
+}
+
+var (
+	acme  = &provider.Provider{ID: "acme"}
+	other = &provider.Provider{ID: "other"}
+)
+
+// newDrills are drills in front of v, of a gateway that serves the model assistant from acme and then other, and solo from acme alone.
+func newDrills(t *testing.T, v *vendor) (*Drills, *memory) {
+	t.Helper()
+	files := &memory{text: map[string][]byte{}}
+	d := New(Options{
+		Sender: v, Files: files, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		HasProvider: func(id string) bool { return id == "acme" || id == "other" },
+		Pick: func(model string) (route.Route, bool) {
+			lead, understudy := route.Target{Provider: acme, Model: "large"}, route.Target{Provider: other, Model: "big"}
+			switch model {
+			case "assistant":
+				return route.Route{Model: model, Targets: []route.Target{lead, understudy}}, true
+			case "solo":
+				return route.Route{Model: model, Targets: []route.Target{lead}}, true
+			case "elsewhere":
+				return route.Route{Model: model, Targets: []route.Target{understudy}}, true
+			}
+			return route.Route{}, false
+		},
+		Price: func(target string, u llm.Usage) (float64, bool) { return float64(u.Output()), target == "other/big" },
+	})
+	t.Cleanup(d.Close)
+	return d, files
+}
+
+func start(t *testing.T, d *Drills, id string, s Spec) {
+	t.Helper()
+	if s.Provider == "" {
+		s.Provider = "acme"
+	}
+	if s.Seconds == 0 {
+		s.Seconds = 60
+	}
+	if _, err := d.Start(id, s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func ask(call string) transport.Request {
+	return transport.Request{Provider: acme, For: transport.Purpose{Call: call, Caller: "ann", Asked: "assistant", Model: "large"}}
+}
+
+// over says that a call is over: by the understudy, or with an error.
+func over(d *Drills, call string, code llm.Code) {
+	now := time.Now()
+	c := &Call{ID: call, Caller: "ann", Model: "assistant", Operation: "generate", Code: code, Start: now, Duration: 20 * time.Millisecond}
+	c.Attempts = []Attempt{{Target: "acme/large", Start: now, Code: llm.CodeUnreachable}}
+	if code == "" {
+		c.Attempts = append(c.Attempts, Attempt{
+			Target: "other/big", Start: now, FirstContent: 10 * time.Millisecond, Committed: true, Status: 200, Usage: llm.Usage{Known: true, OutVisible: 3},
+			Losses: []llm.Loss{{Feature: "seed", Action: llm.ActionDropped, Severity: llm.Tuning}},
+		})
+	}
+	d.Observe(c)
+}
+
+func TestFaultsBeforeTheAnswer(t *testing.T) {
+	for _, tc := range []struct {
+		fault  string
+		status int
+		err    error
+	}{
+		{"refused", 0, syscall.ECONNREFUSED},
+		{"reset", 0, syscall.ECONNRESET},
+		{"rate-429", 429, nil},
+		{"internal-500", 500, nil},
+		{"bad-gateway-502", 502, nil},
+		{"unavailable-503", 503, nil},
+		{"overloaded-529", 529, nil},
+		{"invalid-json", 200, nil},
+	} {
+		t.Run(tc.fault, func(t *testing.T) {
+			v := &vendor{}
+			d, _ := newDrills(t, v)
+			start(t, d, "one", Spec{Fault: tc.fault})
+			resp, err := d.Send(t.Context(), ask("call"))
+			var send *transport.SendError
+			switch {
+			case tc.err != nil && (!errors.Is(err, tc.err) || !errors.As(err, &send) || send.MayRepeat() || !strings.Contains(err.Error(), "drill one")):
+				t.Errorf("got error %v, want %v of the transport's kind, marked as the drill's", err, tc.err)
+			case tc.err == nil && (err != nil || resp.Status != tc.status):
+				t.Errorf("got %+v and error %v, want status %d", resp, err, tc.status)
+			}
+			_, resp, err = d.Upgrade(t.Context(), ask("call"), nil)
+			if tc.err != nil && !errors.Is(err, tc.err) || tc.err == nil && resp.Status != tc.status {
+				t.Errorf("a session: got %+v and error %v, want the same", resp, err)
+			}
+			if n := v.asked.Load(); n != 0 {
+				t.Errorf("got %d requests at the vendor, want none", n)
+			}
+			// Nobody else's, and after the end nobody's.
+			r := ask("call")
+			r.Provider = other
+			if _, err := d.Send(t.Context(), r); err != nil || v.asked.Load() != 1 {
+				t.Errorf("another provider: got error %v and %d requests, want it asked", err, v.asked.Load())
+			}
+			over(d, "call", "")
+			if r, err := d.Stop(t.Context(), "one"); err != nil || r.State != Stopped || r.Struck.Failovers != 1 {
+				t.Errorf("got %+v and error %v, want it stopped", r, err)
+			}
+			if _, err := d.Send(t.Context(), ask("call")); err != nil || v.asked.Load() != 2 {
+				t.Errorf("after the end: got error %v and %d requests, want it asked", err, v.asked.Load())
+			}
+		})
+	}
+}
+
+func TestHangIsLetGo(t *testing.T) {
+	t.Parallel()
+	v := &vendor{}
+	d, _ := newDrills(t, v)
+	start(t, d, "one", Spec{Fault: "hang"})
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, errors.New("too late"))
+	defer cancel()
+	if _, err := d.Send(ctx, ask("first")); err == nil || !strings.Contains(err.Error(), "too late") {
+		t.Errorf("got error %v, want the context's", err)
+	}
+	over(d, "first", "")
+	failed := make(chan error, 1)
+	go func() {
+		_, err := d.Send(t.Context(), ask("second"))
+		over(d, "second", "")
+		failed <- err
+	}()
+	for n := 0; n == 0; n = d.open() {
+		time.Sleep(time.Millisecond)
+	}
+	begun := time.Now()
+	if r, err := d.Stop(t.Context(), "one"); err != nil || r.Struck.Calls != 2 || r.Open != 0 {
+		t.Errorf("got %+v and error %v, want the report of two calls", r, err)
+	}
+	if err := <-failed; !errors.Is(err, syscall.ECONNRESET) || time.Since(begun) > time.Second {
+		t.Errorf("got error %v after %v, want the call let go at once", err, time.Since(begun))
+	}
+	if v.asked.Load() != 0 {
+		t.Errorf("got %d requests at the vendor, want none", v.asked.Load())
+	}
+}
+
+func (d *Drills) open() int {
+	if r := d.current.Load(); r != nil {
+		return r.report().Open
+	}
+	return 0
+}
+
+// streams are answers of ten pieces in each framing.
+func streams() map[string]string {
+	text, crlf, lines, binaryText := "", "", "", ""
+	for i := range 10 {
+		text += fmt.Sprintf("event: e\ndata: {\"n\":%d}\n\n", i)
+		crlf += fmt.Sprintf(": comment\r\ndata: {\"n\":%d}\r\n\r\n", i)
+		lines += fmt.Sprintf("{\"n\":%d}\n", i)
+		message := fmt.Sprintf("....%03d\n\n---", i)
+		binaryText += string(binary.BigEndian.AppendUint32(nil, uint32(len(message)+4))) + message
+	}
+	return map[string]string{
+		"text/event-stream": text, "text/event-stream; charset=utf-8": crlf, "application/x-ndjson": lines, "application/vnd.amazon.eventstream": binaryText,
+	}
+}
+
+func TestFaultsInTheMiddle(t *testing.T) {
+	for kind, text := range streams() {
+		for _, fault := range []string{"cut", "stall", "drip"} {
+			for _, size := range []int{1, 7, 4096} {
+				t.Run(fmt.Sprint(fault, " ", kind, " ", size), func(t *testing.T) {
+					v := &vendor{kind: kind, answer: text}
+					d, _ := newDrills(t, v)
+					start(t, d, "one", Spec{Fault: fault, DelayMS: 1})
+					ctx, cancel := context.WithCancelCause(t.Context())
+					defer cancel(nil)
+					r := ask("call")
+					r.Stream = true
+					resp, err := d.Send(ctx, r)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if fault == "stall" {
+						time.AfterFunc(5*time.Millisecond, func() { cancel(errors.New("too late")) })
+					}
+					got, err := readIn(resp.Body, size)
+					want := text[:len(text)/10*afterPieces]
+					if fault == "drip" {
+						want = text
+					}
+					if got != want {
+						t.Errorf("got %q, want %q", got, want)
+					}
+					switch fault {
+					case "cut":
+						if !errors.Is(err, syscall.ECONNRESET) {
+							t.Errorf("got error %v, want a connection that broke", err)
+						}
+					case "stall":
+						if err == nil || !strings.Contains(err.Error(), "too late") {
+							t.Errorf("got error %v, want the context's", err)
+						}
+					case "drip":
+						if err != nil {
+							t.Errorf("got error %v, want the end", err)
+						}
+						return
+					}
+					if v.closed.Load() == 0 {
+						t.Error("got a request that the vendor still works on, want it cancelled")
+					}
+				})
+			}
+		}
+	}
+}
+
+// readIn reads by pieces of a size.
+func readIn(r io.Reader, size int) (string, error) {
+	var all []byte
+	b := make([]byte, size)
+	for {
+		n, err := r.Read(b)
+		all = append(all, b[:n]...)
+		if errors.Is(err, io.EOF) {
+			return string(all), nil
+		}
+		if err != nil {
+			return string(all), err
+		}
+	}
+}
+
+func TestCutOfAWholeAnswer(t *testing.T) {
+	v := &vendor{kind: "application/json", answer: `{"text":"` + strings.Repeat("a", 500) + `"}`}
+	d, _ := newDrills(t, v)
+	start(t, d, "one", Spec{Fault: "cut"})
+	resp, err := d.Send(t.Context(), ask("call"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := readIn(resp.Body, 100); got != v.answer[:len(v.answer)/2] || !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("got %q and error %v, want half of the answer and a connection that broke", got, err)
+	}
+}
+
+func TestSlow(t *testing.T) {
+	v := &vendor{kind: "application/json", answer: "{}"}
+	d, _ := newDrills(t, v)
+	start(t, d, "one", Spec{Fault: "slow", DelayMS: 30})
+	begun := time.Now()
+	resp, err := d.Send(t.Context(), ask("call"))
+	if err != nil || resp.Status != 200 || time.Since(begun) < 30*time.Millisecond {
+		t.Errorf("got %+v and error %v after %v, want the answer 30 ms late", resp, err, time.Since(begun))
+	}
+}
+
+// TestWhoIsStruck sends many calls: the share is kept, all attempts of a call meet the same, and filters hold.
+func TestWhoIsStruck(t *testing.T) {
+	for _, share := range []float64{0.05, 0.5, 1} {
+		v := &vendor{}
+		d, _ := newDrills(t, v)
+		start(t, d, "one", Spec{Fault: "reset", Share: share})
+		const calls = 10_000
+		struck := 0
+		for i := range calls {
+			r := ask("call_" + strconv.Itoa(i))
+			_, first := d.Send(t.Context(), r)
+			_, second := d.Send(t.Context(), r)
+			if (first == nil) != (second == nil) {
+				t.Fatalf("got %v and then %v for one call, want the same", first, second)
+			}
+			if first != nil {
+				struck++
+			}
+		}
+		if got := float64(struck) / calls; got < share*0.85 || got > share*1.15 {
+			t.Errorf("got a share of %v, want %v", got, share)
+		}
+		d.Close()
+	}
+	for _, s := range []Spec{{Model: "assistant"}, {Model: "large"}, {Caller: "ann"}, {Model: "assistant", Caller: "ann"}} {
+		d, _ := newDrills(t, &vendor{})
+		s.Fault = "reset"
+		start(t, d, "one", s)
+		if _, err := d.Send(t.Context(), ask("call")); err == nil {
+			t.Errorf("%+v: got a call that is not struck", s)
+		}
+		r := ask("call")
+		r.For = transport.Purpose{Call: "call", Caller: "bob", Asked: "solo", Model: "small"}
+		if _, err := d.Send(t.Context(), r); err != nil {
+			t.Errorf("%+v: got another's call struck", s)
+		}
+		d.Close()
+	}
+}
+
+func TestReport(t *testing.T) {
+	d, files := newDrills(t, &vendor{})
+	start(t, d, "one", Spec{Fault: "reset", Share: 1})
+	for _, call := range []string{"a", "b", "c"} {
+		_, _ = d.Send(t.Context(), ask(call))
+	}
+	over(d, "a", "")
+	over(d, "b", "")
+	over(d, "c", llm.CodeUnreachable)
+	over(d, "spared", "")
+	over(d, "gone", llm.CodeClientGone)
+	d.Observe(&Call{ID: "x", Model: "elsewhere", Start: time.Now()}) // no concern of the drill's
+	d.Observe(&Call{ID: "y", Model: "assistant", Start: time.Now().Add(-time.Hour)})
+	r, err := d.Stop(t.Context(), "one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.ClientFailures != 1 || r.Struck.Calls != 3 || r.Struck.Failovers != 2 || r.Struck.Failed != 1 || r.Struck.Lossy != 2 || r.Struck.CostUSD != 6 {
+		t.Errorf("got %+v struck, want 3: 2 failed over with a loss for $6, 1 failed", r.Struck)
+	}
+	if r.Spared.Calls != 2 || r.Spared.Failovers != 1 || r.Spared.Gone != 1 || r.Spared.Failed != 0 {
+		t.Errorf("got %+v spared, want 2: 1 answered by the understudy, 1 gone", r.Spared)
+	}
+	if g := r.Struck; g.FirstP50 < 10 || g.FirstP50 > 10.6 || g.WholeP99 < 20 || g.WholeP99 > 21.1 {
+		t.Errorf("got latencies %+v, want about 10 and 20 ms", g)
+	}
+	if want := []Move{{"assistant", "acme/large", "other/big", "failover", 2}}; !slices.Equal(r.Moved, want) {
+		t.Errorf("got %v moved, want %v", r.Moved, want)
+	}
+	if want := []Lost{{"seed=dropped(tuning)", 2}}; !slices.Equal(r.Lost, want) {
+		t.Errorf("got %v lost, want %v", r.Lost, want)
+	}
+	if len(r.Stuck) != 1 || r.Stuck[0].Calls != 1 || !strings.Contains(r.Stuck[0].Why, "no other target") {
+		t.Errorf("got %v stuck, want one call", r.Stuck)
+	}
+	kept, err := New(Options{Files: files}).Get("one")
+	if err != nil || kept.Struck != r.Struck || kept.State != Stopped {
+		t.Errorf("got %+v kept and error %v, want the report", kept, err)
+	}
+}
+
+func TestReasons(t *testing.T) {
+	d, _ := newDrills(t, &vendor{})
+	start(t, d, "one", Spec{Fault: "reset"})
+	r := d.current.Load()
+	failed := Attempt{Target: "acme/large", Code: llm.CodeUnreachable}
+	for want, c := range map[string]*Call{
+		"it has no understudy":                                   {Model: "solo", Attempts: []Attempt{failed}},
+		"other/big failed: rate_limit":                           {Model: "assistant", Attempts: []Attempt{failed, {Target: "other/big", Code: llm.CodeRateLimit}}},
+		"other/big could not take it: unsupported of logit_bias": {Model: "assistant", Attempts: []Attempt{failed}, Refused: []Refusal{{"other/big", "logit_bias", llm.CodeUnsupported}}},
+		"its answer had begun and is not plain text, or no other target could go on with it": {
+			Model: "assistant", Attempts: []Attempt{{Target: "acme/large", Code: llm.CodeTruncated, Committed: true}},
+		},
+	} {
+		if got := r.reason(c); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestRuleEndsIt(t *testing.T) {
+	d, _ := newDrills(t, &vendor{})
+	start(t, d, "one", Spec{Fault: "reset", AbortIf: "failovers > 100 or client_failures >= 50%"})
+	for _, call := range []string{"a", "b", "c"} {
+		_, _ = d.Send(t.Context(), ask(call))
+	}
+	over(d, "a", "")
+	over(d, "b", "")
+	if d.current.Load().over.Err() != nil {
+		t.Fatal("got the end of the drill before its rule was met")
+	}
+	over(d, "spared", llm.CodeUnreachable) // counts as well
+	if d.current.Load().over.Err() == nil {
+		t.Error("got a drill that goes on, want it ended at 1 of 2")
+	}
+	over(d, "c", "")
+	if r, _ := d.Stop(t.Context(), "one"); r.State != Aborted || r.Why != "its rule was met: client_failures >= 50%" {
+		t.Errorf("got %s: %s, want it aborted by its second condition", r.State, r.Why)
+	}
+}
+
+func TestItEndsByItself(t *testing.T) {
+	t.Parallel()
+	d, _ := newDrills(t, &vendor{})
+	start(t, d, "one", Spec{Fault: "reset", Seconds: 0.05})
+	for d.Current() != "" {
+		time.Sleep(time.Millisecond)
+	}
+	if r, err := d.Get("one"); err != nil || r.State != Ended || r.Over.Sub(r.Begun) > 5*time.Second {
+		t.Errorf("got %+v and error %v, want it ended in time", r, err)
+	}
+}
+
+func TestStartAgain(t *testing.T) {
+	d, files := newDrills(t, &vendor{})
+	spec := Spec{Provider: "acme", Fault: "reset", Seconds: 60}
+	start(t, d, "one", spec)
+	if r, err := d.Start("one", spec); err != nil || r.State != Running {
+		t.Errorf("the same again: got %+v and error %v, want the drill that there is", r, err)
+	}
+	wantCode := func(name string, code llm.Code, id string, s Spec) {
+		t.Helper()
+		var e *llm.Error
+		if _, err := d.Start(id, s); !errors.As(err, &e) || e.Code != code {
+			t.Errorf("%s: got error %v, want %s", name, err, code)
+		}
+	}
+	changed := spec
+	changed.Fault = "stall"
+	wantCode("another of the same id", llm.CodeConflict, "one", changed)
+	wantCode("another at the same time", llm.CodeConflict, "two", spec)
+	wantCode("a path", llm.CodeInvalidRequest, "../two", spec)
+	wantCode("no id", llm.CodeInvalidRequest, "", spec)
+	if _, err := d.Stop(t.Context(), "one"); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := d.Start("one", spec); err != nil || r.State != Stopped {
+		t.Errorf("the same after its end: got %+v and error %v, want it not started anew", r, err)
+	}
+	// What a crash leaves behind.
+	files.text[fileName("zero")] = []byte(`{"id":"zero","state":"running"}`)
+	if r, err := d.Get("zero"); err != nil || r.State != Interrupted {
+		t.Errorf("got %+v and error %v, want it interrupted", r, err)
+	}
+	for i := range maxReports + 10 {
+		files.text[fileName(fmt.Sprintf("a%04d", i))] = []byte(`{}`)
+	}
+	start(t, d, "two", spec)
+	if ids, err := d.IDs(); err != nil || len(ids) != maxReports || ids[0] != "zero" || slices.Contains(ids, "a0000") {
+		t.Errorf("got %d drills and error %v, want the oldest forgotten", len(ids), err)
+	}
+	d.Close()
+	wantCode("after the end", llm.CodeUnavailable, "three", spec)
+}
+
+func TestRules(t *testing.T) {
+	r := &Report{ClientFailures: 2, Struck: Group{Calls: 40, Failovers: 38, WholeP99: 1200, CostUSD: 0.25}}
+	for text, want := range map[string]bool{
+		"":                                false,
+		"client_failures > 0":             true,
+		"client_failures > 2":             false,
+		"client_failures >= 5%":           true,
+		"client_failures > 5%":            false,
+		"calls == 40":                     true,
+		"calls != 40":                     false,
+		"p99_ms > 1000":                   true,
+		"p99_ms < 1000 or cost_usd > 0.2": true,
+		"rescues > 0 or calls <= 39":      false,
+	} {
+		all, err := parseRule(text)
+		if err != nil {
+			t.Errorf("%s: got error %v", text, err)
+			continue
+		}
+		if met, got := all.met(r); got != want {
+			t.Errorf("%s: got %v %t, want %t", text, met, got, want)
+		}
+	}
+	for _, text := range []string{
+		"client_failures", "client_failures >", "failures > 0", "calls > many", "calls ~ 1", "calls > 1 and rescues > 1", "calls > 1 rescues > 1",
+		"p99_ms > 5%", "calls > -1", "calls > 1 or", "calls > 1e300", "calls>1", "calls > NaN", "calls > Inf",
+	} {
+		if _, err := parseRule(text); err == nil {
+			t.Errorf("%s: got no error, want one", text)
+		}
+	}
+	if all, _ := parseRule("calls == 0%"); len(all) != 1 {
+		t.Error("got no rule")
+	} else if _, met := all.met(&Report{}); met {
+		t.Error("got a share of no calls")
+	}
+}
+
+func TestLatencies(t *testing.T) {
+	var l latencies
+	if got := l.quantile(0.99); got != 0 {
+		t.Errorf("got %v of none, want 0", got)
+	}
+	for i := range 1000 {
+		l.add(time.Duration(i+1) * time.Millisecond)
+	}
+	for q, want := range map[float64]float64{0.5: 500, 0.99: 990, 1: 1000} {
+		if got := l.quantile(q); got < want*0.995 || got > want*1.05 {
+			t.Errorf("quantile %v: got %v, want %v within 5 %%", q, got, want)
+		}
+	}
+	l.add(-1)
+	l.add(1000 * time.Hour)
+	if len(l.classes) > 400 {
+		t.Errorf("got %d classes, want them bounded", len(l.classes))
+	}
+}
