@@ -1,28 +1,56 @@
 // Package admin is the operator's HTTP API, on a listener of its own that clients
-// do not reach. Today it says whether the gateway lives and takes requests. It
-// names no provider and changes nothing.
+// do not reach. /healthz and /readyz answer everybody who reaches it; everything
+// under /v1/ wants the admin token, speaks JSON, is described by the OpenAPI
+// document at /v1/openapi.json, and leaves a line in the log for every change. A
+// resource is a file and a line in endpoints. The package decides nothing: what it
+// shows and changes belongs to the packages behind it.
 package admin
 
 import (
 	"io"
+	"log/slog"
 	"net/http"
+	"time"
 )
 
-// Handler serves /healthz, which answers 200 while the process lives, and /readyz,
-// which answers 503 when isReady says that the gateway takes no more requests. The
-// answers are constant, so that they tell nothing about what is configured.
-func Handler(isReady func() bool) http.Handler {
+// Options is what the API is built from; it must be complete, but for what has a default.
+type Options struct {
+	// IsReady says whether the gateway takes requests.
+	IsReady func() bool
+	// Token is the one that everything under /v1/ wants; the zero Token refuses everybody.
+	Token  Token
+	Drills Drills
+	// Log gets a line for every change, and for every caller that was turned away.
+	Log *slog.Logger
+	// Now is the clock; time.Now if nil.
+	Now func() time.Time
+	// Version is that of the program.
+	Version string
+}
+
+// Handler serves /healthz, which answers 200 while the process lives, /readyz, which
+// answers 503 when the gateway takes no more requests, and the API. The answers of the
+// first two are constant, so that they tell nothing about what is configured.
+func Handler(o Options) http.Handler {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, "ok\n")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if !isReady() {
+		if !o.IsReady() {
 			answer(w, http.StatusServiceUnavailable, "stopping\n")
 			return
 		}
 		answer(w, http.StatusOK, "ready\n")
 	})
+	mux.Handle("/v1", http.NotFoundHandler())
+	mux.Handle("/v1/", newAPI(o))
 	return mux
 }
 

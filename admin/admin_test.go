@@ -1,14 +1,131 @@
 package admin
 
 import (
+	"bytes"
+	"context"
+	"io/fs"
+	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/understudy-ai/understudy/continuity/drill"
+	"github.com/understudy-ai/understudy/route"
+	"github.com/understudy-ai/understudy/transport"
 )
 
-func TestHandler(t *testing.T) {
+// world is an API whose gateway is simulated.
+type world struct {
+	handler http.Handler
+	token   string
+	log     bytes.Buffer
+	now     time.Time
+	drills  *drill.Drills
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{now: time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)}
+	token, text := NewToken()
+	w.token = text
+	log := slog.New(slog.NewJSONHandler(&w.log, nil))
+	w.drills = drill.New(drill.Options{
+		Sender: nobody{}, Files: &memory{}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		HasProvider: func(id string) bool { return id == "acme" },
+		Pick:        func(string) (route.Route, bool) { return route.Route{}, false },
+	})
+	t.Cleanup(w.drills.Close)
+	w.handler = Handler(Options{
+		IsReady: func() bool { return true }, Token: token, Log: log, Now: func() time.Time { return w.now }, Version: "1.2.3", Drills: w.drills,
+	})
+	return w
+}
+
+// nobody sends nothing.
+type nobody struct{}
+
+func (nobody) Send(context.Context, transport.Request) (*transport.Response, error) {
+	return nil, context.Canceled
+}
+
+func (nobody) Upgrade(context.Context, transport.Request, []string) (*websocket.Conn, *transport.Response, error) {
+	return nil, nil, context.Canceled
+}
+
+// memory is a data folder.
+type memory struct {
+	mu   sync.Mutex
+	text map[string][]byte
+}
+
+func (m *memory) Read(name string) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	content, ok := m.text[name]
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	return content, nil
+}
+
+func (m *memory) Write(name string, content []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.text == nil {
+		m.text = map[string][]byte{}
+	}
+	m.text[name] = content
+	return nil
+}
+
+func (m *memory) Remove(name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.text, name)
+	return nil
+}
+
+func (m *memory) Names(prefix string) ([]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(m.text)), func(name string) bool { return !strings.HasPrefix(name, prefix) }), nil
+}
+
+// ask sends a request with the token, or with the headers that are given as names and values in turn.
+func (w *world) ask(method, path, body string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.Host = "127.0.0.1:8081"
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if len(header) == 0 {
+		header = []string{"Authorization", "Bearer " + w.token}
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		if header[i] == "Host" {
+			r.Host = header[i+1]
+			continue
+		}
+		if header[i] == "Content-Type" {
+			r.Header.Del(header[i])
+		}
+		r.Header.Add(header[i], header[i+1])
+	}
+	rec := httptest.NewRecorder()
+	w.handler.ServeHTTP(rec, r)
+	return rec
+}
+
+func TestOpenPaths(t *testing.T) {
 	ready := true
-	h := Handler(func() bool { return ready })
+	h := Handler(Options{IsReady: func() bool { return ready }})
 	check := func(method, path string, status int, body string) {
 		t.Helper()
 		w := httptest.NewRecorder()
@@ -23,8 +140,30 @@ func TestHandler(t *testing.T) {
 	check("GET", "/readyz", 503, "stopping\n")
 	check("GET", "/healthz", 200, "ok\n")
 	// What operators of other programs expose by mistake.
-	for _, path := range []string{"/", "/debug/pprof/", "/metrics", "/v1/models", "/v1/chat/completions"} {
+	for _, path := range []string{"/", "/debug/pprof/", "/v1", "/v2/drills", "/console"} {
 		check("GET", path, 404, "")
 	}
 	check("POST", "/healthz", 405, "")
+}
+
+func TestOpenToken(t *testing.T) {
+	files := &memory{}
+	first, text, err := OpenToken(files)
+	if err != nil || len(text) < 40 {
+		t.Fatalf("got token %q and error %v, want a new token", text, err)
+	}
+	if kept := string(files.text[tokenName]); strings.Contains(kept, text) || strings.Contains(kept, strings.TrimPrefix(text, tokenPrefix)) {
+		t.Errorf("got %q kept, want nothing of the token itself", kept)
+	}
+	again, made, err := OpenToken(files)
+	if err != nil || made != "" || again != first {
+		t.Errorf("got %q made and error %v, want the token that there was", made, err)
+	}
+	if !again.matches(text) || again.matches(text+" ") || again.matches("") || (Token{}).matches("") {
+		t.Error("got a token that is not known by its text alone")
+	}
+	files.text[tokenName] = []byte(`{"sha256":"00"}`)
+	if _, _, err := OpenToken(files); err == nil {
+		t.Error("got a token of half a hash, want an error")
+	}
 }

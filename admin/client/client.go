@@ -1,0 +1,183 @@
+// Package client speaks to the admin API of a running gateway: what an operator does
+// at the command line is done through it. It knows paths and errors, and decides
+// nothing.
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/understudy-ai/understudy/admin"
+	"github.com/understudy-ai/understudy/continuity/drill"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+type (
+	// DrillSpec is what a drill is asked to do.
+	DrillSpec = drill.Spec
+	// DrillReport is what came of a drill.
+	DrillReport = drill.Report
+	// DrillGroup counts the calls of one kind in a report.
+	DrillGroup = drill.Group
+	// Fault is one that a drill can put in the way.
+	Fault = drill.Fault
+)
+
+// Client asks one gateway. It may be used concurrently.
+type Client struct {
+	root  string
+	token string
+	http  *http.Client
+}
+
+// patience bounds one request: the API answers at once, but for the end of a drill.
+const patience = 30 * time.Second
+
+// New returns a client of the admin listener at an address.
+func New(address, token string) *Client {
+	return &Client{
+		root: "http://" + address, token: token,
+		// Without a proxy: the listener is not on the internet.
+		http: &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 1, IdleConnTimeout: patience}},
+	}
+}
+
+// Close lets go of the connection.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Error is the API's refusal.
+type Error struct {
+	Status  int
+	Code    llm.Code
+	Message string
+}
+
+// Error returns the API's own words.
+func (e *Error) Error() string { return e.Message }
+
+// IsTokenUnknown reports whether the gateway does not take the token.
+func (e *Error) IsTokenUnknown() bool { return e.Code == llm.CodeAuthentication }
+
+// UnreachableError is an API that did not answer.
+type UnreachableError struct {
+	Address string
+	Err     error
+}
+
+// Error names the address and the cause.
+func (e *UnreachableError) Error() string {
+	cause := e.Err
+	var op *net.OpError
+	if errors.As(cause, &op) {
+		cause = op.Err // the address is named already
+	}
+	return "no gateway answers at the admin address " + e.Address + ": " + cause.Error()
+}
+
+// Unwrap returns the cause.
+func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// maxAnswer bounds what is read of an answer.
+const maxAnswer = 16 << 20
+
+// do sends a request and reads the answer into out.
+func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader = http.NoBody
+	if in != nil {
+		text, err := json.Marshal(in)
+		if err != nil {
+			return fmt.Errorf("write the request: %w", err)
+		}
+		body = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.root+path, body)
+	if err != nil {
+		return fmt.Errorf("make the request: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return &UnreachableError{Address: req.URL.Host, Err: err}
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		var refusal struct {
+			Error struct {
+				Code    llm.Code `json:"code"`
+				Message string   `json:"message"`
+			} `json:"error"`
+		}
+		if err := json.Unmarshal(text, &refusal); err != nil || refusal.Error.Message == "" {
+			return &Error{Status: resp.StatusCode, Message: "what answers at the admin address is no gateway: HTTP " + resp.Status}
+		}
+		return &Error{resp.StatusCode, refusal.Error.Code, refusal.Error.Message}
+	}
+	if err := json.Unmarshal(text, out); err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	return nil
+}
+
+// ask sends a request, and returns what the answer holds.
+func ask[T any](ctx context.Context, c *Client, method, path string, in any) (T, error) {
+	var out T
+	err := c.do(ctx, method, path, in, &out)
+	return out, err
+}
+
+// list reads all pages of a list.
+func list[T any](ctx context.Context, c *Client, path string) ([]T, error) {
+	all := []T{}
+	for after := ""; ; {
+		p, err := ask[admin.List[T]](ctx, c, http.MethodGet, path+"?limit=500&after="+url.QueryEscape(after), nil)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p.Data...)
+		if after = p.Next; after == "" {
+			return all, nil
+		}
+	}
+}
+
+func drillPath(id string) string { return "/v1/drills/" + url.PathEscape(id) }
+
+// Faults lists the faults that a drill can put in the way.
+func (c *Client) Faults(ctx context.Context) ([]Fault, error) {
+	return list[Fault](ctx, c, "/v1/faults")
+}
+
+// StartDrill starts a drill under an id of the caller's choice.
+func (c *Client) StartDrill(ctx context.Context, id string, s DrillSpec) (DrillReport, error) {
+	return ask[DrillReport](ctx, c, http.MethodPut, drillPath(id), s)
+}
+
+// StopDrill ends a drill.
+func (c *Client) StopDrill(ctx context.Context, id string) (DrillReport, error) {
+	return ask[DrillReport](ctx, c, http.MethodPost, drillPath(id)+"/stop", nil)
+}
+
+// Drill returns a drill's report, as far as it has come.
+func (c *Client) Drill(ctx context.Context, id string) (DrillReport, error) {
+	return ask[DrillReport](ctx, c, http.MethodGet, drillPath(id), nil)
+}
+
+// Drills lists the drills, the latest id first.
+func (c *Client) Drills(ctx context.Context) ([]DrillReport, error) {
+	return list[DrillReport](ctx, c, "/v1/drills")
+}

@@ -1,0 +1,201 @@
+package admin
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Tests are named for the rows of the project's list of attacks.
+
+func (w *world) wantError(t *testing.T, name string, status, got int, body string) {
+	t.Helper()
+	var e errorBody
+	if err := json.Unmarshal([]byte(body), &e); got != status || err != nil || e.Error.Code == "" || e.Error.Message == "" || len(body) > 1<<10 {
+		t.Errorf("%s: got status %d and %.300s, want %d and a short error", name, got, body, status)
+	}
+}
+
+func TestAttackS10ToS14Credentials(t *testing.T) {
+	w := newWorld(t)
+	flipped := w.token[:len(w.token)-1] + string(w.token[len(w.token)-1]^1)
+	for _, tc := range []struct {
+		name   string
+		status int
+		header []string
+	}{
+		{"none", 401, []string{"X-None", "1"}},
+		{"empty bearer", 401, []string{"Authorization", "Bearer "}},
+		{"spaces", 401, []string{"Authorization", "Bearer    "}},
+		{"another scheme", 401, []string{"Authorization", "Basic " + w.token}},
+		{"control characters", 401, []string{"Authorization", "Bearer a\tb"}},
+		{"64 KiB", 401, []string{"Authorization", "Bearer " + strings.Repeat("a", 64<<10)}},
+		{"SQL", 401, []string{"Authorization", "Bearer ' OR 1=1--"}},
+		{"last character changed", 401, []string{"Authorization", "Bearer " + flipped}},
+		{"case changed", 401, []string{"Authorization", "Bearer " + strings.ToUpper(w.token)}},
+		{"prefix", 401, []string{"Authorization", "Bearer " + w.token[:20]}},
+		{"longer", 401, []string{"Authorization", "Bearer " + w.token + "a"}},
+		{"the hash itself", 401, []string{"Authorization", "Bearer " + strings.Repeat("0", 64)}},
+		{"two that differ", 400, []string{"Authorization", "Bearer " + w.token, "X-Api-Key", "other"}},
+		{"two headers that differ", 400, []string{"Authorization", "Bearer " + w.token, "Authorization", "Bearer other"}},
+	} {
+		w.now = w.now.Add(time.Minute) // so that nobody is turned away for having tried too often
+		rec := w.ask("GET", "/v1/drills", "", tc.header...)
+		w.wantError(t, tc.name, tc.status, rec.Code, rec.Body.String())
+		if strings.Contains(rec.Body.String(), "drill") {
+			t.Errorf("%s: got %s, want nothing of what there is", tc.name, rec.Body)
+		}
+	}
+	for _, header := range [][]string{{"Authorization", "bearer " + w.token}, {"X-Api-Key", w.token}, {"Api-Key", w.token}, {"X-Goog-Api-Key", w.token}} {
+		if rec := w.ask("GET", "/v1/drills", "", header...); rec.Code != 200 {
+			t.Errorf("%s: got status %d, want 200", header[0], rec.Code)
+		}
+	}
+	if rec := w.ask("GET", "/v1/drills?key="+w.token, "", "X-None", "1"); rec.Code != 401 {
+		t.Errorf("in the address: got status %d, want 401", rec.Code)
+	}
+	if strings.Contains(w.log.String(), w.token) {
+		t.Error("got the token in the log")
+	}
+}
+
+func TestAttackS18Guessing(t *testing.T) {
+	w := newWorld(t)
+	refused := 0
+	for range 200 {
+		if rec := w.ask("GET", "/v1/drills", "", "Authorization", "Bearer guess"); rec.Code == http.StatusTooManyRequests {
+			refused++
+			if rec.Header().Get("Retry-After") == "" {
+				t.Fatal("got no Retry-After, want one")
+			}
+		}
+	}
+	if refused != 200-tryBurst {
+		t.Errorf("got %d of 200 guesses turned away, want %d", refused, 200-tryBurst)
+	}
+	if rec := w.ask("GET", "/v1/drills", ""); rec.Code != 200 {
+		t.Errorf("the right token from the same address: got status %d, want 200", rec.Code)
+	}
+	w.now = w.now.Add(tryEvery)
+	if rec := w.ask("GET", "/v1/drills", "", "Authorization", "Bearer guess"); rec.Code != 401 {
+		t.Errorf("a second later: got status %d, want 401", rec.Code)
+	}
+	var many tries
+	for i := range 10 * tryFrom {
+		many.allow(strings.Repeat("1", i%100)+string(rune(i)), w.now)
+	}
+	if len(many.full) > tryFrom {
+		t.Errorf("got %d addresses remembered, want at most %d", len(many.full), tryFrom)
+	}
+}
+
+func TestAttackS91OtherSites(t *testing.T) {
+	w := newWorld(t)
+	token := []string{"Authorization", "Bearer " + w.token}
+	for _, tc := range []struct {
+		name   string
+		status int
+		header []string
+	}{
+		{"a program", 200, nil},
+		{"the same origin", 200, []string{"Sec-Fetch-Site", "same-origin", "Origin", "http://127.0.0.1:8081"}},
+		{"typed in", 200, []string{"Sec-Fetch-Site", "none"}},
+		{"localhost", 200, []string{"Host", "localhost:8081"}},
+		{"IPv6", 200, []string{"Host", "[::1]:8081"}},
+		{"another site", 403, []string{"Sec-Fetch-Site", "cross-site"}},
+		{"a sibling", 403, []string{"Sec-Fetch-Site", "same-site"}},
+		{"another origin", 403, []string{"Origin", "https://evil.example"}},
+		{"another port", 403, []string{"Origin", "http://127.0.0.1:9000"}},
+		{"no origin at all", 403, []string{"Origin", "null"}},
+		{"a name that was bound anew", 403, []string{"Host", "evil.example:8081", "Origin", "http://evil.example:8081"}},
+		{"likewise, without a port", 403, []string{"Host", "evil.example"}},
+	} {
+		rec := w.ask("GET", "/v1/drills", "", append(token[:2:2], tc.header...)...)
+		if rec.Code != tc.status {
+			t.Errorf("%s: got status %d and %s, want %d", tc.name, rec.Code, rec.Body, tc.status)
+		}
+		if rec.Header().Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("%s: got an answer that other sites may read", tc.name)
+		}
+	}
+}
+
+// TestAttackS20Matrix asks for every row of the API as everybody. A new row is held to it without being named here.
+func TestAttackS20Matrix(t *testing.T) {
+	w := newWorld(t)
+	for _, e := range endpoints() {
+		path := hole.ReplaceAllString(e.path, "x")
+		for name, header := range map[string][]string{
+			"nobody": {"X-None", "1"}, "a guess": {"Authorization", "Bearer us-admin-guess"}, "a client": {"X-Api-Key", "sk-canary"},
+		} {
+			w.now = w.now.Add(time.Minute)
+			for _, method := range []string{e.method, "HEAD", "OPTIONS", "TRACE", "DELETE", "PATCH"} {
+				if rec := w.ask(method, path, "", header...); rec.Code != 401 {
+					t.Errorf("%s, %s %s: got status %d, want 401", name, method, path, rec.Code)
+				}
+			}
+		}
+		if rec := w.ask("PATCH", path, ""); rec.Code != 405 || rec.Header().Get("Allow") == "" {
+			t.Errorf("PATCH %s: got status %d, want 405 that says what there is", path, rec.Code)
+		}
+		if rec := w.ask("GET", path, "", "Authorization", "Bearer "+w.token, "X-HTTP-Method-Override", "DELETE"); rec.Code == 405 && e.method == "GET" {
+			t.Errorf("GET %s: got a method changed by a header", path)
+		}
+	}
+}
+
+func TestAttackS7Paths(t *testing.T) {
+	w := newWorld(t)
+	for _, path := range []string{
+		"//v1/drills", "/v1//drills", "/v1/../v1/drills", "/v1/%2e%2e/v1/drills", "/v1/drills/", "/V1/drills", "/v1/drills;x", "/v1/drills%00",
+		"/v1/drills%2f", "/v1/drills/a%2fb", "/v1/drills/..%2f..%2fadmin-token", "/v1/drills/%2e%2e",
+	} {
+		if rec := w.ask("GET", path, "", "X-None", "1"); rec.Code == 200 {
+			t.Errorf("%s without a token: got status 200", path)
+		}
+		if rec := w.ask("GET", path, ""); rec.Code == 200 {
+			t.Errorf("%s: got status %d and %s, want nothing there", path, rec.Code, rec.Body)
+		}
+	}
+}
+
+func TestAttackS26Bodies(t *testing.T) {
+	w := newWorld(t)
+	good := `{"provider":"acme","fault":"reset","seconds":60}`
+	for _, tc := range []struct {
+		name, body, kind string
+		status           int
+	}{
+		{"none", "", "application/json", 400},
+		{"a form", "provider=acme", "application/x-www-form-urlencoded", 415},
+		{"plain text", good, "text/plain", 415},
+		{"an unknown field", `{"provider":"acme","fault":"reset","seconds":60,"role":"root"}`, "application/json", 400},
+		{"a field twice", `{"provider":"acme","provider":"other","fault":"reset","seconds":60}`, "application/json", 400},
+		{"a field in two cases", `{"provider":"acme","Provider":"other","fault":"reset","seconds":60}`, "application/json", 400},
+		{"two documents", good + good, "application/json", 400},
+		{"a list", "[]", "application/json", 400},
+		{"a number too large", `{"provider":"acme","fault":"reset","seconds":1e308}`, "application/json", 400},
+		{"not a number", `{"provider":"acme","fault":"reset","seconds":NaN}`, "application/json", 400},
+		{"negative", `{"provider":"acme","fault":"reset","seconds":-1}`, "application/json", 400},
+		{"a share above all", `{"provider":"acme","fault":"reset","seconds":1,"share":2}`, "application/json", 400},
+		{"deep", strings.Repeat(`{"a":`, 200) + "1" + strings.Repeat("}", 200), "application/json", 400},
+		{"large", `{"provider":"` + strings.Repeat("a", maxBody) + `"}`, "application/json", 413},
+		{"an unknown provider", `{"provider":"<script>","fault":"reset","seconds":60}`, "application/json", 400},
+	} {
+		rec := w.ask("PUT", "/v1/drills/one", tc.body, "Authorization", "Bearer "+w.token, "Content-Type", tc.kind)
+		w.wantError(t, tc.name, tc.status, rec.Code, rec.Body.String())
+	}
+	if got := w.drills.Current(); got != "" {
+		t.Errorf("got the drill %q, want none", got)
+	}
+	for _, q := range []string{"limit=0", "limit=-1", "limit=x", "sort=secret", "after=gone", "limit=5&team=other"} {
+		if rec := w.ask("GET", "/v1/drills?"+q, ""); rec.Code != 400 {
+			t.Errorf("%s: got status %d, want 400", q, rec.Code)
+		}
+	}
+	if rec := w.ask("GET", "/v1/drills?limit=1000000000", ""); rec.Code != 200 {
+		t.Errorf("a large limit: got status %d, want it capped", rec.Code)
+	}
+}
