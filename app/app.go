@@ -18,6 +18,7 @@ import (
 
 	"github.com/understudy-ai/understudy/admin"
 	"github.com/understudy-ai/understudy/config"
+	"github.com/understudy-ai/understudy/continuity/drill"
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/anthropic"
 	"github.com/understudy-ai/understudy/dialect/bedrock"
@@ -71,10 +72,14 @@ type App struct {
 	opts      Options
 	transport *transport.Transport
 	gateway   *gateway.Gateway
+	routes    atomic.Pointer[routes] // those in force
+	drills    *drill.Drills
 	ready     atomic.Bool
 
 	clients, operators *server
 	data               *folder // of what is kept; nil if nothing is
+	files              files
+	token              string // the admin token, if it was made now
 
 	mu     sync.Mutex
 	config *config.Config // the one in force
@@ -91,16 +96,18 @@ func New(o Options) (*App, error) {
 	a := &App{opts: o, config: o.Config}
 	a.transport = transport.New(transport.Options{Log: o.Log, UserAgent: "understudy/" + o.Version})
 	l := o.Config.Limits
+	a.routes.Store(r)
+	a.drills = a.newDrills()
 	a.gateway = gateway.New(gateway.Options{
-		Dialects: append(dialects(), framed()...), Routes: r, Sender: a.transport, Log: o.Log,
+		Dialects: append(dialects(), framed()...), Routes: r, Sender: a.drills, Settle: a.settled, Log: o.Log,
 		Limits: gateway.Limits{
 			Body: int64(l.Body), BodyTimeout: l.BodyTimeout, Heartbeat: l.Heartbeat, WriteTimeout: l.WriteTimeout,
 		},
 		Now: time.Now, NewID: newID,
 	})
 	a.clients = newServer(a.gateway, o.Log)
-	a.operators = newServer(admin.Handler(a.ready.Load), o.Log)
-	a.operators.http.ReadTimeout = readHeaderTimeout // nothing there takes a body
+	a.operators = newServer(nil, o.Log)              // its handler needs what Start opens
+	a.operators.http.ReadTimeout = readHeaderTimeout // bodies there are short
 	return a, nil
 }
 
@@ -116,7 +123,11 @@ func (a *App) Start() error {
 			return fmt.Errorf("open the data folder %s: %w\nhint: with data: %s in the config nothing is kept", path, err, config.NoData)
 		}
 	}
-	if err := a.listen(c); err != nil {
+	err := a.openAdmin()
+	if err == nil {
+		err = a.listen(c)
+	}
+	if err != nil {
 		a.data.close()
 		return err
 	}
@@ -124,6 +135,27 @@ func (a *App) Start() error {
 	a.opts.Log.Info("serving", "listen", a.Addr(), "admin", a.AdminAddr(), "version", a.opts.Version)
 	return nil
 }
+
+// openAdmin makes the admin API, with the token in the data folder or a new one.
+func (a *App) openAdmin() error {
+	if a.data != nil {
+		a.files.use(a.data.path)
+	}
+	token, made, err := admin.OpenToken(&a.files)
+	if err != nil {
+		return fmt.Errorf("open the admin API: %w", err)
+	}
+	a.token = made
+	a.operators.http.Handler = admin.Handler(admin.Options{
+		IsReady: a.ready.Load, Token: token, Log: a.opts.Log, Version: a.opts.Version, Drills: a.drills,
+	})
+	return nil
+}
+
+// AdminToken is the admin token if Start has made it, and nothing but its hash is kept;
+// empty if there was one. It is to be shown to whoever started the program, and to nobody
+// else.
+func (a *App) AdminToken() string { return a.token }
 
 // listen opens the listeners.
 func (a *App) listen(c *config.Config) error {
@@ -152,6 +184,7 @@ const abortTime = 4 * time.Second
 // with an error in their own dialect.
 func (a *App) Stop(ctx context.Context) error {
 	a.ready.Store(false)
+	a.drills.Close()
 	drain := a.current().Drain
 	a.opts.Log.Info("stopping", "drain", drain.String())
 	draining, cancel := context.WithTimeout(ctx, drain)

@@ -21,7 +21,8 @@ import (
 // routes is one version of the config, as the gateway sees it.
 type routes struct {
 	*route.Table
-	entries []dialect.ModelEntry
+	entries   []dialect.ModelEntry
+	providers []*provider.Provider
 }
 
 // Entries lists what clients may ask for: the configured models, then every
@@ -101,7 +102,7 @@ func newRoutes(c *config.Config, providers []*provider.Provider) *routes {
 		}
 		configured[i] = r
 	}
-	r := &routes{Table: route.NewTable(configured, providers, defaults)}
+	r := &routes{Table: route.NewTable(configured, providers, defaults), providers: providers}
 	for _, name := range askable(r.Table, providers) {
 		r.entries = append(r.entries, entry(r.Table, name))
 	}
