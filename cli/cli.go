@@ -15,6 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/understudy-ai/understudy/admin/client"
 	"github.com/understudy-ai/understudy/app"
 	"github.com/understudy-ai/understudy/config"
 )
@@ -38,6 +39,7 @@ type commands struct {
 	Check     checkCommand     `cmd:"" help:"Check the config, and with --live every key."`
 	Models    modelsCommand    `cmd:"" help:"List the models that can be asked for, or compare some."`
 	Catalog   catalogCommand   `cmd:"" help:"Renew what is known of models."`
+	Drill     drillCommand     `cmd:"" help:"Break a provider on purpose, for a while, and see what comes of it."`
 	Translate translateCommand `cmd:"" help:"Translate a request, answer or stream from one API to another, offline."`
 	Demo      demoCommand      `cmd:"" help:"See two simulated vendors fail, and no application notice."`
 	Version   versionCommand   `cmd:"" help:"Say what this is."`
@@ -106,6 +108,8 @@ var errTold = errors.New("failed")
 // report tells an error and returns its exit code.
 func (s *session) report(err error) int {
 	var usage usageError
+	var refused *client.Error
+	var unreachable *client.UnreachableError
 	switch {
 	case errors.Is(err, errTold):
 	case errors.As(err, &usage):
@@ -113,6 +117,10 @@ func (s *session) report(err error) int {
 		return exitUsage
 	case isProblem(err):
 		fmt.Fprintln(s.err, err) // begins with the file's name
+	case errors.As(err, &unreachable):
+		fmt.Fprintf(s.err, "%s: %v\nhint: start it with %s serve, or say where it listens with --admin\n", name, err, name)
+	case errors.As(err, &refused) && refused.IsTokenUnknown():
+		fmt.Fprintf(s.err, "%s: the gateway does not know this admin token\n%s\n", name, lostToken)
 	default:
 		fmt.Fprintf(s.err, "%s: %v\n", name, err)
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"sync"
@@ -38,6 +39,9 @@ func (c serveCommand) Run(s *session) error {
 	}
 	if err := a.Start(); err != nil {
 		return err
+	}
+	if token := a.AdminToken(); token != "" {
+		fmt.Fprintf(s.out, "The admin token, shown this once: %s\nCommands that ask this gateway take it from %s.\n", token, tokenEnv)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

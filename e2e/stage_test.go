@@ -43,6 +43,7 @@ type stage struct {
 	gateway *exec.Cmd
 	exited  chan error
 	log     *logReader
+	out     *logReader // its standard output
 }
 
 func newStage(env *testscript.Env) *stage {
@@ -114,8 +115,8 @@ func (s *stage) serve(ts *testscript.TestScript, args []string) error {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}
 	}
-	s.log = &logReader{grown: make(chan struct{}, 1)}
-	cmd.Stderr = s.log
+	s.log, s.out = &logReader{grown: make(chan struct{}, 1)}, &logReader{grown: make(chan struct{}, 1)}
+	cmd.Stderr, cmd.Stdout = s.log, s.out
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -131,6 +132,17 @@ func (s *stage) serve(ts *testscript.TestScript, args []string) error {
 	}
 	ts.Setenv("CLIENTS", "http://"+serving.Listen)
 	ts.Setenv("ADMIN", "http://"+serving.Admin)
+	ts.Setenv("ADMIN_ADDRESS", serving.Admin)
+	return nil
+}
+
+func (s *stage) token(ts *testscript.TestScript, _ []string) error {
+	line, err := s.out.find("shown this once: us-admin-")
+	if err != nil {
+		return err
+	}
+	_, token, _ := strings.Cut(line, "shown this once: ")
+	ts.Setenv("UNDERSTUDY_ADMIN_TOKEN", token)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"reflect"
 	"slices"
@@ -23,38 +24,42 @@ var files embed.FS
 // Catalog is the facts of services by their IDs, which are the names of their
 // folders. The facts are not to be changed. Its methods may be called concurrently.
 type Catalog struct {
-	ids []string // sorted
+	services map[string]Facts // without the models of models.yaml
 
 	mu sync.Mutex
-	// What has been read of services so far, without the models of models.yaml and with
-	// them: there are many, and most are not used.
-	bare, whole map[string]Facts
+	// read holds the facts whose models have been read: there are many, and most
+	// services are not used.
+	read map[string]Facts
 }
 
-// Known returns the services this program knows. Each catalog reads them anew, each
-// service when it is first asked for.
+// Known returns the services this program knows. Each call reads them anew.
 func Known() *Catalog {
 	names, err := fs.Glob(files, "*/provider.yaml")
 	if err != nil {
 		panic("BUG: provider: " + err.Error())
 	}
-	c := &Catalog{bare: map[string]Facts{}, whole: map[string]Facts{}}
+	c := &Catalog{services: make(map[string]Facts, len(names)), read: map[string]Facts{}}
 	for _, name := range names {
-		c.ids = append(c.ids, path.Dir(name))
+		data, err := files.ReadFile(name)
+		if err != nil {
+			panic("BUG: provider: " + err.Error())
+		}
+		facts, err := Parse(data, name)
+		if err != nil {
+			panic("BUG: " + err.Error())
+		}
+		c.services[path.Dir(name)] = facts
 	}
-	slices.Sort(c.ids)
 	return c
 }
 
 // IDs lists the services by name.
-func (c *Catalog) IDs() []string { return slices.Clone(c.ids) }
+func (c *Catalog) IDs() []string { return slices.Sorted(maps.Keys(c.services)) }
 
 // KeyEnv is the environment variable that usually holds a service's key; empty if
 // there is none, or if the key alone does not say where everybody's own address is.
 func (c *Catalog) KeyEnv(id string) string {
-	c.mu.Lock()
-	f, _ := c.service(id)
-	c.mu.Unlock()
+	f := c.services[id]
 	f.Complete()
 	if f.Hole() != "" {
 		return ""
@@ -66,38 +71,17 @@ func (c *Catalog) KeyEnv(id string) string {
 func (c *Catalog) Facts(id string) (Facts, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f, ok := c.whole[id]; ok {
+	if f, ok := c.read[id]; ok {
 		return f, true
 	}
-	f, ok := c.service(id)
+	f, ok := c.services[id]
 	if !ok {
 		return Facts{}, false
 	}
 	if list, ok := KnownModels(id); ok {
 		f.Models = list.All()
 	}
-	c.whole[id] = f
-	return f, true
-}
-
-// service returns the provider.yaml of a service; not if it is none of IDs.
-func (c *Catalog) service(id string) (Facts, bool) {
-	if f, ok := c.bare[id]; ok {
-		return f, true
-	}
-	if _, ok := slices.BinarySearch(c.ids, id); !ok {
-		return Facts{}, false
-	}
-	name := id + "/provider.yaml"
-	data, err := files.ReadFile(name)
-	if err != nil {
-		panic("BUG: provider: " + err.Error())
-	}
-	f, err := Parse(data, name)
-	if err != nil {
-		panic("BUG: " + err.Error())
-	}
-	c.bare[id] = f
+	c.read[id] = f
 	return f, true
 }
 

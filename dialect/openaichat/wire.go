@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
@@ -20,7 +19,7 @@ const self = string(dialect.OpenAIChat)
 func New() *dialect.Dialect {
 	return &dialect.Dialect{
 		Name: dialect.OpenAIChat,
-		Endpoints: slices.Concat(relayed(), []dialect.Endpoint{
+		Endpoints: append(relayed(), []dialect.Endpoint{
 			{Method: "POST", Path: "/v1/chat/completions", Operation: dialect.Generate},
 			{Method: "GET", Path: "/v1/models", Operation: dialect.ListModels},
 			{Method: "GET", Path: "/v1/models/{model}", Operation: dialect.GetModel},
@@ -32,7 +31,7 @@ func New() *dialect.Dialect {
 			{Method: "GET", Path: "/openai/v1/models/{model}", Operation: dialect.GetModel},
 			{Method: "GET", Path: "/openai/models", Operation: dialect.ListModels},
 			{Method: "GET", Path: "/openai/models/{model}", Operation: dialect.GetModel},
-		}, relayedAtAzure()), // these last: a model's name may end in "/chat"
+		}...),
 		RequestIDHeader: "X-Request-Id",
 		RelayHeaders:    []string{"Openai-Beta"},
 		Client:          clientSide{},

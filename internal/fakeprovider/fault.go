@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -95,9 +94,8 @@ func (i Info) Exists(dialect string) bool {
 	return (i.Dialect == "" || i.Dialect == dialect) && !slices.Contains(lacking(dialect), i.Kind)
 }
 
-// kinds returns every fault, connection first, then statuses, bodies and streams. They are made
-// once, because a server looks for the one of each request.
-var kinds = sync.OnceValue(func() []kind {
+// kinds returns every fault, connection first, then statuses, bodies and streams.
+func kinds() []kind {
 	var all []kind
 	all = append(all, connFaults()...)
 	all = append(all, statusFaults()...)
@@ -107,7 +105,7 @@ var kinds = sync.OnceValue(func() []kind {
 	all = append(all, brokenStreams()...)
 	all = append(all, errorStreams()...)
 	return append(all, awkwardStreams()...)
-})
+}
 
 // Faults lists every kind of fault, so that tests can range over them.
 func Faults() []Info {
@@ -119,9 +117,10 @@ func Faults() []Info {
 }
 
 func findKind(name string) *kind {
-	all := kinds()
-	if i := slices.IndexFunc(all, func(k kind) bool { return k.Kind == name }); i >= 0 {
-		return &all[i]
+	for _, k := range kinds() {
+		if k.Kind == name {
+			return &k
+		}
 	}
 	return nil
 }
