@@ -117,6 +117,9 @@ type Endpoint struct {
 	// character of the pattern: "{id}" is an object that a vendor keeps.
 	Path      string
 	Operation Operation
+	// Under is what the path has in the place of the "/v1" of the dialect's own, where a cloud
+	// serves the same API in a place of its own.
+	Under string
 	// Header decides between dialects that share a path: the one whose Header the
 	// request carries, else the one with none.
 	Header string
@@ -183,6 +186,16 @@ type Dialect struct {
 	// Carries says how the provider side carries each feature of llm. What it does
 	// not list is not carried.
 	Carries Carries
+}
+
+// Path is where the dialect's own vendor takes its requests.
+func (d *Dialect) Path() string {
+	for i := range d.Endpoints {
+		if e := &d.Endpoints[i]; e.Operation == d.Does() && e.Under == "" {
+			return e.Path
+		}
+	}
+	return ""
 }
 
 // Framed is a request in another frame than its dialect's own.

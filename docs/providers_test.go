@@ -19,8 +19,8 @@ func providersPage() string {
 Made from the facts in ` + "`provider/`" + `; do not edit, run ` + "`make docs`" + `.
 
 A provider's name is what a config's ` + "`providers`" + ` or ` + "`use`" + ` say. With no config file, those are enabled whose key variable is set, unless everybody has
-an address of their own there, as at Azure. The APIs are those that the provider is spoken to in; the date is when its documentation was
-read. ` + "`understudy models --all`" + ` lists the models.
+an address of their own there, as at Azure. The APIs are those that the provider is spoken to in, with what is relayed to it in them; the
+date is when its documentation was read. ` + "`understudy models --all`" + ` lists the models.
 
 | name | service | APIs | key variable | models | documentation |
 |---|---|---|---|---|---|
@@ -30,7 +30,15 @@ read. ` + "`understudy models --all`" + ` lists the models.
 		f, _ := known.Facts(id)
 		var apis []string
 		for _, name := range slices.Sorted(maps.Keys(f.Dialects)) {
-			apis = append(apis, string(name))
+			api := string(name)
+			if relayed := f.Relays[name]; len(relayed) > 0 {
+				var words []string
+				for _, o := range relayed {
+					words = append(words, string(o))
+				}
+				api += " (" + strings.Join(words, ", ") + ")"
+			}
+			apis = append(apis, api)
 		}
 		key, models := "-", "-"
 		if f.KeyEnv != "" {

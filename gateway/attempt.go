@@ -127,7 +127,7 @@ func (c *call) attempt(t route.Target, fresh bool, r *rescue) *attempt {
 
 func (c *call) plan(t route.Target) (plan, bool) {
 	if c.operation.IsRelayed() {
-		return c.relayPlan(t), true
+		return c.relayPlan(t)
 	}
 	return planFor(c.dialect, c.peeked.Stream, t, c.g.opts.Dialects)
 }

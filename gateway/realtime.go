@@ -32,7 +32,10 @@ func (c *call) serveRealtime() *llm.Error {
 		return &llm.Error{Code: llm.CodeInvalidRequest, Origin: llm.OriginClient, Message: "This path takes a WebSocket: the request must ask for an upgrade to one."}
 	}
 	c.bodyRead() // there is none
-	c.peeked.Model = c.r.URL.Query().Get("model")
+	values := c.r.URL.Query()
+	if c.peeked.Model = values.Get("model"); c.endpoint.Under != "" && c.peeked.Model == "" {
+		c.peeked.Model = values.Get(deploymentParameter)
+	}
 	if err := c.checkModelName(); err != nil {
 		return err
 	}

@@ -15,7 +15,6 @@ import (
 	"github.com/understudy-ai/understudy/internal/frames"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
-	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/route"
 	"github.com/understudy-ai/understudy/transport"
 )
@@ -35,8 +34,9 @@ func (c *call) serveRelayed() *llm.Error {
 
 // form is the model's field in a body that is a form, and where it stands.
 type form struct {
-	model formdata.Field
-	has   bool
+	boundary string // empty in no form
+	model    formdata.Field
+	has      bool
 }
 
 // readRaw takes in a body of any kind and finds the model in it.
@@ -82,8 +82,9 @@ func (c *call) readForm(boundary string) *llm.Error {
 	if len(fields) > 1 {
 		return llm.Invalid("model", "The form has the field model more than once.")
 	}
+	c.form.boundary = boundary
 	if len(fields) == 1 {
-		c.form = form{fields[0], true}
+		c.form.model, c.form.has = fields[0], true
 		c.peeked.Model = string(fields[0].Value)
 	}
 	if stream, _ := formdata.Find(c.body, boundary, "stream"); len(stream) > 0 {
@@ -98,6 +99,9 @@ func (c *call) readForm(boundary string) *llm.Error {
 func (c *call) pickRelays() *llm.Error {
 	if c.path.model != "" {
 		c.peeked.Model = c.path.model
+		if err := c.checkModelName(); err != nil {
+			return err
+		}
 	}
 	if _, err := url.ParseQuery(c.r.URL.RawQuery); err != nil {
 		return llm.Invalid("", "The query of the address is malformed.")
@@ -143,16 +147,40 @@ func (c *call) objects() []string {
 }
 
 // relayPlan is how a provider is asked in an API that is not translated.
-func (c *call) relayPlan(t route.Target) plan {
-	address := provider.JoinURL(t.Provider.Facts.BaseURL, c.r.URL.EscapedPath())
+func (c *call) relayPlan(t route.Target) (plan, bool) {
+	address, ok := t.Provider.RelayURL(c.dialect.Name, c.dialect.Path(), c.ownPath(), t.Model)
 	if query := c.query(t.Model); query != "" {
-		address += "?" + query
+		mark := "?"
+		if strings.Contains(address, mark) {
+			mark = "&"
+		}
+		address += mark + query
 	}
-	return plan{mode: ModeRelay, dialect: c.dialect, url: address, framing: frames.SSE, raw: true}
+	return plan{mode: ModeRelay, dialect: c.dialect, url: address, framing: frames.SSE, raw: true}, ok
 }
 
+// ownPath is the request's path at the dialect's own vendor.
+func (c *call) ownPath() string {
+	const version = "/v1"
+	switch e := c.endpoint; {
+	case e.Under == "":
+		return c.r.URL.EscapedPath()
+	case e.pattern.hasModel:
+		return version + strings.TrimPrefix(e.Path, e.Under) // there is no other hole
+	default:
+		own := url.URL{Path: version + strings.TrimPrefix(c.r.URL.Path, e.Under)}
+		return own.EscapedPath()
+	}
+}
+
+// The parameters that the endpoints of a cloud take beside, or in the place of, those of the dialect.
+const (
+	versionParameter    = "api-version"
+	deploymentParameter = "deployment"
+)
+
 // query is what the client asks for in the address, of the target's model and without the
-// client's credential.
+// client's credential and what only the place that it thinks to be at would understand.
 func (c *call) query(model string) string {
 	if c.r.URL.RawQuery == "" {
 		return ""
@@ -161,24 +189,38 @@ func (c *call) query(model string) string {
 	if c.dialect.KeyQuery != "" {
 		values.Del(c.dialect.KeyQuery)
 	}
-	if values.Has("model") && model != "" {
+	if c.endpoint.Under != "" {
+		values.Del(versionParameter)
+		values.Del(deploymentParameter)
+	}
+	if (values.Has("model") || c.operation == dialect.Realtime) && model != "" {
 		values.Set("model", model)
 	}
 	return values.Encode()
 }
 
-// prepareRaw names the target's model in the body, where it has one.
+// prepareRaw names the target's model in the body, where it or the path has one.
 func (c *call) prepareRaw(a *attempt) *llm.Error {
 	a.body = c.body
-	if c.peeked.Model == "" || a.target.Model == c.peeked.Model || len(c.body) == 0 {
+	inPath := c.path.model != ""
+	if c.peeked.Model == "" || a.target.Model == c.peeked.Model && !inPath || len(c.body) == 0 {
 		return nil
 	}
-	if c.form.has {
+	switch {
+	case c.form.has:
 		a.body = formdata.Replace(c.body, c.form.model, a.target.Model)
+		return nil
+	case c.form.boundary != "":
+		a.body = formdata.Add(c.body, c.form.boundary, "model", a.target.Model)
 		return nil
 	}
 	var err error
-	if a.body, err = jsontext.SetTopString(c.body, "model", a.target.Model); err != nil {
+	if inPath {
+		a.body, err = jsontext.Set(c.body, "model", jsontext.AppendString(nil, a.target.Model))
+	} else {
+		a.body, err = jsontext.SetTopString(c.body, "model", a.target.Model)
+	}
+	if err != nil {
 		return asError(err, llm.CodeInvalidRequest)
 	}
 	return nil

@@ -38,8 +38,8 @@ type relayWorld struct {
 	settle chan gateway.Record
 }
 
-// newRelayWorld serves the handlers as vendors that serve all of OpenAI's and Anthropic's APIs.
-func newRelayWorld(t *testing.T, a, b http.HandlerFunc) *relayWorld {
+// newRelayWorld serves the handlers as vendors that serve all of OpenAI's and Anthropic's APIs; change adjusts their facts.
+func newRelayWorld(t *testing.T, a, b http.HandlerFunc, change ...func(*provider.Facts)) *relayWorld {
 	t.Helper()
 	w := &relayWorld{settle: make(chan gateway.Record, 100)}
 	var providers []*provider.Provider
@@ -65,6 +65,9 @@ func newRelayWorld(t *testing.T, a, b http.HandlerFunc) *relayWorld {
 				dialect.OpenAIResponses: {dialect.Stored},
 			},
 		}})
+		for _, f := range change {
+			f(&providers[len(providers)-1].Facts)
+		}
 	}
 	if providers[0].ID == "b" {
 		providers[0], providers[1] = providers[1], providers[0]

@@ -45,7 +45,7 @@ type Facts struct {
 	// "!" takes models away, from all if it is the first; the last that fits counts.
 	Only map[dialect.Name][]string `yaml:"only"`
 	// Relays lists the operations that the service serves in a dialect's API as that has
-	// them, at the same paths under BaseURL: images, files and others that nobody
+	// them, at paths beside the dialect's own: images, files and others that nobody
 	// translates.
 	Relays map[dialect.Name][]dialect.Operation `yaml:"relays"`
 	// ModelsPath lists the service's models, under BaseURL or, as a whole address, at
@@ -253,6 +253,37 @@ func (p *Provider) URL(d dialect.Name, model string, stream bool) (string, bool)
 // Relays reports whether the provider serves an operation in a dialect's API.
 func (p *Provider) Relays(d dialect.Name, o dialect.Operation) bool {
 	return slices.Contains(p.Facts.Relays[d], o)
+}
+
+// RelayURL is where the provider serves what dialect d's own vendor serves at a path, beside
+// its requests at own: both begin with a version, which the provider may have something else
+// for, with the model in it. A request that names no model goes to the place above.
+func (p *Provider) RelayURL(d dialect.Name, own, path, model string) (string, bool) {
+	spoken, query, hasQuery := strings.Cut(p.Facts.Dialects[d], "?")
+	root, ok := strings.CutSuffix(spoken, unversioned(own))
+	if !ok || own == "" {
+		return JoinURL(p.Facts.BaseURL, path), true
+	}
+	switch at := strings.Index(root, modelHole); {
+	case at < 0:
+	case model == "":
+		root = root[:strings.LastIndexByte(strings.TrimSuffix(root[:at], "/"), '/')]
+	case climbs(model):
+		return "", false
+	default:
+		root = strings.Replace(root, modelHole, escapeModel(model), 1)
+	}
+	address := JoinURL(p.Facts.BaseURL, root+unversioned(path))
+	if hasQuery {
+		address += "?" + query
+	}
+	return address, true
+}
+
+// unversioned is a path without its first step.
+func unversioned(path string) string {
+	_, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return "/" + rest
 }
 
 // modelHole is where the model's name stands in a path.

@@ -1,6 +1,10 @@
 package openaichat
 
-import "github.com/understudy-ai/understudy/dialect"
+import (
+	"strings"
+
+	"github.com/understudy-ai/understudy/dialect"
+)
 
 // relayed are the rest of OpenAI's API, as far as it is passed on as it is: openai.yaml, paths.
 func relayed() []dialect.Endpoint {
@@ -33,4 +37,26 @@ func relayed() []dialect.Endpoint {
 		{Method: get, Path: "/v1/chat/completions/{id}/messages", Operation: dialect.Stored},
 		{Method: get, Path: "/v1/realtime", Operation: dialect.Realtime},
 	}
+}
+
+// relayedAtAzure are those that Azure has, in its two forms: all in the one without a version; in the older, what a model
+// does below its deployment, and the rest beside them. See azure-openai-2024-10-21.openapi.yaml and the reference of the
+// v1 API, https://learn.microsoft.com/azure/ai-foundry/openai/latest.
+func relayedAtAzure() []dialect.Endpoint {
+	var list []dialect.Endpoint
+	for _, e := range relayed() {
+		older := "/openai"
+		switch e.Operation {
+		case dialect.Moderations:
+			continue
+		case dialect.Completions, dialect.Images, dialect.Audio:
+			older = "/openai/deployments/{model}"
+		}
+		for _, under := range []string{"/openai/v1", older} {
+			at := e
+			at.Path, at.Under = under+strings.TrimPrefix(e.Path, "/v1"), under
+			list = append(list, at)
+		}
+	}
+	return list
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
@@ -19,7 +20,7 @@ const self = string(dialect.OpenAIChat)
 func New() *dialect.Dialect {
 	return &dialect.Dialect{
 		Name: dialect.OpenAIChat,
-		Endpoints: append(relayed(), []dialect.Endpoint{
+		Endpoints: slices.Concat(relayed(), []dialect.Endpoint{
 			{Method: "POST", Path: "/v1/chat/completions", Operation: dialect.Generate},
 			{Method: "GET", Path: "/v1/models", Operation: dialect.ListModels},
 			{Method: "GET", Path: "/v1/models/{model}", Operation: dialect.GetModel},
@@ -31,7 +32,7 @@ func New() *dialect.Dialect {
 			{Method: "GET", Path: "/openai/v1/models/{model}", Operation: dialect.GetModel},
 			{Method: "GET", Path: "/openai/models", Operation: dialect.ListModels},
 			{Method: "GET", Path: "/openai/models/{model}", Operation: dialect.GetModel},
-		}...),
+		}, relayedAtAzure()), // these last: a model's name may end in "/chat"
 		RequestIDHeader: "X-Request-Id",
 		RelayHeaders:    []string{"Openai-Beta"},
 		Client:          clientSide{},

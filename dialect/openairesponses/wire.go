@@ -2,6 +2,7 @@ package openairesponses
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -19,25 +20,12 @@ const self = string(dialect.OpenAIResponses)
 func New() *dialect.Dialect {
 	return &dialect.Dialect{
 		Name: dialect.OpenAIResponses,
-		Endpoints: []dialect.Endpoint{
+		Endpoints: append(stored(), []dialect.Endpoint{
 			{Method: "POST", Path: "/v1/responses", Operation: dialect.Generate},
 			// Azure's, in its two forms.
 			{Method: "POST", Path: "/openai/v1/responses", Operation: dialect.Generate},
 			{Method: "POST", Path: "/openai/responses", Operation: dialect.Generate},
-			// What the vendor keeps.
-			{Method: "GET", Path: "/v1/responses/{id}", Operation: dialect.Stored},
-			{Method: "DELETE", Path: "/v1/responses/{id}", Operation: dialect.Stored},
-			{Method: "POST", Path: "/v1/responses/{id}/cancel", Operation: dialect.Stored},
-			{Method: "GET", Path: "/v1/responses/{id}/input_items", Operation: dialect.Stored},
-			{Method: "POST", Path: "/v1/conversations", Operation: dialect.Stored},
-			{Method: "GET", Path: "/v1/conversations/{id}", Operation: dialect.Stored},
-			{Method: "POST", Path: "/v1/conversations/{id}", Operation: dialect.Stored},
-			{Method: "DELETE", Path: "/v1/conversations/{id}", Operation: dialect.Stored},
-			{Method: "GET", Path: "/v1/conversations/{id}/items", Operation: dialect.Stored},
-			{Method: "POST", Path: "/v1/conversations/{id}/items", Operation: dialect.Stored},
-			{Method: "GET", Path: "/v1/conversations/{id}/items/{item}", Operation: dialect.Stored},
-			{Method: "DELETE", Path: "/v1/conversations/{id}/items/{item}", Operation: dialect.Stored},
-		},
+		}...),
 		RequestIDHeader: "X-Request-Id",
 		RelayHeaders:    []string{"Openai-Beta"},
 		MessagePath:     "input[]",
@@ -49,6 +37,32 @@ func New() *dialect.Dialect {
 		Fields:          fields(),
 		Carries:         carries(),
 	}
+}
+
+// stored are the endpoints of what the vendor keeps, and the same in Azure's two forms.
+func stored() []dialect.Endpoint {
+	const get, post, remove = "GET", "POST", "DELETE"
+	var list []dialect.Endpoint
+	for _, under := range []string{"", "/openai/v1", "/openai"} {
+		for _, e := range []dialect.Endpoint{
+			{Method: get, Path: "/responses/{id}"},
+			{Method: remove, Path: "/responses/{id}"},
+			{Method: post, Path: "/responses/{id}/cancel"},
+			{Method: get, Path: "/responses/{id}/input_items"},
+			{Method: post, Path: "/conversations"},
+			{Method: get, Path: "/conversations/{id}"},
+			{Method: post, Path: "/conversations/{id}"},
+			{Method: remove, Path: "/conversations/{id}"},
+			{Method: get, Path: "/conversations/{id}/items"},
+			{Method: post, Path: "/conversations/{id}/items"},
+			{Method: get, Path: "/conversations/{id}/items/{item}"},
+			{Method: remove, Path: "/conversations/{id}/items/{item}"},
+		} {
+			e.Path, e.Under, e.Operation = cmp.Or(under, "/v1")+e.Path, under, dialect.Stored
+			list = append(list, e)
+		}
+	}
+	return list
 }
 
 var (

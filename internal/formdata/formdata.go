@@ -1,4 +1,4 @@
-// Package formdata finds and replaces fields in the text of a multipart form (RFC 7578, RFC 2046
+// Package formdata finds, replaces and adds fields in the text of a multipart form (RFC 7578, RFC 2046
 // section 5.1.1) and leaves every other byte alone, as files that are uploaded want it. It does
 // not decode files, and it does not build forms.
 package formdata
@@ -49,6 +49,17 @@ func Replace(form []byte, f Field, value string) []byte {
 	out := make([]byte, 0, len(form)-len(f.Value)+len(value))
 	out = append(append(out, form[:f.start]...), value...)
 	return append(out, form[f.end:]...)
+}
+
+// Add returns the form, which Find has found to be one, with another field before all others.
+func Add(form []byte, boundary, name, value string) []byte {
+	at := 0
+	if delimiter := "--" + boundary; !bytes.HasPrefix(form, []byte(delimiter)) {
+		at = bytes.Index(form, []byte("\r\n"+delimiter)) + 2
+	}
+	part := "--" + boundary + "\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n"
+	out := make([]byte, 0, len(form)+len(part))
+	return append(append(append(out, form[:at]...), part...), form[at:]...)
 }
 
 // walk calls f for each part, and reports whether the form is whole.

@@ -119,3 +119,18 @@ func FuzzFind(f *testing.F) {
 		}
 	})
 }
+
+func TestAdd(t *testing.T) {
+	t.Parallel()
+	body, boundary := form(t, "file:file", "RIFF\r\n--not the boundary\r\n", "language", "sk")
+	for name, body := range map[string][]byte{"as is": body, "behind a preamble": append([]byte("nothing\r\n"), body...)} {
+		got := Add(body, boundary, "model", "whisper-1")
+		fields, ok := Find(got, boundary, "model")
+		if !ok || len(fields) != 1 || string(fields[0].Value) != "whisper-1" {
+			t.Errorf("%s: got %+v, %v, want the model", name, fields, ok)
+		}
+		if rest, ok := Find(got, boundary, "language"); !ok || len(rest) != 1 || !bytes.HasSuffix(got, body[bytes.Index(body, []byte("--"+boundary)):]) {
+			t.Errorf("%s: got\n%s\nwant all the rest as it was", name, got)
+		}
+	}
+}
