@@ -131,7 +131,7 @@ func (r *streamReader) endText() {
 // issuer reads who will have signed the thinking that begins: an entry that says no more.
 func (r *streamReader) issuer(v jsontext.Value) {
 	_ = v.Array(func(_ int, v jsontext.Value) error { // what is no list holds none
-		if issuer := textOf(v.Get("issuer")); issuer != "" && v.Get("signature") == nil && v.Get("sealed") == nil && r.text.kind != llm.PartThinking {
+		if issuer := textOf(v.Get("issuer")); issuer != "" && v.Get("signature") == nil && v.Get("sealed") == nil {
 			r.endText()
 			r.text.issuer = issuer
 		}

@@ -3,6 +3,7 @@ package ollama
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -170,6 +171,22 @@ func TestTextAfterACall(t *testing.T) {
 	}
 	if !strings.Contains(string(out), `"content":"\n\nb"`) {
 		t.Errorf("got\n%s\nwant the texts apart", out)
+	}
+}
+
+// TestThinkingOfTwo reads thinking that nobody signed and then some that somebody did: two parts, neither of them twice.
+func TestThinkingOfTwo(t *testing.T) {
+	r, err := read(t, line(`"thinking":"a"`), line(`"thinking":"b","understudy_thinking":[{"issuer":"i"}]`),
+		line(`"understudy_thinking":[{"issuer":"i","text":"b","signature":"s"}]`), done("stop"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []llm.Part{
+		{Kind: llm.PartThinking, Text: "a", Thinking: &llm.Thinking{}},
+		{Kind: llm.PartThinking, Text: "b", Thinking: &llm.Thinking{Issuer: "i", Signature: "s"}},
+	}
+	if got := r.Choices[0].Parts; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v want %+v", got, want)
 	}
 }
 

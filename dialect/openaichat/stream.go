@@ -219,7 +219,7 @@ func (r *streamReader) thinking(ch *openChoice, a *answer) error {
 			switch d, ours := readDetail(v); {
 			case ours && d.isWhole():
 				whole = append(whole, d)
-			case ours && ch.text.kind != llm.PartThinking:
+			case ours:
 				r.endText(ch)
 				ch.text.issuer = d.issuer
 			}

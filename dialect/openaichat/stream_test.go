@@ -112,6 +112,7 @@ func TestStreamsAsServersSendThem(t *testing.T) {
 		"content as an object":           {[]string{chunk(`{"content":{"a":1}}`, `"stop"`)}, `text:{"a":1}`, llm.StopEnd},
 		"A26 reasoning, then text":       {[]string{chunk(`{"reasoning_content":"h","content":null}`, `null`), chunk(`{"reasoning":"m","content":""}`, `null`), chunk(`{"content":"a"}`, `"stop"`)}, "thinking:hm text:a", llm.StopEnd},
 		"T060 think, answer, think":      {[]string{chunk(`{"reasoning":"h"}`, `null`), chunk(`{"content":"a"}`, `null`), chunk(`{"reasoning":"m"}`, `"stop"`)}, "thinking:h text:a thinking:m", llm.StopEnd},
+		"thinking, then signed":          {[]string{chunk(`{"reasoning_content":"h","reasoning_details":[{"type":"understudy.thinking","issuer":"unsigned"}]}`, `null`), chunk(`{"reasoning_content":"m","reasoning_details":[{"type":"understudy.thinking","issuer":"i"}]}`, `null`), chunk(`{"reasoning_details":[{"type":"understudy.thinking","issuer":"i","text":"m","signature":"s"}]}`, `"stop"`)}, "thinking:h thinking:m", llm.StopEnd},
 		"details alone":                  {[]string{chunk(`{"reasoning_details":[{"type":"reasoning.text","text":"hm"}]}`, `null`), stop}, "thinking:hm", llm.StopEnd},
 		"refusal":                        {[]string{chunk(`{"refusal":"n"}`, `null`), chunk(`{"refusal":"o"}`, `"stop"`)}, "refusal:no", llm.StopRefusal},
 		"T005 text and call in one":      {[]string{chunk(`{"content":"a","tool_calls":[{"index":0,"id":"x","function":{"name":"f","arguments":"{}"}}]}`, `null`), done}, "text:a x:f{}", llm.StopToolCalls},

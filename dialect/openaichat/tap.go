@@ -202,7 +202,7 @@ func (t *tap) thinking(ch *openChoice, a *answer) error {
 		switch d, ours := readDetail(v); {
 		case ours && d.isWhole():
 			hasWhole = true
-		case ours && ch.text.kind != llm.PartThinking:
+		case ours:
 			t.endText(ch)
 		}
 		return nil
