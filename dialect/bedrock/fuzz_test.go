@@ -123,6 +123,7 @@ func FuzzStreamReader(f *testing.F) {
 			if err := dialecttest.CheckEvents(events); err != nil {
 				t.Errorf("got %v, want a legal stream", err)
 			}
+			dialecttest.Rewritten(t, New(), events)
 		case !errors.As(err, &e):
 			t.Errorf("got error %T want *llm.Error", err)
 		case slices.ContainsFunc(events, func(e llm.Event) bool { return e.Kind == llm.EventEnd }):

@@ -123,7 +123,7 @@ func FuzzStreamReader(f *testing.F) {
 			if err := dialecttest.CheckEvents(events); err != nil {
 				t.Errorf("got %v, want a legal stream", err)
 			}
-			rewritten(t, events)
+			dialecttest.Rewritten(t, New(), events)
 		case !errors.As(err, &e):
 			t.Errorf("got error %T want *llm.Error", err)
 		case slices.ContainsFunc(events, func(e llm.Event) bool { return e.Kind == llm.EventEnd }):
@@ -135,15 +135,6 @@ func FuzzStreamReader(f *testing.F) {
 		}
 		overwritten(t, list, events)
 	})
-}
-
-// rewritten writes events as a stream, which must be one.
-func rewritten(t *testing.T, events []llm.Event) {
-	t.Helper()
-	stream := write(events)
-	if _, _, err := dialecttest.ReadStream(New().Provider.NewStreamReader(), dialecttest.Frames(t, []byte(stream))); err != nil {
-		t.Errorf("got %v for what was written: %s", err, stream)
-	}
 }
 
 // overwritten reads the frames again, each from a buffer that is then reused.
