@@ -35,7 +35,7 @@ func TestA01QuotaAfterTheStreamBegan(t *testing.T) {
 // an error.
 func TestA12WrongChecksum(t *testing.T) {
 	t.Parallel()
-	known, _ := provider.Known().Facts("bedrock")
+	known, _ := services.Facts("bedrock")
 	sound := bedrockWorld(t, withTimeouts(patient())).converse("aws1", true, converseSea).body
 	for name, at := range map[string]int{"in the first message": 40, "in the middle": bytes.Index(sound, []byte("contentBlockStop"))} {
 		bad := bytes.Clone(sound)

@@ -20,7 +20,7 @@ var converseAPI = api{name: "converse", own: []string{"aws1", "aws2"}, other: []
 // bedrockWorld has two providers that speak Converse, with the facts of Bedrock's own.
 func bedrockWorld(t *testing.T, opts ...worldOption) *world {
 	t.Helper()
-	known, _ := provider.Known().Facts("bedrock")
+	known, _ := services.Facts("bedrock")
 	return newWorld(t, append(opts, withDialect(bedrock.New(), known.Dialects[dialect.BedrockConverse], converseAPI.own...), withFacts(func(f *provider.Facts) {
 		f.Streams, f.Errors = known.Streams, known.Errors
 	}, converseAPI.own...))...)

@@ -76,7 +76,7 @@ func newCloud(t *testing.T, service string, change func(*provider.Provider)) *cl
 		}
 		_, _ = io.WriteString(w, understudyAnswer)
 	}))
-	facts, ok := provider.Known().Facts(service)
+	facts, ok := services.Facts(service)
 	if !ok {
 		t.Fatalf("got no facts of %s", service)
 	}

@@ -22,7 +22,7 @@ var geminiAPI = api{name: "gemini", own: []string{"gemini1", "gemini2"}, other: 
 // are arrays.
 func geminiWorld(t *testing.T, opts ...worldOption) *world {
 	t.Helper()
-	known, _ := provider.Known().Facts("gemini")
+	known, _ := services.Facts("gemini")
 	change := func(f *provider.Facts) { f.Auth, f.Streams, f.Errors = known.Auth, known.Streams, known.Errors }
 	arrays := func(f *provider.Facts) {
 		f.Auth, f.Streams = known.Auth, map[dialect.Name]string{dialect.GeminiGenerate: "/v1beta/models/{model}:streamGenerateContent"}

@@ -18,7 +18,7 @@ import (
 // clients of InvokeModel.
 func invokeWorld(t *testing.T) *world {
 	t.Helper()
-	known, _ := provider.Known().Facts("bedrock")
+	known, _ := services.Facts("bedrock")
 	const name = dialect.AnthropicMessages
 	return newWorld(t, withTimeouts(patient()), withDialect(anthropic.NewInvoke(), known.Dialects[name], "aws1"), withFacts(func(f *provider.Facts) {
 		f.Auth, f.Headers, f.Errors = "bearer", nil, known.Errors

@@ -51,8 +51,8 @@ func matrixDialects() map[dialect.Name]*dialect.Dialect {
 // matrixWorld has a vendor of each dialect.
 func matrixWorld(t *testing.T) *world {
 	t.Helper()
-	google, _ := provider.Known().Facts("gemini")
-	aws, _ := provider.Known().Facts("bedrock")
+	google, _ := services.Facts("gemini")
+	aws, _ := services.Facts("bedrock")
 	return newWorld(t, withTimeouts(patient()),
 		withDialect(openairesponses.New(), responsesAPI.path, "resp1"),
 		withDialect(gemini.New(), google.Dialects[dialect.GeminiGenerate], "gemini1"),

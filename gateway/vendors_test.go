@@ -105,7 +105,7 @@ var recordedErrors = map[string][]recordedError{
 // recordedVendor puts a vendor's facts in front of its recorded answers.
 func recordedVendor(t *testing.T, id string) (*world, *replayVendor) {
 	t.Helper()
-	facts, ok := provider.Known().Facts(id)
+	facts, ok := services.Facts(id)
 	if !ok {
 		t.Fatalf("%s: got no facts, want those of a vendor in the corpus", id)
 	}
@@ -171,10 +171,9 @@ func editsSpareWhatIsTaken(t *testing.T, all []exchange) {
 			byVendor[x.Vendor] = append(byVendor[x.Vendor], x)
 		}
 	}
-	known := provider.Known()
 	tally := counts{}
 	for vendor, taken := range byVendor {
-		if facts, _ := known.Facts(vendor); facts.Edits[dialect.OpenAIChat].IsZero() {
+		if facts, _ := services.Facts(vendor); facts.Edits[dialect.OpenAIChat].IsZero() {
 			continue
 		}
 		w, answers := recordedVendor(t, vendor)

@@ -59,6 +59,9 @@ func (w *world) close() {
 	w.closers = nil
 }
 
+// services is what is known of vendors, read once for all tests.
+var services = provider.Known()
+
 const vendorKey = "sk-canary-4f9a1c77e2"
 
 // worldProvider is a provider that speaks one dialect, at one path.
@@ -156,7 +159,7 @@ func newWorld(t *testing.T, opts ...worldOption) *world {
 // routes builds a route for each pair of providers, "chat1>claude1", and for each
 // provider alone. The model's markers for the simulated vendor follow after "|".
 func (w *world) routes() pairs {
-	known, _ := provider.Known().Facts("anthropic")
+	known, _ := services.Facts("anthropic")
 	p := pairs{providers: map[string]*provider.Provider{}, timeouts: w.timeouts}
 	for _, wp := range slices.Concat(worldProviders, w.more) {
 		v := fakeprovider.New(fakeprovider.Options{Key: vendorKey})

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"path"
 	"reflect"
 	"slices"
@@ -24,42 +23,38 @@ var files embed.FS
 // Catalog is the facts of services by their IDs, which are the names of their
 // folders. The facts are not to be changed. Its methods may be called concurrently.
 type Catalog struct {
-	services map[string]Facts // without the models of models.yaml
+	ids []string // sorted
 
 	mu sync.Mutex
-	// read holds the facts whose models have been read: there are many, and most
-	// services are not used.
-	read map[string]Facts
+	// What has been read of services so far, without the models of models.yaml and with
+	// them: there are many, and most are not used.
+	bare, whole map[string]Facts
 }
 
-// Known returns the services this program knows. Each call reads them anew.
+// Known returns the services this program knows. Each catalog reads them anew, each
+// service when it is first asked for.
 func Known() *Catalog {
 	names, err := fs.Glob(files, "*/provider.yaml")
 	if err != nil {
 		panic("BUG: provider: " + err.Error())
 	}
-	c := &Catalog{services: make(map[string]Facts, len(names)), read: map[string]Facts{}}
+	c := &Catalog{bare: map[string]Facts{}, whole: map[string]Facts{}}
 	for _, name := range names {
-		data, err := files.ReadFile(name)
-		if err != nil {
-			panic("BUG: provider: " + err.Error())
-		}
-		facts, err := Parse(data, name)
-		if err != nil {
-			panic("BUG: " + err.Error())
-		}
-		c.services[path.Dir(name)] = facts
+		c.ids = append(c.ids, path.Dir(name))
 	}
+	slices.Sort(c.ids)
 	return c
 }
 
 // IDs lists the services by name.
-func (c *Catalog) IDs() []string { return slices.Sorted(maps.Keys(c.services)) }
+func (c *Catalog) IDs() []string { return slices.Clone(c.ids) }
 
 // KeyEnv is the environment variable that usually holds a service's key; empty if
 // there is none, or if the key alone does not say where everybody's own address is.
 func (c *Catalog) KeyEnv(id string) string {
-	f := c.services[id]
+	c.mu.Lock()
+	f, _ := c.service(id)
+	c.mu.Unlock()
 	f.Complete()
 	if f.Hole() != "" {
 		return ""
@@ -71,17 +66,38 @@ func (c *Catalog) KeyEnv(id string) string {
 func (c *Catalog) Facts(id string) (Facts, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f, ok := c.read[id]; ok {
+	if f, ok := c.whole[id]; ok {
 		return f, true
 	}
-	f, ok := c.services[id]
+	f, ok := c.service(id)
 	if !ok {
 		return Facts{}, false
 	}
 	if list, ok := KnownModels(id); ok {
 		f.Models = list.All()
 	}
-	c.read[id] = f
+	c.whole[id] = f
+	return f, true
+}
+
+// service returns the provider.yaml of a service; not if it is none of IDs.
+func (c *Catalog) service(id string) (Facts, bool) {
+	if f, ok := c.bare[id]; ok {
+		return f, true
+	}
+	if _, ok := slices.BinarySearch(c.ids, id); !ok {
+		return Facts{}, false
+	}
+	name := id + "/provider.yaml"
+	data, err := files.ReadFile(name)
+	if err != nil {
+		panic("BUG: provider: " + err.Error())
+	}
+	f, err := Parse(data, name)
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	c.bare[id] = f
 	return f, true
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -94,8 +95,9 @@ func (i Info) Exists(dialect string) bool {
 	return (i.Dialect == "" || i.Dialect == dialect) && !slices.Contains(lacking(dialect), i.Kind)
 }
 
-// kinds returns every fault, connection first, then statuses, bodies and streams.
-func kinds() []kind {
+// kinds returns every fault, connection first, then statuses, bodies and streams. They are made
+// once, because a server looks for the one of each request.
+var kinds = sync.OnceValue(func() []kind {
 	var all []kind
 	all = append(all, connFaults()...)
 	all = append(all, statusFaults()...)
@@ -105,7 +107,7 @@ func kinds() []kind {
 	all = append(all, brokenStreams()...)
 	all = append(all, errorStreams()...)
 	return append(all, awkwardStreams()...)
-}
+})
 
 // Faults lists every kind of fault, so that tests can range over them.
 func Faults() []Info {
@@ -117,10 +119,9 @@ func Faults() []Info {
 }
 
 func findKind(name string) *kind {
-	for _, k := range kinds() {
-		if k.Kind == name {
-			return &k
-		}
+	all := kinds()
+	if i := slices.IndexFunc(all, func(k kind) bool { return k.Kind == name }); i >= 0 {
+		return &all[i]
 	}
 	return nil
 }
