@@ -18,7 +18,8 @@ import (
 
 // HTTP/1.1 is spoken here rather than by net/http: its client hands every request from
 // one goroutine to two others and back, which costs as much as all else that is done for
-// a request, and sends requests again by itself. Answers are parsed by net/http.
+// a request, and sends requests again by itself. Answers are parsed by net/http, but for the
+// heads of plain ones (head.go).
 
 const (
 	// inOne is the largest request that goes out in one write, and before its answer is
@@ -93,6 +94,9 @@ func (l *line) isDrained() bool {
 
 // head reads up to the answer's body, past what is only informational.
 func (l *line) head(req *http.Request) (*http.Response, error) {
+	if resp := l.plainHead(); resp != nil {
+		return resp, nil
+	}
 	for range maxInformational + 1 {
 		resp, err := http.ReadResponse(l.reader, req)
 		switch {

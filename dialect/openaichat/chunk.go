@@ -152,7 +152,7 @@ func (p *progress) chunk(tree *jsontext.Tree, f dialect.Frame) (c chunkText, err
 		}
 	}
 	if c.count != nil {
-		if u := usageOf(c.count); u.Known {
+		if u := usageOf(jsontext.Plain(c.count)); u.Known {
 			p.usage = u
 		}
 	}

@@ -299,7 +299,7 @@ func (embedProvider) DecodeResponse(body []byte) (*llm.Response, error) {
 	if e := inBandError(v); e != nil {
 		return nil, e
 	}
-	r := &llm.Response{Model: scalar(v.Get("model")), Usage: usageOf(v.Get("usage"))}
+	r := &llm.Response{Model: scalar(v.Get("model")), Usage: usageOf(jsontext.Plain(v.Get("usage")))}
 	list, kind, err := vectorsOf(v.Get("data"))
 	if err != nil {
 		return nil, err

@@ -7,13 +7,14 @@ import (
 
 // usageOf reads usage: openai.yaml, CompletionUsage. Here cached and reasoning tokens are part of the sums. Counts
 // that are missing, and those of a server that fills in zeros, are unknown: no prompt has no tokens.
-func usageOf(v jsontext.Value) llm.Usage {
-	if v.Kind() != jsontext.Object {
+func usageOf(n jsontext.Node) llm.Usage {
+	if n.Kind() != jsontext.Object {
 		return llm.Usage{}
 	}
 	var prompt, completion, total int64
 	var u llm.Usage
-	_ = v.Members(func(key []byte, v jsontext.Value) error {
+	_ = n.Members(func(key []byte, n jsontext.Node) error {
+		v := n.Value()
 		switch string(key) {
 		case "prompt_tokens":
 			prompt = count(v)
@@ -22,16 +23,16 @@ func usageOf(v jsontext.Value) llm.Usage {
 		case "total_tokens":
 			total = count(v)
 		case "prompt_tokens_details":
-			u.InCacheRead = max(u.InCacheRead, count(v.Get("cached_tokens")))
-			u.InCacheWrite = count(v.Get("cache_write_tokens"))
-			u.InAudio = count(v.Get("audio_tokens"))
+			u.InCacheRead = max(u.InCacheRead, count(n.Get("cached_tokens").Value()))
+			u.InCacheWrite = count(n.Get("cache_write_tokens").Value())
+			u.InAudio = count(n.Get("audio_tokens").Value())
 		case "prompt_cache_hit_tokens", "cached_tokens":
 			u.InCacheRead = max(u.InCacheRead, count(v))
 		case "completion_tokens_details":
-			u.OutReasoning = count(v.Get("reasoning_tokens"))
-			u.OutAudio = count(v.Get("audio_tokens"))
-			u.AcceptedPrediction = count(v.Get("accepted_prediction_tokens"))
-			u.RejectedPrediction = count(v.Get("rejected_prediction_tokens"))
+			u.OutReasoning = count(n.Get("reasoning_tokens").Value())
+			u.OutAudio = count(n.Get("audio_tokens").Value())
+			u.AcceptedPrediction = count(n.Get("accepted_prediction_tokens").Value())
+			u.RejectedPrediction = count(n.Get("rejected_prediction_tokens").Value())
 		}
 		return nil
 	})

@@ -9,8 +9,8 @@ import (
 
 // wholeText is where a whole answer says what: openai.yaml, CreateChatCompletionResponse.
 type wholeText struct {
-	id, model, created, tier, usage, fault jsontext.Value
-	choices                                jsontext.Node
+	id, model, created, tier, fault jsontext.Value
+	usage, choices                  jsontext.Node
 }
 
 // readWhole reads the top of an answer's body, and throws the error that it may hold instead.
@@ -48,7 +48,7 @@ func (w *wholeText) member(name []byte, n jsontext.Node) error {
 	case "service_tier":
 		w.tier = v
 	case "usage":
-		w.usage = v
+		w.usage = n
 	case "error":
 		w.fault = v
 	case "choices":

@@ -9,9 +9,9 @@ import (
 
 // responseText is where a response says what: openai.yaml, Response.
 type responseText struct {
-	id, model, created, tier, status, fault, reason, usage jsontext.Value
+	id, model, created, tier, status, fault, reason jsontext.Value
 
-	output jsontext.Node
+	usage, output jsontext.Node
 }
 
 func (r *responseText) read(n jsontext.Node) error { return n.Members(r.member) }
@@ -34,7 +34,7 @@ func (r *responseText) member(name []byte, n jsontext.Node) error {
 	case "incomplete_details":
 		r.reason = v.Get("reason")
 	case "usage":
-		r.usage = v
+		r.usage = n
 	case "output":
 		r.output = n
 	}

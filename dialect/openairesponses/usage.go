@@ -7,13 +7,14 @@ import (
 
 // usageOf reads usage: openai.yaml, ResponseUsage. Here cached, written and reasoning tokens are part of the sums.
 // Counts that are missing, and those of a server that fills in zeros, are unknown: no prompt has no tokens.
-func usageOf(v jsontext.Value) llm.Usage {
-	if v.Kind() != jsontext.Object {
+func usageOf(n jsontext.Node) llm.Usage {
+	if n.Kind() != jsontext.Object {
 		return llm.Usage{}
 	}
 	var input, output, total int64
 	var u llm.Usage
-	_ = v.Members(func(key []byte, v jsontext.Value) error {
+	_ = n.Members(func(key []byte, n jsontext.Node) error {
+		v := n.Value()
 		switch string(key) {
 		case "input_tokens":
 			input = count(v)
@@ -22,10 +23,10 @@ func usageOf(v jsontext.Value) llm.Usage {
 		case "total_tokens":
 			total = count(v)
 		case "input_tokens_details":
-			u.InCacheRead = count(v.Get("cached_tokens"))
-			u.InCacheWrite = count(v.Get("cache_write_tokens"))
+			u.InCacheRead = count(n.Get("cached_tokens").Value())
+			u.InCacheWrite = count(n.Get("cache_write_tokens").Value())
 		case "output_tokens_details":
-			u.OutReasoning = count(v.Get("reasoning_tokens"))
+			u.OutReasoning = count(n.Get("reasoning_tokens").Value())
 		}
 		return nil
 	})

@@ -54,14 +54,33 @@ func skipSpace(b []byte, i int) int {
 
 // skipString returns the index after the string whose opening quote is at i, or -1 if it does not end.
 func skipString(b []byte, i int) int {
-	for j := i + 1; ; j++ {
+	// Most are short: names, words, numbers in quotes. These are over before a search has begun.
+	j := i + 1
+	for short := j + 32; j < short && j+8 <= len(b); {
+		x := binary.LittleEndian.Uint64(b[j:])
+		quote, slash := x^('"'*ones), x^('\\'*ones)
+		hit := ((quote-ones)&^quote | (slash-ones)&^slash) & highs
+		if hit == 0 {
+			j += 8
+			continue
+		}
+		j += bits.TrailingZeros64(hit) / 8
+		if b[j] == '"' {
+			return j + 1
+		}
+		j += 2
+	}
+	if j > len(b) {
+		return -1
+	}
+	for first := j - 1; ; j++ { // nothing before j escapes what is at j
 		n := bytes.IndexByte(b[j:], '"')
 		if n < 0 {
 			return -1
 		}
 		j += n
 		k := j - 1
-		for b[k] == '\\' { // ends at the opening quote at the latest
+		for k > first && b[k] == '\\' {
 			k--
 		}
 		if (j-k)%2 == 1 {

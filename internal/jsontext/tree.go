@@ -79,6 +79,23 @@ func (n Node) Kind() Kind { return n.text.Kind() }
 // IsNull reports whether n is null or absent.
 func (n Node) IsNull() bool { return n.text.IsNull() }
 
+// Plain is a value outside of any tree.
+func Plain(v Value) Node { return Node{text: v} }
+
+// Get returns the member of that name, the last if there are several; absent if n is no object.
+func (n Node) Get(name string) (found Node) {
+	if n.tree == nil || n.Kind() != Object {
+		return Node{text: n.text.Get(name)}
+	}
+	c := &n.tree.c
+	for at, end := n.at+1, c.nodes[n.at].next; at < end; at = c.nodes[at].next {
+		if it := &c.nodes[at]; isNamed(c.text[it.key:it.keyEnd], name) {
+			found = n.tree.node(at)
+		}
+	}
+	return found
+}
+
 // Members is [Value.Members].
 func (n Node) Members(f func(name []byte, val Node) error) error {
 	if n.tree == nil || n.Kind() != Object {
