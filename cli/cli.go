@@ -149,7 +149,7 @@ func newLog(w io.Writer, lines *logWriter, format string, level slog.Level) *slo
 	if format == "text" || format == "auto" && isTerminal(w) {
 		return slog.New(slog.NewTextHandler(lines, o))
 	}
-	return slog.New(slog.NewJSONHandler(lines, o))
+	return slog.New(newLineHandler(lines, o))
 }
 
 // isTerminal reports whether somebody may be watching w.
