@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -112,7 +111,16 @@ func New(o Options) (*App, error) {
 }
 
 // newID makes the id of a call, which nobody can guess.
-func newID() string { return "call_" + strings.ToLower(rand.Text()) }
+func newID() string {
+	const prefix, letters, length = "call_", "abcdefghijklmnopqrstuvwxyz234567", 26 // of 5 bits each
+	id := make([]byte, len(prefix)+length)
+	_, _ = rand.Read(id) // never fails
+	copy(id, prefix)
+	for i := len(prefix); i < len(id); i++ {
+		id[i] = letters[id[i]%32]
+	}
+	return string(id)
+}
 
 // Start opens the listeners and serves. The App is then to be stopped.
 func (a *App) Start() error {

@@ -32,9 +32,10 @@ type call struct {
 	framing   frames.Kind // of the client's stream
 	caller    access.Caller
 
-	body   []byte
-	peeked dialect.Peeked
-	form   form // of an operation that is not translated
+	bodyLeft bool // of the request, so that nothing may follow it on its connection
+	body     []byte
+	peeked   dialect.Peeked
+	form     form // of an operation that is not translated
 	// request is the body decoded, once, when the first translating attempt needs it.
 	request *llm.Request
 

@@ -233,7 +233,7 @@ func (c *call) boundBody() {
 	// The deadline is best effort: a ResponseWriter that has none (as in unit tests)
 	// has no slow client either.
 	_ = c.reply.control.SetReadDeadline(time.Now().Add(c.g.opts.Limits.BodyTimeout))
-	c.reply.header().Set("Connection", "close")
+	c.bodyLeft = true
 }
 
 // bodyRead notes that the body has come to its end. After a chunked one the
@@ -241,9 +241,7 @@ func (c *call) boundBody() {
 // does not tell, it must be (RFC 9112 section 6.3).
 func (c *call) bodyRead() {
 	_ = c.reply.control.SetReadDeadline(time.Time{})
-	if len(c.r.TransferEncoding) == 0 {
-		c.reply.header().Del("Connection")
-	}
+	c.bodyLeft = len(c.r.TransferEncoding) > 0
 }
 
 // readBody reads at most the limit, within the time for it.
@@ -307,6 +305,9 @@ func readAll(r io.Reader, limit, hint int64) ([]byte, error) {
 }
 
 func checkMediaType(contentType string) *llm.Error {
+	if contentType == "application/json" {
+		return nil // as nearly all say
+	}
 	media, _, err := mime.ParseMediaType(contentType)
 	if contentType == "" || err != nil || !strings.HasPrefix(media, "multipart/") {
 		return nil // clients label JSON in many ways; whether it is JSON is checked on the body

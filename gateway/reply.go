@@ -28,7 +28,7 @@ const maxHeader = 2 << 10
 // heartbeat of a stream that has fallen silent.
 type reply struct {
 	c       *call
-	control *http.ResponseController
+	control http.ResponseController
 
 	mu        sync.Mutex
 	w         http.ResponseWriter
@@ -46,10 +46,13 @@ type reply struct {
 }
 
 func newReply(c *call, w http.ResponseWriter) *reply {
-	p := &reply{c: c, w: w, control: http.NewResponseController(w)}
-	w.Header().Set(HeaderCall, c.id)
+	p := &reply{c: c, w: w, control: *http.NewResponseController(w)}
+	put(w.Header(), HeaderCall, c.id)
 	return p
 }
+
+// put is h.Set for a name that is written as HTTP's are.
+func put(h http.Header, name, value string) { h[name] = []string{value} }
 
 // header is the header of the answer, until it has begun.
 func (p *reply) header() http.Header { return p.w.Header() }
@@ -62,8 +65,8 @@ func (p *reply) send(body []byte) {
 		return
 	}
 	h := p.w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	put(h, "Content-Type", "application/json")
+	put(h, "Content-Length", strconv.Itoa(len(body)))
 	p.begin(http.StatusOK)
 	p.write(body)
 	p.closed = true
@@ -239,6 +242,9 @@ func (p *reply) use(w dialect.StreamWriter) {
 func (p *reply) begin(status int) {
 	p.begun, p.status = true, status
 	h := p.w.Header()
+	if p.c.bodyLeft {
+		put(h, "Connection", "close")
+	}
 	if name := p.c.dialect.RequestIDHeader; name != "" {
 		h.Set(name, p.c.id)
 	}
@@ -346,9 +352,9 @@ func (c *call) answerHeaders(a *attempt) {
 		prefix = http.TrailerPrefix
 	}
 	h := c.reply.w.Header()
-	h.Set(prefix+HeaderTarget, a.target.Name())
-	h.Set(prefix+HeaderAttempts, strconv.Itoa(len(c.attempts)))
-	h.Set(prefix+HeaderMode, string(a.plan.mode))
+	put(h, prefix+HeaderTarget, a.target.Name())
+	put(h, prefix+HeaderAttempts, strconv.Itoa(len(c.attempts)))
+	put(h, prefix+HeaderMode, string(a.plan.mode))
 	if len(a.losses) > 0 {
 		h.Set(prefix+HeaderLoss, llm.FormatLosses(a.losses, maxHeader))
 	}

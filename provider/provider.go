@@ -244,10 +244,13 @@ func (p *Provider) URL(d dialect.Name, model string, stream bool) (string, bool)
 	if streamed, differs := p.Facts.Streams[d]; stream && differs {
 		path = streamed
 	}
-	if strings.Contains(path, modelHole) && climbs(model) {
-		return "", false
+	if strings.Contains(path, modelHole) {
+		if climbs(model) {
+			return "", false
+		}
+		path = strings.Replace(path, modelHole, escapeModel(model), 1)
 	}
-	return JoinURL(p.Facts.BaseURL, strings.Replace(path, modelHole, escapeModel(model), 1)), true
+	return JoinURL(p.Facts.BaseURL, path), true
 }
 
 // Relays reports whether the provider serves an operation in a dialect's API.
@@ -340,7 +343,9 @@ func (p *Provider) OwnName(id string) string {
 // path ("/v1") counts once, since people give base URLs in both habits.
 func JoinURL(base, path string) string {
 	base = strings.TrimRight(base, "/")
-	path = "/" + strings.TrimLeft(path, "/")
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
+		path = "/" + strings.TrimLeft(path, "/")
+	}
 	if i := strings.LastIndexByte(base, '/'); i > 0 && base[i-1] != '/' { // a host may be called v1
 		if last := base[i:]; len(last) > 2 && last[1] == 'v' && strings.HasPrefix(path, last+"/") {
 			base = base[:i]

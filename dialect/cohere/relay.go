@@ -18,8 +18,8 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	if v.Kind() != jsontext.Object {
 		return p, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
 	}
-	err := v.Object(func(key string, v jsontext.Value) (err error) {
-		switch {
+	err := v.Members(func(name []byte, v jsontext.Value) (err error) {
+		switch key := string(name); {
 		case v.IsNull():
 		case key == "model":
 			p.Model, err = v.Text()
