@@ -27,6 +27,7 @@ import (
 	"github.com/understudy-ai/understudy/dialect/openaichat"
 	"github.com/understudy-ai/understudy/dialect/openairesponses"
 	"github.com/understudy-ai/understudy/gateway"
+	"github.com/understudy-ai/understudy/route"
 	"github.com/understudy-ai/understudy/transport"
 )
 
@@ -73,6 +74,7 @@ type App struct {
 	gateway   *gateway.Gateway
 	routes    atomic.Pointer[routes] // those in force
 	drills    *drill.Drills
+	health    *route.Health // outlives routes
 	ready     atomic.Bool
 
 	clients, operators *server
@@ -97,8 +99,9 @@ func New(o Options) (*App, error) {
 	l := o.Config.Limits
 	a.routes.Store(r)
 	a.drills = a.newDrills()
+	a.health = route.NewHealth(route.HealthOptions{Log: o.Log})
 	a.gateway = gateway.New(gateway.Options{
-		Dialects: append(dialects(), framed()...), Routes: r, Sender: a.drills, Settle: a.settled, Log: o.Log,
+		Dialects: append(dialects(), framed()...), Routes: r, Sender: a.drills, Health: a.health, Settle: a.settled, Log: o.Log,
 		Limits: gateway.Limits{
 			Body: int64(l.Body), BodyTimeout: l.BodyTimeout, Heartbeat: l.Heartbeat, WriteTimeout: l.WriteTimeout,
 		},

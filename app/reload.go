@@ -38,6 +38,7 @@ func (a *App) Reload(c *config.Config) error {
 		return err
 	}
 	a.gateway.Reload(r)
+	a.health.Keep(r.providers)
 	a.routes.Store(r)
 	a.config = c
 	return nil

@@ -37,11 +37,15 @@ type attempt struct {
 	answer    []byte          // the vendor's error body as received
 	err       *llm.Error
 	repeat    bool // the vendor cannot have seen it: the same target may be asked again at once
+	idle      bool // that is since a connection that was kept had been closed
 	noRetry   bool // the vendor says that asking again is of no use
 	model     string
 	object    string // the id under which the vendor keeps the answer
 	usage     llm.Usage
 	committed bool // the client has had content from here
+	pass      route.Pass
+	refused   route.Reason // why the target's health did not let it be asked
+	cause     route.Cause  // what is known of the end beside err
 	// stream is the answer on its way, once it streams.
 	stream *stream
 }
@@ -69,7 +73,7 @@ func (c *call) attemptAll() *llm.Error {
 			c.refused = append(c.refused, a)
 		}
 		alone := len(c.route.Targets) == 1
-		switch c.judge(a, here, alone) {
+		switch c.mayRepeat(a, c.judge(a, here, alone)) {
 		case delivered: // whole, or broken after its first content: then a rescue may go on
 			return c.afterCommit(a)
 		case again:
@@ -111,17 +115,20 @@ func (c *call) attempt(t route.Target, fresh bool, r *rescue) *attempt {
 	if a.err = c.prepare(a); a.err != nil {
 		return a
 	}
+	if a.err = c.enter(a); a.err != nil {
+		return a
+	}
 	ctx, over := c.ctx.begin()
 	defer over()
 	w := c.watch(a, ctx.end)
 	defer w.stop()
 
 	a.start = c.g.opts.Now()
-	defer func() { a.end = c.g.opts.Now() }()
+	defer func() { a.end = c.g.opts.Now(); a.pass.Leave(c.result(a)) }()
 	// It counts from here on, and a panic leaves it as a failure of ours.
 	a.err = &llm.Error{Code: llm.CodeInternal, Origin: llm.OriginGateway, Message: llm.CodeInternal.Info().Doc}
 	c.attempts = append(c.attempts, a)
-	a.err = c.blame(ctx, c.exchange(ctx, a, w))
+	a.err = c.blame(ctx, a, c.exchange(ctx, a, w))
 	return a
 }
 
@@ -176,7 +183,7 @@ func (c *call) sendError(a *attempt, err error) *llm.Error {
 	var send *transport.SendError
 	e := &llm.Error{Code: llm.CodeUnreachable, Origin: llm.OriginProvider, Message: "The provider could not be reached.", Err: err}
 	if errors.As(err, &send) {
-		a.repeat = send.MayRepeat()
+		a.repeat, a.idle, a.cause = send.MayRepeat(), send.Reused, causeOf(send, a.fresh)
 		if send.Local {
 			e.Code, e.Origin = llm.CodeUnavailable, llm.OriginGateway
 			e.Message = "The gateway has no resources for another connection now."
@@ -184,7 +191,7 @@ func (c *call) sendError(a *attempt, err error) *llm.Error {
 	}
 	var credential *transport.CredentialError
 	if errors.As(err, &credential) {
-		e.Message = "There is no credential for the provider."
+		e.Message, a.cause = "There is no credential for the provider.", route.CauseCredential
 		if credential.Refused {
 			e.Code = llm.CodeProviderAuth
 		}
@@ -194,12 +201,13 @@ func (c *call) sendError(a *attempt, err error) *llm.Error {
 
 // blame puts an error down to what ended the attempt, if something did: a deadline
 // that the vendor missed, or the end of the call, which is not the vendor's fault.
-func (c *call) blame(ctx context.Context, err *llm.Error) *llm.Error {
+func (c *call) blame(ctx context.Context, a *attempt, err *llm.Error) *llm.Error {
 	if err == nil || ctx.Err() == nil {
 		return err
 	}
 	var late *lateError
 	if errors.As(context.Cause(ctx), &late) {
+		a.cause = late.cause()
 		return &llm.Error{Code: llm.CodeTimeout, Origin: llm.OriginProvider, Message: late.Error(), Err: err}
 	}
 	if ended := c.ended(); ended != nil && err.Status == 0 { // a status is the vendor's own word
@@ -234,6 +242,9 @@ func (c *call) classify(a *attempt, resp *transport.Response, body []byte) *llm.
 	e.Origin = llm.OriginProvider
 	c.applyRules(a, e, body)
 	a.hideKey(e)
+	if !isJSONObject(body) && isPage(resp.Header) {
+		a.cause = route.CausePage
+	}
 	a.noRetry = resp.Header.Get("X-Should-Retry") == "false"
 	if wait, ok := transport.RetryAfter(resp.Header, body, resp.Date()); ok {
 		e.RetryAfter = wait

@@ -46,9 +46,10 @@ type call struct {
 	cleanup  func() // releases what pickTargets started
 
 	attempts  []*attempt
-	refused   []*attempt     // targets not asked, because they would lose what may not be lost
-	skipped   []route.Target // other embedding models than the lead's
-	estimated int64          // tokens, where nobody counted them
+	refused   []*attempt // targets not asked, because they would lose what may not be lost
+	skipped   []skipped  // targets that were not considered
+	lastHope  bool       // the target is out, and tried since no other is left
+	estimated int64      // tokens, where nobody counted them
 	reply     *reply
 	failure   *llm.Error // what the client was told, if not an answer
 }

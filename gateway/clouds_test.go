@@ -93,11 +93,12 @@ func newCloud(t *testing.T, service string, change func(*provider.Provider)) *cl
 		BaseURL: understudy.URL, Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/v1/chat/completions"},
 	}}
 	tr := transport.New(transport.Options{})
-	gw := httptest.NewServer(gateway.New(gateway.Options{
+	_, handler := forgetful(gateway.Options{
 		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New(), openairesponses.New(), gemini.New(), bedrock.New()}, Routes: cloudRoutes{lead, second}, Sender: tr,
 		Log: slog.New(slog.NewTextHandler(c.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Now: time.Now, NewID: func() string { return "call" },
-	}))
+	})
+	gw := httptest.NewServer(handler)
 	t.Cleanup(func() { gw.Close(); tr.Close(); vendor.Close(); understudy.Close() })
 	c.url = gw.URL
 	return c

@@ -235,7 +235,7 @@ func cutRequest(t *testing.T, a api, root string) *http.Request {
 
 // cutGateway is a gateway whose one provider speaks a's dialect and is reached by
 // the sender, whatever the model.
-func cutGateway(t *testing.T, a api, s gateway.Sender, more ...func(*gateway.Options)) *gateway.Gateway {
+func cutGateway(t *testing.T, a api, s gateway.Sender, more ...func(*gateway.Options)) http.Handler {
 	t.Helper()
 	name := dialect.OpenAIChat
 	if a.name == messagesAPI.name {
@@ -252,7 +252,8 @@ func cutGateway(t *testing.T, a api, s gateway.Sender, more ...func(*gateway.Opt
 	for _, change := range more {
 		change(&o)
 	}
-	return gateway.New(o)
+	_, handler := forgetful(o)
+	return handler
 }
 
 // senderFunc is a function as a sender.

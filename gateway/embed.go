@@ -22,7 +22,7 @@ func (c *call) keepModel() {
 		if t.IsModelOf(lead) {
 			kept = append(kept, t)
 		} else {
-			c.skipped = append(c.skipped, t)
+			c.skipped = append(c.skipped, skipped{t.Name(), otherModel})
 		}
 	}
 	c.route.Targets = kept
@@ -35,8 +35,8 @@ const otherModel = "other_model"
 // that were refused, those that were asked, and those that were skipped.
 func (c *call) tried() string {
 	list := detail(slices.Concat(c.refused, c.attempts))
-	for _, t := range c.skipped {
-		list += ", " + t.Name() + "=" + otherModel
+	for _, s := range c.skipped {
+		list += ", " + s.String()
 	}
 	return strings.TrimPrefix(list, ", ")
 }

@@ -38,6 +38,8 @@ type Options struct {
 	// Routes finds the targets of a model; Reload replaces it.
 	Routes Routes
 	Sender Sender
+	// Health remembers how targets fare; one of the gateway's own if nil.
+	Health *route.Health
 	// Settle is called once for each call, when it is over.
 	Settle func(Record)
 	Log    *slog.Logger
@@ -97,6 +99,9 @@ var errShutdown = errors.New("the gateway shuts down")
 func New(opts Options) *Gateway {
 	if opts.Limits == (Limits{}) {
 		opts.Limits = DefaultLimits()
+	}
+	if opts.Health == nil {
+		opts.Health = route.NewHealth(route.HealthOptions{Now: opts.Now, Log: opts.Log})
 	}
 	g := &Gateway{opts: opts}
 	g.routes.Store(&opts.Routes)

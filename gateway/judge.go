@@ -23,6 +23,9 @@ func (c *call) judge(a *attempt, here int, alone bool) outcome {
 	if a.err == nil || a.committed {
 		return delivered
 	}
+	if a.refused != "" {
+		return next
+	}
 	if c.ctx.Err() != nil {
 		return giveUp
 	}
@@ -71,7 +74,7 @@ func (c *call) verdict() *llm.Error {
 		return err
 	}
 	if len(c.attempts) == 0 {
-		return c.refused[0].err
+		return c.refusal()
 	}
 	cause := c.leadAttempt().err
 	if len(c.attempts) == 1 && cause.Origin != llm.OriginProvider {
@@ -129,6 +132,9 @@ func detail(attempts []*attempt) string {
 func (a *attempt) class() string {
 	if a.err == nil {
 		return "ok"
+	}
+	if a.refused != "" {
+		return string(a.refused)
 	}
 	return string(a.err.Code)
 }

@@ -66,6 +66,7 @@ func (c *call) exchangeRealtime(ctx context.Context, a *attempt, w *watchdog) *l
 	defer far.CloseNow() //nolint:errcheck // it is closed in order before, or broken
 	w.stop()
 	a.committed, a.firstContent = true, c.g.opts.Now()
+	a.pass.Begun()
 	c.answerHeaders(a)
 	near, err := c.reply.upgrade(c.r, far.Subprotocol())
 	if err != nil {

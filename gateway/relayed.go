@@ -312,6 +312,7 @@ func (c *call) deliverRawPieces(a *attempt, resp *transport.Response, w *watchdo
 		if len(b) > 0 {
 			if !a.committed {
 				a.committed, a.firstContent = true, c.g.opts.Now()
+				a.pass.Begun()
 				w.begun(c.route.Timeouts.Stall, pace{})
 				c.answerHeaders(a)
 				c.reply.startAs(resp.Status, header, isEvents)

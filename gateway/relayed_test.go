@@ -82,12 +82,12 @@ func newRelayWorld(t *testing.T, a, b http.HandlerFunc, change ...func(*provider
 	t.Cleanup(tr.Close)
 	limits := gateway.DefaultLimits()
 	limits.Heartbeat, limits.WriteTimeout = 50*time.Millisecond, time.Second
-	g := gateway.New(gateway.Options{
+	_, handler := forgetful(gateway.Options{
 		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New(), openairesponses.New()}, Routes: relayRoutes{table}, Sender: tr, Limits: limits,
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, NewID: func() string { return "call_1" },
 		Settle: func(r gateway.Record) { w.settle <- r },
 	})
-	server := httptest.NewServer(g)
+	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	w.url = server.URL
 	return w

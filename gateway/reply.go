@@ -329,7 +329,8 @@ func (c *call) errorHeaders(h http.Header, err *llm.Error) {
 		seconds := int64((err.RetryAfter + time.Second - 1) / time.Second)
 		h.Set("Retry-After", strconv.FormatInt(seconds, 10))
 	}
-	if n := len(c.attempts); n > 1 || n == 1 && c.attempts[0].noRetry || err.Code == llm.CodeProviderAuth || err.Code == llm.CodeQuota {
+	shed := err.Origin == llm.OriginGateway && err.Code == llm.CodeOverloaded // whoever comes back by itself makes it worse
+	if n := len(c.attempts); n > 1 || n == 1 && c.attempts[0].noRetry || shed || err.Code == llm.CodeProviderAuth || err.Code == llm.CodeQuota {
 		h.Set("X-Should-Retry", "false")
 	}
 }

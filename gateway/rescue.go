@@ -230,7 +230,7 @@ func (r *rescue) perform() *llm.Error {
 		} else {
 			c.refused = append(c.refused, a)
 		}
-		switch verdict := c.judge(a, here, false); {
+		switch verdict := c.mayRepeat(a, c.judge(a, here, false)); {
 		case verdict == again && (a.repeat || c.pause()):
 			fresh = a.repeat
 			continue

@@ -49,7 +49,7 @@ var understudies = []struct {
 
 // cutStage is a gateway between a lead whose stream is cut and an understudy.
 type cutStage struct {
-	gw     *gateway.Gateway
+	gw     http.Handler
 	second *fakeprovider.Server
 	asked  int // how often the understudy was
 	cut    func(ctx context.Context) io.ReadCloser

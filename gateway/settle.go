@@ -142,8 +142,8 @@ func (c *call) logRecord(rec Record) {
 	if c.estimated > 0 {
 		attrs = append(attrs, slog.Int64("estimated", c.estimated))
 	}
-	for _, t := range c.skipped {
-		attrs = append(attrs, slog.String("skipped", t.Name()+"="+otherModel))
+	for _, s := range c.skipped {
+		attrs = append(attrs, slog.String("skipped", s.String()))
 	}
 	// Not by the logger, which would find out on every call which line this is.
 	line := slog.NewRecord(rec.Start.Add(rec.Duration), level, "call", 0)

@@ -12,6 +12,7 @@ import (
 	"github.com/understudy-ai/understudy/internal/frames"
 	"github.com/understudy-ai/understudy/internal/frames/sse"
 	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/route"
 	"github.com/understudy-ai/understudy/transport"
 )
 
@@ -229,6 +230,7 @@ func (s *stream) pass(b []byte, tokens int64, progress, last bool) *llm.Error {
 	if tokens > 0 {
 		s.pieces++
 		if limit := s.c.peeked.MaxTokens; limit > 0 && (s.pieces-somePieces)/maxPieces > limit {
+			s.a.cause = route.CauseExcess
 			return &llm.Error{Code: llm.CodeBadAnswer, Message: "The provider sends far more than the limit of the request allows."}
 		}
 		if !s.begun {
@@ -322,6 +324,7 @@ func (t *batch) with(b []byte) (all []byte, done func()) {
 func (c *call) commit(a *attempt) {
 	a.committed = true
 	a.firstContent = c.g.opts.Now()
+	a.pass.Begun()
 	c.answerHeaders(a)
 	c.reply.startStream()
 	if a.rescue != nil {
@@ -340,6 +343,9 @@ func (s *stream) release() *llm.Error {
 	}
 	if !s.begun && s.a.rescue == nil && s.a.usage.Output() > 0 && s.c.hasNext(s.a) {
 		return &llm.Error{Code: llm.CodeBadAnswer, Origin: llm.OriginProvider, Message: "The provider counted output and sent none."}
+	}
+	if !s.begun {
+		s.a.cause = route.CauseEmpty
 	}
 	s.c.commit(s.a)
 	return s.pass(nil, 0, false, true)

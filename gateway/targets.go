@@ -72,7 +72,7 @@ func (c *call) useRoute(r route.Route) *llm.Error {
 	c.deadline = c.start.Add(total)
 	timer := time.AfterFunc(time.Until(c.deadline), func() { c.ctx.end(errTotal) })
 	c.cleanup = func() { timer.Stop() }
-	return nil
+	return c.order()
 }
 
 // narrow applies the request's own wishes; they can only take away.

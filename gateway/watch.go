@@ -59,6 +59,14 @@ func (e *lateError) Error() string {
 	return "The provider was too slow: no " + e.phase + " within " + e.limit.String() + "."
 }
 
+// cause tells a vendor that does not go on from one that goes on too slowly.
+func (e *lateError) cause() route.Cause {
+	if e.phase == phasePace {
+		return route.CauseSlow
+	}
+	return route.CausePlain
+}
+
 const (
 	phaseFirst  = "first content"
 	phaseAnswer = "answer"

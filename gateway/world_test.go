@@ -38,6 +38,7 @@ type world struct {
 	t        *testing.T
 	url      string
 	gw       *gateway.Gateway
+	health   *route.Health                   // nil where each call is to be as if it were the first
 	vendors  map[string]*fakeprovider.Server // by provider id
 	mu       sync.Mutex
 	records  []gateway.Record
@@ -48,6 +49,7 @@ type world struct {
 	pool     *transport.Transport
 	edits    provider.Edits                   // of chat2
 	facts    map[string]func(*provider.Facts) // what else is true of a provider
+	most     map[string]int                   // requests at a time, by provider id
 	closers  []func()
 }
 
@@ -111,6 +113,27 @@ func withFacts(change func(*provider.Facts), ids ...string) worldOption {
 	}
 }
 
+// withHealth lets the gateway remember how targets fared from one call to the next.
+func withHealth(h *route.Health) worldOption {
+	return func(o *gateway.Options, _ *world) { o.Health = h }
+}
+
+// forgetful builds a gateway and its handler. Unless the options have a health of the test's own,
+// each call is as if it were the first: what one vendor's answer leads to is then no matter of the
+// answers before.
+func forgetful(o gateway.Options) (*gateway.Gateway, http.Handler) {
+	if o.Health != nil {
+		g := gateway.New(o)
+		return g, g
+	}
+	o.Health = route.NewHealth(route.HealthOptions{})
+	g := gateway.New(o)
+	return g, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		o.Health.Keep(nil)
+		g.ServeHTTP(w, r)
+	})
+}
+
 // impatient is for tests that wait for the first token in vain.
 func impatient() route.Timeouts {
 	return route.Timeouts{Connect: 2 * time.Second, FirstToken: 500 * time.Millisecond, Stall: time.Second, Total: 20 * time.Second}
@@ -146,8 +169,10 @@ func newWorld(t *testing.T, opts ...worldOption) *world {
 		opt(&o, w)
 	}
 	o.Routes = w.routes()
-	w.gw = gateway.New(o)
-	server := httptest.NewServer(w.gw)
+	w.health = o.Health
+	var handler http.Handler
+	w.gw, handler = forgetful(o)
+	server := httptest.NewServer(handler)
 	w.closers = append(w.closers, server.Close, tr.Close)
 	for _, v := range w.vendors {
 		w.closers = append(w.closers, v.Close)
@@ -179,7 +204,7 @@ func (w *world) routes() pairs {
 		if change := w.facts[wp.id]; change != nil {
 			change(&facts)
 		}
-		p.providers[wp.id] = &provider.Provider{ID: wp.id, Facts: facts, Key: provider.NewSecret(vendorKey), Private: true}
+		p.providers[wp.id] = &provider.Provider{ID: wp.id, Facts: facts, Key: provider.NewSecret(vendorKey), Private: true, Concurrency: w.most[wp.id]}
 	}
 	return p
 }

@@ -34,6 +34,7 @@ const (
 	CauseExcess                  // far more came than was asked for
 	CauseEmpty                   // an answer in which there is nothing
 	CauseCalm                    // the vendor asks, in HTTP/2's words, for fewer requests
+	CauseObject                  // what the vendor does not have is an object that the request is about
 )
 
 // Verdict is what a result means for one breaker.
@@ -88,7 +89,7 @@ func EffectOf(r Result) Effect {
 		return Effect{}
 	}
 	switch r.Cause {
-	case CauseUnseen:
+	case CauseUnseen, CauseObject:
 		return Effect{}
 	case CauseUntrusted:
 		return Effect{Endpoint: Broken}
@@ -131,6 +132,8 @@ func effectOfCode(r Result) Effect {
 	case llm.CodeOverloaded:
 		const siteOverloaded = 529
 		switch {
+		case r.Err.Status == http.StatusTooManyRequests:
+			return cooled(Effect{Model: Cooled, Shrink: true}, r.Err, coolOverload)
 		case r.Err.Status == siteOverloaded || r.Err.Status < 400: // the latter are said inside of a stream
 			return cooled(Effect{Endpoint: Failed, Model: Cooled}, r.Err, coolOverload)
 		case r.Err.RetryAfter > 0:

@@ -194,14 +194,15 @@ func (s *site) breakers(m *model) [3]*breaker {
 
 // blocked says why a target may not be tried now. The site's lock is held.
 func (s *site) blocked(m *model, now instant, most int, lone bool) Refusal {
-	if m.limit.isFull(now, m.running) || most > 0 && s.running >= most || lone && s.isOut(m) && m.last >= maxLast {
-		return Refusal{ReasonFull, minCool}
-	}
 	var worst Refusal
 	for _, b := range s.breakers(m) {
 		if reason, wait := b.blocked(now, lone); reason != "" && wait > worst.Wait {
 			worst = Refusal{reason, wait}
 		}
+	}
+	isFull := m.limit.isFull(now, m.running) || most > 0 && s.running >= most || lone && s.isOut(m) && m.last >= maxLast
+	if worst.Reason == "" && isFull {
+		return Refusal{ReasonFull, minCool}
 	}
 	return worst
 }

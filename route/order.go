@@ -121,12 +121,16 @@ func sortChoices(choices []Choice) {
 	}
 }
 
-// lastResort lets the target be tried that may come back first, if its vendor has not said when.
+// lastResort lets the target be tried that may come back first, if its vendor has not said when. One
+// that is full is alive, and would be left alone for nothing.
 func (h *Health) lastResort(choices []Choice, now instant) {
 	best := -1
 	for i := range choices {
 		c := &choices[i]
-		if c.rank != rankOut || c.Skip == ReasonFull {
+		if c.Skip == ReasonFull {
+			return
+		}
+		if c.rank != rankOut {
 			continue
 		}
 		s := h.site(c.Target.Provider)

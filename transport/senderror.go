@@ -54,6 +54,16 @@ func (e *SendError) Unwrap() error { return e.Err }
 // connection is likely to do better.
 func (e *SendError) MayRepeat() bool { return (e.Reused || e.Refused) && !e.Local }
 
+// Untrusted reports whether what was found in the provider's place cannot be the provider: an
+// address that the egress guard refuses, or a certificate that is not the provider's.
+func (e *SendError) Untrusted() bool {
+	var certificate *tls.CertificateVerificationError
+	return errors.Is(e.Err, ErrAddress) || errors.As(e.Err, &certificate)
+}
+
+// Calm reports whether an HTTP/2 peer asked for fewer requests.
+func (e *SendError) Calm() bool { return strings.Contains(e.Err.Error(), "ENHANCE_YOUR_CALM") }
+
 // raceWindow is how soon after its reuse a connection breaks if the peer had closed
 // it before: a round trip. Later, the peer may well have had the request.
 const raceWindow = time.Second

@@ -1,0 +1,135 @@
+package gateway
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/route"
+	"github.com/understudy-ai/understudy/transport"
+)
+
+// skipped is a target that a call did not consider, and why, in one word.
+type skipped struct{ target, reason string }
+
+// String is the form of logs and headers.
+func (s skipped) String() string { return s.target + "=" + s.reason }
+
+// order puts the targets in the order in which they are to be tried, without those that are not. A
+// count of tokens is for the lead's model alone.
+func (c *call) order() *llm.Error {
+	if c.operation == dialect.CountTokens {
+		return nil
+	}
+	var buf [4]route.Choice
+	choices := c.g.opts.Health.Order(buf[:0], &c.route, route.Ask{})
+	c.lastHope = choices[0].Last
+	n, asItWas := 0, true
+	for i := range choices {
+		if choices[i].Skip != "" {
+			break
+		}
+		n++
+		asItWas = asItWas && choices[i].Target == &c.route.Targets[i]
+	}
+	for i := range choices[n:] {
+		s := &choices[n+i]
+		c.skipped = append(c.skipped, skipped{s.Target.Name(), string(s.Skip)})
+	}
+	if n == 0 {
+		return notNow(choices)
+	}
+	if !asItWas || n < len(c.route.Targets) {
+		targets := make([]route.Target, n)
+		for i := range targets {
+			targets[i] = *choices[i].Target
+		}
+		c.route.Targets = targets
+	}
+	return nil
+}
+
+// notNow is the error of a call for which no target may be tried: when to come back, and why.
+func notNow(choices []route.Choice) *llm.Error {
+	e := &llm.Error{Code: llm.CodeRateLimit, Origin: llm.OriginGateway}
+	reasons := make([]string, len(choices))
+	for i := range choices {
+		s := &choices[i]
+		reasons[i] = s.Target.Name() + "=" + string(s.Skip)
+		if s.Skip != route.ReasonCooling {
+			e.Code = llm.CodeOverloaded
+		}
+		if s.Wait > 0 && (e.RetryAfter == 0 || s.Wait < e.RetryAfter) {
+			e.RetryAfter = s.Wait
+		}
+	}
+	e.Message = "No target can take the request now: " + strings.Join(reasons, ", ") + "."
+	return e
+}
+
+// enter asks the target's health for the leave to make an attempt.
+func (c *call) enter(a *attempt) *llm.Error {
+	n := len(c.attempts)
+	pass, refusal := c.g.opts.Health.Enter(a.target, route.Entry{
+		Retry: n > 0 && c.attempts[n-1].target == a.target,
+		Last:  c.lastHope,
+	})
+	a.pass, a.refused = pass, refusal.Reason
+	if a.refused == "" {
+		return nil
+	}
+	return notNow([]route.Choice{{Target: &a.target, Skip: refusal.Reason, Wait: refusal.Wait}})
+}
+
+// refusal is what the client is told when no target was asked: the reason of the first, or, if it
+// was their health that let none be asked, when to come back.
+func (c *call) refusal() *llm.Error {
+	var choices []route.Choice
+	for _, a := range c.refused {
+		if a.refused == "" {
+			return a.err
+		}
+		choices = append(choices, route.Choice{Target: &a.target, Skip: a.refused, Wait: a.err.RetryAfter})
+	}
+	return notNow(choices)
+}
+
+// mayRepeat turns the next try at the same target into one at the next where the target's budget of
+// retries is used up. To send anew what a closed connection did not take is no retry.
+func (c *call) mayRepeat(a *attempt, o outcome) outcome {
+	isFree := a.repeat && a.idle
+	if o == again && !isFree && !c.g.opts.Health.MayRetry(a.target) {
+		return next
+	}
+	return o
+}
+
+// result is what an attempt says of its target's health.
+func (c *call) result(a *attempt) route.Result {
+	r := route.Result{Err: a.err, Status: a.status, Stream: c.peeked.Stream, Cause: a.cause}
+	if a.err != nil && a.err.Code == llm.CodeModelGone && (c.operation.Keeps() || a.target.Model == "") {
+		r.Cause = route.CauseObject
+	}
+	return r
+}
+
+// causeOf is what the transport knows of a failure. Asked anew on a fresh connection, a vendor that
+// still does not begin has failed.
+func causeOf(e *transport.SendError, fresh bool) route.Cause {
+	switch {
+	case e.Phase == transport.PhaseProxy:
+		return route.CauseProxy
+	case e.Untrusted():
+		return route.CauseUntrusted
+	case e.Calm():
+		return route.CauseCalm
+	case e.MayRepeat() && !fresh:
+		return route.CauseUnseen
+	default:
+		return route.CausePlain
+	}
+}
+
+// isPage reports whether an answer is a page for people.
+func isPage(h http.Header) bool { return mediaOf(h) == "text/html" }
