@@ -1,0 +1,420 @@
+package evacuate
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
+	"github.com/understudy-ai/understudy/route"
+)
+
+// postures remembers what was set.
+type postures struct {
+	mu     sync.Mutex
+	set    map[string]route.Posture
+	shares []float64
+	states []route.TargetState
+}
+
+func (p *postures) SetPosture(id string, to route.Posture, share float64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.set[id] = to
+	p.shares = append(p.shares, share)
+}
+
+func (p *postures) Snapshot() []route.TargetState { return p.states }
+
+func (p *postures) now(id string) (route.Posture, float64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.set[id], p.shares[len(p.shares)-1]
+}
+
+// memory is a data folder, which may be full.
+type memory struct {
+	text map[string][]byte
+	full bool
+}
+
+func (m *memory) Read(name string) ([]byte, error) {
+	if content, ok := m.text[name]; ok {
+		return content, nil
+	}
+	return nil, fs.ErrNotExist
+}
+
+func (m *memory) Write(name string, content []byte) error {
+	if m.full {
+		return errors.New("no space left")
+	}
+	m.text[name] = content
+	return nil
+}
+
+func price(in, out float64) *provider.Price { return &provider.Price{Input: in, Output: out} }
+
+// house is a gateway with three providers: acme leads, other stands in, third has the same embedding model.
+type house struct {
+	*Evacuations
+	postures *postures
+	files    *memory
+	routes   []route.Route
+}
+
+func newHouse() *house {
+	no := false
+	acme := &provider.Provider{ID: "acme", Facts: provider.Facts{
+		Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/chat"},
+		Relays:   map[dialect.Name][]dialect.Operation{dialect.OpenAIChat: {dialect.Files, dialect.Images, dialect.Audio}},
+		Models: []provider.Model{
+			{ID: "large", Window: 400, MaxOutput: 100, Price: price(1, 4), Modalities: provider.Modalities{Input: []string{"text", "image"}}, Thinking: "effort"},
+			{ID: "vectors", Operation: dialect.Embed},
+		},
+	}}
+	other := &provider.Provider{ID: "other", Concurrency: 8, Facts: provider.Facts{
+		Dialects: map[dialect.Name]string{dialect.AnthropicMessages: "/messages"},
+		Models: []provider.Model{
+			{ID: "big", Window: 200, MaxOutput: 100, Price: price(2, 10), Modalities: provider.Modalities{Input: []string{"text"}}, Tools: &no, Thinking: llm.ThinkingNone},
+		},
+	}}
+	third := &provider.Provider{ID: "third", Facts: provider.Facts{
+		Relays: map[dialect.Name][]dialect.Operation{dialect.OpenAIChat: {dialect.Files, dialect.Images}},
+	}}
+	at := func(p *provider.Provider, model, same string) route.Target {
+		return route.Target{Provider: p, Model: model, SameAs: same}
+	}
+	h := &house{postures: &postures{set: map[string]route.Posture{}}, files: &memory{text: map[string][]byte{}}}
+	h.routes = []route.Route{
+		{Model: "assistant", Loss: llm.LossReport, Targets: []route.Target{at(acme, "large", ""), at(other, "big", "")}},
+		{Model: "solo", Targets: []route.Target{at(acme, "large", "")}},
+		{Model: "writer", Targets: []route.Target{at(other, "big", ""), at(acme, "large", "")}},
+		{Model: "vectors", Targets: []route.Target{at(acme, "vectors", "v/1"), at(other, "big", ""), at(third, "vectors-1", "v/1")}},
+		{Model: "lonely-vectors", Targets: []route.Target{at(acme, "vectors", "v/1"), at(other, "big", "")}},
+		{Model: "elsewhere", Targets: []route.Target{at(other, "big", "")}},
+	}
+	h.Evacuations = h.open()
+	return h
+}
+
+func (h *house) open() *Evacuations {
+	acme := h.routes[0].Targets[0].Provider
+	return New(Options{
+		Postures: h.postures, Files: h.files, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Routes: func() []route.Route { return h.routes },
+		Providers: func() []*provider.Provider {
+			return []*provider.Provider{acme, h.routes[0].Targets[1].Provider, h.routes[3].Targets[2].Provider}
+		},
+		Pick: func(model string) (route.Route, bool) {
+			for _, r := range h.routes {
+				if r.Model == model {
+					return r, true
+				}
+			}
+			if name, ok := strings.CutPrefix(model, "acme/"); ok {
+				return route.Route{Model: model, Targets: []route.Target{{Provider: acme, Model: name}}}, true
+			}
+			return route.Route{}, false
+		},
+		Losses: func(from dialect.Name, t route.Target) ([]llm.Loss, bool) {
+			user := llm.Loss{Feature: "user", Action: llm.ActionDropped, Severity: llm.Harmless}
+			if t.Provider == acme {
+				return []llm.Loss{user}, from == dialect.OpenAIChat
+			}
+			return []llm.Loss{
+				user,
+				{Feature: "seed", Action: llm.ActionDropped, Severity: llm.Tuning},
+				{Feature: "logit_bias", Action: llm.ActionRefused, Severity: llm.Contract},
+				{Feature: "tools", Action: llm.ActionEmulated},
+			}, from == dialect.OpenAIChat
+		},
+	})
+}
+
+func (h *house) call(model string, asked ...string) {
+	c := Call{Model: model, Dialect: "openai-chat", Operation: "generate", Over: time.Now(), Duration: 2 * time.Second, Asked: asked, Input: 1000, Output: 100}
+	c.Answered = asked[len(asked)-1]
+	h.Observe(&c)
+}
+
+func TestRamp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse()
+		defer h.Close()
+		want := func(when string, p route.Posture, share float64, phase Phase) {
+			t.Helper()
+			got, at := h.postures.now("acme")
+			st, err := h.Get("acme")
+			if got != p || math.Abs(at-share) > 0.02 || err != nil || st.Phase != phase || math.Abs(st.Share-share) > 0.02 {
+				t.Errorf("%s: got %s of %v and %+v, want %s of %v in phase %s", when, got, at, st, p, share, phase)
+			}
+		}
+		if _, err := h.Start("acme", 100); err != nil {
+			t.Fatal(err)
+		}
+		want("at once", route.PostureDraining, 1, PhaseEvacuating)
+		time.Sleep(25 * time.Second)
+		want("after a quarter", route.PostureDraining, 0.75, PhaseEvacuating)
+		if st, err := h.Start("acme", 100); err != nil || math.Abs(st.Share-0.75) > 0.02 {
+			t.Errorf("again: got %+v and error %v, want the ramp left as it is", st, err)
+		}
+		time.Sleep(76 * time.Second)
+		want("at the end", route.PostureEvacuated, 0, PhaseEvacuated)
+		if st, err := h.Start("acme", 5); err != nil || st.Phase != PhaseEvacuated {
+			t.Errorf("again at the end: got %+v and error %v, want it left as it is", st, err)
+		}
+		if _, err := h.Restore("acme", 10); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		want("half restored", route.PostureDraining, 0.5, PhaseRestoring)
+		if _, err := h.Start("acme", 10); err != nil { // another change of mind
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		want("evacuated again, from where it was", route.PostureDraining, 0.25, PhaseEvacuating)
+		if _, err := h.Restore("acme", 0); err != nil {
+			t.Fatal(err)
+		}
+		want("restored at once", route.PostureNormal, 1, PhaseNone)
+		if st, err := h.Restore("acme", 10); err != nil || st.Phase != PhaseNone {
+			t.Errorf("restored again: got %+v and error %v, want nothing changed", st, err)
+		}
+		if text := string(h.files.text[fileName]); text != "[]\n" {
+			t.Errorf("got %s kept, want nothing", text)
+		}
+	})
+}
+
+// TestRestart kills the gateway in the middle of a ramp, and at its end.
+func TestRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse()
+		if _, err := h.Start("acme", 100); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Second)
+		h.Close()
+		if _, err := h.Start("other", 1); err == nil {
+			t.Error("got an evacuation that began after the end")
+		}
+		time.Sleep(20 * time.Second)
+		h.Evacuations = h.open()
+		if err := h.Load(); err != nil {
+			t.Fatal(err)
+		}
+		if p, share := h.postures.now("acme"); p != route.PostureDraining || math.Abs(share-0.6) > 0.02 {
+			t.Errorf("got %s of %v, want the ramp where the clock has it", p, share)
+		}
+		time.Sleep(70 * time.Second)
+		h.Close()
+		h.Evacuations = h.open()
+		if err := h.Load(); err != nil {
+			t.Fatal(err)
+		}
+		if st, _ := h.Get("acme"); st.Phase != PhaseEvacuated || !h.IsActive() {
+			t.Errorf("got %+v, want it evacuated still", st)
+		}
+		h.Close()
+		h.files.text[fileName] = []byte("{")
+		if err := h.open().Load(); err == nil {
+			t.Error("got what is kept read although it is broken, want an error")
+		}
+	})
+}
+
+func TestFullDisk(t *testing.T) {
+	h := newHouse()
+	h.files.full = true
+	if _, err := h.Start("acme", 10); err == nil || h.IsActive() || len(h.postures.shares) != 0 {
+		t.Errorf("got error %v and shares %v, want nothing begun that would be forgotten", err, h.postures.shares)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	h := newHouse()
+	for _, ramp := range []float64{-1, maxRamp + 1, math.NaN(), math.Inf(1)} {
+		if _, err := h.Start("acme", ramp); err == nil {
+			t.Errorf("a ramp of %v: got no error", ramp)
+		}
+	}
+	for name, do := range map[string]func() error{
+		"start":   func() error { _, err := h.Start("nobody", 1); return err },
+		"restore": func() error { _, err := h.Restore("nobody", 1); return err },
+		"get":     func() error { _, err := h.Get("nobody"); return err },
+		"plan":    func() error { _, err := h.Plan("nobody"); return err },
+	} {
+		var e *llm.Error
+		if err := do(); !errors.As(err, &e) || e.Code != llm.CodePathNotFound {
+			t.Errorf("%s of nobody: got error %v, want not found", name, err)
+		}
+	}
+}
+
+// TestVerification counts what still goes to an evacuated provider.
+func TestVerification(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse()
+		defer h.Close()
+		h.call("assistant", "acme/large") // before
+		if _, err := h.Start("acme", 0); err != nil {
+			t.Fatal(err)
+		}
+		h.postures.states = []route.TargetState{{Provider: "acme", Running: 3}, {Provider: "acme", Model: "large", Running: 2}}
+		for range 8 {
+			h.call("assistant", "other/big")
+		}
+		h.call("solo", "acme/large")
+		h.call("solo", "acme/large")
+		h.call("elsewhere", "other/big") // no concern
+		h.Observe(&Call{Model: "assistant", Operation: "generate", Over: time.Now(), Code: llm.CodeOverloaded, Asked: []string{"other/big"}})
+		h.Observe(&Call{Model: "assistant", Operation: "generate", Over: time.Now(), Code: llm.CodeInvalidRequest, Asked: []string{"other/big"}})
+		st, err := h.Get("acme")
+		if err != nil || st.Calls != 12 || st.There != 2 || st.Failed != 1 || st.Running != 3 || st.Recent != 12 || st.RecentThere != 2 {
+			t.Errorf("got %+v and error %v, want 12 calls, 2 of them there, 1 failed, 3 running", st, err)
+		}
+		if want := []Still{{"solo", "generate", 2, "no other provider serves it"}}; !slices.Equal(st.Still, want) {
+			t.Errorf("got %v, want %v", st.Still, want)
+		}
+		time.Sleep(2 * time.Minute)
+		h.call("assistant", "other/big")
+		if st, _ := h.Get("acme"); st.Recent != 1 || st.RecentThere != 0 || st.Calls != 13 {
+			t.Errorf("got %+v, want the last minute told apart", st)
+		}
+		if all := h.List(); len(all) != 3 || all[0].Provider != "acme" || all[1].Phase != PhaseNone || all[1].Share != 1 {
+			t.Errorf("got %+v, want all three providers", all)
+		}
+	})
+}
+
+func TestPlan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse()
+		h.call("assistant", "acme/large")
+		time.Sleep(10 * time.Minute)
+		for range 99 {
+			h.call("assistant", "acme/large")
+		}
+		for range 20 {
+			h.call("solo", "acme/large")
+			h.call("acme/large", "acme/large")
+			h.call("writer", "other/big")
+		}
+		h.postures.states = []route.TargetState{{Provider: "other", Model: "big", State: route.StateUp, Limit: 100}}
+		p, err := h.Plan("acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		near := func(name string, got, want float64) {
+			t.Helper()
+			if math.Abs(got-want) > want/100 {
+				t.Errorf("%s: got %v, want %v", name, got, want)
+			}
+		}
+		near("calls", p.CallsNow, 14)
+		near("calls that stay", p.CallsStay, 4)
+		near("cost now", p.CostNow, 100*(1000*1+100*4)/1e6*6)
+		near("cost then", p.CostThen, 100*(1000*2+100*10)/1e6*6)
+		if p.Minutes != 10 {
+			t.Errorf("got %d minutes, want 10", p.Minutes)
+		}
+		var got []string
+		for _, m := range p.Models {
+			got = append(got, m.Model+" "+m.Role+" "+strings.Join(m.To, ","))
+		}
+		want := []string{
+			"assistant lead other/big", "solo lead ", "writer understudy other/big", "vectors lead third/vectors-1", "lonely-vectors lead ", "acme/large direct ",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		for _, m := range p.Models {
+			if m.Moves != (len(m.To) > 0) || m.Moves != (m.Why == "") {
+				t.Errorf("got %+v, want it to move or a reason", m)
+			}
+		}
+		first := p.Models[0]
+		near("calls of the first", first.Calls, 10)
+		if want := []string{"window of 200 tokens instead of 400", "no image in prompts", "no tools", "no thinking"}; !slices.Equal(first.Lacks, want) {
+			t.Errorf("got %q, want %q", first.Lacks, want)
+		}
+		wantLost := []LostPlan{
+			{"openai-chat", "logit_bias=refused(contract)", "contract", true, ""}, {"openai-chat", "seed=dropped(tuning)", "tuning", false, ""},
+		}
+		if !slices.Equal(first.Lost, wantLost) {
+			t.Errorf("got %v, want %v", first.Lost, wantLost)
+		}
+		if first.PriceIn != 1 || first.Then != 2 || first.Out != 4 || first.OutThen != 10 {
+			t.Errorf("got prices %+v, want those of both", first)
+		}
+		var operations []string
+		for _, o := range p.Operations {
+			operations = append(operations, o.Operation+" "+strings.Join(o.To, ",")+" "+strings.Fields(o.Why)[0])
+		}
+		if want := []string{"images third it", "audio  it", "files third new"}; !slices.Equal(operations, want) {
+			t.Errorf("got %q, want %q", operations, want)
+		}
+		if len(p.Destinations) != 2 || p.Destinations[0].Target != "other/big" {
+			t.Fatalf("got %+v, want other and third", p.Destinations)
+		}
+		d := p.Destinations[0]
+		near("what it answers", d.Calls, 2)
+		near("what comes", d.More, 10)
+		near("at once", d.AtOnce, 12*2.0/60)
+		if d.State != "up" || d.Limit != 8 || d.Verdict != "room" || p.Destinations[1].Verdict != "unknown" {
+			t.Errorf("got %+v, want room under the lower limit, and nothing known of the other", p.Destinations)
+		}
+	})
+}
+
+func TestVerdicts(t *testing.T) {
+	h := newHouse()
+	t2 := h.routes[0].Targets[1]
+	t2.Provider = &provider.Provider{ID: "other"}
+	busy := volume{calls: 1000, took: 100 * time.Second, over: 10 * time.Second} // ten at a time
+	for want, state := range map[string]route.TargetState{
+		"out":   {Provider: "other", Model: "big", State: route.StateCooling},
+		"tight": {Provider: "other", Model: "big", State: route.StateUp, Limit: 12},
+		"room":  {Provider: "other", Model: "big", State: route.StateUp, Limit: 40},
+	} {
+		h.postures.states = []route.TargetState{state}
+		if got := h.planDestination(t2, busy); got.Verdict != want {
+			t.Errorf("got %+v, want %s", got, want)
+		}
+	}
+	h.postures.states = nil
+	if got := h.planDestination(t2, busy); got.Verdict != "unknown" || got.State != "unknown" {
+		t.Errorf("got %+v, want nothing known", got)
+	}
+}
+
+// TestTrafficIsBounded: clients choose the names of models.
+func TestTrafficIsBounded(t *testing.T) {
+	var tr traffic
+	now := time.Now()
+	for i := range 10 * maxFlows {
+		tr.add(now, &Call{Model: strings.Repeat("x", i%50) + string(rune(i)), Answered: "acme/large"})
+	}
+	if len(tr.flows) > maxFlows {
+		t.Errorf("got %d flows, want at most %d", len(tr.flows), maxFlows)
+	}
+}
+
+func BenchmarkObserve(b *testing.B) {
+	h := newHouse()
+	c := Call{Model: "assistant", Dialect: "openai-chat", Operation: "generate", Answered: "acme/large", Input: 10, Output: 10}
+	b.ReportAllocs()
+	for b.Loop() {
+		h.Observe(&c)
+	}
+}
