@@ -11,6 +11,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/understudy-ai/understudy/provider"
 )
 
 // Options is what the API is built from; it must be complete, but for what has a default.
@@ -18,8 +20,12 @@ type Options struct {
 	// IsReady says whether the gateway takes requests.
 	IsReady func() bool
 	// Token is the one that everything under /v1/ wants; the zero Token refuses everybody.
-	Token  Token
-	Drills Drills
+	Token Token
+	// Providers lists those that are configured.
+	Providers   func() []*provider.Provider
+	Health      Health
+	Drills      Drills
+	Evacuations Evacuations
 	// Log gets a line for every change, and for every caller that was turned away.
 	Log *slog.Logger
 	// Now is the clock; time.Now if nil.

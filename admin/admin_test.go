@@ -17,17 +17,22 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/understudy-ai/understudy/continuity/drill"
+	"github.com/understudy-ai/understudy/continuity/evacuate"
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/route"
 	"github.com/understudy-ai/understudy/transport"
 )
 
 // world is an API whose gateway is simulated.
 type world struct {
-	handler http.Handler
-	token   string
-	log     bytes.Buffer
-	now     time.Time
-	drills  *drill.Drills
+	handler     http.Handler
+	token       string
+	log         bytes.Buffer
+	now         time.Time
+	drills      *drill.Drills
+	evacuations *evacuate.Evacuations
 }
 
 func newWorld(t *testing.T) *world {
@@ -42,8 +47,26 @@ func newWorld(t *testing.T) *world {
 		Pick:        func(string) (route.Route, bool) { return route.Route{}, false },
 	})
 	t.Cleanup(w.drills.Close)
+	acme := &provider.Provider{ID: "acme", Facts: provider.Facts{Relays: map[dialect.Name][]dialect.Operation{dialect.OpenAIChat: {dialect.Files}}}}
+	lead := route.Target{Provider: acme, Model: "large"}
+	routes := []route.Route{{Model: "assistant", Targets: []route.Target{lead, {Provider: &provider.Provider{ID: "other"}, Model: "big"}}}}
+	health := route.NewHealth(route.HealthOptions{})
+	if pass, refusal := health.Enter(lead, route.Entry{}); refusal.Reason == "" {
+		pass.Leave(route.Result{Err: &llm.Error{Code: llm.CodeOverloaded, Origin: llm.OriginProvider, RetryAfter: time.Hour}})
+	}
+	providers := func() []*provider.Provider { return []*provider.Provider{acme, routes[0].Targets[1].Provider} }
+	w.evacuations = evacuate.New(evacuate.Options{
+		Postures: health, Files: &memory{}, Routes: func() []route.Route { return routes }, Providers: providers,
+		Pick: func(string) (route.Route, bool) { return routes[0], true },
+		Losses: func(_ dialect.Name, at route.Target) ([]llm.Loss, bool) {
+			return []llm.Loss{{Feature: "seed", Path: at.Model, Action: llm.ActionDropped, Severity: llm.Tuning}}, true
+		},
+		Log: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+	t.Cleanup(w.evacuations.Close)
 	w.handler = Handler(Options{
-		IsReady: func() bool { return true }, Token: token, Log: log, Now: func() time.Time { return w.now }, Version: "1.2.3", Drills: w.drills,
+		IsReady: func() bool { return true }, Token: token, Log: log, Now: func() time.Time { return w.now }, Version: "1.2.3",
+		Providers: providers, Health: health, Drills: w.drills, Evacuations: w.evacuations,
 	})
 	return w
 }

@@ -86,7 +86,9 @@ func (e endpoint) changes() bool { return e.method != http.MethodGet }
 func endpoints() []endpoint {
 	return slices.Concat(
 		[]endpoint{read("/v1/openapi.json", "This document.", (*api).document)},
+		healthEndpoints(),
 		drillEndpoints(),
+		evacuationEndpoints(),
 	)
 }
 

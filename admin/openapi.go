@@ -123,12 +123,12 @@ func nameOf(t reflect.Type) string {
 		inner = strings.TrimSuffix(inner, "]")
 		return upper(inner[strings.LastIndexByte(inner, '/')+1:]) + "List"
 	}
-	return upper(strings.TrimPrefix(name, "admin."))
+	return upper(name)
 }
 
 func upper(name string) string {
 	var b strings.Builder
-	for word := range strings.SplitSeq(name, ".") {
+	for word := range strings.SplitSeq(strings.TrimPrefix(name, "admin."), ".") {
 		b.WriteString(strings.ToUpper(word[:1]) + word[1:])
 	}
 	return b.String()

@@ -33,6 +33,14 @@ func TestDocument(t *testing.T) {
 		{"GET", "/v1/drills/{id}", "/v1/drills/one", ""},
 		{"POST", "/v1/drills/{id}/stop", "/v1/drills/one/stop", ""},
 		{"POST", "/v1/drills/{id}/stop", "/v1/drills/one/stop", "{}"}, // again
+		{"GET", "/v1/health", "", ""},
+		{"GET", "/v1/evacuations/{provider}/plan", "/v1/evacuations/acme/plan", ""},
+		{"PUT", "/v1/evacuations/{provider}", "/v1/evacuations/acme", `{"ramp_seconds":60}`},
+		{"PUT", "/v1/evacuations/{provider}", "/v1/evacuations/acme", `{"ramp_seconds":60}`}, // again
+		{"GET", "/v1/evacuations", "", ""},
+		{"GET", "/v1/evacuations/{provider}", "/v1/evacuations/acme", ""},
+		{"DELETE", "/v1/evacuations/{provider}", "/v1/evacuations/acme?ramp_seconds=0", ""},
+		{"DELETE", "/v1/evacuations/{provider}", "/v1/evacuations/acme", ""}, // again
 	} {
 		path := tc.path
 		if path == "" {
@@ -83,8 +91,8 @@ func (w *world) auditOf(t *testing.T) {
 			lines = append(lines, line)
 		}
 	}
-	if len(lines) != 4 {
-		t.Fatalf("got %d lines of changes, want 4:\n%s", len(lines), w.log.String())
+	if len(lines) != 8 {
+		t.Fatalf("got %d lines of changes, want 8:\n%s", len(lines), w.log.String())
 	}
 	for _, want := range []string{`"by":"admin token"`, `"from":"192.0.2.1:1234"`, `"method":"PUT"`, `"path":"/v1/drills/one"`, `\"share\":0.5`, `"outcome":"done"`} {
 		if !strings.Contains(lines[0], want) {
@@ -204,7 +212,7 @@ func TestDocumentIsWhole(t *testing.T) {
 			t.Errorf("got the schema %s, which nothing refers to", name)
 		}
 	}
-	for _, name := range []string{"DrillReport", "DrillReportList", "DrillSpec", "ErrorBody"} {
+	for _, name := range []string{"DrillReport", "DrillReportList", "DrillSpec", "EvacuatePlan", "TargetHealthList", "ErrorBody"} {
 		if _, ok := doc.Components.Schemas[name]; !ok {
 			t.Errorf("got no schema %s, want one", name)
 		}

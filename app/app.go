@@ -18,6 +18,7 @@ import (
 	"github.com/understudy-ai/understudy/admin"
 	"github.com/understudy-ai/understudy/config"
 	"github.com/understudy-ai/understudy/continuity/drill"
+	"github.com/understudy-ai/understudy/continuity/evacuate"
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/anthropic"
 	"github.com/understudy-ai/understudy/dialect/bedrock"
@@ -77,6 +78,8 @@ type App struct {
 	health    *route.Health // outlives routes
 	ready     atomic.Bool
 
+	evacuations *evacuate.Evacuations
+
 	clients, operators *server
 	data               *folder // of what is kept; nil if nothing is
 	files              files
@@ -100,6 +103,7 @@ func New(o Options) (*App, error) {
 	a.routes.Store(r)
 	a.drills = a.newDrills()
 	a.health = route.NewHealth(route.HealthOptions{Log: o.Log})
+	a.evacuations = a.newEvacuations()
 	a.gateway = gateway.New(gateway.Options{
 		Dialects: append(dialects(), framed()...), Routes: r, Sender: a.drills, Health: a.health, Settle: a.settled, Log: o.Log,
 		Limits: gateway.Limits{
@@ -158,9 +162,10 @@ func (a *App) openAdmin() error {
 	}
 	a.token = made
 	a.operators.http.Handler = admin.Handler(admin.Options{
-		IsReady: a.ready.Load, Token: token, Log: a.opts.Log, Version: a.opts.Version, Drills: a.drills,
+		IsReady: a.ready.Load, Token: token, Log: a.opts.Log, Version: a.opts.Version,
+		Providers: a.providers, Health: a.health, Drills: a.drills, Evacuations: a.evacuations,
 	})
-	return nil
+	return a.evacuations.Load()
 }
 
 // AdminToken is the admin token if Start has made it, and nothing but its hash is kept;
@@ -196,6 +201,7 @@ const abortTime = 4 * time.Second
 func (a *App) Stop(ctx context.Context) error {
 	a.ready.Store(false)
 	a.drills.Close()
+	a.evacuations.Close()
 	drain := a.current().Drain
 	a.opts.Log.Info("stopping", "drain", drain.String())
 	draining, cancel := context.WithTimeout(ctx, drain)

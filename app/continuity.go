@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/understudy-ai/understudy/continuity/drill"
+	"github.com/understudy-ai/understudy/continuity/evacuate"
+	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/gateway"
 	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/provider"
@@ -18,6 +20,83 @@ func (a *App) newDrills() *drill.Drills {
 		Sender: a.transport, Files: &a.files, HasProvider: a.hasProvider, Pick: a.pick, Price: a.price,
 		Log: a.opts.Log, Now: time.Now,
 	})
+}
+
+// newEvacuations works on the routes' health.
+func (a *App) newEvacuations() *evacuate.Evacuations {
+	return evacuate.New(evacuate.Options{
+		Postures: a.health, Files: &a.files, Routes: a.configured, Providers: a.providers, Pick: a.pick, Losses: losses,
+		Log: a.opts.Log, Now: time.Now,
+	})
+}
+
+func (a *App) providers() []*provider.Provider { return a.routes.Load().providers }
+
+// configured lists the routes of the models that the config names.
+func (a *App) configured() []route.Route {
+	r := a.routes.Load()
+	var all []route.Route
+	for _, name := range r.Names() {
+		if found, ok := r.Pick(name); ok {
+			all = append(all, found)
+		}
+	}
+	return all
+}
+
+// losses lists what a request of a dialect may lose at a target, whatever it holds: by the
+// tables, and by what the provider's facts take away. It is false for a target that cannot
+// take such requests at all.
+func losses(from dialect.Name, at route.Target) ([]llm.Loss, bool) {
+	client, to := dialectsBetween(from, at)
+	if client == nil || to == nil {
+		return nil, false
+	}
+	var all []llm.Loss
+	if client != to {
+		for _, f := range llm.Features() {
+			if l, lost := dialect.Verdict(client, to, f.Feature); lost {
+				all = append(all, l)
+			}
+		}
+		for _, field := range client.Fields {
+			if field.Feature == "" {
+				all = append(all, dialect.FieldLoss(field))
+			}
+		}
+	}
+	for _, path := range at.Provider.Facts.Edits[to.Name].Drop {
+		if l, lost := to.EditLoss(path, llm.ActionDropped); lost {
+			all = append(all, l)
+		}
+	}
+	return all, true
+}
+
+// dialectsBetween are the client's dialect and the one in which the gateway asks a target for
+// it, as it does in planning an attempt; nil where there is none.
+func dialectsBetween(from dialect.Name, at route.Target) (client, to *dialect.Dialect) {
+	all := dialects()
+	for _, d := range all {
+		if d.Name == from {
+			client = d
+		}
+	}
+	if client == nil {
+		return nil, nil
+	}
+	if at.Provider.Facts.Speaks(client.Name, at.Model) {
+		return client, client
+	}
+	for _, d := range all {
+		if d.Does() != client.Does() || !at.Provider.Facts.Speaks(d.Name, at.Model) {
+			continue
+		}
+		if to == nil || d.Name == at.Provider.Facts.Prefer {
+			to = d
+		}
+	}
+	return client, to
 }
 
 func (a *App) hasProvider(id string) bool {
@@ -63,6 +142,25 @@ func (a *App) settled(rec gateway.Record) {
 	if a.drills.IsWatching() {
 		a.drills.Observe(toDrill(&rec))
 	}
+	c := a.toEvacuation(&rec)
+	a.evacuations.Observe(&c)
+}
+
+func (a *App) toEvacuation(rec *gateway.Record) evacuate.Call {
+	c := evacuate.Call{
+		Model: rec.Model, Dialect: string(rec.Dialect), Operation: string(rec.Operation), Code: rec.Code,
+		Over: rec.Start.Add(rec.Duration), Duration: rec.Duration,
+	}
+	if n := len(rec.Attempts); n > 0 && rec.Attempts[n-1].Code == "" {
+		last := &rec.Attempts[n-1]
+		c.Answered, c.Input, c.Output = last.Target, last.Usage.Input(), last.Usage.Output()
+	}
+	if a.evacuations.IsActive() {
+		for i := range rec.Attempts {
+			c.Asked = append(c.Asked, rec.Attempts[i].Target)
+		}
+	}
+	return c
 }
 
 func toDrill(rec *gateway.Record) *drill.Call {

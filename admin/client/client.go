@@ -13,10 +13,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/understudy-ai/understudy/admin"
 	"github.com/understudy-ai/understudy/continuity/drill"
+	"github.com/understudy-ai/understudy/continuity/evacuate"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -27,6 +29,14 @@ type (
 	DrillReport = drill.Report
 	// DrillGroup counts the calls of one kind in a report.
 	DrillGroup = drill.Group
+	// EvacuationPlan says what an evacuation would do.
+	EvacuationPlan = evacuate.Plan
+	// EvacuationModel is what becomes of a model in it.
+	EvacuationModel = evacuate.ModelPlan
+	// EvacuationStatus is how far an evacuation is.
+	EvacuationStatus = evacuate.Status
+	// TargetHealth is how a target fares.
+	TargetHealth = admin.TargetHealth
 	// Fault is one that a drill can put in the way.
 	Fault = drill.Fault
 )
@@ -180,4 +190,32 @@ func (c *Client) Drill(ctx context.Context, id string) (DrillReport, error) {
 // Drills lists the drills, the latest id first.
 func (c *Client) Drills(ctx context.Context) ([]DrillReport, error) {
 	return list[DrillReport](ctx, c, "/v1/drills")
+}
+
+func evacuationPath(provider string) string { return "/v1/evacuations/" + url.PathEscape(provider) }
+
+// PlanEvacuation says what an evacuation of a provider would do.
+func (c *Client) PlanEvacuation(ctx context.Context, provider string) (EvacuationPlan, error) {
+	return ask[EvacuationPlan](ctx, c, http.MethodGet, evacuationPath(provider)+"/plan", nil)
+}
+
+// Evacuation returns how far the evacuation of a provider is.
+func (c *Client) Evacuation(ctx context.Context, provider string) (EvacuationStatus, error) {
+	return ask[EvacuationStatus](ctx, c, http.MethodGet, evacuationPath(provider), nil)
+}
+
+// Evacuate moves all traffic off a provider.
+func (c *Client) Evacuate(ctx context.Context, provider string, ramp time.Duration) (EvacuationStatus, error) {
+	return ask[EvacuationStatus](ctx, c, http.MethodPut, evacuationPath(provider), admin.Ramp{Seconds: ramp.Seconds()})
+}
+
+// Restore brings a provider back.
+func (c *Client) Restore(ctx context.Context, provider string, ramp time.Duration) (EvacuationStatus, error) {
+	seconds := strconv.FormatFloat(ramp.Seconds(), 'f', -1, 64)
+	return ask[EvacuationStatus](ctx, c, http.MethodDelete, evacuationPath(provider)+"?ramp_seconds="+seconds, nil)
+}
+
+// Health lists every target's state.
+func (c *Client) Health(ctx context.Context) ([]TargetHealth, error) {
+	return list[TargetHealth](ctx, c, "/v1/health")
 }

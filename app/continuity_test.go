@@ -1,0 +1,114 @@
+package app
+
+import (
+	"errors"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
+	"github.com/understudy-ai/understudy/route"
+)
+
+// TestFiles keeps texts in memory and in a folder alike.
+func TestFiles(t *testing.T) {
+	for _, folder := range []string{"", t.TempDir()} {
+		f := &files{folder: folder}
+		if _, err := f.Read("drills/one.json"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("in %q: got error %v for nothing, want fs.ErrNotExist", folder, err)
+		}
+		if names, err := f.Names("drills/"); err != nil || len(names) != 0 {
+			t.Errorf("in %q: got %v and error %v, want no names", folder, names, err)
+		}
+		for _, name := range []string{"drills/two.json", "drills/one.json", "other.json", "drills/one.json"} {
+			if err := f.Write(name, []byte(name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if text, err := f.Read("drills/one.json"); err != nil || string(text) != "drills/one.json" {
+			t.Errorf("in %q: got %q and error %v, want what was written", folder, text, err)
+		}
+		if names, err := f.Names("drills/"); err != nil || !slices.Equal(names, []string{"drills/one.json", "drills/two.json"}) {
+			t.Errorf("in %q: got %v and error %v, want both, sorted", folder, names, err)
+		}
+		if err := f.Remove("drills/one.json"); err != nil {
+			t.Error(err)
+		}
+		if names, _ := f.Names("drills/"); len(names) != 1 {
+			t.Errorf("in %q: got %v, want one", folder, names)
+		}
+		if folder == "" {
+			continue
+		}
+		for _, path := range []string{"other.json", "drills"} {
+			info, err := os.Stat(filepath.Join(folder, path))
+			if err != nil || info.Mode().Perm()&0o077 != 0 {
+				t.Errorf("%s: got %v and error %v, want it readable by its owner alone", path, info.Mode(), err)
+			}
+		}
+	}
+}
+
+// TestPlanLosses reads the tables as an attempt would: none where the provider speaks the client's dialect, but for
+// what its facts take away.
+func TestPlanLosses(t *testing.T) {
+	openAI := route.Target{Model: "m", Provider: &provider.Provider{Facts: provider.Facts{Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/chat"}}}}
+	edited := route.Target{Model: "m", Provider: &provider.Provider{Facts: provider.Facts{
+		Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/chat"},
+		Edits:    map[dialect.Name]provider.Edits{dialect.OpenAIChat: {Drop: []string{"logprobs"}}},
+	}}}
+	claude := route.Target{Model: "m", Provider: &provider.Provider{Facts: provider.Facts{Dialects: map[dialect.Name]string{dialect.AnthropicMessages: "/messages"}}}}
+	names := func(from dialect.Name, at route.Target) (found []string) {
+		lost, can := losses(from, at)
+		if !can {
+			return []string{"cannot"}
+		}
+		for _, l := range lost {
+			found = append(found, l.Name())
+		}
+		return found
+	}
+	if got := names(dialect.OpenAIChat, openAI); len(got) != 0 {
+		t.Errorf("got %v lost in a relay, want nothing", got)
+	}
+	if got := names(dialect.OpenAIChat, edited); !slices.Equal(got, []string{"logprobs"}) {
+		t.Errorf("got %v lost by an edit, want logprobs", got)
+	}
+	if got := names(dialect.OpenAIChat, claude); !slices.Contains(got, "seed") || !slices.Contains(got, "logit_bias") || slices.Contains(got, "stop") {
+		t.Errorf("got %v lost in translation, want seed and logit_bias among them, and not stop", got)
+	}
+	for _, from := range []dialect.Name{dialect.OpenAIEmbeddings, "smoke-signals"} {
+		if got := names(from, claude); !slices.Equal(got, []string{"cannot"}) {
+			t.Errorf("%s: got %v, want that it cannot be asked", from, got)
+		}
+	}
+}
+
+func TestCostOf(t *testing.T) {
+	p := &provider.Price{
+		Input: 10, Output: 100, CacheRead: 1, CacheWrite: 12, CacheWrite1h: 20, Reasoning: 200,
+		Tiers: []provider.Tier{{Above: 1000, Input: 20}, {Above: 2000, Input: 40, Output: 400}},
+	}
+	for _, tc := range []struct {
+		usage llm.Usage
+		want  float64 // in millionths
+	}{
+		{llm.Usage{InFresh: 100, OutVisible: 10}, 100*10 + 10*100},
+		{llm.Usage{InFresh: 1, InCacheRead: 1, InCacheWrite: 1, InCache1h: 1, OutVisible: 1, OutReasoning: 1}, 10 + 1 + 12 + 20 + 100 + 200},
+		{llm.Usage{InFresh: 1500, OutVisible: 1}, 1500*20 + 100},
+		{llm.Usage{InFresh: 1500, InCacheRead: 1000, OutVisible: 1}, 1500*40 + 1000 + 400},
+	} {
+		if got := costOf(p, tc.usage) * 1e6; math.Abs(got-tc.want) > 1e-6 {
+			t.Errorf("%+v: got %v, want %v", tc.usage, got, tc.want)
+		}
+	}
+	plain := &provider.Price{Input: 10, Output: 100}
+	if got := costOf(plain, llm.Usage{InCacheRead: 1, InCacheWrite: 1, InCache1h: 1, OutReasoning: 1}) * 1e6; math.Abs(got-130) > 1e-6 {
+		t.Errorf("without prices of its own: got %v, want what prompts and answers cost", got)
+	}
+}
