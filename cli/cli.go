@@ -40,6 +40,9 @@ type commands struct {
 	Models    modelsCommand    `cmd:"" help:"List the models that can be asked for, or compare some."`
 	Catalog   catalogCommand   `cmd:"" help:"Renew what is known of models."`
 	Drill     drillCommand     `cmd:"" help:"Break a provider on purpose, for a while, and see what comes of it."`
+	Evacuate  evacuateCommand  `cmd:"" help:"Move all traffic off a provider, or see what that would do."`
+	Restore   restoreCommand   `cmd:"" help:"Bring an evacuated provider back."`
+	Health    healthCommand    `cmd:"" help:"Show how every target fares, and why."`
 	Translate translateCommand `cmd:"" help:"Translate a request, answer or stream from one API to another, offline."`
 	Demo      demoCommand      `cmd:"" help:"See two simulated vendors fail, and no application notice."`
 	Version   versionCommand   `cmd:"" help:"Say what this is."`

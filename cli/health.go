@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+)
+
+type healthCommand struct{ operatorFlags }
+
+// Help shows how health is used.
+func (healthCommand) Help() string {
+	return "A target is a model of a provider's; the line of a provider alone is about its endpoint and key. Untried is what was not asked since the gateway began. " +
+		"Latencies are of late, for streams to the first content and for whole answers.\n\n" +
+		examples("understudy health", "understudy health --json")
+}
+
+// Run shows how targets fare.
+func (c healthCommand) Run(s *session) error {
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	all, err := api.Health(context.Background())
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return s.writeJSON(all)
+	}
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "TARGET\tSTATE\tPOSTURE\tSHARE\tRUNNING\tLIMIT\tFIRST\tWHOLE\tWHY")
+	for _, t := range all {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", t.Target, t.State, t.Posture, percent(t.Share), t.Running,
+			orDash(count(int64(t.Limit))), took(t.FirstTokenMS), took(t.LatencyMS), orDash(t.Why))
+	}
+	return w.Flush()
+}
+
+// took is a latency; nothing is known if it is 0.
+func took(f float64) string {
+	if f == 0 {
+		return "-"
+	}
+	return ms(f)
+}
