@@ -51,6 +51,7 @@ func relayedAtAzure() []dialect.Endpoint {
 			continue
 		case dialect.Completions, dialect.Images, dialect.Audio:
 			older = "/openai/deployments/{model}"
+		default:
 		}
 		for _, under := range []string{"/openai/v1", older} {
 			at := e
