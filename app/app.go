@@ -38,7 +38,7 @@ func dialects() []*dialect.Dialect {
 	return []*dialect.Dialect{
 		openaichat.New(), anthropic.New(), openairesponses.New(), bedrock.New(), cohere.New(), gemini.New(), ollama.New(),
 		openaichat.NewEmbeddings(), cohere.NewEmbed(), gemini.NewEmbedBatch(), gemini.NewEmbed(), ollama.NewEmbed(), bedrock.NewTitanEmbed(),
-		cohere.NewRerank(), openaichat.NewRerank(), anthropic.NewCount(), gemini.NewCount(),
+		cohere.NewRerank(), openaichat.NewRerank(), anthropic.NewCount(), gemini.NewCount(), bedrock.NewCount(),
 	}
 }
 

@@ -38,6 +38,7 @@ const (
 
 	AnthropicCount Name = "anthropic-count"
 	GeminiCount    Name = "gemini-count"
+	BedrockCount   Name = "bedrock-count"
 )
 
 // All lists the dialects there are, in the order in which a provider that speaks
@@ -47,7 +48,7 @@ func All() []Name {
 		OpenAIChat, AnthropicMessages, OpenAIResponses, GeminiGenerate, BedrockConverse, CohereChat, OllamaChat,
 		OpenAIEmbeddings, CohereEmbed, GeminiEmbedBatch, GeminiEmbed, OllamaEmbed, TitanEmbed,
 		CohereRerank, JinaRerank,
-		AnthropicCount, GeminiCount,
+		AnthropicCount, GeminiCount, BedrockCount,
 	}
 }
 

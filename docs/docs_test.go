@@ -32,7 +32,7 @@ func dialects() []*dialect.Dialect {
 func operations() []*dialect.Dialect {
 	return []*dialect.Dialect{
 		openaichat.NewEmbeddings(), cohere.NewEmbed(), gemini.NewEmbedBatch(), gemini.NewEmbed(), ollama.NewEmbed(), bedrock.NewTitanEmbed(),
-		cohere.NewRerank(), openaichat.NewRerank(), anthropic.NewCount(), gemini.NewCount(),
+		cohere.NewRerank(), openaichat.NewRerank(), anthropic.NewCount(), gemini.NewCount(), bedrock.NewCount(),
 	}
 }
 

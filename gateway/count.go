@@ -9,14 +9,15 @@ import (
 // fails, the gateway estimates, and says so.
 func (c *call) countTokens() *llm.Error {
 	c.route.Targets = c.route.Targets[:1]
-	if _, ok := c.plan(c.route.Targets[0]); ok {
-		err := c.attemptAll()
-		if err == nil || err.Code.Info().Next == llm.GiveUp || c.ctx.Err() != nil {
-			return err
-		}
-		if c.policy == llm.LossStrict {
-			return err
-		}
+	if _, ok := c.plan(c.route.Targets[0]); !ok {
+		return c.estimate()
+	}
+	err := c.attemptAll()
+	if err == nil || err.Code.Info().Next == llm.GiveUp || c.ctx.Err() != nil || c.policy == llm.LossStrict {
+		return err
+	}
+	if _, readErr := c.decoded(); readErr != nil {
+		return err // what only the vendor can read, only it can count
 	}
 	return c.estimate()
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/understudy-ai/understudy/dialect/anthropic"
+	"github.com/understudy-ai/understudy/dialect/bedrock"
 	"github.com/understudy-ai/understudy/dialect/gemini"
 	"github.com/understudy-ai/understudy/gateway"
 	"github.com/understudy-ai/understudy/provider"
@@ -28,20 +29,24 @@ func countAPIs() map[string]func(w *world, model, text string, header map[string
 				"model": "models/x", "contents": []any{parts(text)}, "systemInstruction": parts("Be brief."),
 			}}, header)
 		},
+		"bedrock": func(w *world, model, text string, header map[string]string) *answer {
+			parts := func(s string) []any { return []any{map[string]any{"text": s}} }
+			return w.post(api{path: "/model/" + model + "/count-tokens"}, map[string]any{"input": map[string]any{"converse": map[string]any{
+				"messages": []any{map[string]any{"role": "user", "content": parts(text)}}, "system": parts("Be brief."),
+			}}}, header)
+		},
 	}
 }
 
 // countIn reads the count of an answer, in the client's form only.
 func countIn(client string, o *answer) int64 {
 	var v struct {
-		Input *int64 `json:"input_tokens"`
-		Total *int64 `json:"totalTokens"`
+		Input   *int64 `json:"input_tokens"`
+		Total   *int64 `json:"totalTokens"`
+		Bedrock *int64 `json:"inputTokens"`
 	}
 	_ = json.Unmarshal(o.body, &v)
-	n := v.Input
-	if client == "gemini" {
-		n = v.Total
-	}
+	n := map[string]*int64{"anthropic": v.Input, "gemini": v.Total, "vertex": v.Total, "bedrock": v.Bedrock}[client]
 	if o.status != 200 || n == nil {
 		return -1
 	}
@@ -52,6 +57,7 @@ func countWorld(t *testing.T) *world {
 	t.Helper()
 	return newWorld(t, withTimeouts(patient()),
 		withDialect(anthropic.NewCount(), "/v1/messages/count_tokens", "claudecount"), withDialect(gemini.NewCount(), "/v1beta/models/{model}:countTokens", "geminicount"),
+		withDialect(bedrock.NewCount(), "/model/{model}/count-tokens", "bedrockcount"),
 		withFacts(func(f *provider.Facts) {
 			f.Auth, f.Headers = "x-api-key", map[string]string{"anthropic-version": "2023-06-01"}
 		}, "claudecount"))
@@ -64,7 +70,7 @@ func TestCountTokens(t *testing.T) {
 	w := countWorld(t)
 	text := strings.Repeat("The gulls over the sea are many. ", 50) // 351 words and stops
 	for client, ask := range countAPIs() {
-		for _, vendor := range []string{"claudecount", "geminicount"} {
+		for _, vendor := range []string{"claudecount", "geminicount", "bedrockcount"} {
 			got := ask(w, vendor, text, nil)
 			if n := countIn(client, got); n < 300 || got.header.Get(gateway.HeaderAttempts) != "1" || got.header.Get(gateway.HeaderLoss) != "" {
 				t.Errorf("%s from %s: got %v, loss %q want the vendor's count", client, vendor, got, got.header.Get(gateway.HeaderLoss))
@@ -94,7 +100,7 @@ func TestCountTokensFails(t *testing.T) {
 	t.Parallel()
 	w := countWorld(t)
 	for client, ask := range countAPIs() {
-		for _, vendor := range []string{"claudecount", "geminicount"} {
+		for _, vendor := range []string{"claudecount", "geminicount", "bedrockcount"} {
 			for _, fault := range []string{"overloaded-529", "invalid-json", "auth-401"} {
 				w.fail(vendor, fault)
 				got := ask(w, vendor, "The gulls.", nil)
@@ -112,5 +118,26 @@ func TestCountTokensFails(t *testing.T) {
 		if got := w.post(api{path: "/v1/messages/count_tokens"}, b, nil); got.status != 400 || !strings.Contains(string(got.body), "invalid_request_error") {
 			t.Errorf("%s: got %v want 400 in the client's words", fmt.Sprint(b), got)
 		}
+	}
+}
+
+// TestCountInvokeModel: a body of another vendor's, which only Bedrock reads, is counted there and estimated by nobody.
+func TestCountInvokeModel(t *testing.T) {
+	t.Parallel()
+	w := countWorld(t)
+	body := map[string]any{"input": map[string]any{"invokeModel": map[string]any{
+		"body": []byte(`{"anthropic_version":"bedrock-2023-05-31","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`),
+	}}}
+	if got := w.post(api{path: "/model/bedrockcount/count-tokens"}, body, nil); countIn("bedrock", got) < 5 {
+		t.Errorf("got %v want the vendor's count", got)
+	}
+	for model, status := range map[string]int{"chat1": 400, "claudecount": 400} {
+		if got := w.post(api{path: "/model/" + model + "/count-tokens"}, body, nil); got.status != status || !strings.Contains(string(got.body), "input.converse") {
+			t.Errorf("%s: got %v want %d and what to do", model, got, status)
+		}
+	}
+	w.fail("bedrockcount", "overloaded-529")
+	if got := w.post(api{path: "/model/bedrockcount/count-tokens"}, body, nil); got.status < 500 {
+		t.Errorf("got %v want the vendor's failure", got)
 	}
 }

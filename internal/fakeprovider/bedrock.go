@@ -30,7 +30,7 @@ func bedrockOf(r *http.Request) vendor {
 	}
 	v := bedrock{path: r.URL.Path, model: model}
 	switch parts[3] {
-	case "converse", "invoke":
+	case "converse", "invoke", "count-tokens":
 	case "converse-stream", "invoke-with-response-stream":
 		v.isStream = true
 	default:
@@ -38,6 +38,9 @@ func bedrockOf(r *http.Request) vendor {
 	}
 	if strings.HasPrefix(parts[3], "invoke") {
 		return invoke{bedrock: v}
+	}
+	if parts[3] == "count-tokens" {
+		return bedrockCount{v}
 	}
 	return v
 }

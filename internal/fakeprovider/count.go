@@ -1,6 +1,7 @@
 package fakeprovider
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 const (
 	AnthropicCount = "anthropic-count"
 	GeminiCount    = "gemini-count"
+	BedrockCount   = "bedrock-count"
 )
 
 // anthropicCount counts the tokens of Messages.
@@ -86,5 +88,50 @@ func (geminiCount) unary(a Ask, _ *Reply, _ int64) []byte {
 
 // stream is what a server sends that streams unasked.
 func (v geminiCount) stream(a Ask, r *Reply, number int64) []frame {
+	return []frame{{data: string(v.unary(a, r, number)), kind: frameText}}
+}
+
+// bedrockCount counts the tokens of Converse, and of InvokeModel with Anthropic's bodies.
+type bedrockCount struct{ bedrock }
+
+func (v bedrockCount) read(s *Server, h http.Header, body object) (Ask, *Error) {
+	bad := func(message string) (Ask, *Error) {
+		return Ask{}, &Error{Status: http.StatusBadRequest, Type: "ValidationException", Message: message}
+	}
+	input := obj(body, "input")
+	converse, raw := obj(input, "converse"), obj(input, "invokeModel")
+	var a Ask
+	var e *Error
+	switch {
+	case unknown(body, "input") != "" || unknown(input, "converse", "invokeModel") != "" || (converse == nil) == (raw == nil):
+		return bad("Invalid input: exactly one of converse and invokeModel must be set.")
+	case strings.Contains(strings.TrimPrefix(v.model, "anthropic."), ".anthropic."):
+		return bad("The provided model doesn't support counting tokens.")
+	case converse != nil:
+		if key := unknown(converse, "messages", "system", "toolConfig", "additionalModelRequestFields"); key != "" {
+			return bad("Unknown parameter in input.converse: " + key)
+		}
+		a, e = v.bedrock.read(s, h, converse)
+	default:
+		text, err := base64.StdEncoding.DecodeString(str(raw, "body"))
+		if err != nil {
+			return bad("Malformed input request.")
+		}
+		o, err := decodeObject(text)
+		if err != nil {
+			return bad("Malformed input request.")
+		}
+		a, e = invoke{bedrock: v.bedrock}.read(s, h, o)
+	}
+	a.Dialect, a.Tokens = BedrockCount, len(compact(body))/4+1
+	return a, e
+}
+
+func (bedrockCount) unary(a Ask, _ *Reply, _ int64) []byte {
+	return fmt.Appendf(nil, `{"inputTokens":%d}`, a.Tokens)
+}
+
+// stream is what a server sends that streams unasked.
+func (v bedrockCount) stream(a Ask, r *Reply, number int64) []frame {
 	return []frame{{data: string(v.unary(a, r, number)), kind: frameText}}
 }

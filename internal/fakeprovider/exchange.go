@@ -46,6 +46,7 @@ var (
 	_ vendor = titan{}
 	_ vendor = anthropicCount{}
 	_ vendor = geminiCount{}
+	_ vendor = bedrockCount{}
 	_ vendor = jinaRerank{}
 	_ vendor = cohereRerank{}
 	_ vendor = bedrock{}
