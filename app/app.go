@@ -37,13 +37,15 @@ import (
 func dialects() []*dialect.Dialect {
 	return []*dialect.Dialect{
 		openaichat.New(), anthropic.New(), openairesponses.New(), bedrock.New(), cohere.New(), gemini.New(), ollama.New(),
-		openaichat.NewEmbeddings(), cohere.NewEmbed(), gemini.NewEmbedBatch(), gemini.NewEmbed(), ollama.NewEmbed(), bedrock.NewTitanEmbed(),
-		cohere.NewRerank(), openaichat.NewRerank(), anthropic.NewCount(), gemini.NewCount(), bedrock.NewCount(),
+		openaichat.NewEmbeddings(), cohere.NewEmbed(), gemini.NewEmbedBatch(), gemini.NewEmbed(), ollama.NewEmbed(), bedrock.NewTitanEmbed(), gemini.NewPredict(),
+		cohere.NewRerank(), openaichat.NewRerank(), anthropic.NewCount(), gemini.NewCount(), bedrock.NewCount(), gemini.NewVertexCount(),
 	}
 }
 
 // framed lists the dialects in other frames than their own: more endpoints for clients.
-func framed() []*dialect.Dialect { return []*dialect.Dialect{anthropic.NewInvoke()} }
+func framed() []*dialect.Dialect {
+	return []*dialect.Dialect{anthropic.NewInvoke(), anthropic.NewVertexCount(), anthropic.NewVertex()}
+}
 
 // Options is what an App is built from.
 type Options struct {

@@ -32,6 +32,7 @@ const (
 	GeminiEmbed      Name = "gemini-embed"
 	OllamaEmbed      Name = "ollama-embed"
 	TitanEmbed       Name = "titan-embed"
+	VertexEmbed      Name = "vertex-embed"
 
 	CohereRerank Name = "cohere-rerank"
 	JinaRerank   Name = "jina-rerank"
@@ -39,6 +40,7 @@ const (
 	AnthropicCount Name = "anthropic-count"
 	GeminiCount    Name = "gemini-count"
 	BedrockCount   Name = "bedrock-count"
+	VertexCount    Name = "vertex-count"
 )
 
 // All lists the dialects there are, in the order in which a provider that speaks
@@ -46,9 +48,9 @@ const (
 func All() []Name {
 	return []Name{
 		OpenAIChat, AnthropicMessages, OpenAIResponses, GeminiGenerate, BedrockConverse, CohereChat, OllamaChat,
-		OpenAIEmbeddings, CohereEmbed, GeminiEmbedBatch, GeminiEmbed, OllamaEmbed, TitanEmbed,
+		OpenAIEmbeddings, CohereEmbed, GeminiEmbedBatch, GeminiEmbed, OllamaEmbed, TitanEmbed, VertexEmbed,
 		CohereRerank, JinaRerank,
-		AnthropicCount, GeminiCount, BedrockCount,
+		AnthropicCount, GeminiCount, BedrockCount, VertexCount,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/anthropic"
 	"github.com/understudy-ai/understudy/dialect/bedrock"
 	"github.com/understudy-ai/understudy/dialect/gemini"
@@ -29,6 +30,19 @@ func countAPIs() map[string]func(w *world, model, text string, header map[string
 				"model": "models/x", "contents": []any{parts(text)}, "systemInstruction": parts("Be brief."),
 			}}, header)
 		},
+		"vertex": func(w *world, model, text string, header map[string]string) *answer {
+			parts := func(s string) map[string]any {
+				return map[string]any{"role": "user", "parts": []any{map[string]any{"text": s}}}
+			}
+			return w.post(api{path: "/v1/projects/p/locations/l/publishers/google/models/" + model + ":countTokens"}, map[string]any{
+				"contents": []any{parts(text)}, "systemInstruction": parts("Be brief."),
+			}, header)
+		},
+		"claude at vertex": func(w *world, model, text string, header map[string]string) *answer {
+			return w.post(api{path: "/v1/projects/p/locations/l/publishers/anthropic/models/count-tokens:rawPredict"}, map[string]any{
+				"model": model, "messages": []any{map[string]any{"role": "user", "content": text}}, "system": "Be brief.", "anthropic_version": "vertex-2023-10-16",
+			}, header)
+		},
 		"bedrock": func(w *world, model, text string, header map[string]string) *answer {
 			parts := func(s string) []any { return []any{map[string]any{"text": s}} }
 			return w.post(api{path: "/model/" + model + "/count-tokens"}, map[string]any{"input": map[string]any{"converse": map[string]any{
@@ -46,7 +60,7 @@ func countIn(client string, o *answer) int64 {
 		Bedrock *int64 `json:"inputTokens"`
 	}
 	_ = json.Unmarshal(o.body, &v)
-	n := map[string]*int64{"anthropic": v.Input, "gemini": v.Total, "vertex": v.Total, "bedrock": v.Bedrock}[client]
+	n := map[string]*int64{"anthropic": v.Input, "claude at vertex": v.Input, "gemini": v.Total, "vertex": v.Total, "bedrock": v.Bedrock}[client]
 	if o.status != 200 || n == nil {
 		return -1
 	}
@@ -55,7 +69,12 @@ func countIn(client string, o *answer) int64 {
 
 func countWorld(t *testing.T) *world {
 	t.Helper()
+	known, _ := services.Facts("vertex")
+	const place = "/v1/projects/p/locations/l"
 	return newWorld(t, withTimeouts(patient()),
+		withDialect(gemini.NewVertexCount(), place+known.Dialects[dialect.VertexCount], "vertexcount"),
+		withDialect(anthropic.NewVertexCount(), place+known.Dialects[dialect.AnthropicCount], "vertexclaude"),
+		withFacts(func(f *provider.Facts) { f.Edits = known.Edits }, "vertexcount", "vertexclaude"),
 		withDialect(anthropic.NewCount(), "/v1/messages/count_tokens", "claudecount"), withDialect(gemini.NewCount(), "/v1beta/models/{model}:countTokens", "geminicount"),
 		withDialect(bedrock.NewCount(), "/model/{model}/count-tokens", "bedrockcount"),
 		withFacts(func(f *provider.Facts) {
@@ -70,7 +89,7 @@ func TestCountTokens(t *testing.T) {
 	w := countWorld(t)
 	text := strings.Repeat("The gulls over the sea are many. ", 50) // 351 words and stops
 	for client, ask := range countAPIs() {
-		for _, vendor := range []string{"claudecount", "geminicount", "bedrockcount"} {
+		for _, vendor := range []string{"claudecount", "geminicount", "bedrockcount", "vertexcount", "vertexclaude"} {
 			got := ask(w, vendor, text, nil)
 			if n := countIn(client, got); n < 300 || got.header.Get(gateway.HeaderAttempts) != "1" || got.header.Get(gateway.HeaderLoss) != "" {
 				t.Errorf("%s from %s: got %v, loss %q want the vendor's count", client, vendor, got, got.header.Get(gateway.HeaderLoss))
@@ -100,7 +119,7 @@ func TestCountTokensFails(t *testing.T) {
 	t.Parallel()
 	w := countWorld(t)
 	for client, ask := range countAPIs() {
-		for _, vendor := range []string{"claudecount", "geminicount", "bedrockcount"} {
+		for _, vendor := range []string{"claudecount", "geminicount", "bedrockcount", "vertexcount", "vertexclaude"} {
 			for _, fault := range []string{"overloaded-529", "invalid-json", "auth-401"} {
 				w.fail(vendor, fault)
 				got := ask(w, vendor, "The gulls.", nil)

@@ -102,6 +102,26 @@ func embedAPIs() []embedAPI {
 				return v.Embeddings
 			},
 		},
+		{
+			api: api{name: "vertex-embed"}, dialect: gemini.NewPredict(), vendor: "/v1/projects/p/locations/l/publishers/google/models/{model}:predict",
+			ask: func(texts []string) map[string]any {
+				list := make([]any, len(texts))
+				for i, text := range texts {
+					list[i] = map[string]any{"content": text, "task_type": "RETRIEVAL_DOCUMENT"}
+				}
+				return map[string]any{"instances": list}
+			},
+			vectors: func(body []byte) (list [][]float32) {
+				var v struct {
+					Predictions []struct{ Embeddings struct{ Values []float32 } }
+				}
+				_ = json.Unmarshal(body, &v)
+				for _, p := range v.Predictions {
+					list = append(list, p.Embeddings.Values)
+				}
+				return list
+			},
+		},
 		{api: api{name: "titan-embed"}, dialect: bedrock.NewTitanEmbed(), vendor: "/model/{model}/invoke", provider: true},
 	}
 }

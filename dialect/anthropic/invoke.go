@@ -50,8 +50,14 @@ func canonical(f dialect.Framed) (dialect.Canonical, error) {
 	if f.Header(guardrailHeader) != "" {
 		return dialect.Canonical{}, unsupported(guardrailHeader, "A guardrail cannot be carried over from InvokeModel's headers. Use Converse, which has it in the body.")
 	}
-	own := dialect.Canonical{}
-	if list := doc.Get(betaMember); !list.IsNull() {
+	return unframed(doc, f)
+}
+
+// unframed makes a request of the vendor's own API of one that has the version and beta features in its body, and the
+// model and whether to stream in its path, if that says them.
+func unframed(body []byte, path dialect.Framed) (dialect.Canonical, error) {
+	own := dialect.Canonical{Body: body}
+	if list := jsontext.Value(body).Get(betaMember); !list.IsNull() {
 		betas, err := betasIn(list)
 		if err != nil {
 			return dialect.Canonical{}, invalid(jsontext.At(betaMember, err))
@@ -64,15 +70,14 @@ func canonical(f dialect.Framed) (dialect.Canonical, error) {
 			own.Body, err = next, nextErr
 		}
 	}
-	edit(f.Body, 0, nil)
 	for _, member := range []string{versionMember, betaMember, "stream"} {
 		edit(jsontext.Drop(own.Body, member))
 	}
-	if f.Stream && err == nil {
+	if path.Stream && err == nil {
 		own.Body, err = jsontext.Set(own.Body, "stream", []byte("true"))
 	}
-	if err == nil {
-		own.Body, err = jsontext.Set(own.Body, "model", jsontext.AppendString(nil, f.Model))
+	if path.Model != "" && err == nil {
+		own.Body, err = jsontext.Set(own.Body, "model", jsontext.AppendString(nil, path.Model))
 	}
 	if err != nil {
 		return dialect.Canonical{}, invalid(err)

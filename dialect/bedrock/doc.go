@@ -24,5 +24,5 @@
 // business. URLs are refused, since the vendor fetches none.
 //
 // Guardrails, prompt resources and what stands under them are refused for every other dialect. Asynchronous and
-// bidirectional invocation, token counting and applying guardrails apart are not part of this package.
+// bidirectional invocation and applying guardrails apart are not part of this package.
 package bedrock

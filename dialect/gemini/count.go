@@ -2,6 +2,7 @@ package gemini
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
@@ -10,20 +11,25 @@ import (
 )
 
 // NewCount returns the dialect of countTokens: https://ai.google.dev/api/tokens. A client gives contents, or a whole
-// request for generateContent, of which alone the system's text and the tools count; as Vertex AI has it, these stand
-// beside the contents. To the vendor goes the whole request.
-func NewCount() *dialect.Dialect {
+// request for generateContent, of which alone the system's text and the tools count; to the vendor goes the latter.
+func NewCount() *dialect.Dialect { return newCount(dialect.GeminiCount, geminiModels(), countProvider{}) }
+
+// NewVertexCount returns the dialect of Vertex AI's countTokens [vtx:CountTokensRequest], in which the system's text and
+// the tools stand beside the contents.
+func NewVertexCount() *dialect.Dialect {
+	return newCount(dialect.VertexCount, vertexModels(), countProvider{isVertex: true})
+}
+
+func newCount(name dialect.Name, models []string, p countProvider) *dialect.Dialect {
 	generate := New()
 	d := &dialect.Dialect{
-		Name: dialect.GeminiCount, Operation: dialect.CountTokens,
+		Name: name, Operation: dialect.CountTokens,
 		KeyQuery: generate.KeyQuery, RelayHeaders: generate.RelayHeaders,
 		MessagePath: generate.MessagePath, PartPath: generate.PartPath,
-		Client: countClient{}, Provider: countProvider{}, Relay: countRelay{},
+		Client: countClient{}, Provider: p, Relay: countRelay{},
 	}
-	for _, e := range generate.Endpoints {
-		if path, ok := strings.CutSuffix(e.Path, ":generateContent"); ok {
-			d.Endpoints = append(d.Endpoints, dialect.Endpoint{Method: "POST", Path: path + ":countTokens", Operation: dialect.CountTokens})
-		}
+	for _, model := range models {
+		d.Endpoints = append(d.Endpoints, dialect.Endpoint{Method: "POST", Path: model + ":countTokens", Operation: dialect.CountTokens})
 	}
 	for _, f := range generate.Fields {
 		if !strings.HasPrefix(f.Path, "generationConfig") || f.Feature == llm.FeatureJSONSchema {
@@ -77,7 +83,10 @@ func (countClient) EncodeResponse(r *llm.Response) ([]byte, []llm.Loss, error) {
 }
 
 // countProvider is the dialect towards a provider.
-type countProvider struct{ dialect.NoStream }
+type countProvider struct {
+	dialect.NoStream
+	isVertex bool
+}
 
 // DecodeError classifies an error as generateContent's.
 func (countProvider) DecodeError(status int, body []byte) *llm.Error {
@@ -85,7 +94,7 @@ func (countProvider) DecodeError(status int, body []byte) *llm.Error {
 }
 
 // EncodeRequest writes a request.
-func (countProvider) EncodeRequest(req *llm.Request, to dialect.Target) (dialect.Encoded, error) {
+func (p countProvider) EncodeRequest(req *llm.Request, to dialect.Target) (dialect.Encoded, error) {
 	enc, err := providerSide{}.EncodeRequest(req.Prompt(), to)
 	if err != nil {
 		return dialect.Encoded{}, err
@@ -93,11 +102,13 @@ func (countProvider) EncodeRequest(req *llm.Request, to dialect.Target) (dialect
 	var w jsontext.Writer
 	w.Reset(make([]byte, 0, len(enc.Body)+len(to.Model)+64))
 	w.BeginObject()
-	w.Key(keyWhole)
-	w.BeginObject()
-	w.StringField("model", "models/"+to.Model)
+	if !p.isVertex {
+		w.Key(keyWhole)
+		w.BeginObject()
+		w.StringField("model", "models/"+to.Model)
+	}
 	err = jsontext.Value(enc.Body).Object(func(key string, v jsontext.Value) error {
-		if key != "model" {
+		if key != "model" && (!p.isVertex || slices.Contains(vertexMembers(), key)) {
 			w.RawField(key, v)
 		}
 		return nil
@@ -105,10 +116,17 @@ func (countProvider) EncodeRequest(req *llm.Request, to dialect.Target) (dialect
 	if err != nil {
 		panic("BUG: gemini: a request that is no object: " + err.Error())
 	}
-	w.EndObject()
+	if !p.isVertex {
+		w.EndObject()
+	}
 	w.EndObject()
 	enc.Body, enc.ToolNames = w.Bytes(), nil
 	return enc, nil
+}
+
+// vertexMembers are what Vertex AI takes of a request for generateContent.
+func vertexMembers() []string {
+	return []string{"contents", "systemInstruction", "tools", "generationConfig"}
 }
 
 // DecodeResponse reads a count.

@@ -10,6 +10,24 @@ import (
 
 func TestCount(t *testing.T) { dialecttest.RunOperation(t, NewCount(), "testdata/count") }
 
+func TestVertexCount(t *testing.T) {
+	dialecttest.RunOperation(t, NewVertexCount(), "testdata/count")
+}
+
+// TestVertexCountIsFlat: what counts stands beside the contents, and nothing else does.
+func TestVertexCountIsFlat(t *testing.T) {
+	t.Parallel()
+	const counts = `"systemInstruction":{"parts":[{"text":"s"}]},"contents":[{"role":"user","parts":[{"text":"a"}]}],"tools":[{"functionDeclarations":[{"name":"f","parametersJsonSchema":{"type":"object"}}]}]`
+	req, err := countClient{}.DecodeRequest([]byte(`{` + counts + `,"toolConfig":{"functionCallingConfig":{"mode":"ANY"}},"cachedContent":"c"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	enc, err := countProvider{isVertex: true}.EncodeRequest(req, dialect.Target{Model: "gemini-x"})
+	if err != nil || !jsontext.Equal(enc.Body, jsontext.Value(`{`+counts+`}`)) {
+		t.Errorf("got %s, %v want {%s}", enc.Body, err, counts)
+	}
+}
+
 // TestCorpusCount replays recorded exchanges.
 func TestCorpusCount(t *testing.T) {
 	dialecttest.ReplayCounts(t, NewCount(), "../../../shared/corpus/misc.jsonl.gz", ":countTokens", 5)

@@ -41,8 +41,12 @@ func newEmbed(f embedForm, method string) *dialect.Dialect {
 		Client: embedClient{embedForm: f}, Provider: embedProvider{embedForm: f}, Relay: embedRelay{f},
 		Fields: embedFields(f), Carries: embedCarries(),
 	}
-	for _, version := range []string{"v1beta", "v1"} {
-		d.Endpoints = append(d.Endpoints, dialect.Endpoint{Method: "POST", Path: "/" + version + "/models/{model}:" + method, Operation: dialect.Embed})
+	models := geminiModels()
+	if !f.batch {
+		models = append(models, vertexModels()...)
+	}
+	for _, model := range models {
+		d.Endpoints = append(d.Endpoints, dialect.Endpoint{Method: "POST", Path: model + ":" + method, Operation: dialect.Embed})
 	}
 	return d
 }
@@ -213,20 +217,42 @@ func (d *embedReader) keep(key string, v jsontext.Value) {
 
 func (d *embedReader) task(v jsontext.Value) error {
 	word, err := v.Text()
-	switch word {
-	case "RETRIEVAL_QUERY":
-		d.req.Embed.Purpose = llm.PurposeQuery
-	case "RETRIEVAL_DOCUMENT":
-		d.req.Embed.Purpose = llm.PurposeDocument
-	case "CLASSIFICATION":
-		d.req.Embed.Purpose = llm.PurposeClassification
-	case "CLUSTERING":
-		d.req.Embed.Purpose = llm.PurposeClustering
-	case "TASK_TYPE_UNSPECIFIED":
-	default:
+	purpose, known := purposeOf(word)
+	if d.req.Embed.Purpose = purpose; !known {
 		d.keep(keyOtherTask, v)
 	}
 	return err
+}
+
+// purposeOf is what a task type says; known if llm can say it, or there is nothing to say.
+func purposeOf(word string) (p llm.Purpose, known bool) {
+	switch word {
+	case "RETRIEVAL_QUERY":
+		return llm.PurposeQuery, true
+	case "RETRIEVAL_DOCUMENT":
+		return llm.PurposeDocument, true
+	case "CLASSIFICATION":
+		return llm.PurposeClassification, true
+	case "CLUSTERING":
+		return llm.PurposeClustering, true
+	}
+	return "", word == "TASK_TYPE_UNSPECIFIED" || word == "UNSPECIFIED"
+}
+
+// taskOf is the task type for a purpose; empty for none.
+func taskOf(p llm.Purpose) string {
+	switch p {
+	case llm.PurposeQuery:
+		return "RETRIEVAL_QUERY"
+	case llm.PurposeDocument:
+		return "RETRIEVAL_DOCUMENT"
+	case llm.PurposeClassification:
+		return "CLASSIFICATION"
+	case llm.PurposeClustering:
+		return "CLUSTERING"
+	default:
+		return ""
+	}
 }
 
 // embedInput reads a content: one text, or parts that get one vector together.
@@ -380,11 +406,7 @@ func (p embedProvider) write(w *jsontext.Writer, req *llm.Request, in *llm.Embed
 	}
 	w.EndArray()
 	w.EndObject()
-	words := map[llm.Purpose]string{
-		llm.PurposeQuery: "RETRIEVAL_QUERY", llm.PurposeDocument: "RETRIEVAL_DOCUMENT",
-		llm.PurposeClassification: "CLASSIFICATION", llm.PurposeClustering: "CLUSTERING",
-	}
-	if word := words[e.Purpose]; word != "" {
+	if word := taskOf(e.Purpose); word != "" {
 		w.StringField("taskType", word)
 	}
 	if e.Dimensions != nil {

@@ -42,16 +42,23 @@ func New() *dialect.Dialect {
 	}
 }
 
-// endpoints are those of the Gemini API, of Vertex AI, and of Vertex AI's express mode, whose paths name no project.
-func endpoints() []dialect.Endpoint {
-	var list []dialect.Endpoint
+// geminiModels are the paths of models at the Gemini API.
+func geminiModels() []string { return []string{"/v1beta/models/{model}", "/v1/models/{model}"} }
+
+// vertexModels are those of Vertex AI, and of its express mode, whose paths name no project.
+func vertexModels() []string {
 	const publisher = "publishers/google/models/{model}"
-	for _, model := range []string{
-		"/v1beta/models/{model}", "/v1/models/{model}",
+	return []string{
 		"/v1/" + publisher, "/v1beta1/" + publisher,
 		"/v1/projects/{project}/locations/{location}/" + publisher,
 		"/v1beta1/projects/{project}/locations/{location}/" + publisher,
-	} {
+	}
+}
+
+// endpoints are those of the Gemini API and of Vertex AI.
+func endpoints() []dialect.Endpoint {
+	var list []dialect.Endpoint
+	for _, model := range append(geminiModels(), vertexModels()...) {
 		stream := dialect.Endpoint{Method: "POST", Path: model + ":streamGenerateContent", Operation: dialect.Generate, Stream: true}
 		events := stream
 		stream.Framing, events.Query = dialect.FramingArray, "alt=sse"

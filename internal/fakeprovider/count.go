@@ -43,7 +43,7 @@ func (v anthropicCount) stream(a Ask, r *Reply, number int64) []frame {
 	return []frame{{data: string(v.unary(a, r, number)), kind: frameText}}
 }
 
-// geminiCount counts the tokens of generateContent.
+// geminiCount counts the tokens of generateContent: of a whole request at the Gemini API, and of its members at Vertex AI.
 type geminiCount struct{ gemini }
 
 // geminiCountOf reads a path of Google's counter; it is nil for other paths.
@@ -61,7 +61,11 @@ func (v geminiCount) read(s *Server, h http.Header, body object) (Ask, *Error) {
 		return &Error{Status: http.StatusBadRequest, Type: "INVALID_ARGUMENT", Message: "* CountTokensRequest: " + fmt.Sprintf(format, args...)}
 	}
 	whole := obj(body, "generateContentRequest")
-	switch {
+	switch key := unknown(body, "contents", "systemInstruction", "tools", "generationConfig"); {
+	case strings.Contains(v.path, "/publishers/") && key != "":
+		return Ask{}, bad("Unknown name %q: Cannot find field.", key)
+	case strings.Contains(v.path, "/publishers/"):
+		whole = body
 	case unknown(body, "contents", "generateContentRequest") != "":
 		return Ask{}, bad("Unknown name %q: Cannot find field.", unknown(body, "contents", "generateContentRequest"))
 	case whole == nil:

@@ -18,8 +18,8 @@
 //	... s.Requests()[0].Fault == "overloaded-529"
 //
 // Beside answers, it makes vectors (embeddings of OpenAI, Cohere, Google, Ollama and Titan), ranks documents
-// (Cohere's form and Jina's) and counts tokens (Anthropic's, Google's and Bedrock's), at the vendors' paths and with their
-// complaints. Vector is what every one of them makes of a text.
+// (Cohere's form and Jina's) and counts tokens (Anthropic's, Google's and Bedrock's), at the vendors' paths, Vertex AI's among
+// them, and with their complaints. Vector is what every one of them makes of a text.
 //
 // # Answers
 //

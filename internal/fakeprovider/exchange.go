@@ -47,6 +47,9 @@ var (
 	_ vendor = anthropicCount{}
 	_ vendor = geminiCount{}
 	_ vendor = bedrockCount{}
+	_ vendor = vertexClaude{}
+	_ vendor = vertexCount{}
+	_ vendor = predict{}
 	_ vendor = jinaRerank{}
 	_ vendor = cohereRerank{}
 	_ vendor = bedrock{}

@@ -69,13 +69,17 @@ func spoken(v vendor) vendor {
 		return cohere{}
 	case ollamaEmbed:
 		return ollama{}
-	case anthropicCount:
+	case anthropicCount, vertexClaude, vertexCount:
 		return anthropic{}
 	case geminiEmbed:
 		return v.gemini
 	case geminiCount:
 		return v.gemini
+	case predict:
+		return v.gemini
 	case titan:
+		return v.bedrock
+	case bedrockCount:
 		return v.bedrock
 	}
 	return v

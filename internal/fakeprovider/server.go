@@ -242,8 +242,10 @@ func operationOf(r *http.Request) vendor {
 			return v
 		}
 	}
-	if v := titanOf(r); v != nil {
-		return v
+	for _, of := range []func(*http.Request) vendor{titanOf, vertexOf} {
+		if v := of(r); v != nil {
+			return v
+		}
 	}
 	if v := geminiCountOf(r); v != nil {
 		return v
