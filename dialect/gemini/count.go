@@ -12,7 +12,9 @@ import (
 
 // NewCount returns the dialect of countTokens: https://ai.google.dev/api/tokens. A client gives contents, or a whole
 // request for generateContent, of which alone the system's text and the tools count; to the vendor goes the latter.
-func NewCount() *dialect.Dialect { return newCount(dialect.GeminiCount, geminiModels(), countProvider{}) }
+func NewCount() *dialect.Dialect {
+	return newCount(dialect.GeminiCount, geminiModels(), countProvider{})
+}
 
 // NewVertexCount returns the dialect of Vertex AI's countTokens [vtx:CountTokensRequest], in which the system's text and
 // the tools stand beside the contents.

@@ -58,11 +58,11 @@ func TestPredictRequests(t *testing.T) {
 	}
 	for body, param := range map[string]string{
 		`{}`: "instances", `{"instances":[]}`: "instances",
-		`{"instances":[{"prompt":"a cat"}]}`:                                                             "instances",
-		`{"instances":[{"content":1}]}`:                                                                  "instances[0].content",
-		`{"instances":[{"content":"a"},{"content":"b","task_type":"CLUSTERING"}]}`:                       "instances",
-		`{"instances":[{"content":"a","title":"x"},{"content":"b"}]}`:                                    "instances",
-		`{"instances":[{"content":"a"}],"parameters":{"outputDimensionality":0}}`:                        "parameters.outputDimensionality",
+		`{"instances":[{"prompt":"a cat"}]}`:                                                            "instances",
+		`{"instances":[{"content":1}]}`:                                                                 "instances[0].content",
+		`{"instances":[{"content":"a"},{"content":"b","task_type":"CLUSTERING"}]}`:                      "instances",
+		`{"instances":[{"content":"a","title":"x"},{"content":"b"}]}`:                                   "instances",
+		`{"instances":[{"content":"a"}],"parameters":{"outputDimensionality":0}}`:                       "parameters.outputDimensionality",
 		`{"instances":[{"content":"a","task_type":"X"},{"content":"b","task_type":"RETRIEVAL_QUERY"}]}`: "instances",
 	} {
 		_, err := predictClient{}.DecodeRequest([]byte(body))

@@ -125,7 +125,7 @@ func (v bedrockCount) read(s *Server, h http.Header, body object) (Ask, *Error) 
 		if err != nil {
 			return bad("Malformed input request.")
 		}
-		a, e = invoke{bedrock: v.bedrock}.read(s, h, o)
+		a, e = invoke(v).read(s, h, o)
 	}
 	a.Dialect, a.Tokens = BedrockCount, len(compact(body))/4+1
 	return a, e
