@@ -74,7 +74,7 @@ func usualKeys(known *provider.Catalog) []string {
 }
 
 func newProvider(p config.Provider, key provider.Secret) *provider.Provider {
-	return &provider.Provider{ID: p.Name, Facts: p.Facts, Key: key, Private: p.Private()}
+	return &provider.Provider{ID: p.Name, Facts: p.Facts, Key: key, Private: p.Private(), Concurrency: p.Concurrency, Tags: p.Tags}
 }
 
 func newRoutes(c *config.Config, providers []*provider.Provider) *routes {
@@ -89,7 +89,9 @@ func newRoutes(c *config.Config, providers []*provider.Provider) *routes {
 	target := func(t config.Target) route.Target {
 		p := byID[t.Provider]
 		m, _ := p.Model(p.OwnName(t.Model))
-		return route.Target{Provider: p, Model: m.ID, Facts: m.Facts(), SameAs: m.Identity(used[p.ID])}
+		made := route.Target{Provider: p, Model: m.ID, SameAs: m.Identity(used[p.ID]), Weight: 1}
+		made.Know(&m)
+		return made
 	}
 	defaults := route.Route{Timeouts: route.DefaultTimeouts(), Loss: llm.LossReport, Rescue: llm.RescueText}
 	configured := make([]route.Route, len(c.Models))
@@ -100,6 +102,10 @@ func newRoutes(c *config.Config, providers []*provider.Provider) *routes {
 		for _, t := range m.Understudies {
 			r.Targets = append(r.Targets, target(t))
 		}
+		for i := range m.Weights {
+			r.Targets[i].Weight = m.Weights[i]
+		}
+		r.Order, r.Affinity = route.Policy(m.Order), affinity(m)
 		configured[i] = r
 	}
 	r := &routes{Table: route.NewTable(configured, providers, defaults), providers: providers}
@@ -107,6 +113,20 @@ func newRoutes(c *config.Config, providers []*provider.Provider) *routes {
 		r.entries = append(r.entries, entry(r.Table, name))
 	}
 	return r
+}
+
+// usualAffinity is how long vendors keep the prompts of a session that is silent.
+const usualAffinity = 5 * time.Minute
+
+// affinity is how long sessions stay with a target of a model.
+func affinity(m config.Model) time.Duration {
+	switch {
+	case m.Affinity != nil:
+		return *m.Affinity
+	case m.Order == "" || m.Order == string(route.PolicyOrdered):
+		return 0 // the lead's cache is warm as it is
+	}
+	return usualAffinity
 }
 
 // timeouts puts the defaults where the config says nothing; none outlasts Total.

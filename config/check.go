@@ -107,6 +107,14 @@ func (k *checker) provider(p *Provider) {
 			"got a provider %s that is not known and says neither use nor base_url", quote(p.Name))
 		return
 	}
+	if _, given := k.config.at[path+".concurrency"]; given && (p.Concurrency < 1 || p.Concurrency > 100_000) {
+		k.bad(path+".concurrency", "", "%s.concurrency: got %d, want 1 to 100000", path, p.Concurrency)
+	}
+	for i, tag := range p.Tags {
+		if !isProviderName(tag) {
+			k.bad(path+".tags."+strconv.Itoa(i), "", "%s.tags: got %s, want up to 64 letters, digits, dots, dashes or underscores", path, quote(tag))
+		}
+	}
 	k.key(p, path)
 	k.address(p, path)
 	k.facts(p, path)
@@ -184,6 +192,8 @@ func (k *checker) model(m *Model) {
 		}
 		seen = append(seen, t)
 	}
+	k.order(m, path)
+	k.require(m, path)
 	if m.Loss != "" && !m.Loss.Valid() {
 		all := []string{string(llm.LossStrict), string(llm.LossReport), string(llm.LossLenient)}
 		k.bad(path+".loss", didYouMean(string(m.Loss), all), "%s.loss: got %s, want one of %s", path, quote(string(m.Loss)), strings.Join(all, ", "))
@@ -193,6 +203,48 @@ func (k *checker) model(m *Model) {
 		k.bad(path+".rescue", didYouMean(string(m.Rescue), all), "%s.rescue: got %s, want one of %s", path, quote(string(m.Rescue)), strings.Join(all, ", "))
 	}
 	k.timeouts(m.Timeouts, path+".timeouts")
+}
+
+// orders are the words for the order of targets.
+var orders = []string{"ordered", "weighted", "fastest", "cheapest"}
+
+func (k *checker) order(m *Model, path string) {
+	if m.Order != "" && !slices.Contains(orders, m.Order) {
+		k.bad(path+".order", didYouMean(m.Order, orders), "%s.order: got %s, want one of %s", path, quote(m.Order), strings.Join(orders, ", "))
+	}
+	if n := 1 + len(m.Understudies); m.Weights != nil {
+		most := 0.0
+		for i, w := range m.Weights {
+			if !(0 <= w && w <= 1000) {
+				k.bad(path+".weights."+strconv.Itoa(i), "", "%s.weights: got %v, want 0 to 1000", path, w)
+			}
+			most = max(most, w)
+		}
+		switch {
+		case m.Order != "weighted":
+			k.bad(path+".weights", "say order: weighted", "%s.weights: got weights for the order %s, which uses none", path, cmp.Or(m.Order, orders[0]))
+		case len(m.Weights) != n:
+			k.bad(path+".weights", "", "%s.weights: got %d, want one for the lead and each understudy: %d", path, len(m.Weights), n)
+		case most == 0:
+			k.bad(path+".weights", "", "%s.weights: got nothing but 0, want one that is more", path)
+		}
+	}
+	if m.Affinity != nil && *m.Affinity != 0 {
+		k.between(path+".affinity", *m.Affinity, time.Second, 24*time.Hour)
+	}
+}
+
+// require checks that every target is what the model requires.
+func (k *checker) require(m *Model, path string) {
+	for _, t := range append([]Target{m.Lead}, m.Understudies...) {
+		p, ok := k.config.Provider(t.Provider)
+		for _, tag := range m.Require {
+			if ok && !slices.Contains(p.Tags, tag) && tag != p.Facts.Region {
+				k.bad(path+".require", "give the provider the tag, or leave the target out",
+					"%s.require: got the target %s, whose provider is not tagged %s", path, quote(t.String()), quote(tag))
+			}
+		}
+	}
 }
 
 func (k *checker) target(t Target, path string) {

@@ -68,6 +68,13 @@ type Provider struct {
 	// PrivateNet lets the service be at a private address although its name is a public
 	// one, as where a cloud has an endpoint in one's own network. Not if not given.
 	PrivateNet bool `yaml:"private"`
+	// Concurrency is how many requests may run at the service at a time, 1 to 100000; what is
+	// more goes to the next target, or is refused. No limit if not given: what the service itself
+	// refuses as too much is learned.
+	Concurrency int `yaml:"concurrency"`
+	// Tags are words of your choice for what the service is (eu, no-training), by which a model or
+	// a request can require it. Its region is one, too.
+	Tags []string `yaml:"tags"`
 	// Facts are the keys of a provider.yaml. What is given here replaces what is
 	// known of the service; maps are merged key by key, models by id.
 	Facts provider.Facts `yaml:",inline"`
@@ -81,7 +88,22 @@ type Model struct {
 	Lead Target `yaml:"lead"`
 	// Understudies are the standbys in the order in which they are tried, none twice.
 	Understudies []Target `yaml:"understudies"`
-	Timeouts     Timeouts `yaml:"timeouts"`
+	// Order says which of the targets that are well is tried first: ordered (if not given), the
+	// lead; weighted, each as often as Weights says; fastest, the one that answers soonest;
+	// cheapest, the one at which the request costs least.
+	Order string `yaml:"order"`
+	// Weights are those of the lead and of the understudies, in order, 0 to 1000, one of them not
+	// 0; alike if not given. A target with 0 is tried last.
+	Weights []float64 `yaml:"weights"`
+	// Affinity is how long a session stays with the target that answered it last, so that the
+	// vendor's cache of its prompt stays warm: 1s to 24h, or 0s for not at all. 5m if not given,
+	// and 0s where the order is ordered. A session is what the header X-Understudy-Session, the
+	// request's own session_id, prompt_cache_key, user or metadata.user_id, or else the beginning
+	// of its prompt names.
+	Affinity *time.Duration `yaml:"affinity"`
+	// Require lists tags that every target's provider must have.
+	Require  []string `yaml:"require"`
+	Timeouts Timeouts `yaml:"timeouts"`
 	// Loss says what a translation may lose: strict refuses what may change the
 	// answer, report (if not given) reports it and refuses what code depends on,
 	// lenient reports that too.

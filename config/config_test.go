@@ -172,8 +172,10 @@ func TestEveryKey(t *testing.T) {
 	if want := (Limits{Body: 32 << 20, BodyTimeout: 30 * time.Second, Heartbeat: 5 * time.Second, WriteTimeout: 15 * time.Second}); c.Limits != want {
 		t.Errorf("limits: got %+v, want %+v", c.Limits, want)
 	}
+	affinity := 2 * time.Minute
 	wantModel := Model{
 		Name: "assistant", Lead: Target{"acme", "large"}, Understudies: []Target{{"openai", "gpt-5"}},
+		Order: "weighted", Weights: []float64{3, 0.5}, Affinity: &affinity, Require: []string{"eu"},
 		Timeouts: Timeouts{time.Second, 2 * time.Second, 3 * time.Second, 4 * time.Second, 0.5, 5 * time.Second, time.Minute},
 		Loss:     llm.LossStrict, Rescue: llm.RescueOff,
 	}
@@ -182,7 +184,7 @@ func TestEveryKey(t *testing.T) {
 	}
 	yes, no := true, false
 	p, ok := c.Provider("acme")
-	wantProvider := Provider{Name: "acme", Key: Key{File: filepath.Join("testdata", "acme.key")}, PrivateNet: true, Facts: provider.Facts{
+	wantProvider := Provider{Name: "acme", Key: Key{File: filepath.Join("testdata", "acme.key")}, PrivateNet: true, Concurrency: 50, Tags: []string{"eu", "no-training"}, Facts: provider.Facts{
 		Name: "Acme", Docs: "https://docs.acme.example", Checked: "2026-08-20", KeyEnv: "ACME_API_KEY", Auth: "bearer",
 		Scope: "https://acme.example/.default", Region: "eu-1", Project: "acme-prod",
 		BaseURL: "https://api.acme.example/v1", Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/chat/completions"},

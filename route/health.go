@@ -32,6 +32,7 @@ type Health struct {
 	mu       sync.Mutex // of replacing the sites
 	sites    atomic.Pointer[map[string]*site]
 	postures atomic.Pointer[map[string]standing] // those that are not the usual one
+	affinity affinity
 }
 
 // NewHealth returns a Health that knows of no failure.

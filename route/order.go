@@ -4,8 +4,17 @@ import "time"
 
 // Ask is what of a request matters to the order in which targets are tried.
 type Ask struct {
-	// Session tells sessions apart; 0 if the request is of none.
-	Session uint64
+	Session uint64 // tells sessions apart; 0 if the request is of none
+	Stream  bool
+	// Input and Output are about how many tokens go in, and how many may come out at most; 0 if that
+	// is not known.
+	Input, Output int64
+	// Tokens is how long the prompt is at least, if somebody has counted; targets that take fewer are
+	// skipped, and so are those that lack any of Needs. Where all would be, none is: catalogs err.
+	Tokens int64
+	Needs  Need
+	// Tags are what the target's provider must be.
+	Tags []string
 }
 
 // Choice is a target of a route, and whether a call may try it.
@@ -19,7 +28,9 @@ type Choice struct {
 	Last bool
 
 	rank rank
-	away bool // evacuated
+	away bool   // evacuated
+	lack Reason // what of the request it does not take
+	cost float64
 }
 
 // rank is how willingly a target is tried.
@@ -38,10 +49,11 @@ const (
 func (h *Health) Order(dst []Choice, r *Route, ask Ask) []Choice {
 	now, draw := h.now(), h.draw(ask.Session)
 	for i := range r.Targets {
-		dst = append(dst, h.choose(&r.Targets[i], now, draw))
+		dst = append(dst, h.choose(r, &r.Targets[i], now, &ask, draw))
 	}
-	evacuate(dst)
+	exclude(dst)
 	sortChoices(dst)
+	h.stay(dst, r, ask.Session, now)
 	if len(dst) > 0 && dst[0].rank == rankOut {
 		h.lastResort(dst, now)
 	}
@@ -67,8 +79,14 @@ func mix(x uint64) uint64 {
 }
 
 // choose looks at one target.
-func (h *Health) choose(t *Target, now instant, draw float64) Choice {
-	c := Choice{Target: t}
+func (h *Health) choose(r *Route, t *Target, now instant, ask *Ask, draw float64) Choice {
+	c := Choice{Target: t, lack: t.lack(ask)}
+	for _, tag := range ask.Tags {
+		if !t.Is(tag) {
+			c.Skip, c.rank = ReasonTags, rankNever
+			return c
+		}
+	}
 	at := h.standingOf(t.Provider.ID)
 	if at != usual && draw >= at.share {
 		c.rank, c.away = rankLater, at.posture == PostureEvacuated
@@ -84,6 +102,9 @@ func (h *Health) choose(t *Target, now instant, draw float64) Choice {
 	case c.rank == rankFirst && draw >= s.share(m, now):
 		c.rank = rankLater
 	}
+	if r.Order != "" && r.Order != PolicyOrdered {
+		c.cost = r.cost(t, m, now, ask, draw)
+	}
 	return c
 }
 
@@ -96,27 +117,54 @@ func (s *site) share(m *model, now instant) float64 {
 	return share
 }
 
-// evacuate takes targets away from a route that has others: an evacuation moves what can be moved.
-func evacuate(choices []Choice) {
-	away := 0
+// exclude takes targets out of a route that has others: those that lack something, since catalogs err,
+// and those that are evacuated, since an evacuation moves what can be moved.
+func exclude(choices []Choice) {
+	whole, near := 0, 0
 	for i := range choices {
-		if choices[i].away {
-			away++
+		if c := &choices[i]; c.rank != rankNever && c.lack == "" {
+			whole++
 		}
 	}
 	for i := range choices {
-		if c := &choices[i]; c.away && away < len(choices) {
+		c := &choices[i]
+		if c.rank != rankNever && c.lack != "" && whole > 0 {
+			c.Skip, c.Wait, c.rank = c.lack, 0, rankNever
+		}
+		if c.rank != rankNever && !c.away {
+			near++
+		}
+	}
+	for i := range choices {
+		if c := &choices[i]; c.rank != rankNever && c.away && near > 0 {
 			c.Skip, c.Wait, c.rank = ReasonEvacuated, 0, rankNever
 		}
 	}
 }
 
-// sortChoices puts targets in the order of their ranks, and leaves it as it is within one. There
-// are few, and mostly nothing to do.
+// sortChoices puts targets in the order of their ranks, and within one of their costs. There are few,
+// and mostly nothing to do.
 func sortChoices(choices []Choice) {
+	less := func(a, b *Choice) bool { return a.rank < b.rank || a.rank == b.rank && a.cost < b.cost }
 	for i := 1; i < len(choices); i++ {
-		for j := i; j > 0 && choices[j].rank < choices[j-1].rank; j-- {
+		for j := i; j > 0 && less(&choices[j], &choices[j-1]); j-- {
 			choices[j], choices[j-1] = choices[j-1], choices[j]
+		}
+	}
+}
+
+// stay brings the target first that the session is used to, if it is well.
+func (h *Health) stay(choices []Choice, r *Route, session uint64, now instant) {
+	if session == 0 || r.Affinity == 0 {
+		return
+	}
+	name := h.affinity.get(stayKey{r.Model, session}, now)
+	for i := 0; i < len(choices) && name != "" && choices[i].rank == rankFirst; i++ {
+		if choices[i].Target.Name() == name {
+			c := choices[i]
+			copy(choices[1:], choices[:i])
+			choices[0] = c
+			return
 		}
 	}
 }

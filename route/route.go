@@ -19,6 +19,13 @@ type Target struct {
 	Facts    llm.ModelFacts
 	// SameAs names the model, whoever serves it; empty if that is not known.
 	SameAs string
+	// MaxInput is how many tokens a prompt may have; 0 when unknown. Lacks is what the model is
+	// known not to take, and Price what it costs, if that is known.
+	MaxInput int64
+	Lacks    Need
+	Price    *provider.Price
+	// Weight is how often the target comes first, compared to the route's others.
+	Weight float64
 }
 
 // IsModelOf reports whether two targets are known to be one model, served twice.
@@ -71,6 +78,9 @@ type Route struct {
 	Timeouts Timeouts
 	Loss     llm.LossPolicy
 	Rescue   llm.RescuePolicy // RescueOff if empty
+	Order    Policy           // PolicyOrdered if empty
+	// Affinity is how long a session stays with the target that answered it last; 0 if it does not.
+	Affinity time.Duration
 }
 
 // Table finds the route of a model. It is immutable.
@@ -143,7 +153,7 @@ func (t *Table) single(name string, p *provider.Provider, model string) Route {
 	r := t.defaults
 	r.Model = name
 	r.Targets = []Target{{Provider: p, Model: model, Facts: facts.Facts()}}
-	return r
+	return r // what else is known of the model matters where there is another
 }
 
 // Names lists the configured models in order.
