@@ -75,6 +75,9 @@ func (c *call) attemptAll() *llm.Error {
 		alone := len(c.route.Targets) == 1
 		switch c.mayRepeat(a, c.judge(a, here, alone)) {
 		case delivered: // whole, or broken after its first content: then a rescue may go on
+			if a.err == nil {
+				c.g.opts.Health.Stay(&c.route, c.session, a.target)
+			}
 			return c.afterCommit(a)
 		case again:
 			fresh = a.repeat

@@ -48,6 +48,8 @@ type call struct {
 	attempts  []*attempt
 	refused   []*attempt // targets not asked, because they would lose what may not be lost
 	skipped   []skipped  // targets that were not considered
+	tags      []string   // that the request requires of a provider
+	session   uint64     // tells sessions apart, where that matters; 0 if it does not
 	lastHope  bool       // the target is out, and tried since no other is left
 	estimated int64      // tokens, where nobody counted them
 	reply     *reply

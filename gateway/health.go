@@ -23,7 +23,7 @@ func (c *call) order() *llm.Error {
 		return nil
 	}
 	var buf [4]route.Choice
-	choices := c.g.opts.Health.Order(buf[:0], &c.route, route.Ask{})
+	choices := c.g.opts.Health.Order(buf[:0], &c.route, c.ask())
 	c.lastHope = choices[0].Last
 	n, asItWas := 0, true
 	for i := range choices {
@@ -54,14 +54,25 @@ func (c *call) order() *llm.Error {
 func notNow(choices []route.Choice) *llm.Error {
 	e := &llm.Error{Code: llm.CodeRateLimit, Origin: llm.OriginGateway}
 	reasons := make([]string, len(choices))
+	never := 0
 	for i := range choices {
 		s := &choices[i]
 		reasons[i] = s.Target.Name() + "=" + string(s.Skip)
-		if s.Skip != route.ReasonCooling {
+		switch s.Skip {
+		case route.ReasonTags:
+			never++
+		case route.ReasonCooling:
+		default:
 			e.Code = llm.CodeOverloaded
 		}
 		if s.Wait > 0 && (e.RetryAfter == 0 || s.Wait < e.RetryAfter) {
 			e.RetryAfter = s.Wait
+		}
+	}
+	if never == len(choices) {
+		return &llm.Error{
+			Code: llm.CodeUnsupported, Origin: llm.OriginClient, Param: HeaderRequire,
+			Message: "No target of the model has all the tags that the request requires.",
 		}
 	}
 	e.Message = "No target can take the request now: " + strings.Join(reasons, ", ") + "."

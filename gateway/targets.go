@@ -19,7 +19,11 @@ const (
 	HeaderFallback = "X-Understudy-Fallback" // off: the lead only, once
 	HeaderRescue   = "X-Understudy-Rescue"   // off: nobody goes on with an answer that another began
 	HeaderTimeout  = "X-Understudy-Timeout"  // a duration, for the whole call
+	HeaderRequire  = "X-Understudy-Require"  // tags that a provider must have, with commas between them
 )
+
+// HeaderSession names the session that a request belongs to.
+const HeaderSession = "X-Understudy-Session"
 
 var errTotal = errors.New("the call's total time is over")
 
@@ -77,7 +81,7 @@ func (c *call) useRoute(r route.Route) *llm.Error {
 
 // narrow applies the request's own wishes; they can only take away.
 func (c *call) narrow(h http.Header) *llm.Error {
-	for _, name := range []string{HeaderLoss, HeaderFallback, HeaderRescue, HeaderTimeout} {
+	for _, name := range []string{HeaderLoss, HeaderFallback, HeaderRescue, HeaderTimeout, HeaderRequire, HeaderSession} {
 		if len(h[name]) > 1 {
 			return llm.Invalid(name, "The header %s must be sent once.", name)
 		}
@@ -104,6 +108,7 @@ func (c *call) narrow(h http.Header) *llm.Error {
 	default:
 		return llm.Invalid(HeaderRescue, "The header %s must be off, or not be sent.", HeaderRescue)
 	}
+	c.tags = readTags(h.Get(HeaderRequire))
 	if v := h.Get(HeaderTimeout); v != "" {
 		d, err := time.ParseDuration(v)
 		if err != nil || d <= 0 {

@@ -50,6 +50,7 @@ type world struct {
 	edits    provider.Edits                   // of chat2
 	facts    map[string]func(*provider.Facts) // what else is true of a provider
 	most     map[string]int                   // requests at a time, by provider id
+	adjust   func(*route.Route)               // changes each route; may be nil
 	closers  []func()
 }
 
@@ -185,7 +186,7 @@ func newWorld(t *testing.T, opts ...worldOption) *world {
 // provider alone. The model's markers for the simulated vendor follow after "|".
 func (w *world) routes() pairs {
 	known, _ := services.Facts("anthropic")
-	p := pairs{providers: map[string]*provider.Provider{}, timeouts: w.timeouts}
+	p := pairs{providers: map[string]*provider.Provider{}, timeouts: w.timeouts, adjust: w.adjust}
 	for _, wp := range slices.Concat(worldProviders, w.more) {
 		v := fakeprovider.New(fakeprovider.Options{Key: vendorKey})
 		if _, err := v.Start(); err != nil {
@@ -214,6 +215,7 @@ type pairs struct {
 	providers map[string]*provider.Provider
 	timeouts  route.Timeouts
 	loss      llm.LossPolicy
+	adjust    func(*route.Route)
 }
 
 func (p pairs) Pick(model string) (route.Route, bool) {
@@ -245,6 +247,9 @@ func (p pairs) Pick(model string) (route.Route, bool) {
 			model = "amazon.titan-embed-text-v2:0"
 		}
 		r.Targets = append(r.Targets, route.Target{Provider: pr, Model: model + markers, Facts: facts, SameAs: sameAs(name)})
+	}
+	if p.adjust != nil {
+		p.adjust(&r)
 	}
 	return r, true
 }

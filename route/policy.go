@@ -90,7 +90,6 @@ type Need uint16
 const (
 	NeedImages Need = 1 << iota
 	NeedAudio
-	NeedVideo
 	NeedFiles
 	NeedTools
 	NeedSchema
@@ -102,7 +101,6 @@ const (
 	ReasonTags   Reason = "tags"     // the provider is not what the request requires
 	ReasonImages Reason = "no_image" // the model is known not to take images; likewise the others
 	ReasonAudio  Reason = "no_audio"
-	ReasonVideo  Reason = "no_video"
 	ReasonFiles  Reason = "no_file"
 	ReasonTools  Reason = "no_tools"
 	ReasonSchema Reason = "no_schema"
@@ -119,7 +117,6 @@ func (t *Target) lack(ask *Ask) Reason {
 	}{
 		{NeedImages, ReasonImages},
 		{NeedAudio, ReasonAudio},
-		{NeedVideo, ReasonVideo},
 		{NeedFiles, ReasonFiles},
 		{NeedTools, ReasonTools},
 		{NeedSchema, ReasonSchema},
@@ -150,7 +147,7 @@ func (t *Target) Know(m *provider.Model) {
 	}
 	for need, lacks := range map[Need]bool{
 		NeedTools: no(m.Tools), NeedSchema: no(m.Structured), NeedImages: !takes("image"),
-		NeedAudio: !takes("audio"), NeedVideo: !takes("video"), NeedFiles: !takes("pdf"),
+		NeedAudio: !takes("audio"), NeedFiles: !takes("pdf"),
 	} {
 		if lacks {
 			t.Lacks |= need
