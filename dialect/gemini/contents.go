@@ -70,9 +70,26 @@ func (d *requestReader) modelParts(v jsontext.Value, extra llm.Extra) error {
 		return nil
 	})
 	if err == nil {
-		d.add(m)
+		d.addModel(m)
 	}
 	return err
+}
+
+// addModel adds a turn of the model's, or to the latest one: contents of the model's that follow one another are one
+// turn. Google's SDKs, where they keep a conversation by themselves, send back each chunk of a stream as one.
+func (d *requestReader) addModel(m llm.Message) {
+	n := len(d.req.Messages)
+	if n == 0 || d.req.Messages[n-1].Role != llm.RoleAssistant || m.Extra != nil {
+		d.add(m)
+		return
+	}
+	turn := &d.req.Messages[n-1]
+	for _, p := range m.Parts {
+		turn.Parts = append(turn.Parts, p)
+		if p.Kind == llm.PartThinking {
+			joinThoughts(&turn.Parts)
+		}
+	}
 }
 
 // addText adds a text or a thought, and keeps the signature on it.

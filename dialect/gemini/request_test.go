@@ -2,6 +2,7 @@ package gemini
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -510,4 +511,30 @@ func TestEncodeRefuses(t *testing.T) {
 	req := conversation(user("hi"))
 	req.Stop = []string{"1", "2", "3", "4", "5", "6"}
 	wantLosses(t, encode(t, req, llm.ModelFacts{}), "stop=refused(contract)")
+}
+
+// Chunks of a stream come back as contents of their own from an SDK that keeps the conversation.
+func TestContentsOfOneTurn(t *testing.T) {
+	req := mustDecode(t, `"contents":[`+hi+`,
+		{"role":"model","parts":[{"text":"First ","thought":true}]},{"role":"model","parts":[{"text":"I think.","thought":true}]},
+		{"role":"model","parts":[{"text":"I look."}]},
+		{"role":"model","parts":[{"functionCall":{"name":"f","args":{}},"thoughtSignature":"c2ln"}]},{"role":"model","parts":[{"functionCall":{"name":"g","args":{}}}]},
+		{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"output":"x"}}},{"functionResponse":{"name":"g","response":{"output":"y"}}}]}]`)
+	got := [][]llm.PartKind{}
+	for _, m := range req.Messages {
+		kinds := []llm.PartKind{}
+		for _, p := range m.Parts {
+			kinds = append(kinds, p.Kind)
+		}
+		got = append(got, kinds)
+	}
+	want := [][]llm.PartKind{
+		{llm.PartText}, {llm.PartThinking, llm.PartText, llm.PartThinking, llm.PartToolCall, llm.PartToolCall}, {llm.PartToolResult, llm.PartToolResult},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got kinds of parts %v want %v", got, want)
+	}
+	if thought := req.Messages[1].Parts[0].Text; thought != "First I think." {
+		t.Errorf("got thought %q want both pieces of it", thought)
+	}
 }
