@@ -49,11 +49,13 @@ var scenarios = mustDecode[struct {
 	}
 	Failover struct{ Unary, Stream []string }
 	Broken   []string
+	Every    []string // the models behind which each vendor stands alone
+	Blind    []string // those that take no images
 }]("scenarios.json")
 
 var pixel, page = mustRead("pixel.png"), mustRead("page.pdf")
 
-// theStage is the program vendors, started by TestMain.
+// theStage is the program vendors, started by TestMain, for the tests that do not run in parallel.
 var theStage stage
 
 func mustRead(name string) []byte {
@@ -80,32 +82,44 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func play(m *testing.M) (int, error) {
+func play(m *testing.M) (code int, err error) {
+	var end func() error
+	if theStage, end, err = startStage(); err != nil {
+		return 0, err
+	}
+	code = m.Run()
+	return code, end()
+}
+
+// startStage starts the program vendors. It runs until end is called.
+func startStage() (s stage, end func() error, err error) {
 	cmd := exec.Command(os.Getenv("VENDORS"))
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
-		return 0, err
+		return stage{}, nil, err
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return 0, err
+		return stage{}, nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return 0, fmt.Errorf("start $VENDORS: %w", err)
+		return stage{}, nil, fmt.Errorf("start $VENDORS: %w", err)
 	}
 	line, err := bufio.NewReader(out).ReadBytes('\n')
 	if err != nil {
-		return 0, fmt.Errorf("read the addresses: %w", err)
+		return stage{}, nil, fmt.Errorf("read the addresses: %w", err)
 	}
-	if err := json.Unmarshal(line, &theStage); err != nil {
-		return 0, fmt.Errorf("read the addresses: %w", err)
+	if err := json.Unmarshal(line, &s); err != nil {
+		return stage{}, nil, fmt.Errorf("read the addresses: %w", err)
 	}
-	code := m.Run()
-	if err := in.Close(); err != nil {
-		return 0, err
+	end = func() error {
+		if err := in.Close(); err != nil {
+			return err
+		}
+		return cmd.Wait()
 	}
-	return code, cmd.Wait()
+	return s, end, nil
 }
 
 // stage is the control address of the program vendors, and the gateway's.

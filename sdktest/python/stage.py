@@ -13,7 +13,8 @@ TESTDATA = Path(__file__).parent.parent / "testdata"
 SCENARIOS = json.loads((TESTDATA / "scenarios.json").read_text())
 PIXEL = (TESTDATA / "pixel.png").read_bytes()
 PAGE = (TESTDATA / "page.pdf").read_bytes()
-ALL = ["openai-only", "anthropic-only", "gemini-only", "cohere-only", "ollama-only"]
+ALL = SCENARIOS["every"]  # the models behind which each vendor stands alone
+SIGHTED = [model for model in ALL if model not in SCENARIOS["blind"]]  # those that take images
 
 
 class Stage:

@@ -1,4 +1,4 @@
-"""AWS's SDK, with Converse and with InvokeModel for Claude: served by Anthropic and by OpenAI."""
+"""AWS's SDK, with Converse and with InvokeModel for Claude: served by Bedrock and by every other vendor."""
 
 import json
 
@@ -7,116 +7,189 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, EventStreamError
 
-from stage import PIXEL, SCENARIOS
+from stage import ALL, PIXEL, SCENARIOS, SIGHTED, run_tool, vendor_of
 
-ROUTES = SCENARIOS["routes"]["anthropic"]
-BOTH = [ROUTES["own"], ROUTES["other"]]
-TOOLS = {"tools": [{"toolSpec": {"name": "weather", "description": "Tells the weather.", "inputSchema": {"json": {
-    "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}}}]}
+TOOLS = {"tools": [
+    {"toolSpec": {"name": "weather", "description": "Tells the weather.", "inputSchema": {"json": {
+        "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}}},
+    {"toolSpec": {"name": "now", "description": "Tells the time.", "inputSchema": {"json": {"type": "object", "properties": {}}}}},
+]}
+
+
+def runtime(stage):
+    return boto3.client("bedrock-runtime", region_name="us-east-1", endpoint_url=stage.gateway, config=Config(retries={"max_attempts": 0}))
 
 
 @pytest.fixture
 def client(stage, monkeypatch):
     monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "client-key")
-    return boto3.client("bedrock-runtime", region_name="us-east-1", endpoint_url=stage.gateway, config=Config(retries={"max_attempts": 0}))
+    return runtime(stage)
 
 
 def user(*content):
     return [{"role": "user", "content": list(content)}]
 
 
-def claude(text):
-    return json.dumps({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 99, "messages": [{"role": "user", "content": text}]})
+def claude(text, **more):
+    return json.dumps({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 99, "messages": [{"role": "user", "content": text}], **more})
 
 
-def collected(stream):
-    """Put the pieces of ConverseStream together: the text, the calls by their names, and why it stopped."""
-    text, calls, stop = "", {}, None
-    for event in stream:
-        if "contentBlockStart" in event:
-            name = event["contentBlockStart"]["start"]["toolUse"]["name"]
-            calls[name] = ""
-        elif "contentBlockDelta" in event:
-            delta = event["contentBlockDelta"]["delta"]
-            text += delta.get("text", "")
-            if "toolUse" in delta:
-                calls[name] += delta["toolUse"]["input"]
-        elif "messageStop" in event:
-            stop = event["messageStop"]["stopReason"]
-        elif "metadata" in event:
-            assert event["metadata"]["usage"]["totalTokens"] > 0
-    return text, {name: json.loads(args) for name, args in calls.items()}, stop
+def create(client, model, messages, **more):
+    """Answer with the message, and why it stopped."""
+    answer = client.converse(modelId=model, messages=messages, **more)
+    assert answer["usage"]["totalTokens"] == answer["usage"]["inputTokens"] + answer["usage"]["outputTokens"] > 0
+    assert answer["ResponseMetadata"]["RequestId"].startswith("call_")
+    return answer["output"]["message"], answer["stopReason"]
 
 
-@pytest.mark.parametrize("model", BOTH)
-def test_converse(client, model):
-    whole = client.converse(modelId=model, messages=user({"text": "the sea"}), inferenceConfig={"maxTokens": 99})
-    assert whole["output"]["message"]["content"] == [{"text": "You said: the sea"}]
-    assert whole["stopReason"] == "end_turn"
-    assert whole["usage"]["totalTokens"] == whole["usage"]["inputTokens"] + whole["usage"]["outputTokens"]
-    assert whole["ResponseMetadata"]["RequestId"].startswith("call_")
-    stream = client.converse_stream(modelId=model, messages=user({"text": "the sea"}))["stream"]
-    assert collected(stream) == ("You said: the sea", {}, "end_turn")
+def streamed(client, model, messages, **more):
+    """Put the pieces of ConverseStream together to the same."""
+    blocks, message, stop, tokens = {}, None, None, 0
+    for event in client.converse_stream(modelId=model, messages=messages, **more)["stream"]:
+        ((kind, event),) = event.items()
+        if kind == "messageStart":
+            message = {"role": event["role"]}
+        elif kind == "contentBlockStart":
+            blocks[event["contentBlockIndex"]] = {"toolUse": event["start"]["toolUse"] | {"input": ""}}
+        elif kind == "contentBlockDelta":
+            block = blocks.setdefault(event["contentBlockIndex"], {})
+            ((part, delta),) = event["delta"].items()
+            if part == "text":
+                block["text"] = block.get("text", "") + delta
+            elif part == "toolUse":
+                block["toolUse"]["input"] += delta["input"]
+            elif "redactedContent" in delta:
+                block["reasoningContent"] = delta
+            else:
+                thought = block.setdefault("reasoningContent", {}).setdefault("reasoningText", {"text": ""})
+                for key, value in delta.items():
+                    thought[key] = thought.get(key, "") + value
+        elif kind == "messageStop":
+            stop = event["stopReason"]
+        elif kind == "metadata":
+            tokens = event["usage"]["totalTokens"]
+    assert tokens > 0
+    for block in blocks.values():
+        if "toolUse" in block:
+            block["toolUse"]["input"] = json.loads(block["toolUse"]["input"] or "{}")
+    return message | {"content": [blocks[index] for index in sorted(blocks)]}, stop
 
 
-@pytest.mark.parametrize("model", BOTH)
-def test_tool_loop(client, model):
-    messages = user({"text": "Weather?"})
-    stream = client.converse_stream(modelId=model, messages=messages, toolConfig=TOOLS)["stream"]
-    _, calls, stop = collected(stream)
-    assert (list(calls), stop) == (["weather"], "tool_use")
-    whole = client.converse(modelId=model, messages=messages, toolConfig=TOOLS)
-    call = whole["output"]["message"]["content"][-1]["toolUse"]
-    messages += [whole["output"]["message"], *user({"toolResult": {"toolUseId": call["toolUseId"], "content": [{"text": "rain"}]}})]
-    whole = client.converse(modelId=model, messages=messages, toolConfig=TOOLS)
-    assert whole["output"]["message"]["content"] == [{"text": "The tools said: rain."}]
+BOTH_WAYS = pytest.mark.parametrize("ask", [create, streamed])
+EVERY_VENDOR = pytest.mark.parametrize("model", ALL)
 
 
-@pytest.mark.parametrize("model", BOTH)
+@EVERY_VENDOR
+@BOTH_WAYS
+def test_text(client, model, ask):
+    message, stop = ask(client, model, user({"text": "Guten Tag, Łódź ☀"}), system=[{"text": "Be brief."}], inferenceConfig={"maxTokens": 99})
+    assert message == {"role": "assistant", "content": [{"text": "You said: Guten Tag, Łódź ☀"}]}
+    assert stop == "end_turn"
+
+
+@EVERY_VENDOR
+@BOTH_WAYS
+def test_tools(stage, client, model, ask):
+    stage.replies(vendor_of(model), *SCENARIOS["tools"]["turns"])
+    messages, names, stops = user({"text": "Weather and time?"}), [], []
+    for _ in range(3):
+        message, stop = ask(client, model, messages, toolConfig=TOOLS)
+        messages.append(message)
+        stops.append(stop)
+        calls = [block["toolUse"] for block in message["content"] if "toolUse" in block]
+        names += [call["name"] for call in calls]
+        if calls:
+            messages += user(*({"toolResult": {"toolUseId": call["toolUseId"], "content": [{"text": run_tool(call["name"], call["input"])}]}}
+                               for call in calls))
+    assert names == ["weather", "now", "weather", "weather"]
+    assert stops == ["tool_use", "tool_use", "end_turn"]
+    for result in ("rain in Łódź", "rain in Bern"):
+        assert result in messages[-1]["content"][-1]["text"]
+
+
+@pytest.mark.parametrize("model", SIGHTED)
 def test_image(client, model):
     image = {"image": {"format": "png", "source": {"bytes": PIXEL}}}
-    whole = client.converse(modelId=model, messages=user({"text": "Look."}, image))
-    assert whole["output"]["message"]["content"][0]["text"] == f"I see image/png of {len(PIXEL)} bytes. You said: Look."
+    message, _ = create(client, model, user({"text": "Look."}, image))
+    assert message["content"][0]["text"] == f"I see image/png of {len(PIXEL)} bytes. You said: Look."
 
 
-@pytest.mark.parametrize("model", BOTH)
+@EVERY_VENDOR
+@BOTH_WAYS
+def test_limit(client, model, ask):
+    message, stop = ask(client, model, user({"text": "one two three four"}), inferenceConfig={"maxTokens": 3})
+    assert (message["content"][0]["text"].strip(), stop) == ("You said: one", "max_tokens")
+
+
+@EVERY_VENDOR
 def test_invoke(client, model):
     whole = json.loads(client.invoke_model(modelId=model, body=claude("the sea"))["body"].read())
-    assert whole["content"][0]["text"] == "You said: the sea"
+    assert (whole["content"], whole["stop_reason"]) == ([{"type": "text", "text": "You said: the sea"}], "end_turn")
     stream = client.invoke_model_with_response_stream(modelId=model, body=claude("the sea"))["body"]
     events = [json.loads(event["chunk"]["bytes"]) for event in stream]
     assert (events[0]["type"], events[-1]["type"]) == ("message_start", "message_stop")
     assert "".join(e["delta"].get("text", "") for e in events if e["type"] == "content_block_delta") == "You said: the sea"
+    tools = [{"name": "weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}]
+    whole = json.loads(client.invoke_model(modelId=model, body=claude("Weather?", tools=tools))["body"].read())
+    assert (whole["content"][-1]["type"], whole["content"][-1]["name"], whole["stop_reason"]) == ("tool_use", "weather", "tool_use")
 
 
-@pytest.mark.parametrize("kind, name", [("invalid-400", "ValidationException"), ("overloaded-529", "ServiceUnavailableException"),
-                                        ("concurrency-429", "ThrottlingException")])
-def test_errors(client, stage, kind, name):
-    stage.fault("anthropic", kind)
-    for ask in (lambda: client.converse(modelId=ROUTES["own"], messages=user({"text": "x"})),
-                lambda: client.invoke_model(modelId=ROUTES["own"], body=claude("x"))):
+@EVERY_VENDOR
+@pytest.mark.parametrize("kind, name", [
+    ("invalid-400", "ValidationException"), ("rate-429-none", "ThrottlingException"), ("internal-500", "InternalServerException"),
+    ("overloaded-529", "ServiceUnavailableException")])
+def test_errors(client, stage, model, kind, name):
+    stage.fault(vendor_of(model), kind)
+    for ask in (lambda: client.converse(modelId=model, messages=user({"text": "x"})),
+                lambda: client.converse_stream(modelId=model, messages=user({"text": "x"})),
+                lambda: client.invoke_model(modelId=model, body=claude("x"))):
         with pytest.raises(ClientError) as raised:
             ask()
-        assert raised.value.response["Error"]["Code"] == name
+        assert raised.value.response["Error"]["Code"] == name and raised.value.response["Error"]["Message"]
         assert isinstance(raised.value, getattr(client.exceptions, name))
 
 
-def test_broken_stream(client, stage):
-    stage.fault("anthropic", "reset-stream")
-    for stream in (client.converse_stream(modelId=ROUTES["own"], messages=user({"text": "a b c d e f"}))["stream"],
-                   client.invoke_model_with_response_stream(modelId=ROUTES["own"], body=claude("a b c d e f"))["body"]):
+@EVERY_VENDOR
+def test_broken_stream(client, stage, model):
+    """A failure after content is an error, never a clean end."""
+    stage.fault(vendor_of(model), "reset-stream")
+    for stream in (client.converse_stream(modelId=model, messages=user({"text": "a b c d e f"}))["stream"],
+                   client.invoke_model_with_response_stream(modelId=model, body=claude("a b c d e f"))["body"]):
         with pytest.raises(EventStreamError, match="modelStreamErrorException"):
             list(stream)
 
 
+@BOTH_WAYS
+@pytest.mark.parametrize("kind", ["overloaded-529", "html-200"])
+def test_failover(client, stage, ask, kind):
+    stage.fault("bedrock", kind)
+    message, _ = ask(client, "bedrock-first", user({"text": "Hello"}))
+    assert message["content"] == [{"text": "You said: Hello"}]
+    assert [len(stage.journal(vendor)) for vendor in ("bedrock", "openai")] == [1, 1]
+
+
 def test_heartbeats_are_ignored_and_an_understudy_answers(client, stage):
     stage.fault("anthropic", "hang")
-    stream = client.converse_stream(modelId=ROUTES["first"], messages=user({"text": "the sea"}))["stream"]
-    assert collected(stream) == ("You said: the sea", {}, "end_turn")
+    message, stop = streamed(client, "anthropic-first", user({"text": "the sea"}))
+    assert (message["content"], stop) == ([{"text": "You said: the sea"}], "end_turn")
+
+
+@BOTH_WAYS
+def test_signature(stage, monkeypatch, ask):
+    """Whom nobody has told of a bearer token signs, which is as good while nobody needs a key."""
+    monkeypatch.delenv("AWS_BEARER_TOKEN_BEDROCK", raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "client-secret")
+    for model in ("bedrock-only", "openai-only"):
+        message, _ = ask(runtime(stage), model, user({"text": "the sea"}))
+        assert message["content"] == [{"text": "You said: the sea"}]
 
 
 def test_models(client, stage):
     control = boto3.client("bedrock", region_name="us-east-1", endpoint_url=stage.gateway)
     names = [model["modelId"] for model in control.list_foundation_models()["modelSummaries"]]
-    assert ROUTES["own"] in names
-    assert control.get_foundation_model(modelIdentifier=ROUTES["own"])["modelDetails"]["modelId"] == ROUTES["own"]
+    assert set(names) >= set(ALL)
+    assert control.get_foundation_model(modelIdentifier="bedrock-first")["modelDetails"]["modelId"] == "bedrock-first"
+    for ask in (create, streamed):
+        with pytest.raises(client.exceptions.ResourceNotFoundException):
+            ask(client, "no-such-model", user({"text": "Hello"}))

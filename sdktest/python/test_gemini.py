@@ -5,7 +5,7 @@ from google import genai
 from google.genai import errors, types
 from test_openai import City
 
-from stage import ALL, PIXEL, SCENARIOS, run_tool, vendor_of
+from stage import ALL, PIXEL, SCENARIOS, SIGHTED, run_tool, vendor_of
 
 TOOLS = types.Tool(function_declarations=[
     {"name": "weather", "description": "Tells the weather.", "parameters": {
@@ -99,7 +99,7 @@ def test_schema(client, model):
     assert isinstance(answer.parsed, City) and answer.parsed.people == 7 and answer.parsed.rivers
 
 
-@pytest.mark.parametrize("model", [model for model in ALL if model != "cohere-only"])  # whose model takes no images
+@pytest.mark.parametrize("model", SIGHTED)
 def test_image(client, model):
     answer = create(client, model, ["Look.", types.Part.from_bytes(data=PIXEL, mime_type="image/png")])
     assert answer.text == f"I see image/png of {len(PIXEL)} bytes. You said: Look."

@@ -4,7 +4,7 @@ import ollama
 import pytest
 from test_openai import City
 
-from stage import ALL, PIXEL, SCENARIOS, run_tool, vendor_of
+from stage import ALL, PIXEL, SCENARIOS, SIGHTED, run_tool, vendor_of
 
 
 def weather(city: str) -> str:
@@ -87,7 +87,7 @@ def test_schema(client, model, ask):
     assert city.people == 7 and city.rivers
 
 
-@pytest.mark.parametrize("model", [model for model in ALL if model != "cohere-only"])  # whose model takes no images
+@pytest.mark.parametrize("model", SIGHTED)
 def test_image(client, model):
     answer = create(client, model, user("Look.", images=[PIXEL]))
     assert answer.message.content == f"I see image/png of {len(PIXEL)} bytes. You said: Look."

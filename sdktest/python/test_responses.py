@@ -7,7 +7,7 @@ import openai
 import pytest
 from test_openai import City
 
-from stage import ALL, PIXEL, SCENARIOS, run_tool, vendor_of
+from stage import ALL, PIXEL, SCENARIOS, SIGHTED, run_tool, vendor_of
 
 WEATHER = {"type": "function", "name": "weather", "description": "Tells the weather.", "strict": True, "parameters": {
     "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}}
@@ -90,7 +90,7 @@ def test_reasoning(stage, client, model, thought, then, ask):
     assert ask(client, then, items, **more).output_text == SCENARIOS["thinking"]["said"]
 
 
-@pytest.mark.parametrize("model", [model for model in ALL if model != "cohere-only"])  # whose model takes no images
+@pytest.mark.parametrize("model", SIGHTED)
 def test_image(client, model):
     image = {"type": "input_image", "detail": "auto", "image_url": "data:image/png;base64," + base64.b64encode(PIXEL).decode()}
     answer = create(client, model, [{"role": "user", "content": [{"type": "input_text", "text": "Look."}, image]}])

@@ -9,7 +9,7 @@ import { after } from "node:test";
 
 const testdata = new URL("../../testdata/", import.meta.url);
 
-export type Vendor = "openai" | "anthropic" | "gemini" | "cohere" | "ollama";
+export type Vendor = "openai" | "anthropic" | "gemini" | "cohere" | "bedrock" | "ollama";
 export type Reply = Record<string, unknown>;
 export type Side = "own" | "other";
 
@@ -22,6 +22,8 @@ export interface Scenarios {
   errors: { fault: string; openai: Record<Side, number>; anthropic: Record<Side, number> }[];
   failover: { unary: string[]; stream: string[] };
   broken: string[];
+  every: string[];
+  blind: string[];
 }
 
 export interface Seen {
@@ -34,9 +36,9 @@ export const scenarios = JSON.parse(readFileSync(new URL("scenarios.json", testd
 export const pixel = readFileSync(new URL("pixel.png", testdata));
 export const page = readFileSync(new URL("page.pdf", testdata));
 /** The models behind which each of the vendors stands alone. */
-export const all = ["openai-only", "anthropic-only", "gemini-only", "cohere-only", "ollama-only"];
+export const all = scenarios.every;
 /** Those that take images. */
-export const sighted = all.filter((model) => model !== "cohere-only");
+export const sighted = all.filter((model) => !scenarios.blind.includes(model));
 
 const child = spawn(process.env.VENDORS!, { stdio: ["pipe", "pipe", "inherit"] });
 after(() => child.stdin.end());

@@ -1,5 +1,5 @@
 // Program vendors sets the stage for an application that uses a vendor's SDK: it starts simulated
-// vendors (OpenAI, Anthropic, Gemini, Cohere and an Ollama) and a gateway in front of them (the
+// vendors (OpenAI, Anthropic, Gemini, Cohere, Bedrock and an Ollama) and a gateway in front of them (the
 // program that $UNDERSTUDY names), prints one line of JSON with the addresses, and ends when its
 // input does. The gateway's log is kept in the file that $GATEWAY_LOG names, if any.
 //
@@ -44,7 +44,9 @@ const startLimit = 15 * time.Second
 var serving = regexp.MustCompile(`"msg":"serving","listen":"([^"]+)"`)
 
 // names are the vendors.
-func names() []string { return []string{"openai", "anthropic", "gemini", "cohere", "ollama"} }
+func names() []string {
+	return []string{"openai", "anthropic", "gemini", "cohere", "bedrock", "ollama"}
+}
 
 func keyOf(name string) string { return "vendor-secret-" + name }
 
@@ -57,6 +59,7 @@ providers:
   anthropic: {base_url: "http://$anthropic", key: "env:STAGE_ANTHROPIC_KEY"}
   gemini: {base_url: "http://$gemini", key: "env:STAGE_GEMINI_KEY"}
   cohere: {base_url: "http://$cohere", key: "env:STAGE_COHERE_KEY"}
+  bedrock: {base_url: "http://$bedrock", key: "env:STAGE_BEDROCK_KEY"}
   ollama: # in its own API, not in those that it has for the clients of others
     base_url: "http://$ollama"
     only: {openai-chat: ["!*"], openai-responses: ["!*"], anthropic-messages: ["!*"]}
@@ -65,6 +68,7 @@ models:
   anthropic-only: {lead: anthropic/claude-sonnet-4-5}
   gemini-only: {lead: gemini/gemini-3-pro-preview}
   cohere-only: {lead: cohere/command-a-03-2025}
+  bedrock-only: {lead: bedrock/anthropic.claude-sonnet-4-5-20250929-v1:0}
   ollama-only: {lead: ollama/qwen3}
   openai-first:
     lead: openai/gpt-4o
@@ -76,6 +80,7 @@ models:
     timeouts: {first_token: 1500ms, answer: 1500ms}
   gemini-first: {lead: gemini/gemini-3-pro-preview, understudies: [openai/gpt-4o]}
   cohere-first: {lead: cohere/command-a-03-2025, understudies: [openai/gpt-4o]}
+  bedrock-first: {lead: bedrock/anthropic.claude-sonnet-4-5-20250929-v1:0, understudies: [openai/gpt-4o]}
   ollama-first: {lead: ollama/qwen3, understudies: [openai/gpt-4o]}
 limits: {heartbeat: 1s}
 `
