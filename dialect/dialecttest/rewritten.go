@@ -2,11 +2,13 @@ package dialecttest
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -20,35 +22,73 @@ func Rewritten(t *testing.T, d *dialect.Dialect, events []llm.Event) {
 	r := runner{d: d}
 	stream, losses := r.write(events)
 	read, closed, err := ReadStream(d.Provider.NewStreamReader(), FramesOf(t, d.Framing, stream))
-	if err != nil {
-		t.Fatalf("reading what was written: %v\n%s", err, Legible(t, d.Framing, stream))
-	}
 	again := slices.Concat(read, closed)
-	if err := CheckEvents(again); err != nil {
+	if err == nil {
+		err = CheckEvents(again)
+	}
+	if err != nil {
 		t.Fatalf("reading what was written: got %v, want a legal stream\n%s", err, Legible(t, d.Framing, stream))
 	}
-	got, want := llm.Collect(again), llm.Collect(events)
-	for _, l := range losses {
+	w := written{losses: losses, again: llm.Collect(again), overlap: func(choice int) bool { return overlap(events, choice) }}
+	if diff := w.differs(llm.Collect(events)); diff != "" {
+		t.Fatalf("%s\n%s", diff, Legible(t, d.Framing, stream))
+	}
+}
+
+// Reencoded writes a whole answer and reads what was written, likewise. One that the dialect cannot write is an error,
+// and nothing to compare.
+func Reencoded(t *testing.T, d *dialect.Dialect, r *llm.Response) {
+	t.Helper()
+	body, losses, err := d.Client.EncodeResponse(r)
+	if err != nil {
+		_ = asError(t, err)
+		return
+	}
+	if err := jsontext.Check(body, jsontext.Limits{AllowDuplicates: true}); err != nil { // arguments are the model's
+		t.Fatalf("got an answer that is no JSON: %v\n%s", err, body)
+	}
+	again, err := d.Provider.DecodeResponse(body)
+	if err != nil {
+		t.Fatalf("decode the encoded answer: %v\n%s", err, body)
+	}
+	w := written{losses: losses, again: again, overlap: func(int) bool { return false }}
+	if diff := w.differs(r); diff != "" {
+		t.Fatalf("%s\n%s", diff, body)
+	}
+}
+
+// written is an answer that was written and read again.
+type written struct {
+	again   *llm.Response
+	losses  []llm.Loss
+	overlap func(choice int) bool // parts of the choice were open at the same time
+}
+
+// differs says in what the answer differs from the one that was to be written; nothing if they say the same.
+func (w *written) differs(r *llm.Response) string {
+	got, want := comparableResponse(w.again), comparableResponse(r)
+	for _, l := range w.losses {
 		eraseShown(l.Feature, got)
 		eraseShown(l.Feature, want)
 	}
 	if len(got.Choices) != len(want.Choices) {
-		t.Fatalf("got %d choices want %d\n%s", len(got.Choices), len(want.Choices), Legible(t, d.Framing, stream))
+		return fmt.Sprintf("got %d choices want %d", len(got.Choices), len(want.Choices))
 	}
 	for i := range want.Choices {
-		g, w := &got.Choices[i], &want.Choices[i]
-		weaken(g, w)
-		heard, meant := saidOf(g), saidOf(w)
-		if len(w.Parts) > 1 { // set apart by white space where the dialect has one place for them
+		g, c := &got.Choices[i], &want.Choices[i]
+		weaken(g, c)
+		heard, meant := saidOf(g), saidOf(c)
+		if len(c.Parts) > 1 { // set apart by white space where the dialect has one place for them
 			heard, meant = heard.eachText(squeezed), meant.eachText(squeezed)
 		}
-		if overlap(events, w.Index) {
+		if w.overlap(c.Index) {
 			heard, meant = heard.eachText(sorted), meant.eachText(sorted)
 		}
 		if heard != meant {
-			t.Fatalf("choice %d: got %q want %q\n%s", w.Index, heard, meant, Legible(t, d.Framing, stream))
+			return fmt.Sprintf("choice %d: got %q want %q", c.Index, heard, meant)
 		}
 	}
+	return ""
 }
 
 // said is what a choice says, as far as every dialect can say it.

@@ -89,16 +89,7 @@ func FuzzDecodeResponse(f *testing.F) {
 		if tapErr != nil || tap.Usage() != resp.Usage || !sig.End {
 			t.Errorf("the tap says %+v, %v and usage %+v, the reader %+v", sig, tapErr, tap.Usage(), resp.Usage)
 		}
-		out, _, err := New().Client.EncodeResponse(resp)
-		if err != nil {
-			return
-		}
-		if err := jsontext.Check(out, jsontext.Limits{AllowDuplicates: true}); err != nil {
-			t.Fatalf("got an answer that is no JSON: %v\n%s", err, out)
-		}
-		if _, err := New().Provider.DecodeResponse(out); err != nil {
-			t.Errorf("got %v for what was written: %s", err, out)
-		}
+		dialecttest.Reencoded(t, New(), resp)
 	})
 }
 

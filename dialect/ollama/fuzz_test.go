@@ -79,18 +79,7 @@ func FuzzDecodeResponse(f *testing.F) {
 			asLLM(t, providerSide{}.DecodeError(500, body))
 			return
 		}
-		out, _, err := clientSide{}.EncodeResponse(r)
-		if err != nil {
-			asLLM(t, err)
-			return
-		}
-		again, err := providerSide{}.DecodeResponse(out)
-		if err != nil {
-			t.Fatalf("decode the encoded answer: %v\n%s", err, out)
-		}
-		if texts(again) != texts(r) && r.Choices[0].Stop.Reason == llm.StopEnd {
-			t.Fatalf("got %q want %q", texts(again), texts(r))
-		}
+		dialecttest.Reencoded(t, New(), r)
 	})
 }
 

@@ -78,18 +78,7 @@ func FuzzDecodeResponse(f *testing.F) {
 			asLLM(t, providerSide{}.DecodeError(500, body))
 			return
 		}
-		out, _, err := clientSide{}.EncodeResponse(r)
-		if err != nil {
-			asLLM(t, err)
-			return
-		}
-		again, err := providerSide{}.DecodeResponse(out)
-		if err != nil {
-			t.Fatalf("decode the encoded answer: %v\n%s", err, out)
-		}
-		if len(again.Choices) != len(r.Choices) {
-			t.Fatalf("got %d choices want %d", len(again.Choices), len(r.Choices))
-		}
+		dialecttest.Reencoded(t, New(), r)
 	})
 }
 
