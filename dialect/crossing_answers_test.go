@@ -10,6 +10,10 @@ import (
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/anthropic"
+	"github.com/understudy-ai/understudy/dialect/bedrock"
+	"github.com/understudy-ai/understudy/dialect/cohere"
+	"github.com/understudy-ai/understudy/dialect/gemini"
+	"github.com/understudy-ai/understudy/dialect/ollama"
 	"github.com/understudy-ai/understudy/dialect/openaichat"
 	"github.com/understudy-ai/understudy/internal/frames/sse"
 	"github.com/understudy-ai/understudy/internal/jsontext"
@@ -342,6 +346,30 @@ func TestChatAnswersToMessages(t *testing.T) {
 
 // TestToolLoops goes through a tool loop of a client on the other dialect's provider: what the answer said is in
 // the next request again, as the provider wrote it.
+// TestACallCountsMoreThanTheWord reads answers with a call for the client to run that end for a reason which is none: a
+// client told only that reason would not run it.
+func TestACallCountsMoreThanTheWord(t *testing.T) {
+	for _, tc := range []struct {
+		from  *dialect.Dialect
+		body  string // with a hole for the word
+		words []string
+	}{
+		{openaichat.New(), `{"choices":[{"message":{"tool_calls":[{"id":"c","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"@"}]}`, []string{"stop", "stop_sequence", "brand_new"}},
+		{anthropic.New(), `{"type":"message","role":"assistant","model":"m","content":[{"type":"tool_use","id":"c","name":"f","input":{}}],"stop_reason":"@"}`, []string{"end_turn", "stop_sequence", "brand_new"}},
+		{bedrock.New(), `{"output":{"message":{"role":"assistant","content":[{"toolUse":{"toolUseId":"c","name":"f","input":{}}}]}},"stopReason":"@"}`, []string{"end_turn", "stop_sequence", "brand_new"}},
+		{gemini.New(), `{"candidates":[{"content":{"role":"model","parts":[{"functionCall":{"name":"f","args":{}}}]},"finishReason":"@"}]}`, []string{"STOP", "OTHER", "BRAND_NEW"}},
+		{cohere.New(), `{"message":{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"@"}`, []string{"COMPLETE", "STOP_SEQUENCE", "BRAND_NEW"}},
+		{ollama.New(), `{"model":"m","message":{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":{}}}]},"done":true,"done_reason":"@"}`, []string{"stop", "brand_new"}},
+	} {
+		for _, word := range tc.words {
+			body := strings.ReplaceAll(tc.body, "@", word)
+			if got := crossAnswer(t, tc.from, openaichat.New(), body); !strings.Contains(got, `"finish_reason":"tool_calls"`) {
+				t.Errorf("%s, %s: got %s want tool_calls", tc.from.Name, word, got)
+			}
+		}
+	}
+}
+
 func TestToolLoops(t *testing.T) {
 	t.Run("T051, A25 a chat client with signed thinking", func(t *testing.T) {
 		answer := strings.Replace(unaryTool, `{"type":"text","text":"so"}`,

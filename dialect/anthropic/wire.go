@@ -172,7 +172,7 @@ func stopReason(raw string) llm.StopReason {
 // agree makes the stop reason and the calls of an answer say the same. Only calls that the client runs count.
 func agree(stop llm.Stop, hasCall bool) llm.Stop {
 	switch {
-	case hasCall && (stop.Reason == llm.StopEnd || stop.Reason == llm.StopOther):
+	case hasCall && (stop.Reason == llm.StopEnd || stop.Reason == llm.StopSequence || stop.Reason == llm.StopOther):
 		stop.Reason = llm.StopToolCalls
 	case !hasCall && stop.Reason == llm.StopToolCalls:
 		stop.Reason = llm.StopEnd

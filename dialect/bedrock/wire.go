@@ -166,7 +166,7 @@ func readStop(v jsontext.Value) llm.Stop {
 
 // agree makes the reason fit the answer: with a whole call for the client to run it is that call.
 func agree(stop llm.Stop, hasCall bool) llm.Stop {
-	if hasCall && (stop.Reason == llm.StopEnd || stop.Reason == llm.StopOther) {
+	if hasCall && (stop.Reason == llm.StopEnd || stop.Reason == llm.StopSequence || stop.Reason == llm.StopOther) {
 		stop.Reason = llm.StopToolCalls
 	}
 	return stop

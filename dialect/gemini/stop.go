@@ -76,7 +76,7 @@ func stopWord(s llm.Stop) string {
 
 // agree makes the stop reason and the calls of an answer say the same: the vendor has no word for calls.
 func agree(stop llm.Stop, hasCall bool) llm.Stop {
-	if hasCall && stop.Reason == llm.StopEnd {
+	if hasCall && (stop.Reason == llm.StopEnd || stop.Reason == llm.StopOther) {
 		stop.Reason = llm.StopToolCalls
 	}
 	return stop
