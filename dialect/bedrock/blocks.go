@@ -59,7 +59,7 @@ func readBlock(key string, v, block jsontext.Value) (llm.Part, error) {
 		r.part.Kind, r.part.Document = llm.PartDocument, &llm.Document{}
 		err = r.document(v)
 	case "toolUse":
-		if !v.Get("type").IsNull() { // the vendor's own call
+		if isVendorsCall(v) {
 			return opaqueBlock(key, v, block), nil
 		}
 		r.part.Kind, r.part.Call = llm.PartToolCall, &llm.ToolCall{}
@@ -82,6 +82,13 @@ func readBlock(key string, v, block jsontext.Value) (llm.Part, error) {
 		return opaqueBlock(key, v, block), nil
 	}
 	return r.part, err
+}
+
+// isVendorsCall reports whether a toolUse is of a tool that the vendor runs itself. What the client runs has no type, or
+// one that says no more, which the API's description does not list.
+func isVendorsCall(toolUse jsontext.Value) bool {
+	kind := toolUse.Get("type")
+	return !kind.IsNull() && !is(kind, "tool_use")
 }
 
 // blockReader fills a part with the members of its block.

@@ -227,7 +227,7 @@ func (t *tap) blockStart(e *eventText) error {
 		return badAnswer("a content block began as nothing", err)
 	}
 	kind := llm.PartOpaque
-	if key == "toolUse" && v.Get("type").IsNull() {
+	if key == "toolUse" && !isVendorsCall(v) {
 		kind = llm.PartToolCall
 		if textOf(v.Get("name")) == "" {
 			return badAnswer("a call of a tool without a name", nil)

@@ -130,7 +130,7 @@ func (r *streamReader) blockStart(dst []llm.Event, e *eventText) ([]llm.Event, e
 	switch {
 	case err != nil:
 		return dst, badAnswer("a content block began as nothing", err)
-	case key == "toolUse" && v.Get("type").IsNull():
+	case key == "toolUse" && !isVendorsCall(v):
 		call := &llm.ToolCall{ID: mintID(textOf(v.Get("toolUseId")), r.parts), Name: textOf(v.Get("name"))}
 		if call.Name == "" {
 			return dst, badAnswer("a call of a tool without a name", nil)

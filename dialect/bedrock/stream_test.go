@@ -52,6 +52,10 @@ contentBlockStop {"contentBlockIndex":0}
 		{"a call without arguments", `contentBlockStart {"contentBlockIndex":0,"start":{"toolUse":{"toolUseId":"t","name":"f"}}}
 contentBlockStop {"contentBlockIndex":0}
 `, "tool_call:f{}"},
+		{"a call that says what it is", `contentBlockStart {"contentBlockIndex":0,"start":{"toolUse":{"toolUseId":"t","name":"f","type":"tool_use"}}}
+contentBlockDelta {"contentBlockIndex":0,"delta":{"toolUse":{"input":"{\"q\":1}"}}}
+contentBlockStop {"contentBlockIndex":0}
+`, `tool_call:f{"q":1}`},
 		{"a tool of the vendor's", `contentBlockStart {"contentBlockIndex":0,"start":{"toolUse":{"toolUseId":"t","name":"nova_grounding","type":"server_tool_use"}}}
 contentBlockDelta {"contentBlockIndex":0,"delta":{"toolUse":{"input":"{\"q\":1}"}}}
 contentBlockStop {"contentBlockIndex":0}
