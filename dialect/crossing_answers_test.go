@@ -357,15 +357,33 @@ func TestACallCountsMoreThanTheWord(t *testing.T) {
 		{openaichat.New(), `{"choices":[{"message":{"tool_calls":[{"id":"c","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"@"}]}`, []string{"stop", "stop_sequence", "brand_new"}},
 		{anthropic.New(), `{"type":"message","role":"assistant","model":"m","content":[{"type":"tool_use","id":"c","name":"f","input":{}}],"stop_reason":"@"}`, []string{"end_turn", "stop_sequence", "brand_new"}},
 		{bedrock.New(), `{"output":{"message":{"role":"assistant","content":[{"toolUse":{"toolUseId":"c","name":"f","input":{}}}]}},"stopReason":"@"}`, []string{"end_turn", "stop_sequence", "brand_new"}},
+		{bedrock.New(), `{"output":{"message":{"role":"assistant","content":[{"toolUse":{"toolUseId":"c","name":"f","input":{},"type":"tool_use"}}]}},"stopReason":"@"}`, []string{"tool_use"}},
 		{gemini.New(), `{"candidates":[{"content":{"role":"model","parts":[{"functionCall":{"name":"f","args":{}}}]},"finishReason":"@"}]}`, []string{"STOP", "OTHER", "BRAND_NEW"}},
 		{cohere.New(), `{"message":{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"@"}`, []string{"COMPLETE", "STOP_SEQUENCE", "BRAND_NEW"}},
 		{ollama.New(), `{"model":"m","message":{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":{}}}]},"done":true,"done_reason":"@"}`, []string{"stop", "brand_new"}},
 	} {
 		for _, word := range tc.words {
 			body := strings.ReplaceAll(tc.body, "@", word)
-			if got := crossAnswer(t, tc.from, openaichat.New(), body); !strings.Contains(got, `"finish_reason":"tool_calls"`) {
-				t.Errorf("%s, %s: got %s want tool_calls", tc.from.Name, word, got)
+			if got := crossAnswer(t, tc.from, openaichat.New(), body); !strings.Contains(got, `"name":"f"`) || !strings.Contains(got, `"finish_reason":"tool_calls"`) {
+				t.Errorf("%s, %s: got %s want the call and tool_calls", tc.from.Name, word, got)
 			}
+		}
+	}
+}
+
+// TestTheWordForCallsNeedsOne reads answers that are said to end for a call and hold none: a client would wait for it.
+func TestTheWordForCallsNeedsOne(t *testing.T) {
+	for _, tc := range []struct {
+		from *dialect.Dialect
+		body string
+	}{
+		{openaichat.New(), `{"choices":[{"message":{"content":"a"},"finish_reason":"tool_calls"}]}`},
+		{anthropic.New(), `{"type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"a"}],"stop_reason":"tool_use"}`},
+		{bedrock.New(), `{"output":{"message":{"role":"assistant","content":[{"text":"a"}]}},"stopReason":"tool_use"}`},
+		{cohere.New(), `{"message":{"role":"assistant","content":[{"type":"text","text":"a"}]},"finish_reason":"TOOL_CALL"}`},
+	} {
+		if got := crossAnswer(t, tc.from, openaichat.New(), tc.body); !strings.Contains(got, `"finish_reason":"stop"`) {
+			t.Errorf("%s: got %s want stop", tc.from.Name, got)
 		}
 	}
 }

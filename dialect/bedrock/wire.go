@@ -164,10 +164,13 @@ func readStop(v jsontext.Value) llm.Stop {
 	return stop
 }
 
-// agree makes the reason fit the answer: with a whole call for the client to run it is that call.
+// agree makes the stop reason and the calls of an answer say the same. Only whole calls that the client runs count.
 func agree(stop llm.Stop, hasCall bool) llm.Stop {
-	if hasCall && (stop.Reason == llm.StopEnd || stop.Reason == llm.StopSequence || stop.Reason == llm.StopOther) {
+	switch {
+	case hasCall && (stop.Reason == llm.StopEnd || stop.Reason == llm.StopSequence || stop.Reason == llm.StopOther):
 		stop.Reason = llm.StopToolCalls
+	case !hasCall && stop.Reason == llm.StopToolCalls:
+		stop.Reason = llm.StopEnd
 	}
 	return stop
 }
