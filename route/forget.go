@@ -1,0 +1,16 @@
+package route
+
+import "maps"
+
+// Forget drops what is known of a provider's failures, so that it is tried again at once:
+// whoever mended it need not wait until the next probe finds out. Its posture stays, and
+// attempts that run tell nothing any more. It reports whether anything was known.
+func (h *Health) Forget(provider string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	sites := maps.Clone(*h.sites.Load())
+	_, known := sites[provider]
+	delete(sites, provider)
+	h.sites.Store(&sites)
+	return known
+}
