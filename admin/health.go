@@ -1,16 +1,23 @@
 package admin
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
+	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/route"
 )
 
 // Health is what the API shows of how targets fare.
 type Health interface {
 	Snapshot() []route.TargetState
+	Posture(provider string) (p route.Posture, share float64)
+	// Forget drops what is known of a provider's failures.
+	Forget(provider string) bool
 }
+
+var _ Health = (*route.Health)(nil)
 
 // TargetHealth is how a target fares: a model of a provider's or, where there is no model, the
 // provider itself.
@@ -32,10 +39,27 @@ type TargetHealth struct {
 }
 
 // untried is the state of what was not asked yet.
-const untried = "untried"
+const untried route.State = "untried"
 
 func healthEndpoints() []endpoint {
-	return []endpoint{paged(read("/v1/health", "Every target's state, and why it is so.", (*api).listHealth))}
+	return []endpoint{
+		paged(read("/v1/health", "Every target's state, and why it is so.", (*api).listHealth)),
+		write("POST", "/v1/health/{provider}/forget", "Forget a provider's failures, so that it is tried again at once.", (*api).forget),
+	}
+}
+
+func (a *api) forget(r *request, _ None) (TargetHealth, error) {
+	id := r.PathValue("provider")
+	if !slices.ContainsFunc(a.opts.Providers(), func(p *provider.Provider) bool { return p.ID == id }) {
+		return TargetHealth{}, notFound("No provider %q is configured.", clip(id))
+	}
+	a.opts.Health.Forget(id)
+	return a.neverAsked(id), nil
+}
+
+func (a *api) neverAsked(provider string) TargetHealth {
+	posture, share := a.opts.Health.Posture(provider)
+	return toHealth(route.TargetState{Provider: provider, State: untried, Posture: posture, Share: share})
 }
 
 func (a *api) listHealth(r *request) (List[TargetHealth], error) {
@@ -47,7 +71,7 @@ func (a *api) listHealth(r *request) (List[TargetHealth], error) {
 	}
 	for _, p := range a.opts.Providers() {
 		if !seen[p.ID] {
-			all = append(all, TargetHealth{Target: p.ID, Provider: p.ID, State: untried, Posture: string(route.PostureNormal), Share: 1})
+			all = append(all, a.neverAsked(p.ID))
 		}
 	}
 	return page(r, all, func(t TargetHealth) string { return t.Target })
@@ -70,7 +94,7 @@ func toHealth(s route.TargetState) TargetHealth {
 func why(s route.TargetState) string {
 	text := ""
 	switch s.State {
-	case route.StateUp:
+	case route.StateUp, untried:
 	case route.StateOut:
 		text = "it failed"
 	case route.StateCooling:

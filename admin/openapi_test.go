@@ -34,6 +34,7 @@ func TestDocument(t *testing.T) {
 		{"POST", "/v1/drills/{id}/stop", "/v1/drills/one/stop", ""},
 		{"POST", "/v1/drills/{id}/stop", "/v1/drills/one/stop", "{}"}, // again
 		{"GET", "/v1/health", "", ""},
+		{"POST", "/v1/health/{provider}/forget", "/v1/health/acme/forget", ""},
 		{"GET", "/v1/evacuations/{provider}/plan", "/v1/evacuations/acme/plan", ""},
 		{"PUT", "/v1/evacuations/{provider}", "/v1/evacuations/acme", `{"ramp_seconds":60}`},
 		{"PUT", "/v1/evacuations/{provider}", "/v1/evacuations/acme", `{"ramp_seconds":60}`}, // again
@@ -91,8 +92,8 @@ func (w *world) auditOf(t *testing.T) {
 			lines = append(lines, line)
 		}
 	}
-	if len(lines) != 8 {
-		t.Fatalf("got %d lines of changes, want 8:\n%s", len(lines), w.log.String())
+	if len(lines) != 9 {
+		t.Fatalf("got %d lines of changes, want 9:\n%s", len(lines), w.log.String())
 	}
 	for _, want := range []string{`"by":"admin token"`, `"from":"192.0.2.1:1234"`, `"method":"PUT"`, `"path":"/v1/drills/one"`, `\"share\":0.5`, `"outcome":"done"`} {
 		if !strings.Contains(lines[0], want) {

@@ -219,3 +219,8 @@ func (c *Client) Restore(ctx context.Context, provider string, ramp time.Duratio
 func (c *Client) Health(ctx context.Context) ([]TargetHealth, error) {
 	return list[TargetHealth](ctx, c, "/v1/health")
 }
+
+// Forget drops what the gateway knows of a provider's failures.
+func (c *Client) Forget(ctx context.Context, provider string) (TargetHealth, error) {
+	return ask[TargetHealth](ctx, c, http.MethodPost, "/v1/health/"+url.PathEscape(provider)+"/forget", nil)
+}
