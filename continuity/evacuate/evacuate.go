@@ -103,6 +103,7 @@ type Evacuations struct {
 type evacuation struct {
 	state
 	timer *time.Timer // of the next step
+	since time.Time   // calls that began earlier are not in count
 	count counted
 }
 
@@ -131,7 +132,7 @@ func (e *Evacuations) Load() error {
 	defer e.mu.Unlock()
 	for _, s := range kept {
 		e.opts.Log.Info("evacuation goes on", "provider", s.Provider, "phase", string(s.Phase))
-		v := &evacuation{state: s}
+		v := &evacuation{state: s, since: e.opts.Now()}
 		e.all[s.Provider] = v
 		e.step(v)
 	}
@@ -190,7 +191,7 @@ func (e *Evacuations) change(id string, seconds float64, to Phase) (Status, erro
 		}
 		return Status{}, err
 	}
-	v.count = counted{}
+	v.count, v.since = counted{}, now
 	e.opts.Log.Info("evacuation", "provider", id, "phase", string(to), "share", next.From, "ramp_seconds", seconds)
 	e.step(v)
 	return e.status(id), nil
@@ -226,7 +227,7 @@ func (e *Evacuations) step(v *evacuation) {
 	case isLast:
 		e.opts.Postures.SetPosture(v.Provider, route.PostureEvacuated, 0)
 		if v.Phase == PhaseEvacuating {
-			v.Phase, v.count = PhaseEvacuated, counted{}
+			v.Phase, v.count, v.since = PhaseEvacuated, counted{}, e.opts.Now()
 			e.opts.Log.Info("evacuation", "provider", v.Provider, "phase", string(PhaseEvacuated), "share", 0.0)
 			e.saveOrLog()
 		}

@@ -270,6 +270,8 @@ func TestVerification(t *testing.T) {
 		if _, err := h.Start("acme", 0); err != nil {
 			t.Fatal(err)
 		}
+		h.call("assistant", "acme/large") // had begun before
+		time.Sleep(2 * time.Second)
 		h.postures.states = []route.TargetState{{Provider: "acme", Running: 3}, {Provider: "acme", Model: "large", Running: 2}}
 		for range 8 {
 			h.call("assistant", "other/big")

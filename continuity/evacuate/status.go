@@ -19,8 +19,8 @@ type Status struct {
 	Left     float64   `json:"left_seconds" doc:"Until the ramp is over."`
 	// Running is how many requests the provider still works on.
 	Running int `json:"running" doc:"Requests that the provider works on now."`
-	// Calls are those of models that the provider serves, since the phase began.
-	Calls  int `json:"calls" doc:"Calls of models that have the provider, since the phase began."`
+	// Calls are those of models that the provider serves, begun since the phase did.
+	Calls  int `json:"calls" doc:"Calls of models that have the provider, begun since the phase did."`
 	There  int `json:"there" doc:"How many of them it was asked for."`
 	Failed int `json:"failed" doc:"How many of them ended in an error that was not the client's own."`
 	// Recent and RecentThere are those of the last minute.
@@ -163,9 +163,9 @@ func (e *Evacuations) whyStill(id, model string, p Phase) string {
 	case p != PhaseEvacuated:
 		return "its share of the traffic"
 	case ok:
-		return "a request about what the provider keeps, one that no other can take, or one that had begun"
+		return "a request about what the provider keeps, or one that no other can take"
 	}
-	return "a request that had begun"
+	return "its route has changed"
 }
 
 // Call is what a call came to, as far as evacuations want to know it.
@@ -192,6 +192,9 @@ func (e *Evacuations) Observe(c *Call) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for id, v := range e.all {
+		if c.Over.Add(-c.Duration).Before(v.since) {
+			continue // it got its place by the share of before
+		}
 		isThere := slices.ContainsFunc(c.Asked, func(t string) bool { return isOf(t, id) })
 		if !isThere {
 			found, ok := e.opts.Pick(c.Model)
