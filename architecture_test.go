@@ -24,7 +24,7 @@ var mayImport = map[string]string{
 	".":            "cli",
 	"cli":          "app admin/* config demo",
 	"app":          "*", // only app names concrete dialects and stores
-	"demo":         "app config internal/*",
+	"demo":         "app admin/* config internal/*",
 	"bench":        "internal/*",
 	"bench/*":      "internal/*",
 	"console":      "", // a client of the admin API like any other

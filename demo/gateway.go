@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/understudy-ai/understudy/admin/client"
 	"github.com/understudy-ai/understudy/app"
 )
 
@@ -14,8 +15,9 @@ const stopTime = 5 * time.Second
 
 // gateway is the one that serve runs, in this process.
 type gateway struct {
-	app *app.App
-	url string
+	app      *app.App
+	url      string
+	operator *client.Client // of its admin API
 }
 
 // startGateway serves the stage's config. Stop what it returns.
@@ -31,7 +33,7 @@ func startGateway(st *stage, log *slog.Logger) (*gateway, error) {
 	if err := a.Start(); err != nil {
 		return nil, fmt.Errorf("start the gateway: %w", err)
 	}
-	return &gateway{app: a, url: "http://" + a.Addr()}, nil
+	return &gateway{app: a, url: "http://" + a.Addr(), operator: client.New(a.AdminAddr(), a.AdminToken())}, nil
 }
 
 // reload puts the stage's config in force again.
@@ -50,6 +52,7 @@ func (g *gateway) reload(st *stage) error {
 func (g *gateway) stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()
+	g.operator.Close()
 	if err := g.app.Stop(ctx); err != nil {
 		return fmt.Errorf("stop the gateway: %w", err)
 	}

@@ -1,9 +1,10 @@
 // Package demo is the simulated outage: it starts two simulated vendors, the gateway with a config
 // that makes each vendor the understudy of the other, and applications that speak both vendors'
-// APIs, and then breaks the vendors in one way after another. The gateway is the one that `serve`
-// runs; the applications are HTTP clients that accept nothing but whole and correct answers. The
-// result says what they saw. The package needs no key and no network, and shows no stream that
-// breaks while it is more than plain text, which the gateway does not hide.
+// APIs, breaks the vendors in one way after another, and at the end drills one and moves all traffic
+// off it and back, through the admin API. The gateway is the one that `serve` runs; the applications
+// are HTTP clients that accept nothing but whole and correct answers. The result says what they saw.
+// The package needs no key and no network, and shows no stream that breaks while it is more than
+// plain text, which the gateway does not hide.
 package demo
 
 import (
@@ -13,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -101,11 +103,22 @@ func (o *Options) perform(ctx context.Context, st *stage, gw *gateway, apps []*c
 	if !o.JSON {
 		fmt.Fprintf(o.Out, introduction, o.Duration, len(faults), st.limit)
 	}
-	s := &show{vendors: st.vendors(), apps: apps, faults: faults, length: o.Duration, tally: newTally(apps, faults)}
+	all := append(slices.Clone(faults), drillOf, evacuationOf)
+	s := &show{vendors: st.vendors(), apps: apps, faults: faults, length: o.Duration, tally: newTally(apps, all), operator: gw.operator}
+	if st.standby {
+		s.planned = newPlanned(o.Duration)
+	}
 	s.view = o.view(s)
 	err := s.run(ctx)
 	s.view.stop()
-	r := s.tally.result(faults)
+	r := s.tally.result(all)
+	if n := len(faults); st.standby {
+		r.Faults, r.Operator = r.Faults[:n], r.Faults[n:]
+		planned := s.planned.result(s.vendors[0].name)
+		r.Planned = &planned
+	} else {
+		r.Faults = r.Faults[:n]
+	}
 	r.FirstToken = milliseconds(st.limit)
 	if err != nil {
 		return r, err
@@ -128,6 +141,8 @@ const introduction = `Two simulated vendors, the gateway, and four applications,
 machine. For %v each vendor in turn is broken in %d ways, and the other one stands in for it.
 The gateway waits %v for a silent vendor here, instead of 60s, so that a hang is soon over.
 A stream that breaks in the middle is rescued: the other vendor goes on with the same answer.
+A vendor that goes on failing is left alone; here the gateway is told when it is mended.
+At the end one vendor is drilled, and then evacuated.
 
 `
 
@@ -180,7 +195,7 @@ func (o *Options) keep(ctx context.Context, st *stage, gw *gateway) error {
 		return err
 	}
 	defer c.stop()
-	if err := printSnippets(o.Out, gw.url, c.url, st); err != nil {
+	if err := printSnippets(o.Out, gw, c.url, st); err != nil {
 		return err
 	}
 	gw.app.Watch(ctx, nil)

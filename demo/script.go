@@ -12,6 +12,8 @@ type fault struct {
 	// rescued says that it strikes streams after their first content: the understudy goes on with
 	// what the lead began.
 	rescued bool
+	// planned says that no vendor is broken: its operator drills or evacuates it.
+	planned bool
 }
 
 // titleWidth keeps the table of the results within 80 columns.

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/understudy-ai/understudy/admin/client"
 )
 
 const (
@@ -70,6 +72,9 @@ type show struct {
 	length  time.Duration
 	tally   *tally
 	view    view
+	// operator runs the gateway; nil if there is none.
+	operator *client.Client
+	planned  planned
 
 	prompts atomic.Int64
 	// gate is held for reading during a request and for writing while a vendor is broken or mended:
@@ -99,7 +104,7 @@ func (s *show) run(ctx context.Context) error {
 // play goes through the faults. Each strikes the vendors in turn, with a healthy moment after each
 // and before the first.
 func (s *show) play(ctx context.Context) error {
-	end := time.Now().Add(s.length)
+	end := time.Now().Add(s.length - s.planned.length())
 	shares := 1
 	for i := range s.faults {
 		shares += len(s.vendors) * (s.faults[i].share() + 1)
@@ -123,15 +128,26 @@ func (s *show) play(ctx context.Context) error {
 			if err := hold(p, f.share()); err != nil {
 				return err
 			}
-			p = newPhase(nil, nil, s.apps)
-			if err := s.turn(p, v.mend); err != nil {
+			if err := s.turn(newPhase(nil, nil, s.apps), func() error { return s.mend(ctx, v) }); err != nil {
 				return err
 			}
-			if err := hold(p, 1); err != nil {
+			if err := hold(s.phase, 1); err != nil {
 				return err
 			}
 		}
 		s.view.end(f)
+	}
+	return s.plan(ctx)
+}
+
+// mend mends a vendor and tells the gateway, which would else find out step by step: the next
+// fault is to meet a vendor in service.
+func (s *show) mend(ctx context.Context, v *vendor) error {
+	if err := v.mend(); err != nil || s.operator == nil {
+		return err
+	}
+	if _, err := s.operator.Forget(ctx, v.name); err != nil {
+		return fmt.Errorf("tell the gateway that %s is mended: %w", v.name, err)
 	}
 	return nil
 }
@@ -205,6 +221,9 @@ func (s *show) request(ctx context.Context, a *clientApp) {
 func (p *phase) String() string {
 	if p.fault == nil {
 		return "both vendors healthy"
+	}
+	if p.fault.planned {
+		return p.fault.title
 	}
 	return p.broken.name + " broken: " + p.fault.title
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -14,6 +15,8 @@ type Result struct {
 	Requests   int      `json:"requests"`
 	Failures   int      `json:"failures"`
 	Faults     []Row    `json:"faults"`   // in the order of the script
+	Operator   []Row    `json:"operator"` // requests while the operator drilled a vendor, and evacuated it
+	Planned    *Planned `json:"planned,omitempty"`
 	NoFault    Row      `json:"no_fault"` // requests that no fault could strike
 	Problems   []string `json:"problems"` // the first failures in words; empty without any
 }
@@ -39,12 +42,12 @@ func (r *Result) printTable(w io.Writer, p palette) {
 	fmt.Fprintf(w, "\n%-*s %8s %15s %7s %8s %11s\n", titleWidth, "", "", "served by", "", "client", "added ms")
 	fmt.Fprintf(w, "%-*s %8s %4s %10s %7s %8s %6s %4s\n",
 		titleWidth, "fault of the lead", "requests", "lead", "understudy", "rescued", "failures", "median", "p99")
-	for _, row := range r.Faults {
+	for _, row := range slices.Concat(r.Faults, r.Operator) {
 		row.write(w, p)
 	}
 	r.NoFault.write(w, p)
 	all := Row{Title: "all", Requests: r.Requests, Lead: r.NoFault.Lead, Understudy: r.NoFault.Understudy, Rescued: r.NoFault.Rescued, Failures: r.Failures}
-	for _, row := range r.Faults {
+	for _, row := range slices.Concat(r.Faults, r.Operator) {
 		all.Lead += row.Lead
 		all.Understudy += row.Understudy
 		all.Rescued += row.Rescued
@@ -53,6 +56,9 @@ func (r *Result) printTable(w io.Writer, p palette) {
 	fmt.Fprintln(w, r.verdict())
 	for _, problem := range r.Problems {
 		fmt.Fprintln(w, "  "+problem)
+	}
+	if r.Planned != nil {
+		r.Planned.write(w)
 	}
 }
 
@@ -68,6 +74,9 @@ func whole(ms float64) int { return int(math.Round(ms)) }
 // verdict is the result in a sentence.
 func (r *Result) verdict() string {
 	struck := r.Requests - r.NoFault.Requests
+	for _, row := range r.Operator {
+		struck -= row.Requests
+	}
 	met := strconv.Itoa(struck) + " of " + strconv.Itoa(r.Requests) + " requests met a broken lead in one of " + strconv.Itoa(len(r.Faults)) + " ways"
 	if r.Failures == 0 {
 		return met + "; every client got a whole and correct answer, and none saw a failure."
