@@ -37,8 +37,8 @@ import (
 func dialects() []*dialect.Dialect {
 	return []*dialect.Dialect{
 		openaichat.New(), anthropic.New(), openairesponses.New(), bedrock.New(), cohere.New(), gemini.New(), ollama.New(),
-		openaichat.NewEmbeddings(), cohere.NewEmbed(), gemini.NewEmbedBatch(), gemini.NewEmbed(), ollama.NewEmbed(), bedrock.NewTitanEmbed(), gemini.NewPredict(),
-		cohere.NewRerank(), openaichat.NewRerank(), anthropic.NewCount(), gemini.NewCount(), bedrock.NewCount(), gemini.NewVertexCount(),
+		openaichat.NewEmbeddings(), cohere.NewEmbed(), gemini.NewEmbedBatch(), gemini.NewEmbed(), ollama.NewEmbed(), bedrock.NewTitanEmbed(), gemini.NewPredict(), openaichat.NewVoyageEmbed(), openaichat.NewJinaEmbed(),
+		cohere.NewRerank(), openaichat.NewRerank(), openaichat.NewVoyageRerank(), anthropic.NewCount(), gemini.NewCount(), bedrock.NewCount(), gemini.NewVertexCount(),
 	}
 }
 

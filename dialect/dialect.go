@@ -33,9 +33,12 @@ const (
 	OllamaEmbed      Name = "ollama-embed"
 	TitanEmbed       Name = "titan-embed"
 	VertexEmbed      Name = "vertex-embed"
+	VoyageEmbed      Name = "voyage-embed"
+	JinaEmbed        Name = "jina-embed"
 
 	CohereRerank Name = "cohere-rerank"
 	JinaRerank   Name = "jina-rerank"
+	VoyageRerank Name = "voyage-rerank"
 
 	AnthropicCount Name = "anthropic-count"
 	GeminiCount    Name = "gemini-count"
@@ -48,8 +51,8 @@ const (
 func All() []Name {
 	return []Name{
 		OpenAIChat, AnthropicMessages, OpenAIResponses, GeminiGenerate, BedrockConverse, CohereChat, OllamaChat,
-		OpenAIEmbeddings, CohereEmbed, GeminiEmbedBatch, GeminiEmbed, OllamaEmbed, TitanEmbed, VertexEmbed,
-		CohereRerank, JinaRerank,
+		OpenAIEmbeddings, CohereEmbed, GeminiEmbedBatch, GeminiEmbed, OllamaEmbed, TitanEmbed, VertexEmbed, VoyageEmbed, JinaEmbed,
+		CohereRerank, JinaRerank, VoyageRerank,
 		AnthropicCount, GeminiCount, BedrockCount, VertexCount,
 	}
 }

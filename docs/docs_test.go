@@ -31,8 +31,8 @@ func dialects() []*dialect.Dialect {
 // operations lists the dialects of other operations, which have the errors of the same vendor's Generate.
 func operations() []*dialect.Dialect {
 	return []*dialect.Dialect{
-		openaichat.NewEmbeddings(), cohere.NewEmbed(), gemini.NewEmbedBatch(), gemini.NewEmbed(), ollama.NewEmbed(), bedrock.NewTitanEmbed(), gemini.NewPredict(),
-		cohere.NewRerank(), openaichat.NewRerank(), anthropic.NewCount(), gemini.NewCount(), bedrock.NewCount(), gemini.NewVertexCount(),
+		openaichat.NewEmbeddings(), cohere.NewEmbed(), gemini.NewEmbedBatch(), gemini.NewEmbed(), ollama.NewEmbed(), bedrock.NewTitanEmbed(), gemini.NewPredict(), openaichat.NewVoyageEmbed(), openaichat.NewJinaEmbed(),
+		cohere.NewRerank(), openaichat.NewRerank(), openaichat.NewVoyageRerank(), anthropic.NewCount(), gemini.NewCount(), bedrock.NewCount(), gemini.NewVertexCount(),
 	}
 }
 

@@ -122,6 +122,8 @@ func embedAPIs() []embedAPI {
 				return list
 			},
 		},
+		{api: api{name: "voyage-embed"}, dialect: openaichat.NewVoyageEmbed(), vendor: "/voyage/v1/embeddings", provider: true},
+		{api: api{name: "jina-embed"}, dialect: openaichat.NewJinaEmbed(), vendor: "/jina/v1/embeddings", provider: true},
 		{api: api{name: "titan-embed"}, dialect: bedrock.NewTitanEmbed(), vendor: "/model/{model}/invoke", provider: true},
 	}
 }

@@ -19,7 +19,8 @@ var rerankAPIs = []api{
 func rerankWorld(t *testing.T) *world {
 	t.Helper()
 	return newWorld(t, withTimeouts(patient()),
-		withDialect(openaichat.NewRerank(), "/v1/rerank", "jina1", "jina2"), withDialect(cohere.NewRerank(), "/v2/rerank", "cohere1", "cohere2"))
+		withDialect(openaichat.NewRerank(), "/v1/rerank", "jina1", "jina2"), withDialect(cohere.NewRerank(), "/v2/rerank", "cohere1", "cohere2"),
+		withDialect(openaichat.NewVoyageRerank(), "/voyage/v1/rerank", "voyage1", "voyage2"))
 }
 
 // rankingIn reads the documents of an answer with their scores, the best first.
@@ -54,8 +55,9 @@ func rerankBody(model string, more ...map[string]any) map[string]any {
 func TestRerankCrosses(t *testing.T) {
 	t.Parallel()
 	w := rerankWorld(t)
+	voyage := api{name: "voyage", own: []string{"voyage1", "voyage2"}} // no client is told from Jina's
 	for _, client := range rerankAPIs {
-		for _, vendor := range rerankAPIs {
+		for _, vendor := range append(rerankAPIs[:len(rerankAPIs):len(rerankAPIs)], voyage) {
 			name := client.name + " from " + vendor.name
 			want := "2:1 1:0.5 0:0 3:0"
 			short := "2:1"
@@ -96,6 +98,7 @@ func TestRerankRefuses(t *testing.T) {
 	}{
 		{"fields to their own dialect", "jina1", titled, 200},
 		{"fields to another", "cohere1", titled, 400},
+		{"fields to one with texts alone", "voyage1", titled, 400},
 		{"an object that is a text", "cohere1", plain, 200},
 		{"no documents", "cohere1", map[string]any{"documents": []any{}}, 400},
 		{"a query that is no text", "cohere1", map[string]any{"query": 7}, 400},

@@ -16,23 +16,50 @@ import (
 // Their documents come back with their scores unless the client says otherwise. They are made of the client's own, so
 // no service is asked for them.
 func NewRerank() *dialect.Dialect {
-	return &dialect.Dialect{
-		Name: dialect.JinaRerank, Operation: dialect.Rerank,
-		Endpoints: []dialect.Endpoint{
-			{Method: "POST", Path: "/v1/rerank", Operation: dialect.Rerank},
-			{Method: "POST", Path: "/rerank", Operation: dialect.Rerank},
-		},
-		RequestIDHeader: "X-Request-Id",
-		Client:          rerankClient{},
-		Provider:        rerankProvider{},
-		Relay:           wholeRelay{rerankProvider{}},
-		Fields:          rerankFields(),
-		Carries:         dialect.Carries{llm.FeatureRankedFields: {Action: llm.ActionMapped}},
+	d := newRerank(jinaForm(), rerankFields())
+	d.Endpoints = []dialect.Endpoint{
+		{Method: "POST", Path: "/v1/rerank", Operation: dialect.Rerank},
+		{Method: "POST", Path: "/rerank", Operation: dialect.Rerank},
 	}
+	d.Carries = dialect.Carries{llm.FeatureRankedFields: {Action: llm.ActionMapped}}
+	return d
 }
 
-// selfRerank is the key of this dialect in llm.Extra.
-const selfRerank = string(dialect.JinaRerank)
+// NewVoyageRerank returns the dialect of Voyage AI's reranker, which has other names for the same and takes texts alone:
+// https://docs.voyageai.com/reference/reranker-api. It has no endpoint of its own: its path is that of Jina's.
+func NewVoyageRerank() *dialect.Dialect {
+	return newRerank(rerankForm{name: dialect.VoyageRerank, top: "top_k", results: "data", textAlone: true}, []dialect.Field{
+		{Path: "model", Feature: llm.FeatureCommon, Note: "replaced by the target's"},
+		{Path: "query", Feature: llm.FeatureCommon},
+		{Path: "documents", Feature: llm.FeatureCommon},
+		{Path: "top_k", Feature: llm.FeatureCommon},
+		{Path: "return_documents", Feature: llm.FeatureCommon, Note: "from the request"},
+		{Path: "truncation", Severity: llm.Tuning, Note: "how much of a document counts"},
+	})
+}
+
+// rerankForm tells the forms apart, by their names for how many are wanted and for what comes.
+type rerankForm struct {
+	name         dialect.Name
+	top, results string
+	textAlone    bool // documents are texts, and come back only if that is asked for
+}
+
+func jinaForm() rerankForm {
+	return rerankForm{name: dialect.JinaRerank, top: "top_n", results: "results"}
+}
+
+func newRerank(f rerankForm, fields []dialect.Field) *dialect.Dialect {
+	return &dialect.Dialect{
+		Name: f.name, Operation: dialect.Rerank,
+		RequestIDHeader: "X-Request-Id",
+		Client:          rerankClient{rerankForm: f},
+		Provider:        rerankProvider{rerankForm: f},
+		Relay:           wholeRelay{rerankProvider{rerankForm: f}},
+		Fields:          fields,
+		Carries:         dialect.Carries{},
+	}
+}
 
 var (
 	_ dialect.ClientSide   = rerankClient{}
@@ -55,7 +82,10 @@ func rerankFields() []dialect.Field {
 }
 
 // rerankClient is the dialect towards a client.
-type rerankClient struct{ dialect.NoStream }
+type rerankClient struct {
+	dialect.NoStream
+	rerankForm
+}
 
 // EncodeError writes an error as Chat Completions do.
 func (rerankClient) EncodeError(e *llm.Error, requestID string) (int, []byte) {
@@ -63,12 +93,12 @@ func (rerankClient) EncodeError(e *llm.Error, requestID string) (int, []byte) {
 }
 
 // DecodeRequest reads a request. What it keeps aliases body.
-func (rerankClient) DecodeRequest(body []byte) (*llm.Request, error) {
+func (c rerankClient) DecodeRequest(body []byte) (*llm.Request, error) {
 	v := trim(body)
 	if v.Kind() != jsontext.Object {
 		return nil, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
 	}
-	d := rerankDecoder{req: &llm.Request{Rerank: &llm.Rerank{ReturnDocuments: true}}}
+	d := rerankDecoder{req: &llm.Request{Rerank: &llm.Rerank{ReturnDocuments: !c.textAlone}}, form: c.rerankForm}
 	if err := v.Object(d.member); err != nil {
 		return nil, invalid(err)
 	}
@@ -84,6 +114,7 @@ func (rerankClient) DecodeRequest(body []byte) (*llm.Request, error) {
 // rerankDecoder reads one request, member by member.
 type rerankDecoder struct {
 	req      *llm.Request
+	form     rerankForm
 	hasQuery bool
 }
 
@@ -104,12 +135,12 @@ func (d *rerankDecoder) member(key string, v jsontext.Value) (err error) {
 			r.Documents = append(r.Documents, doc)
 			return err
 		})
-	case "top_n":
+	case d.form.top:
 		r.TopN, err = intBetween(v, 0, 1<<31) // some servers take 0, and rank nothing
 	case "return_documents":
 		r.ReturnDocuments, err = v.Bool()
 	default:
-		d.req.Extra = d.req.Extra.Add(selfRerank, key, v)
+		d.req.Extra = d.req.Extra.Add(string(d.form.name), key, v)
 	}
 	return err
 }
@@ -139,7 +170,7 @@ func documentOf(v jsontext.Value) (doc llm.RankInput, err error) {
 }
 
 // EncodeResponse writes an answer.
-func (rerankClient) EncodeResponse(r *llm.Response) ([]byte, []llm.Loss, error) {
+func (c rerankClient) EncodeResponse(r *llm.Response) ([]byte, []llm.Loss, error) {
 	var w jsontext.Writer
 	w.BeginObject()
 	w.StringField("id", r.ID)
@@ -152,7 +183,7 @@ func (rerankClient) EncodeResponse(r *llm.Response) ([]byte, []llm.Loss, error) 
 		w.IntField("total_tokens", r.Usage.Total())
 		w.EndObject()
 	}
-	w.Key("results")
+	w.Key(c.results)
 	w.BeginArray()
 	for _, at := range r.Best() {
 		w.BeginObject()
@@ -160,7 +191,9 @@ func (rerankClient) EncodeResponse(r *llm.Response) ([]byte, []llm.Loss, error) 
 		w.FloatField("relevance_score", at.Score)
 		if r.Asked != nil && r.Asked.Rerank.ReturnDocuments {
 			w.Key("document")
-			if doc := r.Asked.Rerank.Documents[at.Index]; doc.Raw != nil {
+			if doc := r.Asked.Rerank.Documents[at.Index]; c.textAlone {
+				w.String(doc.Text)
+			} else if doc.Raw != nil {
 				w.Raw(doc.Raw)
 			} else {
 				w.BeginObject()
@@ -176,7 +209,10 @@ func (rerankClient) EncodeResponse(r *llm.Response) ([]byte, []llm.Loss, error) 
 }
 
 // rerankProvider is the dialect towards a provider.
-type rerankProvider struct{ dialect.NoStream }
+type rerankProvider struct {
+	dialect.NoStream
+	rerankForm
+}
 
 // DecodeError classifies an error as Chat Completions do.
 func (rerankProvider) DecodeError(status int, body []byte) *llm.Error {
@@ -184,7 +220,7 @@ func (rerankProvider) DecodeError(status int, body []byte) *llm.Error {
 }
 
 // EncodeRequest writes a request.
-func (rerankProvider) EncodeRequest(req *llm.Request, target dialect.Target) (dialect.Encoded, error) {
+func (p rerankProvider) EncodeRequest(req *llm.Request, target dialect.Target) (dialect.Encoded, error) {
 	r := req.Rerank
 	var w jsontext.Writer
 	w.BeginObject()
@@ -193,7 +229,7 @@ func (rerankProvider) EncodeRequest(req *llm.Request, target dialect.Target) (di
 	w.Key("documents")
 	w.BeginArray()
 	for i := range r.Documents {
-		if doc := &r.Documents[i]; doc.More {
+		if doc := &r.Documents[i]; doc.More && !p.textAlone { // the contract refuses it before
 			w.Raw(doc.Raw)
 		} else {
 			w.String(doc.Text)
@@ -201,9 +237,9 @@ func (rerankProvider) EncodeRequest(req *llm.Request, target dialect.Target) (di
 	}
 	w.EndArray()
 	if r.TopN != nil {
-		w.IntField("top_n", *r.TopN)
+		w.IntField(p.top, *r.TopN)
 	}
-	for _, m := range req.Extra[selfRerank] {
+	for _, m := range req.Extra[string(p.name)] {
 		if !rerankNames.IsVariant(m.Key) {
 			w.RawField(m.Key, m.Raw)
 		}
@@ -216,12 +252,12 @@ func (rerankProvider) EncodeRequest(req *llm.Request, target dialect.Target) (di
 var rerankNames = dialect.NamesOf(rerankFields())
 
 // DecodeResponse reads an answer. Not every server puts the best first.
-func (rerankProvider) DecodeResponse(body []byte) (*llm.Response, error) {
+func (p rerankProvider) DecodeResponse(body []byte) (*llm.Response, error) {
 	v, err := jsontext.ParseLenient(body)
 	if err != nil {
 		return nil, badAnswer("%w", err)
 	}
-	results := v.Get("results")
+	results := v.Get(p.results)
 	if e := inBandError(v); e != nil && results == nil {
 		return nil, e
 	}
@@ -238,8 +274,11 @@ func (rerankProvider) DecodeResponse(body []byte) (*llm.Response, error) {
 		r.Ranking = append(r.Ranking, llm.Ranked{Index: int(index), Score: score})
 		return nil
 	})
-	if err != nil {
-		return nil, badAnswer("results: %w", err)
+	switch {
+	case err != nil:
+		return nil, badAnswer("%s: %w", p.results, err)
+	case len(r.Ranking) == 0 && p.textAlone: // of the others, some rank nothing if that is asked for
+		return nil, badAnswer("got no results")
 	}
 	slices.SortStableFunc(r.Ranking, func(a, b llm.Ranked) int { return cmp.Compare(b.Score, a.Score) })
 	return r, nil

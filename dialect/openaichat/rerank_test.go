@@ -16,6 +16,24 @@ import (
 
 func TestRerank(t *testing.T) { dialecttest.RunOperation(t, NewRerank(), "testdata/rerank") }
 
+func TestVoyageRerank(t *testing.T) {
+	dialecttest.RunOperation(t, NewVoyageRerank(), "testdata/voyage-rerank")
+}
+
+// TestVoyageRerankForm: the form's own names, texts alone, and documents only for whoever asks.
+func TestVoyageRerankForm(t *testing.T) {
+	t.Parallel()
+	d := NewVoyageRerank()
+	req, err := d.Client.DecodeRequest([]byte(`{"model":"m","query":"q","documents":["a","b"],"top_k":1,"truncation":false}`))
+	if err != nil || *req.Rerank.TopN != 1 || req.Rerank.ReturnDocuments || len(req.Extra[string(d.Name)]) != 1 {
+		t.Errorf("got %+v, %v want all of it", req, err)
+	}
+	r, err := d.Provider.DecodeResponse([]byte(`{"object":"list","data":[{"relevance_score":0.5,"index":1}],"model":"m","usage":{"total_tokens":26}}`))
+	if err != nil || len(r.Ranking) != 1 || r.Ranking[0].Index != 1 || r.Usage.Input() != 26 {
+		t.Errorf("got %+v, %v want one of 26 tokens", r, err)
+	}
+}
+
 func TestRerankRefuses(t *testing.T) {
 	t.Parallel()
 	for body, param := range map[string]string{
@@ -31,7 +49,7 @@ func TestRerankRefuses(t *testing.T) {
 		`{"query":"q","documents":["a"],"model":null}`:     "",
 		`{"query":"q","documents":[{"text":"a"},{"b":1}]}`: "",
 	} {
-		_, err := rerankClient{}.DecodeRequest([]byte(body))
+		_, err := rerankClient{rerankForm: jinaForm()}.DecodeRequest([]byte(body))
 		var e *llm.Error
 		if param == "" {
 			if err != nil {
@@ -48,7 +66,7 @@ func TestRerankRefuses(t *testing.T) {
 // TestRerankSorts: some servers answer in the order of the documents.
 func TestRerankSorts(t *testing.T) {
 	t.Parallel()
-	r, err := rerankProvider{}.DecodeResponse([]byte(`{"results":[{"index":0,"relevance_score":-2.5},{"index":1,"relevance_score":7},{"index":2,"relevance_score":7}]}`))
+	r, err := rerankProvider{rerankForm: jinaForm()}.DecodeResponse([]byte(`{"results":[{"index":0,"relevance_score":-2.5},{"index":1,"relevance_score":7},{"index":2,"relevance_score":7}]}`))
 	if err != nil || len(r.Ranking) != 3 || r.Ranking[0].Index != 1 || r.Ranking[1].Index != 2 {
 		t.Errorf("got %+v, %v want the best first", r, err)
 	}
@@ -90,20 +108,20 @@ func TestCorpusRerank(t *testing.T) {
 
 func checkRanking(t *testing.T, x *exchange) {
 	t.Helper()
-	req, err := rerankClient{}.DecodeRequest(x.RequestBody)
+	req, err := rerankClient{rerankForm: jinaForm()}.DecodeRequest(x.RequestBody)
 	if err != nil {
 		t.Fatalf("%s: %v", x.ID, err)
 	}
-	enc, err := rerankProvider{}.EncodeRequest(req, dialect.Target{Model: req.Model})
+	enc, err := rerankProvider{rerankForm: jinaForm()}.EncodeRequest(req, dialect.Target{Model: req.Model})
 	if err != nil || len(enc.Losses) > 0 || !jsontext.Equal(dropped(t, enc.Body), dropped(t, x.RequestBody)) {
 		t.Errorf("%s: encode: %v, got %s want %s", x.ID, err, enc.Body, x.RequestBody)
 	}
-	r, err := rerankProvider{}.DecodeResponse(x.ResponseBody)
+	r, err := rerankProvider{rerankForm: jinaForm()}.DecodeResponse(x.ResponseBody)
 	if err != nil {
 		t.Fatalf("%s: %v", x.ID, err)
 	}
 	r.Asked = req
-	body, _, err := rerankClient{}.EncodeResponse(r)
+	body, _, err := rerankClient{rerankForm: jinaForm()}.EncodeResponse(r)
 	if err != nil || strings.Count(string(body), `"relevance_score"`) != strings.Count(string(x.ResponseBody), `"relevance_score"`) {
 		t.Errorf("%s: got %s, %v want as many results as in %s", x.ID, body, err, x.ResponseBody)
 	}

@@ -50,6 +50,8 @@ var (
 	_ vendor = vertexClaude{}
 	_ vendor = vertexCount{}
 	_ vendor = predict{}
+	_ vendor = textEmbed{}
+	_ vendor = voyageRerank{}
 	_ vendor = jinaRerank{}
 	_ vendor = cohereRerank{}
 	_ vendor = bedrock{}

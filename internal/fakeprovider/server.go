@@ -237,7 +237,7 @@ func (s *Server) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
 
 // operationOf finds the vendors of what is asked for beside answers, by its path.
 func operationOf(r *http.Request) vendor {
-	for _, v := range []vendor{embeddings{}, cohereEmbed{}, ollamaEmbed{}, jinaRerank{}, cohereRerank{}, anthropicCount{}} {
+	for _, v := range []vendor{embeddings{}, cohereEmbed{}, ollamaEmbed{}, jinaRerank{}, cohereRerank{}, anthropicCount{}, textEmbed{}, textEmbed{jina: true}, voyageRerank{}} {
 		if r.URL.Path == v.chatPath() {
 			return v
 		}
