@@ -287,8 +287,12 @@ func readAll(r io.Reader, limit, hint int64) ([]byte, error) {
 	}
 	buf := make([]byte, 0, min(hint, trusted)+1) // one more, so that the end is seen without growing
 	for {
-		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
+		if len(buf) == cap(buf) { // by as much again: by a quarter, as append does it, a large body is copied five times
+			most := limit
+			if hint > int64(len(buf)) {
+				most = min(hint, limit)
+			}
+			buf = slices.Grow(buf, int(min(int64(len(buf)), most-int64(len(buf))))+1)
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
