@@ -48,7 +48,11 @@ func TestCutAnywhere(t *testing.T) {
 					body := cut
 					return &transport.Response{Status: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: &body}, nil
 				}))
+				sent := ""
 				for n := range len(stream) + 1 {
+					if len(wholeEvents(stream[:n])) == n {
+						sent = payload(vendor, stream[:n])
+					}
 					for _, end := range []error{io.EOF, syscall.ECONNRESET} {
 						if end != io.EOF && n%7 > 0 {
 							continue
@@ -57,7 +61,7 @@ func TestCutAnywhere(t *testing.T) {
 						rec := httptest.NewRecorder()
 						gw.ServeHTTP(rec, cutRequest(t, client, "http://understudy"))
 						where := vendor.name + " to " + client.name + ", " + name + ", " + end.Error() + " after " + strconv.Itoa(n) + " bytes"
-						holdCut(t, where, client, rec.Code, rec.Body.Bytes(), payload(vendor, wholeEvents(stream[:n])), full)
+						holdCut(t, where, client, rec.Code, rec.Body.Bytes(), sent, full)
 					}
 				}
 			}

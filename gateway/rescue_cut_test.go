@@ -207,7 +207,7 @@ func TestNoRescueAnywhere(t *testing.T) {
 			stream := recordStream(t, lead, reply)
 			full := payload(lead, stream)
 			for i, client := range apis {
-				st := newCutStage(t, lead, 2*i+1, patient())
+				st, sent := newCutStage(t, lead, 2*i+1, patient()), ""
 				for n := range len(stream) + 1 {
 					kind := []string{"overloaded-529", "eof-start", "html-200", "reset-start"}[n%3]
 					if name == "text" {
@@ -224,7 +224,9 @@ func TestNoRescueAnywhere(t *testing.T) {
 					rec := httptest.NewRecorder()
 					st.gw.ServeHTTP(rec, req)
 					where := lead.name + " to " + client.name + ", " + name + ", after " + strconv.Itoa(n)
-					sent := payload(lead, wholeEvents(stream[:n]))
+					if len(wholeEvents(stream[:n])) == n {
+						sent = payload(lead, stream[:n])
+					}
 					if name == "tool" && sent != "" && st.asked > 0 {
 						t.Errorf("%s: got the understudy asked, want nobody to go on with an answer that may call a tool", where)
 					}
