@@ -85,12 +85,18 @@ func (p *pool) sendHTTP2(ctx context.Context, req *http.Request, r Request) (*ht
 	if err != nil {
 		return nil, s.failure(ctx, err, p.proxied)
 	}
+	if resp.ProtoMajor == 2 {
+		resp.Request = req.WithContext(context.WithValue(ctx, sharedKey{}, s.sharedConn()))
+	}
 	if s.discard() {
 		resp.Body.Close()
 		return nil, &SendError{Phase: PhaseHeaders, Wrote: true, Err: errStray}
 	}
 	return resp, nil
 }
+
+// sharedKey is the context's key of the connection that an answer in HTTP/2 came on.
+type sharedKey struct{}
 
 // proxyAnswer turns a refused CONNECT into an error that can be told from the
 // provider's.

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/understudy-ai/understudy/provider"
 )
 
 // Frames of HTTP/2 (RFC 9113 section 6), as far as the tests need them.
@@ -199,6 +201,51 @@ func TestHTTP2BrokenMidStream(t *testing.T) {
 
 // TestHandedOver: of the connections that turn out to be HTTP/2 at once, none is left over, and none is used that has
 // waited for long.
+// TestHTTP2Shared: answers on one connection tell so, in HTTP/2 alone, and the loss of the connection
+// can be told from that of a stream.
+func TestHTTP2Shared(t *testing.T) {
+	for _, isHTTP2 := range []bool{false, true} {
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_ = http.NewResponseController(w).Flush()
+			if r.URL.Path == "/wait" {
+				<-r.Context().Done()
+			}
+			if r.URL.Path == "/reset" {
+				panic(http.ErrAbortHandler)
+			}
+		}))
+		s.EnableHTTP2 = isHTTP2
+		s.StartTLS()
+		tr := newTransport(t, Options{RootCAs: s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs})
+		ask := func(path string) *Response {
+			t.Helper()
+			resp, err := tr.Send(t.Context(), Request{Provider: &provider.Provider{ID: "p", Private: true}, URL: s.URL + path, Stream: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = resp.Body.Close() })
+			return resp
+		}
+		first, second, reset := ask("/wait"), ask("/wait"), ask("/reset")
+		if isHTTP2 != (first.Conn != nil) || first.Conn != second.Conn || second.Conn != reset.Conn {
+			t.Errorf("HTTP/2 %v: got the connections %p, %p and %p, want the same one in HTTP/2 and none otherwise", isHTTP2, first.Conn, second.Conn, reset.Conn)
+		}
+		if isHTTP2 {
+			if _, err := io.ReadAll(reset.Body); err == nil || IsLost(err) {
+				t.Errorf("got %v for a stream that was reset, want an error that is not a connection's", err)
+			}
+			s.CloseClientConnections()
+			for _, resp := range []*Response{first, second} {
+				if _, err := io.ReadAll(resp.Body); !IsLost(err) {
+					t.Errorf("got %v when the connection was closed, want it lost", err)
+				}
+			}
+		}
+		s.CloseClientConnections()
+		s.Close()
+	}
+}
+
 func TestHandedOver(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") }))
 	s.EnableHTTP2 = true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/http/httptrace"
 	"strings"
@@ -40,7 +41,9 @@ type SendError struct {
 	// Local is set when this machine lacked what a connection needs: files, ports or
 	// memory. The provider is not to blame.
 	Local bool
-	Err   error
+	// Conn is as Response.Conn, if that connection was lost.
+	Conn any
+	Err  error
 }
 
 // Error returns the phase and the cause.
@@ -78,6 +81,7 @@ type sending struct {
 	wrote    bool
 	received bool
 	conn     *writeBound // nil for HTTP/2, and if net/http dialled it
+	shared   net.Conn    // in HTTP/2
 	before   int64       // bytes read from conn when the request's headers were written
 	asked    bool        // they were
 	stray    bool        // the answer was there before the request
@@ -90,14 +94,29 @@ var errStray = errors.New("the connection held an answer that nobody had asked f
 // under is our connection beneath what net/http has; nil for HTTP/2, whose answers
 // are numbered and cannot be mistaken for each other.
 func under(conn net.Conn) *writeBound {
+	if isHTTP2(conn) {
+		return nil
+	}
 	if secure, ok := conn.(*tls.Conn); ok {
-		if secure.ConnectionState().NegotiatedProtocol == "h2" {
-			return nil
-		}
 		conn = secure.NetConn()
 	}
 	w, _ := conn.(*writeBound)
 	return w
+}
+
+func isHTTP2(conn net.Conn) bool {
+	secure, ok := conn.(*tls.Conn)
+	return ok && secure.ConnectionState().NegotiatedProtocol == "h2"
+}
+
+// sharedConn is the connection that other requests may be on, too; nil if there is none.
+func (s *sending) sharedConn() any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.shared == nil {
+		return nil
+	}
+	return s.shared
 }
 
 func (s *sending) trace() *httptrace.ClientTrace {
@@ -109,7 +128,9 @@ func (s *sending) trace() *httptrace.ClientTrace {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.at, s.idle = time.Now(), info.Reused && info.WasIdle
-			s.conn = under(info.Conn)
+			if s.conn = under(info.Conn); isHTTP2(info.Conn) {
+				s.shared = info.Conn
+			}
 		},
 		WroteHeaders: func() {
 			s.mu.Lock()
@@ -153,6 +174,9 @@ func (s *sending) failure(ctx context.Context, err error, proxied bool) *SendErr
 		e.Err = context.Cause(ctx)
 		return e
 	}
+	if s.shared != nil && IsLost(err) {
+		e.Conn = s.shared
+	}
 	e.Local = isLocal(err)
 	e.Refused = isRefused(err)
 	e.Reused = s.idle && !s.received && time.Since(s.at) < raceWindow
@@ -175,6 +199,12 @@ func (s *sending) phase(err error, proxied bool) Phase {
 		return PhaseWrite
 	}
 	return PhaseHeaders
+}
+
+// IsLost reports whether an error, of a request or of reading its answer, is that of a whole connection
+// that was lost, and not of the one stream in it.
+func IsLost(err error) bool {
+	return err != nil && !errors.Is(err, io.EOF) && !strings.Contains(err.Error(), "stream error: stream ID")
 }
 
 // isLocal reports whether err is this machine's own want of something.

@@ -87,7 +87,10 @@ type Response struct {
 	Body io.ReadCloser
 	// Shown is the secret that the request showed: the key, or a token made of it.
 	Shown provider.Secret
-	now   func() time.Time // time.Now if nil
+	// Conn tells apart the connections that several requests share; nil for one that only this
+	// request has.
+	Conn any
+	now  func() time.Time // time.Now if nil
 }
 
 // Date is when the provider says it answered, so that its times can be read by its own
@@ -219,7 +222,11 @@ func (t *Transport) response(resp *http.Response, shown provider.Secret, stream 
 	if stream && resp.StatusCode == http.StatusOK {
 		limit = 0
 	}
-	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: decoded(resp, limit), Shown: shown, now: t.opts.Now}
+	out := &Response{Status: resp.StatusCode, Header: resp.Header, Body: decoded(resp, limit), Shown: shown, now: t.opts.Now}
+	if resp.ProtoMajor == 2 && resp.Request != nil {
+		out.Conn = resp.Request.Context().Value(sharedKey{})
+	}
+	return out
 }
 
 // poolKey tells connections apart that are never shared: they belong to one
