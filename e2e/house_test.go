@@ -94,6 +94,7 @@ func (h *house) start() {
 		_ = h.process.Kill()
 		if h.exited != nil {
 			<-h.exited
+			h.exited = nil // it may have been started more than once
 		}
 	})
 	line, err := h.log.find(`"msg":"serving"`)

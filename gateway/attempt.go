@@ -46,6 +46,7 @@ type attempt struct {
 	pass      route.Pass
 	refused   route.Reason // why the target's health did not let it be asked
 	cause     route.Cause  // what is known of the end beside err
+	conn      any          // the connection, if other attempts may be on it
 	// stream is the answer on its way, once it streams.
 	stream *stream
 }
@@ -72,8 +73,7 @@ func (c *call) attemptAll() *llm.Error {
 		} else {
 			c.refused = append(c.refused, a)
 		}
-		alone := len(c.route.Targets) == 1
-		switch c.mayRepeat(a, c.judge(a, here, alone)) {
+		switch c.mayRepeat(a, c.judge(a, here, c.isAlone())) {
 		case delivered: // whole, or broken after its first content: then a rescue may go on
 			if a.err == nil {
 				c.g.opts.Health.Stay(&c.route, c.session, a.target)
@@ -155,7 +155,7 @@ func (c *call) exchange(ctx context.Context, a *attempt, w *watchdog) *llm.Error
 		return c.sendError(a, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	a.status, a.shown = resp.Status, resp.Shown
+	a.status, a.shown, a.conn = resp.Status, resp.Shown, resp.Conn
 	if err := c.checkStatus(a, resp); err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func (c *call) sendError(a *attempt, err error) *llm.Error {
 	var send *transport.SendError
 	e := &llm.Error{Code: llm.CodeUnreachable, Origin: llm.OriginProvider, Message: "The provider could not be reached.", Err: err}
 	if errors.As(err, &send) {
-		a.repeat, a.idle, a.cause = send.MayRepeat(), send.Reused, causeOf(send, a.fresh)
+		a.repeat, a.idle, a.cause, a.conn = send.MayRepeat(), send.Reused, causeOf(send, a.fresh), send.Conn
 		if send.Local {
 			e.Code, e.Origin = llm.CodeUnavailable, llm.OriginGateway
 			e.Message = "The gateway has no resources for another connection now."

@@ -50,7 +50,7 @@ type call struct {
 	skipped   []skipped  // targets that were not considered
 	tags      []string   // that the request requires of a provider
 	session   uint64     // tells sessions apart, where that matters; 0 if it does not
-	lastHope  bool       // the target is out, and tried since no other is left
+	firstLast int        // from which of the route's targets on they are out, and tried if no other has answered
 	estimated int64      // tokens, where nobody counted them
 	reply     *reply
 	failure   *llm.Error // what the client was told, if not an answer

@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"cmp"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
@@ -19,23 +21,23 @@ func (s skipped) String() string { return s.target + "=" + s.reason }
 // order puts the targets in the order in which they are to be tried, without those that are not. A
 // count of tokens is for the lead's model alone.
 func (c *call) order() *llm.Error {
+	c.firstLast = len(c.route.Targets)
 	if c.operation == dialect.CountTokens {
 		return nil
 	}
 	var buf [4]route.Choice
 	choices := c.g.opts.Health.Order(buf[:0], &c.route, c.ask())
-	c.lastHope = choices[0].Last
 	n, asItWas := 0, true
 	for i := range choices {
-		if choices[i].Skip != "" {
-			break
+		s := &choices[i]
+		if s.Skip == "" {
+			n++
+			asItWas = asItWas && s.Target == &c.route.Targets[i]
 		}
-		n++
-		asItWas = asItWas && choices[i].Target == &c.route.Targets[i]
-	}
-	for i := range choices[n:] {
-		s := &choices[n+i]
-		c.skipped = append(c.skipped, skipped{s.Target.Name(), string(s.Skip)})
+		if out := cmp.Or(s.Skip, s.Last); out != "" {
+			c.firstLast = min(c.firstLast, i)
+			c.skipped = append(c.skipped, skipped{s.Target.Name(), string(out)})
+		}
 	}
 	if n == 0 {
 		return notNow(choices)
@@ -49,6 +51,12 @@ func (c *call) order() *llm.Error {
 	}
 	return nil
 }
+
+// isLast reports whether a target is out, and tried since no other has answered.
+func (c *call) isLast(t route.Target) bool { return slices.Index(c.route.Targets, t) >= c.firstLast }
+
+// isAlone reports whether no other target would do better than the one that is tried.
+func (c *call) isAlone() bool { return len(c.route.Targets) == 1 || c.firstLast == 1 }
 
 // notNow is the error of a call for which no target may be tried: when to come back, and why.
 func notNow(choices []route.Choice) *llm.Error {
@@ -84,10 +92,11 @@ func (c *call) enter(a *attempt) *llm.Error {
 	n := len(c.attempts)
 	pass, refusal := c.g.opts.Health.Enter(a.target, route.Entry{
 		Retry: n > 0 && c.attempts[n-1].target == a.target,
-		Last:  c.lastHope,
+		Last:  c.isLast(a.target),
 	})
 	a.pass, a.refused = pass, refusal.Reason
 	if a.refused == "" {
+		c.skipped = slices.DeleteFunc(c.skipped, func(s skipped) bool { return s.target == a.target.Name() })
 		return nil
 	}
 	return notNow([]route.Choice{{Target: &a.target, Skip: refusal.Reason, Wait: refusal.Wait}})
@@ -119,6 +128,9 @@ func (c *call) mayRepeat(a *attempt, o outcome) outcome {
 // result is what an attempt says of its target's health.
 func (c *call) result(a *attempt) route.Result {
 	r := route.Result{Err: a.err, Status: a.status, Stream: c.peeked.Stream, Cause: a.cause}
+	if a.err != nil && (a.err.Code == llm.CodeTruncated || a.err.Code == llm.CodeUnreachable) && transport.IsLost(a.err.Err) {
+		r.Conn = a.conn
+	}
 	if a.err != nil && a.err.Code == llm.CodeModelGone && (c.operation.Keeps() || a.target.Model == "") {
 		r.Cause = route.CauseObject
 	}

@@ -137,7 +137,9 @@ func effectOfCode(r Result) Effect {
 		case r.Err.Status == siteOverloaded || r.Err.Status < 400: // the latter are said inside of a stream
 			return cooled(Effect{Endpoint: Failed, Model: Cooled}, r.Err, coolOverload)
 		case r.Err.RetryAfter > 0:
-			return cooled(Effect{Endpoint: Cooled}, r.Err, coolOverload)
+			e := cooled(Effect{Endpoint: Cooled}, r.Err, coolOverload)
+			e.Stated = false // a limit is known to the second, the end of a fault is a guess
+			return e
 		}
 		return Effect{Endpoint: Failed}
 	case llm.CodeServerError:

@@ -210,6 +210,16 @@ func (s *site) blocked(m *model, now instant, most int, lone bool) Refusal {
 
 func (s *site) isOut(m *model) bool { return s.endpoint.open || m.breaker.open || s.credential.open }
 
+// isHopeless reports whether the target is out for what asking again does not mend.
+func (s *site) isHopeless(m *model) bool {
+	for _, b := range s.breakers(m) {
+		if b.open && b.broken > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // Enter asks for the leave to make an attempt.
 func (h *Health) Enter(t Target, e Entry) (Pass, Refusal) {
 	s, now := h.site(t.Provider), h.now()

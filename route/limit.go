@@ -14,7 +14,10 @@ type limit struct {
 }
 
 // forgetLimit is the time after which a limit that no vendor has confirmed is forgotten.
-const forgetLimit = 10 * time.Minute
+const forgetLimit = time.Minute
+
+// minLimit is the least limit that is learned.
+const minLimit = 2
 
 // isFull reports whether no more than so many attempts may run.
 func (l *limit) isFull(now instant, running int) bool {
@@ -37,7 +40,7 @@ func (l *limit) shrink(now, began instant, running int) {
 	if l.most > 0 {
 		was = min(was, l.most)
 	}
-	l.most, l.shrunk = max(math.Floor(was/2), 1), now
+	l.most, l.shrunk = max(math.Floor(was/2), minLimit), now
 }
 
 func (l *limit) grow() {

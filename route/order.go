@@ -1,6 +1,9 @@
 package route
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Ask is what of a request matters to the order in which targets are tried.
 type Ask struct {
@@ -24,8 +27,8 @@ type Choice struct {
 	Skip Reason
 	// Wait is how long until a target that is skipped for its health may be tried again.
 	Wait time.Duration
-	// Last says that it is tried although it is out, since no other is left.
-	Last bool
+	// Last is why the target is out, if it is to be tried all the same when no other has answered.
+	Last Reason
 
 	rank rank
 	away bool   // evacuated
@@ -39,13 +42,15 @@ type rank uint8
 const (
 	rankFirst rank = iota
 	rankLater      // it has its share of the traffic already: only where nothing else is left
+	rankLast       // it is out: if nothing else has answered
 	rankOut        // not now
 	rankNever      // not by this call
 )
 
 // Order appends to dst the targets that a call may try, in order, and behind them those that it may
-// not, with the reasons. While nobody's posture forbids it there is one to try, unless its vendor has
-// said when to come back: the last target that is left is never ejected for having failed.
+// not, with the reasons. Those that are out come after those that are well: it may be that they are
+// back, and a target is never ejected for having failed while no other is left. What its vendor has
+// said to leave alone, is.
 func (h *Health) Order(dst []Choice, r *Route, ask Ask) []Choice {
 	now, draw := h.now(), h.draw(ask.Session)
 	for i := range r.Targets {
@@ -54,9 +59,7 @@ func (h *Health) Order(dst []Choice, r *Route, ask Ask) []Choice {
 	exclude(dst)
 	sortChoices(dst)
 	h.stay(dst, r, ask.Session, now)
-	if len(dst) > 0 && dst[0].rank == rankOut {
-		h.lastResort(dst, now)
-	}
+	h.lastResorts(dst, now)
 	return dst
 }
 
@@ -169,34 +172,43 @@ func (h *Health) stay(choices []Choice, r *Route, session uint64, now instant) {
 	}
 }
 
-// lastResort lets the target be tried that may come back first, if its vendor has not said when. One
-// that is full is alive, and would be left alone for nothing.
-func (h *Health) lastResort(choices []Choice, now instant) {
-	best := -1
-	for i := range choices {
-		c := &choices[i]
-		if c.Skip == ReasonFull {
-			return
-		}
-		if c.rank != rankOut {
-			continue
-		}
-		s := h.site(c.Target.Provider)
-		s.mu.Lock()
-		refusal := s.blocked(s.model(c.Target.Model, now), now, c.Target.Provider.Concurrency, true)
-		s.mu.Unlock()
-		switch {
-		case refusal.Reason == ReasonCooling:
-			c.Skip, c.Wait = refusal.Reason, refusal.Wait
-		case refusal.Reason == "" && (best < 0 || c.Wait < choices[best].Wait):
-			best = i
-		}
-	}
-	if best < 0 {
+// lastResorts lets targets be tried that are out, the first to come back first; those that asking
+// again does not mend only where there is nothing else at all. Where nothing but what is full is well,
+// it is left at that: a full target is alive.
+func (h *Health) lastResorts(choices []Choice, now instant) {
+	first := slices.IndexFunc(choices, func(c Choice) bool { return c.rank >= rankOut })
+	if first < 0 || first == 0 && slices.ContainsFunc(choices, func(c Choice) bool { return c.Skip == ReasonFull }) {
 		return
 	}
-	c := choices[best]
-	c.Skip, c.Wait, c.Last, c.rank = "", 0, true, rankFirst
-	copy(choices[1:], choices[:best])
-	choices[0] = c
+	out := choices[first:]
+	some := first > 0
+	for i := range out {
+		some = h.lastResort(&out[i], now, false, first == 0) || some
+	}
+	for i := range out {
+		if !some {
+			h.lastResort(&out[i], now, true, true)
+		}
+	}
+	sortChoices(out)
+}
+
+// lastResort reports whether a target may be tried as one; none says that no target is well.
+func (h *Health) lastResort(c *Choice, now instant, hopeless, none bool) bool {
+	if c.rank != rankOut || c.Skip == ReasonFull {
+		return false
+	}
+	s := h.site(c.Target.Provider)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.model(c.Target.Model, now)
+	refusal := s.blocked(m, now, c.Target.Provider.Concurrency, true)
+	switch {
+	case refusal.Reason == "" && (hopeless || !s.isHopeless(m)):
+		c.Last, c.Skip, c.rank, c.cost = c.Skip, "", rankLast, float64(c.Wait)
+		return true
+	case refusal.Reason == ReasonCooling && none:
+		c.Skip, c.Wait = refusal.Reason, refusal.Wait
+	}
+	return false
 }
