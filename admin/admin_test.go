@@ -43,8 +43,8 @@ func newWorld(t *testing.T) *world {
 	log := slog.New(slog.NewJSONHandler(&w.log, nil))
 	w.drills = drill.New(drill.Options{
 		Sender: nobody{}, Files: &memory{}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-		HasProvider: func(id string) bool { return id == "acme" },
-		Pick:        func(string) (route.Route, bool) { return route.Route{}, false },
+		Providers: func() []*provider.Provider { return []*provider.Provider{{ID: "acme"}} },
+		Pick:      func(string) (route.Route, bool) { return route.Route{}, false },
 	})
 	t.Cleanup(w.drills.Close)
 	acme := &provider.Provider{ID: "acme", Facts: provider.Facts{Relays: map[dialect.Name][]dialect.Operation{dialect.OpenAIChat: {dialect.Files}}}}

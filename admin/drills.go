@@ -14,6 +14,8 @@ type Drills interface {
 	Get(id string) (drill.Report, error)
 	// IDs lists the drills, the latest id first.
 	IDs() ([]string, error)
+	// Current returns the drill that runs, and the provider that seems to fail.
+	Current() (id, provider string)
 }
 
 var _ Drills = (*drill.Drills)(nil)

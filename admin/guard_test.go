@@ -187,7 +187,7 @@ func TestAttackS26Bodies(t *testing.T) {
 		rec := w.ask("PUT", "/v1/drills/one", tc.body, "Authorization", "Bearer "+w.token, "Content-Type", tc.kind)
 		w.wantError(t, tc.name, tc.status, rec.Code, rec.Body.String())
 	}
-	if got := w.drills.Current(); got != "" {
+	if got, _ := w.drills.Current(); got != "" {
 		t.Errorf("got the drill %q, want none", got)
 	}
 	for _, q := range []string{"limit=0", "limit=-1", "limit=x", "sort=secret", "after=gone", "limit=5&team=other"} {

@@ -74,7 +74,22 @@ func (a *api) listHealth(r *request) (List[TargetHealth], error) {
 			all = append(all, a.neverAsked(p.ID))
 		}
 	}
+	if id, drilled := a.opts.Drills.Current(); id != "" {
+		for i := range all {
+			if t := &all[i]; t.Provider == drilled {
+				t.Why = and(t.Why, "the drill "+id+" makes it seem to fail")
+			}
+		}
+	}
 	return page(r, all, func(t TargetHealth) string { return t.Target })
+}
+
+// and joins two reasons.
+func and(one, other string) string {
+	if one == "" {
+		return other
+	}
+	return one + "; " + other
 }
 
 func toHealth(s route.TargetState) TargetHealth {
@@ -111,10 +126,7 @@ func why(s route.TargetState) string {
 		text += "; tried again in " + s.Wait.Round(100*time.Millisecond).String()
 	}
 	if s.Posture != route.PostureNormal {
-		if text != "" {
-			text += "; "
-		}
-		text += "its provider is " + string(s.Posture) + " and gets " + strconv.FormatFloat(s.Share*100, 'f', 0, 64) + "% of its traffic"
+		text = and(text, "its provider is "+string(s.Posture)+" and gets "+strconv.FormatFloat(s.Share*100, 'f', 0, 64)+"% of its traffic")
 	}
 	return text
 }

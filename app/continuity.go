@@ -17,7 +17,7 @@ import (
 // newDrills stands between the gateway and the transport.
 func (a *App) newDrills() *drill.Drills {
 	return drill.New(drill.Options{
-		Sender: a.transport, Files: &a.files, HasProvider: a.hasProvider, Pick: a.pick, Price: a.price,
+		Sender: a.transport, Files: &a.files, Providers: a.providers, Pick: a.pick, Price: a.price,
 		Log: a.opts.Log, Now: time.Now,
 	})
 }
@@ -97,11 +97,6 @@ func dialectsBetween(from dialect.Name, at route.Target) (client, to *dialect.Di
 		}
 	}
 	return client, to
-}
-
-func (a *App) hasProvider(id string) bool {
-	_, ok := a.routes.Load().provider(id)
-	return ok
 }
 
 func (a *App) pick(model string) (route.Route, bool) { return a.routes.Load().Pick(model) }

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/route"
 )
 
@@ -51,9 +52,9 @@ type Options struct {
 	Sender Sender
 	// Files keep the reports.
 	Files Files
-	// HasProvider says whether a provider is configured, and Pick finds the route of a model.
-	HasProvider func(provider string) bool
-	Pick        func(model string) (route.Route, bool)
+	// Providers lists those that are configured, and Pick finds the route of a model.
+	Providers func() []*provider.Provider
+	Pick      func(model string) (route.Route, bool)
 	// Price is what an attempt has cost in USD, where that is known. May be nil.
 	Price func(target string, u llm.Usage) (usd float64, known bool)
 	Log   *slog.Logger
@@ -135,8 +136,8 @@ func (d *Drills) newRun(id string, s Spec) (*run, error) {
 	}
 	f, known := faultNamed(s.Fault)
 	switch {
-	case !d.opts.HasProvider(s.Provider):
-		return nil, llm.Invalid("provider", "No provider %q is configured.", s.Provider)
+	case !slices.ContainsFunc(d.opts.Providers(), func(p *provider.Provider) bool { return p.ID == s.Provider }):
+		return nil, llm.Invalid("provider", "No provider %q is configured. There are: %s.", s.Provider, d.providers())
 	case !known:
 		return nil, llm.Invalid("fault", "There is no fault %q. There are: %s.", s.Fault, strings.Join(names(), ", "))
 	case !(s.Share > 0 && s.Share <= 1):
@@ -156,6 +157,14 @@ func (d *Drills) newRun(id string, s Spec) (*run, error) {
 	}
 	r.over, r.end = context.WithCancel(context.Background())
 	return r, nil
+}
+
+func (d *Drills) providers() string {
+	var ids []string
+	for _, p := range d.opts.Providers() {
+		ids = append(ids, p.ID)
+	}
+	return strings.Join(ids, ", ")
 }
 
 // watch ends a drill when its time is over, and waits for the calls it struck.
@@ -224,12 +233,13 @@ func (d *Drills) Close() {
 	d.running.Wait()
 }
 
-// Current returns the id of the drill that runs; empty if none does.
-func (d *Drills) Current() string {
+// Current returns the drill that runs, and the provider that seems to fail; both are empty
+// if none does.
+func (d *Drills) Current() (id, provider string) {
 	if r := d.current.Load(); r != nil {
-		return r.id
+		return r.id, r.spec.Provider
 	}
-	return ""
+	return "", ""
 }
 
 // prefix begins the names of the reports' files.

@@ -107,7 +107,7 @@ func newDrills(t *testing.T, v *vendor) (*Drills, *memory) {
 	files := &memory{text: map[string][]byte{}}
 	d := New(Options{
 		Sender: v, Files: files, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-		HasProvider: func(id string) bool { return id == "acme" || id == "other" },
+		Providers: func() []*provider.Provider { return []*provider.Provider{acme, other} },
 		Pick: func(model string) (route.Route, bool) {
 			lead, understudy := route.Target{Provider: acme, Model: "large"}, route.Target{Provider: other, Model: "big"}
 			switch model {
@@ -478,7 +478,7 @@ func TestItEndsByItself(t *testing.T) {
 	t.Parallel()
 	d, _ := newDrills(t, &vendor{})
 	start(t, d, "one", Spec{Fault: "reset", Seconds: 0.05})
-	for d.Current() != "" {
+	for d.IsWatching() {
 		time.Sleep(time.Millisecond)
 	}
 	if r, err := d.Get("one"); err != nil || r.State != Ended || r.Over.Sub(r.Begun) > 5*time.Second {

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -161,7 +162,7 @@ func (e *Evacuations) change(id string, seconds float64, to Phase) (Status, erro
 	defer e.mu.Unlock()
 	v := e.all[id]
 	if v == nil && !e.isKnown(id) {
-		return Status{}, unknownProvider(id)
+		return Status{}, e.unknownProvider(id)
 	}
 	now := e.opts.Now()
 	switch {
@@ -201,8 +202,15 @@ func (e *Evacuations) isKnown(id string) bool {
 	return slices.ContainsFunc(e.opts.Providers(), func(p *provider.Provider) bool { return p.ID == id })
 }
 
-func unknownProvider(id string) *llm.Error {
-	return &llm.Error{Code: llm.CodePathNotFound, Origin: llm.OriginClient, Message: fmt.Sprintf("No provider %q is configured.", id)}
+func (e *Evacuations) unknownProvider(id string) *llm.Error {
+	var ids []string
+	for _, p := range e.opts.Providers() {
+		ids = append(ids, p.ID)
+	}
+	return &llm.Error{
+		Code: llm.CodePathNotFound, Origin: llm.OriginClient,
+		Message: fmt.Sprintf("No provider %q is configured. There are: %s.", id, strings.Join(ids, ", ")),
+	}
 }
 
 // How far apart the steps of a ramp are: so many in all, within bounds.

@@ -75,7 +75,7 @@ type DestinationPlan struct {
 // Plan makes the plan for a provider.
 func (e *Evacuations) Plan(id string) (Plan, error) {
 	if !e.isKnown(id) {
-		return Plan{}, unknownProvider(id)
+		return Plan{}, e.unknownProvider(id)
 	}
 	now := e.opts.Now()
 	all, _ := e.traffic.sum(now, func(k flowKey) bool { return isOf(k.target, id) })

@@ -101,7 +101,7 @@ func (e *Evacuations) Get(id string) (Status, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.all[id] == nil && !e.isKnown(id) {
-		return Status{}, unknownProvider(id)
+		return Status{}, e.unknownProvider(id)
 	}
 	return e.status(id), nil
 }
