@@ -48,10 +48,29 @@ func (c evacuateCommand) Run(s *session) error {
 		}
 		return s.showPlan(p)
 	}
+	p, err := api.PlanEvacuation(ctx, c.Provider)
+	if err != nil {
+		return err
+	}
 	if _, err := api.Evacuate(ctx, c.Provider, c.Ramp); err != nil {
 		return err
 	}
+	s.warnOf(p)
 	return s.followEvacuation(ctx, api, c.operatorFlags, c.Provider, c.Detach)
+}
+
+// warnOf says what of an evacuation that has begun may not go well.
+func (s *session) warnOf(p client.EvacuationPlan) {
+	for _, m := range p.Models {
+		if !m.Moves {
+			fmt.Fprintf(s.err, "stays: %s, since %s\n", m.Model, m.Why)
+		}
+	}
+	for _, d := range p.Destinations {
+		if d.Verdict == "tight" || d.Verdict == "out" {
+			fmt.Fprintf(s.err, "%s %s\n", d.Target, verdict(d.Verdict))
+		}
+	}
 }
 
 type restoreCommand struct {

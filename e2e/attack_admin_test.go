@@ -25,8 +25,8 @@ func TestAttackAdminAPI(t *testing.T) {
 
 	// S94: it has a listener of its own, and the clients' has nothing of it.
 	for _, path := range []string{"/v1/health", "/v1/drills", "/v1/evacuations", "/v1/openapi.json", "/v1/faults"} {
-		if a := get(path); a.status != http.StatusOK {
-			t.Errorf("%s: got status %d, want 200", path, a.status)
+		if a := get(path); a.status != http.StatusOK || strings.Contains(a.body, canary) || strings.Contains(a.body, token) {
+			t.Errorf("%s: got status %d and %.300s, want 200 and no secret", path, a.status, a.body)
 		}
 		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, h.url+path, http.NoBody)
 		req.Header.Set("Authorization", "Bearer "+token)
