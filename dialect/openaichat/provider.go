@@ -12,8 +12,8 @@ type providerSide struct{}
 // EncodeRequest writes a chat completion request. It returns an *llm.Error for a request that no loss policy makes
 // legal here: a tool call without its result or the reverse, or content that cannot be said.
 func (providerSide) EncodeRequest(req *llm.Request, target dialect.Target) (dialect.Encoded, error) {
-	e := requestEncoder{req: req, facts: target.Facts}
-	messages := e.conversation()
+	messages, losses := dialect.Conversation(req)
+	e := requestEncoder{req: req, facts: target.Facts, losses: losses}
 	if err := e.names.learn(req.Tools, messages); err != nil {
 		return dialect.Encoded{}, err
 	}
@@ -75,24 +75,6 @@ func (e *requestEncoder) lose(f llm.Feature, a llm.Action, s llm.Severity, detai
 		}
 	}
 	e.losses = append(e.losses, loss(f, a, s, detail))
-}
-
-// conversation is the messages without a last turn of the assistant's: here it would not be continued but answered.
-func (e *requestEncoder) conversation() []llm.Message {
-	n := len(e.req.Messages)
-	for n > 0 && e.req.Messages[n-1].Role == llm.RoleAssistant && !hasCall(e.req.Messages[n-1].Parts) {
-		n--
-	}
-	return e.req.Messages[:n]
-}
-
-func hasCall(parts []llm.Part) bool {
-	for i := range parts {
-		if parts[i].Kind == llm.PartToolCall {
-			return true
-		}
-	}
-	return false
 }
 
 // tools writes the tools, the choice among them, and whether one turn may call several.

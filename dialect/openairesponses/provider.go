@@ -12,8 +12,8 @@ type providerSide struct{}
 // EncodeRequest writes a request to create a response. It returns an *llm.Error for a request that no loss policy
 // makes legal here: a tool call without its result or the reverse, or content that cannot be said.
 func (providerSide) EncodeRequest(req *llm.Request, target dialect.Target) (dialect.Encoded, error) {
-	e := requestEncoder{req: req, facts: target.Facts}
-	messages := e.conversation()
+	messages, losses := dialect.Conversation(req)
+	e := requestEncoder{req: req, facts: target.Facts, losses: losses}
 	if err := e.learnNames(messages); err != nil {
 		return dialect.Encoded{}, err
 	}
@@ -86,24 +86,6 @@ type requestEncoder struct {
 	ids    callIDs
 	custom map[string]bool // the ids of calls of free-form tools
 	losses lossList
-}
-
-// conversation is the messages without a last turn of the assistant's: here it would not be continued but answered.
-func (e *requestEncoder) conversation() []llm.Message {
-	n := len(e.req.Messages)
-	for n > 0 && e.req.Messages[n-1].Role == llm.RoleAssistant && !hasCall(e.req.Messages[n-1].Parts) {
-		n--
-	}
-	return e.req.Messages[:n]
-}
-
-func hasCall(parts []llm.Part) bool {
-	for i := range parts {
-		if parts[i].Kind == llm.PartToolCall {
-			return true
-		}
-	}
-	return false
 }
 
 // text writes the form of the answer's text.
