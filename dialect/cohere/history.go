@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -13,6 +14,7 @@ const (
 	followsBelow = "[The images of this result follow in the next user message.]"
 	imagesOf     = "[Images of the tool result "
 	noResult     = "[no output]"
+	opening      = "(The conversation begins here.)"
 )
 
 // messages writes the conversation: the system's text first, in one message, since the vendor takes it nowhere else.
@@ -45,6 +47,8 @@ func (e *requestEncoder) messages(list []llm.Message) error {
 			return e.calls.orphan()
 		case isSystem(m):
 			held = append(held, *m)
+		case saysNothing(m):
+			e.lose("empty_message", llm.ActionDropped, llm.Harmless, "the target takes no empty messages")
 		default:
 			if err := e.message(m); err != nil {
 				return err
@@ -59,8 +63,19 @@ func (e *requestEncoder) messages(list []llm.Message) error {
 			held = held[:0]
 		}
 	}
+	if !e.begun { // but by the system
+		e.begin("user")
+		e.w.StringField("content", opening)
+		e.w.EndObject()
+		e.lose("first_message", llm.ActionApproximated, llm.Tuning, "the target wants a message of the user's, so one was made up")
+	}
 	e.w.EndArray()
 	return e.calls.orphan()
+}
+
+// saysNothing reports whether all that a message holds is empty text.
+func saysNothing(m *llm.Message) bool {
+	return !slices.ContainsFunc(m.Parts, func(p llm.Part) bool { return !isSaid(&p) || p.Text != "" })
 }
 
 func isSystem(m *llm.Message) bool { return m.Role == llm.RoleSystem || m.Role == llm.RoleDeveloper }
@@ -122,6 +137,7 @@ func (e *requestEncoder) laterSystem(m *llm.Message) error {
 }
 
 func (e *requestEncoder) begin(role string) {
+	e.begun = e.begun || role != "system"
 	e.w.BeginObject()
 	e.w.StringField("role", role)
 }
@@ -257,6 +273,7 @@ func (e *requestEncoder) assistant(m *llm.Message) error {
 			e.lose(llm.FeatureThinkingHistory, llm.ActionDropped, llm.Harmless, "another vendor signed it")
 		case p.Kind == llm.PartThinking, p.Kind == llm.PartOpaque && p.Opaque.Dialect == self:
 			content = append(content, p)
+		case isSaid(p) && p.Text == "": // which the vendor refuses
 		case isSaid(p) && hasCalls:
 			plan.WriteString(p.Text)
 		case isSaid(p):
@@ -281,17 +298,25 @@ func (e *requestEncoder) assistant(m *llm.Message) error {
 		e.w.Key("tool_calls")
 		e.w.BeginArray()
 		for _, p := range calls {
-			args := p.Call.Args
-			if strings.TrimSpace(args) == "" {
-				args = emptyArgs
-			}
-			writeCall(&e.w, e.calls.begin(p.Call.ID), e.names.sent(p.Call.Name), args)
+			writeCall(&e.w, e.calls.begin(p.Call.ID), e.names.sent(p.Call.Name), e.args(p.Call.Args))
 		}
 		e.w.EndArray()
 	}
 	writeExtra(&e.w, m.Extra, "")
 	e.w.EndObject()
 	return nil
+}
+
+// args is the arguments of a call that was made: the vendor wants the text of an object.
+func (e *requestEncoder) args(args string) string {
+	if strings.TrimSpace(args) == "" {
+		return emptyArgs
+	}
+	if v, err := jsontext.ParseLenient([]byte(args)); err != nil || v.Kind() != jsontext.Object {
+		e.lose("tool_arguments", llm.ActionApproximated, llm.Tuning, "arguments in the history that are no JSON object are sent as {}")
+		return emptyArgs
+	}
+	return args
 }
 
 // isForeign reports whether somebody signed or sealed thinking. This dialect's vendor signs none.

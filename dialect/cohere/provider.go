@@ -14,8 +14,8 @@ type providerSide struct{}
 // EncodeRequest writes a chat request. It returns an *llm.Error for a request that no loss policy makes legal here: a
 // tool call without its result or the reverse, or content that cannot be said.
 func (providerSide) EncodeRequest(req *llm.Request, target dialect.Target) (dialect.Encoded, error) {
-	e := requestEncoder{req: req, facts: target.Facts}
-	list := conversation(req.Messages)
+	list, losses := dialect.Conversation(req)
+	e := requestEncoder{req: req, facts: target.Facts, losses: losses}
 	if err := e.names.learn(req.Tools, list); err != nil {
 		return dialect.Encoded{}, err
 	}
@@ -73,20 +73,12 @@ type requestEncoder struct {
 	calls     callIDs
 	documents []*llm.Part // those that stand beside the conversation
 	hasTools  bool
+	begun     bool // a message is written that is not the system's
 	losses    lossList
 }
 
 func (e *requestEncoder) lose(f llm.Feature, a llm.Action, s llm.Severity, detail string) {
 	e.losses.add(f, a, s, detail)
-}
-
-// conversation is the messages without a last turn of the assistant's: here it would not be continued.
-func conversation(list []llm.Message) []llm.Message {
-	n := len(list)
-	for n > 0 && list[n-1].Role == llm.RoleAssistant && !slices.ContainsFunc(list[n-1].Parts, isCall) {
-		n--
-	}
-	return list[:n]
 }
 
 func isCall(p llm.Part) bool { return p.Kind == llm.PartToolCall }

@@ -107,7 +107,7 @@ func TestDocuments(t *testing.T) {
 }
 
 func TestDocumentsBesideAFormatAreText(t *testing.T) {
-	req := decode(t, withMessages(hi, `"documents":["plain"]`))
+	req := decode(t, withMessages(`{"role":"user","content":"as JSON"}`, `"documents":["plain"]`))
 	req.Format = &llm.Format{Kind: llm.FormatJSON}
 	body, enc := encode(t, req)
 	if body["documents"] != nil || !strings.Contains(string(enc.Body), `<document title=\"doc:0\">\nplain\n</document>`) {
@@ -216,5 +216,44 @@ func TestThinkingComesBack(t *testing.T) {
 	_, enc := encode(t, req)
 	if s := string(enc.Body); !strings.Contains(s, `"own"`) || strings.Contains(s, "foreign") || strings.Contains(s, keySigned) {
 		t.Errorf("got %s want the vendor's own thinking only", s)
+	}
+}
+
+// TestNoEmptyMessages holds that nothing empty is sent, which the vendor refuses, and that there is something.
+func TestNoEmptyMessages(t *testing.T) {
+	call := `{"role":"assistant","content":"","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]}`
+	for messages, want := range map[string]string{
+		hi + `,{"role":"assistant","content":""},` + call + `,{"role":"tool","tool_call_id":"a","content":"1"}`: "user assistant tool",
+		`{"role":"user","content":""},` + hi:    "user",
+		`{"role":"system","content":"Answer."}`: "system user",
+	} {
+		body, enc := encode(t, decode(t, withMessages(messages, "")))
+		var roles []string
+		for _, m := range body["messages"].([]any) {
+			roles = append(roles, m.(map[string]any)["role"].(string))
+			if m.(map[string]any)["content"] == "" {
+				t.Errorf("%s: got an empty message in %s", messages, enc.Body)
+			}
+		}
+		if got := strings.Join(roles, " "); got != want {
+			t.Errorf("%s: got %s want %s", messages, got, want)
+		}
+		if lost := len(enc.Losses) > 0; !lost && want != "user assistant tool" {
+			t.Errorf("%s: got no loss, want one", messages)
+		}
+	}
+}
+
+// TestArgumentsThatAreNoObject holds that the vendor gets what it takes.
+func TestArgumentsThatAreNoObject(t *testing.T) {
+	for args, want := range map[string]string{`[]`: "{}", `Go`: "{}", ``: "{}", `{\"a\": 1}`: `{"a": 1}`} {
+		_, enc := encode(t, decode(t, withMessages(hi+`,{"role":"assistant","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"`+args+`"}}]},`+
+			`{"role":"tool","tool_call_id":"a","content":"1"}`, "")))
+		if got := string(enc.Body); !strings.Contains(got, `"arguments":`+string(jsontext.AppendString(nil, want))) {
+			t.Errorf("%s: got %s want %s", args, got, want)
+		}
+		if lost := len(enc.Losses) > 0; lost != (args == "[]" || args == "Go") {
+			t.Errorf("%s: got losses %v", args, enc.Losses)
+		}
 	}
 }

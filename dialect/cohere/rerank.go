@@ -136,7 +136,7 @@ func (rerankProvider) EncodeRequest(req *llm.Request, target dialect.Target) (di
 	}
 	w.EndArray()
 	if r.TopN != nil {
-		w.IntField("top_n", *r.TopN)
+		w.IntField("top_n", max(*r.TopN, 1)) // none is more than asked for, and less is refused
 	}
 	for _, m := range req.Extra[selfRerank] {
 		if !rerankNames.IsVariant(m.Key) {
