@@ -83,7 +83,9 @@ func checkRequest(t *testing.T, x *exchange) {
 	}
 	enc, err := providerSide{}.EncodeRequest(req, dialect.Target{Model: req.Model})
 	if err != nil {
-		t.Errorf("%s: encode: %v", x.ID, err)
+		if x.Status < 400 { // GIFs are refused
+			t.Errorf("%s: encode: %v", x.ID, err)
+		}
 		return
 	}
 	if err := jsontext.Check(enc.Body, jsontext.Limits{}); err != nil {

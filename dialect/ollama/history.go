@@ -13,6 +13,7 @@ const (
 	errorPrefix  = "Error: "
 	followsBelow = "[The images of this result follow in the next user message.]"
 	imagesWith   = "[Images of the tool result "
+	gif          = "R0lGOD" // how the base64 of a GIF begins
 )
 
 // messages writes the conversation.
@@ -110,6 +111,10 @@ func (e *requestEncoder) said(parts []llm.Part, between string) (said, error) {
 		p := &parts[i]
 		text := p.Text
 		switch {
+		case p.Kind == llm.PartImage && strings.HasPrefix(p.Media.Data, gif):
+			e := unsupported(llm.FeatureImageData)
+			e.Message = "The target's API (" + self + ") takes no GIF images."
+			return s, e
 		case p.Kind == llm.PartImage && p.Media.Data != "":
 			s.images = append(s.images, p.Media.Data)
 			apart = true

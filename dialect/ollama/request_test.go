@@ -99,6 +99,16 @@ func TestImages(t *testing.T) {
 	}
 }
 
+// TestNoGIF refuses what the vendor cannot read and fails on.
+func TestNoGIF(t *testing.T) {
+	req := decode(t, withMessages(`{"role":"user","content":"look","images":["R0lGODlhAQABAAAAACw="]}`, ""))
+	_, err := providerSide{}.EncodeRequest(req, dialect.Target{Model: "m"})
+	var e *llm.Error
+	if !errors.As(err, &e) || e.Code != llm.CodeUnsupported || !strings.Contains(e.Message, "GIF") {
+		t.Errorf("got %v want it unsupported", err)
+	}
+}
+
 // TestCallsWithoutIDs pairs calls and results by the tool's name and by order.
 func TestCallsWithoutIDs(t *testing.T) {
 	call := func(name string) string {

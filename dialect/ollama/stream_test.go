@@ -200,3 +200,22 @@ func TestHeartbeatAddsNothing(t *testing.T) {
 		t.Errorf("got %+v, %v want the text alone", r, err)
 	}
 }
+
+// TestArgumentsInOneLine holds that a stream of lines stays one where the arguments of a call are written over several.
+func TestArgumentsInOneLine(t *testing.T) {
+	w := clientSide{}.NewStreamWriter(dialect.StreamOptions{ID: "x", Model: "m"})
+	r := &llm.Response{Choices: []llm.Choice{{Parts: []llm.Part{
+		{Kind: llm.PartToolCall, Call: &llm.ToolCall{ID: "a", Name: "f", Args: "{\n  \"n\": 1\n}"}},
+	}, Stop: llm.Stop{Reason: llm.StopToolCalls}}}}
+	var out []byte
+	for _, e := range r.Events() {
+		out = w.Write(out, e)
+	}
+	read, closed, err := dialecttest.ReadStream(providerSide{}.NewStreamReader(), dialecttest.FramesOf(t, dialect.FramingNDJSON, out))
+	if err != nil {
+		t.Fatalf("got %v for %q", err, out)
+	}
+	if got := llm.Collect(slices.Concat(read, closed)); got.Choices[0].Parts[0].Call.Args != `{"n":1}` {
+		t.Errorf("got %+v want the arguments", got.Choices[0].Parts[0].Call)
+	}
+}

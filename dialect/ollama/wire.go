@@ -177,13 +177,17 @@ func createdOf(s string) int64 {
 	return max(t.Unix(), 0)
 }
 
-// argsText returns arguments as the object that they must be here, and whether they are one. None are an empty object.
+// argsText returns arguments as the object that they must be here, in one line, and whether they are one. None are an
+// empty object.
 func argsText(args string) ([]byte, bool) {
 	if strings.TrimSpace(args) == "" {
 		return []byte(emptyArgs), true
 	}
 	v, err := jsontext.Parse([]byte(args))
-	return v, err == nil && v.Kind() == jsontext.Object
+	if err != nil || v.Kind() != jsontext.Object {
+		return v, false
+	}
+	return jsontext.Compact(nil, v), true
 }
 
 // argsOf reads arguments: an object, or, as some clients send it, its text.
