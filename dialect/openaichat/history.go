@@ -199,8 +199,7 @@ func (e *requestEncoder) document(p *llm.Part) error {
 		if d.Context != "" {
 			e.textPart(documentBegin+attribute("title", d.Name)+attribute("context", d.Context)+"/>", nil)
 		}
-		e.file(p, d.Name)
-		return nil
+		return e.file(p, d.Name)
 	case p.Media != nil && p.Media.URL != "":
 		return unsupported(llm.FeatureDocumentURL)
 	case p.Media != nil:
@@ -229,8 +228,14 @@ func attribute(name, value string) string {
 	return " " + name + `="` + strings.ReplaceAll(value, `"`, "'") + `"`
 }
 
-func (e *requestEncoder) file(p *llm.Part, name string) {
+// file writes a document as data: the vendor reads PDFs, and text.
+func (e *requestEncoder) file(p *llm.Part, name string) error {
 	w := &e.w
+	if kind := p.Media.Type; kind != "" && kind != "application/pdf" && !strings.HasPrefix(kind, "text/") {
+		err := unsupported(llm.FeatureDocumentData)
+		err.Message = "The target's API (" + string(dialect.OpenAIChat) + ") takes no documents of type '" + clip(kind) + "'."
+		return err
+	}
 	if name == "" {
 		name = fallbackTitle
 	}
@@ -243,6 +248,7 @@ func (e *requestEncoder) file(p *llm.Part, name string) {
 	w.EndObject()
 	writeExtra(w, p.Extra, "")
 	w.EndObject()
+	return nil
 }
 
 func (e *requestEncoder) audio(p *llm.Part) error {

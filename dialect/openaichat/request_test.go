@@ -470,11 +470,12 @@ func TestT116ImagesFollowAllResults(t *testing.T) {
 
 func TestEncodeRefusesWhatCannotBeSaid(t *testing.T) {
 	for name, p := range map[string]llm.Part{
-		"file id":      {Kind: llm.PartImage, Media: &llm.Media{FileID: "f"}},
-		"document url": {Kind: llm.PartDocument, Media: &llm.Media{URL: "https://a.example"}},
-		"document id":  {Kind: llm.PartDocument, Media: &llm.Media{FileID: "f"}},
-		"audio":        {Kind: llm.PartAudio, Media: &llm.Media{Type: "audio/ogg", Data: "AAAA"}},
-		"opaque":       {Kind: llm.PartOpaque, Opaque: &llm.Opaque{Dialect: "other"}},
+		"file id":                   {Kind: llm.PartImage, Media: &llm.Media{FileID: "f"}},
+		"document url":              {Kind: llm.PartDocument, Media: &llm.Media{URL: "https://a.example"}},
+		"a document that is no PDF": {Kind: llm.PartDocument, Media: &llm.Media{Type: "application/msword", Data: "AAAA"}},
+		"document id":               {Kind: llm.PartDocument, Media: &llm.Media{FileID: "f"}},
+		"audio":                     {Kind: llm.PartAudio, Media: &llm.Media{Type: "audio/ogg", Data: "AAAA"}},
+		"opaque":                    {Kind: llm.PartOpaque, Opaque: &llm.Opaque{Dialect: "other"}},
 	} {
 		r := &llm.Request{Messages: []llm.Message{{Role: llm.RoleUser, Parts: []llm.Part{p}}}}
 		_, err := providerSide{}.EncodeRequest(r, dialect.Target{Model: "m"})

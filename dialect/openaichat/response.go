@@ -251,12 +251,15 @@ func (a *answer) callParts(id string, choice int) error {
 	})
 }
 
+// noArgs is what some models write for the arguments of a call that has none.
+const noArgs = "null"
+
 // argsOf reads arguments: JSON in a string, or, from some servers, the object itself.
 func argsOf(v jsontext.Value) string {
 	switch v.Kind() {
 	case jsontext.String:
 		s, err := v.Text()
-		if err == nil {
+		if err == nil && s != noArgs {
 			return s
 		}
 	case jsontext.Object:

@@ -272,6 +272,10 @@ func TestT007ZeroArgumentTool(t *testing.T) {
 			t.Errorf("%s: got arguments %q in the stream want %q", reason, got, want)
 		}
 	}
+	said := `{"choices":[{"message":{"tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"null"}}]},"finish_reason":"tool_calls"}]}`
+	if got := decodeAnswer(t, said).Choices[0].Parts[0].Call.Args; got != "" {
+		t.Errorf("got arguments %q of a call that says null, want none", got)
+	}
 }
 
 func TestAnnotationsFindTheirText(t *testing.T) {

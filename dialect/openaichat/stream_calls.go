@@ -158,7 +158,7 @@ func (r *streamReader) begin(ch *openChoice, c *openCall) {
 
 // args passes on a piece of a call's arguments, or keeps it until the call has a name.
 func (r *streamReader) args(ch *openChoice, c *openCall, s string) {
-	if s == "" {
+	if s == "" || s == noArgs && c.seen.Len() == 0 {
 		return
 	}
 	c.seen.WriteString(s)

@@ -125,6 +125,7 @@ func TestStreamsAsServersSendThem(t *testing.T) {
 		"id empty later":                 {[]string{call(`{"index":0,"id":"x","function":{"name":"f","arguments":"{"}}`), call(`{"index":0,"id":"","function":{"name":"","arguments":"}"}}`), done}, "x:f{}", llm.StopToolCalls},
 		"name after arguments":           {[]string{call(`{"index":0,"id":"x","function":{"arguments":"{"}}`), call(`{"index":0,"function":{"name":"f","arguments":"}"}}`), done}, "x:f{}", llm.StopToolCalls},
 		"arguments null":                 {[]string{call(`{"index":0,"id":"x","function":{"name":"f","arguments":null}}`), done}, "x:f", llm.StopToolCalls},
+		"arguments that say null":        {[]string{call(`{"index":0,"id":"x","function":{"name":"f","arguments":"null"}}`), done}, "x:f", llm.StopToolCalls},
 		"arguments an object":            {[]string{call(`{"index":0,"id":"x","function":{"name":"f","arguments":{"a": 1}}}`), done}, `x:f{"a":1}`, llm.StopToolCalls},
 		"A34 arguments that are no JSON": {[]string{call(`{"index":0,"id":"x","function":{"name":"f","arguments":"{'a"}}`), done}, "x:f{'a", llm.StopToolCalls},
 		"calls as an object":             {[]string{chunk(`{"tool_calls":{"index":0,"id":"x","function":{"name":"f","arguments":"{}"}}}`, `null`), chunk(`{}`, `"tool_call"`)}, "x:f{}", llm.StopToolCalls},
