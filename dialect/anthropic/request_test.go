@@ -240,6 +240,13 @@ func TestMessagesBecomeTurns(t *testing.T) {
 			losses:   "empty_message=dropped(harmless)",
 		},
 		{
+			name:     "white space says nothing",
+			messages: []llm.Message{user("x"), said(llm.RoleAssistant, llm.Text("\n\n"), called("a", "n", "")), said(llm.RoleTool, answered("a", "r"))},
+			want: `[{"role":"user","content":"x"},{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"n","input":{}}]},` +
+				`{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":"r"}]}]`,
+			losses: "tool_definitions=emulated(harmless)",
+		},
+		{
 			name:     "no conversation",
 			messages: []llm.Message{system("s")},
 			system:   `"s"`, want: `[{"role":"user","content":"(The conversation begins here.)"}]`,
@@ -544,4 +551,15 @@ func TestEncodeRequestDoesNotDependOnUnknownFacts(t *testing.T) {
 	want(t, enc.Body, "metadata", "")
 	want(t, enc.Body, "service_tier", "")
 	wantLosses(t, enc, "stop=refused(contract) user=dropped(harmless) service_tier=dropped(harmless)")
+}
+
+// TestOneOfIsAnyOf holds that a choice between schemas is said in the word that the vendor has.
+func TestOneOfIsAnyOf(t *testing.T) {
+	req := conversation(user("x"))
+	req.Format = &llm.Format{Kind: llm.FormatSchema, Schema: []byte(`{"oneOf":[{"type":"string"},{"oneOf":[{"type":"null"}],"anyOf":[{}]}]}`)}
+	enc := encode(t, req, llm.ModelFacts{})
+	want := `{"anyOf":[{"type":"string"},{"oneOf":[{"type":"null"}],"anyOf":[{}]}]}`
+	if got := string(jsontext.Value(enc.Body).Get("output_config", "format", "schema")); got != want || len(enc.Losses) != 1 || enc.Losses[0].Action != llm.ActionApproximated {
+		t.Errorf("got %s and %v want %s and the loss", got, enc.Losses, want)
+	}
 }

@@ -25,6 +25,9 @@ func (e *encoder) answerSchema(f *llm.Format) []byte {
 func (e *encoder) enforceable(schema []byte, strict bool, f llm.Feature) []byte {
 	r := schemaRewriter{}
 	out := r.node(schema)
+	if r.loosened {
+		e.lose(f, llm.ActionApproximated, llm.Tuning, "oneOf is enforced as anyOf: the target has only that")
+	}
 	if r.stripped {
 		e.lose(f, llm.ActionApproximated, llm.Tuning, "limits that the target does not enforce are said in the descriptions")
 	}
@@ -40,6 +43,7 @@ func (e *encoder) enforceable(schema []byte, strict bool, f llm.Feature) []byte 
 // schemaRewriter rewrites a schema and notes what it did.
 type schemaRewriter struct {
 	stripped bool // a keyword became words
+	loosened bool // oneOf became anyOf
 	closed   bool // additionalProperties was absent
 	opened   bool // additionalProperties was allowed
 }
@@ -76,7 +80,7 @@ func (r *schemaRewriter) node(v jsontext.Value) []byte {
 		return v
 	}
 	limits := unenforced(v)
-	n := nodeWriter{rewriter: r, limits: limits, changed: len(limits) > 0}
+	n := nodeWriter{rewriter: r, limits: limits, changed: len(limits) > 0, hasAny: v.Get("anyOf") != nil}
 	n.w.Reset(make([]byte, 0, len(v)+64))
 	n.w.BeginObject()
 	_ = v.Object(n.member) // v is an object, and member returns no error
@@ -113,6 +117,7 @@ type nodeWriter struct {
 	w        jsontext.Writer
 	limits   []string // not yet said
 	changed  bool
+	hasAny   bool // the schema has an anyOf of its own
 	isObject bool // the schema is for objects
 	closed   bool // it says something of additional properties
 }
@@ -125,6 +130,9 @@ func (n *nodeWriter) member(key string, v jsontext.Value) error {
 		n.w.StringField(key, describe(textOf(v), n.limits))
 		n.limits = nil
 		return nil
+	case key == "oneOf" && !n.hasAny:
+		key = "anyOf"
+		n.rewriter.loosened, n.changed = true, true
 	case key == "additionalProperties":
 		n.closed = true
 		if string(v) != "false" {

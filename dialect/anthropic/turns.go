@@ -228,7 +228,7 @@ func (e *encoder) spoken(parts []llm.Part) []llm.Part {
 		if p.Kind == llm.PartRefusal || p.Kind == llm.PartOpaque && p.Opaque.Dialect != issuer {
 			p = llm.Part{Kind: llm.PartText, Text: p.Text, Cache: p.Cache}
 		}
-		if p.Kind != llm.PartText || p.Text != "" {
+		if p.Kind != llm.PartText || strings.TrimSpace(p.Text) != "" {
 			kept = append(kept, p)
 		}
 	}
