@@ -337,9 +337,6 @@ func (a *anthropicReader) turns() []turn {
 		if role != "user" && role != "assistant" {
 			a.say(at+".role", "Input should be 'user' or 'assistant'")
 		}
-		if i == 0 && role != "user" {
-			a.say("messages", "first message must use the \"user\" role")
-		}
 		if key := unknown(m, "role", "content"); key != "" {
 			a.extra(at + "." + key)
 		}

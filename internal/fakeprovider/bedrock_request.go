@@ -223,6 +223,8 @@ func (r *bedrockReader) blocks(i int, role string, content []any) (calls, result
 			r.cachePoint(m)
 		case key == "image" && role == "user":
 			r.image(at, o)
+		case key == "audio" && role == "user":
+			r.audio(at, o)
 		case key == "document" && role == "user":
 			document = true
 			r.document(at, o)
@@ -321,6 +323,18 @@ func (r *bedrockReader) image(at string, o object) {
 		r.bad("The model returned the following errors: %s: Image does not match the provided format %s", at, str(o, "format"))
 	}
 	r.ask.Media = append(r.ask.Media, Media{Type: kind, Size: len(b)})
+}
+
+var audioFormats = []string{
+	"mp3", "opus", "wav", "aac", "flac", "mp4", "ogg", "mkv", "mka", "x-aac", "m4a", "mpeg", "mpga", "pcm", "webm",
+}
+
+func (r *bedrockReader) audio(at string, o object) {
+	b := r.source(at, o)
+	if !slices.Contains(audioFormats, str(o, "format")) {
+		r.bad("%s.audio.format is not valid", at)
+	}
+	r.ask.Media = append(r.ask.Media, Media{Type: "audio/" + str(o, "format"), Size: len(b)})
 }
 
 func (r *bedrockReader) document(at string, o object) {
