@@ -151,6 +151,10 @@ type Dialect struct {
 	// Canonical makes a request of one in this frame, as it would be in the dialect's own;
 	// nil if there is nothing to make. Everything else is given what it made.
 	Canonical func(Framed) (Canonical, error)
+	// Unseal takes out of a request what vendors of the dialect signed or sealed in earlier
+	// answers, and says so: for a vendor whose error is Sealed. It returns body itself when there
+	// is nothing of the kind; nil if the dialect has none.
+	Unseal func(body []byte) ([]byte, []llm.Loss, error)
 	// ErrorHeader is a request header by which a client of this dialect is
 	// recognised where the path does not tell.
 	ErrorHeader string

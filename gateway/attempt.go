@@ -20,7 +20,7 @@ type attempt struct {
 	target route.Target
 	plan   plan
 	lead   bool // the target is the first that was asked
-	fresh  bool // on a connection of its own
+	manner
 	// rescue is the answer that the attempt goes on with; nil for one from the beginning.
 	rescue    *rescue
 	continued *continuation // what of that the target was asked
@@ -51,6 +51,12 @@ type attempt struct {
 	stream *stream
 }
 
+// manner is how a target is asked.
+type manner struct {
+	fresh    bool // on a connection of its own
+	unsealed bool // without what the vendor signed or sealed, which it could not read
+}
+
 // Attempts a call may make: in all (or as many as there are targets), and at one
 // target.
 const (
@@ -65,9 +71,9 @@ func (c *call) attemptAll() *llm.Error {
 		c.reply.keepAlive()
 	}
 	target, here := 0, 0
-	fresh := false
+	var how manner
 	for c.mayAttempt() && target < len(c.route.Targets) {
-		a := c.attempt(c.route.Targets[target], fresh, nil)
+		a := c.attempt(c.route.Targets[target], how, nil)
 		if a.sent() {
 			here++
 		} else {
@@ -80,12 +86,14 @@ func (c *call) attemptAll() *llm.Error {
 			}
 			return c.afterCommit(a)
 		case again:
-			fresh = a.repeat
+			how.fresh = a.repeat
 			if !a.repeat && !c.pause() {
 				return c.ended()
 			}
+		case unsealed:
+			how.unsealed = true
 		case next:
-			target, here, fresh = target+1, 0, false
+			target, here, how = target+1, 0, manner{}
 		case giveUp:
 			return c.verdict()
 		}
@@ -104,8 +112,8 @@ func (a *attempt) sent() bool { return !a.start.IsZero() }
 
 // attempt makes one try: plan, prepare, send, and deliver what comes; r is the answer to
 // go on with, if it is a rescue.
-func (c *call) attempt(t route.Target, fresh bool, r *rescue) *attempt {
-	a := &attempt{target: t, fresh: fresh, rescue: r, lead: len(c.attempts) == 0 || c.attempts[0].target == t}
+func (c *call) attempt(t route.Target, how manner, r *rescue) *attempt {
+	a := &attempt{target: t, manner: how, rescue: r, lead: len(c.attempts) == 0 || c.attempts[0].target == t}
 	p, ok := c.plan(t)
 	if !ok {
 		a.err = &llm.Error{Code: llm.CodeModelGone, Origin: llm.OriginGateway, Message: "The provider speaks no dialect of this gateway about this model in which it could be asked to " + string(c.operation) + "."}

@@ -13,6 +13,7 @@ type outcome uint8
 const (
 	delivered outcome = iota + 1 // the client has its answer, or as much as it will get
 	again                        // the same target once more
+	unsealed                     // likewise, without what it cannot read
 	next                         // the next target
 	giveUp                       // no target would do better
 )
@@ -30,6 +31,9 @@ func (c *call) judge(a *attempt, here int, alone bool) outcome {
 		return giveUp
 	}
 	room := here < maxAttemptsTarget
+	if a.err.Sealed && room && !c.onlyOnce && a.holdsSealed() {
+		return unsealed
+	}
 	mayRetry := room && !c.onlyOnce && !a.noRetry
 	switch a.err.Code.Info().Next {
 	case llm.RetryOnce:
@@ -51,6 +55,16 @@ func (c *call) judge(a *attempt, here int, alone bool) outcome {
 		return giveUp
 	}
 	return giveUp
+}
+
+// holdsSealed reports whether the attempt's request has something that its vendor once
+// signed or sealed.
+func (a *attempt) holdsSealed() bool {
+	if a.unsealed || a.plan.dialect == nil || a.plan.dialect.Unseal == nil {
+		return false
+	}
+	_, losses, err := a.plan.dialect.Unseal(a.body)
+	return err == nil && len(losses) > 0
 }
 
 // transient reports whether the same target may well do better a moment later.

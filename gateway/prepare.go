@@ -27,6 +27,9 @@ func (c *call) prepare(a *attempt) *llm.Error {
 	} else {
 		err = c.relayRequest(a)
 	}
+	if err == nil && a.unsealed {
+		err = c.unseal(a)
+	}
 	if err != nil {
 		return err
 	}
@@ -47,6 +50,16 @@ func (c *call) prepare(a *attempt) *llm.Error {
 		}
 	}
 	return c.accept(a, c.editLosses(a, changed))
+}
+
+// unseal takes out of the request what the vendor signed or sealed.
+func (c *call) unseal(a *attempt) *llm.Error {
+	body, losses, err := a.plan.dialect.Unseal(a.body)
+	if err != nil {
+		return asError(err, llm.CodeInternal)
+	}
+	a.body = body
+	return c.accept(a, losses)
 }
 
 // editLosses says what of the client's request the edits took away or changed. A

@@ -222,9 +222,9 @@ func (r *rescue) spend(a *attempt, tokens int64) {
 // perform asks the targets behind the one that broke, in order, to go on.
 func (r *rescue) perform() *llm.Error {
 	c := r.c
-	place, here, fresh := len(c.route.Targets)-c.targetsLeft(r.broken)+1, 0, false
+	place, here, how := len(c.route.Targets)-c.targetsLeft(r.broken)+1, 0, manner{}
 	for place < len(c.route.Targets) && c.mayAttempt() {
-		a := c.attempt(c.route.Targets[place], fresh, r)
+		a := c.attempt(c.route.Targets[place], how, r)
 		if a.sent() {
 			here++
 		} else {
@@ -232,7 +232,10 @@ func (r *rescue) perform() *llm.Error {
 		}
 		switch verdict := c.mayRepeat(a, c.judge(a, here, false)); {
 		case verdict == again && (a.repeat || c.pause()):
-			fresh = a.repeat
+			how.fresh = a.repeat
+			continue
+		case verdict == unsealed:
+			how.unsealed = true
 			continue
 		case verdict == delivered && a.err == nil:
 			c.tellAttempts()
@@ -244,7 +247,7 @@ func (r *rescue) perform() *llm.Error {
 				return r.failed()
 			}
 		}
-		place, here, fresh = place+1, 0, false
+		place, here, how = place+1, 0, manner{}
 	}
 	return r.failed()
 }

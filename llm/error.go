@@ -177,6 +177,9 @@ type Error struct {
 	// Type and VendorCode are the vendor's own words for the kind of error;
 	// identifiers, never prose.
 	Type, VendorCode string
+	// Sealed says that the vendor cannot read what the request holds of earlier answers, signed or
+	// sealed, as when another account had them: it may take the request without.
+	Sealed bool
 	// RetryAfter is when the vendor wants to be asked again; 0 when it did not say.
 	RetryAfter time.Duration
 	// Err is the cause. It is logged, never shown.

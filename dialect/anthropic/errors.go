@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
@@ -58,7 +59,7 @@ func readError(status int, doc jsontext.Value) *llm.Error {
 		Origin: llm.OriginProvider, Status: status,
 		Type: identifier(said.kind), VendorCode: identifier(said.code),
 	}
-	e.Code = classify(status, said)
+	e.Code, e.Sealed = classify(status, said), isUnreadable(said.message)
 	if isClientFault(e.Code) && said.message != "" {
 		e.Message = redact(clip(said.message, maxMessage))
 		return e
@@ -154,6 +155,17 @@ func classify(status int, s saying) llm.Code {
 	}
 	return llm.CodeOfStatus(status)
 }
+
+// isUnreadable reports whether a message says that the signature of a block, which it begins with, is not the vendor's
+// own. There is no code for it.
+func isUnreadable(message string) bool {
+	at, why, ok := strings.Cut(message, ": ")
+	return ok && unreadableAt.MatchString(at) &&
+		(strings.HasPrefix(why, "Invalid `signature` in `thinking` block") || strings.HasPrefix(why, "Invalid `data` in `redacted_thinking` block"))
+}
+
+// unreadableAt is never changed.
+var unreadableAt = regexp.MustCompile(`^messages\.\d+\.content\.\d+$`)
 
 // isClientFault reports whether the vendor's message helps the client: it is about the client's own request.
 func isClientFault(c llm.Code) bool {

@@ -120,3 +120,21 @@ func TestIsError(t *testing.T) {
 		t.Error("InvokeModel: got errors told apart, want AWS's shown as they are")
 	}
 }
+
+// TestSealedErrors tells the vendor's words about a signature from what a user could have it repeat.
+func TestSealedErrors(t *testing.T) {
+	for message, want := range map[string]bool{
+		"messages.1.content.0: Invalid `signature` in `thinking` block":              true,
+		"messages.12.content.3: Invalid `data` in `redacted_thinking` block":         true,
+		"messages.1.content.0: Invalid `signature`":                                  false,
+		"tools.0: messages.1.content.0: Invalid `signature` in `thinking` block":     false,
+		"Invalid `signature` in `thinking` block":                                    false,
+		"messages.1.content.0.type: Invalid `signature` in `thinking` block":         false,
+		"messages.1.content.0: no Invalid `signature` in `thinking` block was found": false,
+	} {
+		body := []byte(`{"type":"error","error":{"type":"invalid_request_error","message":"` + message + `"}}`)
+		if e := New().Provider.DecodeError(400, body); e.Sealed != want || e.Code != llm.CodeInvalidRequest {
+			t.Errorf("%s: got %+v want sealed %v", message, e, want)
+		}
+	}
+}

@@ -48,11 +48,49 @@ func (relay) Strip(body []byte) ([]byte, []llm.Loss, error) {
 	if !bytes.Contains(body, []byte(marker)) {
 		return body, nil, nil
 	}
+	return dropThinking(body, isOwn, "thinking of another vendor")
+}
+
+// withoutSealed removes all thinking of the history, whose signatures the vendor does not accept. In a round of tools nothing
+// may be thought then: the vendor wants the thinking that led to the calls.
+func withoutSealed(body []byte) ([]byte, []llm.Loss, error) {
+	out, losses, err := dropThinking(body, func(block jsontext.Value) bool {
+		return is(block.Get("type"), blockThinking) || is(block.Get("type"), blockRedacted)
+	}, "thinking whose signature the target does not accept")
+	if err != nil || len(losses) == 0 || !is(jsontext.Value(out).Get("thinking", "type"), "enabled") || !endsInResults(out) {
+		return out, losses, err
+	}
+	if out, _, err = jsontext.Drop(out, "thinking"); err != nil {
+		return nil, nil, invalid(err)
+	}
+	return out, append(losses, llm.Loss{
+		Feature: llm.FeatureThinkingBudget, Path: "thinking", Action: llm.ActionDropped, Severity: llm.Tuning,
+		Detail: "the calls that are answered lost their thinking",
+	}), nil
+}
+
+// endsInResults reports whether the last message answers calls.
+func endsInResults(body []byte) bool {
+	var last jsontext.Value
+	_ = jsontext.Value(body).Get("messages").Array(func(_ int, m jsontext.Value) error { // the function returns no error
+		last = m
+		return nil
+	})
+	found := false
+	_ = last.Get("content").Array(func(_ int, block jsontext.Value) error { // a string has none
+		found = found || is(block.Get("type"), blockToolResult)
+		return nil
+	})
+	return found
+}
+
+// dropThinking takes blocks of thinking out of the history. A message that held nothing else goes with them.
+func dropThinking(body []byte, goes func(jsontext.Value) bool, why string) ([]byte, []llm.Loss, error) {
 	messages := jsontext.Value(bytes.TrimSpace(body)).Get("messages")
 	if messages.Kind() != jsontext.Array {
 		return body, nil, nil
 	}
-	stripped, n := rewriteArray(messages, stripMessage)
+	stripped, n := rewriteArray(messages, func(m jsontext.Value) []byte { return stripMessage(m, goes) })
 	if n == 0 {
 		return body, nil, nil
 	}
@@ -62,19 +100,19 @@ func (relay) Strip(body []byte) ([]byte, []llm.Loss, error) {
 	}
 	return out, []llm.Loss{{
 		Feature: llm.FeatureThinkingHistory, Action: llm.ActionDropped, Severity: llm.Harmless,
-		Detail: "thinking of another vendor",
+		Detail: why,
 	}}, nil
 }
 
-// stripMessage returns a message without the blocks to remove, or nothing if no block would be left.
-func stripMessage(m jsontext.Value) []byte {
+// stripMessage returns a message without the blocks that are to go, or nothing if no block would be left.
+func stripMessage(m jsontext.Value, goes func(jsontext.Value) bool) []byte {
 	content := m.Get("content")
 	if content.Kind() != jsontext.Array {
 		return m
 	}
 	kept := 0
 	blocks, n := rewriteArray(content, func(block jsontext.Value) []byte {
-		if isOwn(block) {
+		if goes(block) {
 			return nil
 		}
 		kept++

@@ -60,6 +60,7 @@ func New() *dialect.Dialect {
 		ErrorTypeHeader: dialect.ExceptionHeader, // of Amazon Bedrock, which serves the dialect, too
 		RelayHeaders:    []string{versionHeader, betaHeader},
 		IsError:         isError,
+		Unseal:          withoutSealed,
 		Client:          clientSide{},
 		Provider:        providerSide{},
 		Relay:           relay{},

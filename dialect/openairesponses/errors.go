@@ -147,9 +147,13 @@ func (f *fault) toError(status int) *llm.Error {
 		Code: code, Origin: llm.OriginProvider, Status: known,
 		Type: identifier(f.kind), VendorCode: identifier(f.code), Param: identifier(f.param),
 	}
+	e.Sealed = f.code == unreadable || f.inner == unreadable
 	e.Message = shownMessage(code, f.message)
 	return e
 }
+
+// unreadable is the vendor's code for reasoning that was encrypted for another account.
+const unreadable = "invalid_encrypted_content"
 
 // isGeneric reports whether a vendor's word for a class is used so widely that a plain status says more.
 func isGeneric(c llm.Code) bool { return c == llm.CodeInvalidRequest || c == llm.CodeServerError }
@@ -190,7 +194,7 @@ func codeOfWord(word string) (llm.Code, bool) {
 		return llm.CodeServerError, true
 	case "invalid_request_error", "unsupported_parameter", "unsupported_value", "invalid_value", "invalid_type",
 		"string_above_max_length", "missing_required_parameter", "bad_request", "bad_request_error", "badrequesterror",
-		"validation_error", "invalid_parameter_error", "previous_response_not_found", "invalid_encrypted_content",
+		"validation_error", "invalid_parameter_error", "previous_response_not_found", unreadable,
 		"invalid_json_schema", "invalid_image", "invalid_image_format", "invalid_base64_image", "invalid_image_url", "image_too_large",
 		"image_too_small", "image_parse_error", "invalid_image_mode", "image_file_too_large", "unsupported_image_media_type",
 		"empty_image_file", "failed_to_download_image", "image_file_not_found":

@@ -50,3 +50,21 @@ func TestFailuresComeBack(t *testing.T) {
 		}
 	}
 }
+
+// TestSealedErrors knows the error about reasoning of another account, whole and in a stream, and what to take out.
+func TestSealedErrors(t *testing.T) {
+	for code, want := range map[string]bool{"invalid_encrypted_content": true, "invalid_prompt": false, "": false} {
+		said := `{"error":{"message":"m","type":"invalid_request_error","code":"` + code + `"}}`
+		if e := New().Provider.DecodeError(400, []byte(said)); e.Sealed != want {
+			t.Errorf("%q: got %+v want sealed %v", code, e, want)
+		}
+	}
+	body := `{"input":[ {"type":"reasoning","id":"a","summary":[],"encrypted_content":"x"}, {"type":"reasoning","id":"b","summary":[]},{"type":"compaction","encrypted_content":"y"}]}`
+	want := `{"input":[{"type":"reasoning","id":"b","summary":[]},{"type":"compaction","encrypted_content":"y"}]}`
+	if out, losses, err := New().Unseal([]byte(body)); err != nil || string(out) != want || len(losses) != 1 {
+		t.Errorf("got %s, %v, %v want %s and one loss", out, losses, err, want)
+	}
+	if out, losses, err := New().Unseal([]byte(want)); err != nil || string(out) != want || len(losses) != 0 {
+		t.Errorf("got %s, %v, %v want it as it was", out, losses, err)
+	}
+}

@@ -61,11 +61,24 @@ func (relay) Strip(body []byte) ([]byte, []llm.Loss, error) {
 	if !bytes.Contains(body, []byte(`"`+marker)) {
 		return body, nil, nil
 	}
+	return dropReasoning(body, isForeign, "reasoning of another vendor, shown by this gateway")
+}
+
+// withoutSealed removes the encrypted reasoning that the vendor cannot read. What else is encrypted, as a conversation in
+// short, is all that is left of something, and stays.
+func withoutSealed(body []byte) ([]byte, []llm.Loss, error) {
+	return dropReasoning(body, func(item jsontext.Value) bool {
+		return is(item.Get("type"), itemReasoning) && textOf(item.Get("encrypted_content")) != ""
+	}, "reasoning that the target cannot decrypt")
+}
+
+// dropReasoning takes reasoning items out of the input.
+func dropReasoning(body []byte, goes func(jsontext.Value) bool, why string) ([]byte, []llm.Loss, error) {
 	input := trim(body).Get("input")
 	if input.Kind() != jsontext.Array {
 		return body, nil, nil
 	}
-	left, n := without(input, isForeign)
+	left, n := without(input, goes)
 	if n == 0 {
 		return body, nil, nil
 	}
@@ -75,7 +88,7 @@ func (relay) Strip(body []byte) ([]byte, []llm.Loss, error) {
 	}
 	return out, []llm.Loss{{
 		Feature: llm.FeatureThinkingHistory, Path: "input[]." + itemReasoning, Action: llm.ActionDropped, Severity: harmless,
-		Detail: "reasoning of another vendor, shown by this gateway",
+		Detail: why,
 	}}, nil
 }
 

@@ -30,6 +30,7 @@ func New() *dialect.Dialect {
 		RelayHeaders:    []string{"Openai-Beta"},
 		MessagePath:     "input[]",
 		PartPath:        "input[].content[]",
+		Unseal:          withoutSealed,
 		Client:          clientSide{},
 		Provider:        providerSide{},
 		Relay:           relay{},
