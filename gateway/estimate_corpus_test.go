@@ -1,18 +1,14 @@
 package gateway
 
 import (
-	"bufio"
-	"compress/gzip"
 	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"math"
-	"os"
 	"slices"
 	"testing"
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/anthropic"
+	"github.com/understudy-ai/understudy/dialect/dialecttest"
 	"github.com/understudy-ai/understudy/dialect/gemini"
 	"github.com/understudy-ai/understudy/dialect/openaichat"
 	"github.com/understudy-ai/understudy/llm"
@@ -25,7 +21,7 @@ func TestCorpusEstimate(t *testing.T) {
 		t.Skip("thousands of calls")
 	}
 	for _, tc := range []struct {
-		file    string
+		api     string
 		dialect *dialect.Dialect
 		vendor  string
 		// The most that half, and nine in ten, of the estimates may be off, as a part of the count.
@@ -36,7 +32,7 @@ func TestCorpusEstimate(t *testing.T) {
 		{"anthropic.messages", anthropic.New(), "anthropic", 0.8, 0.95},
 		{"gemini.generate", gemini.New(), "google", 0.25, 1},
 	} {
-		offs, texts, long, signed := measure(t, "../../shared/corpus/"+tc.file+".jsonl.gz", tc.dialect, tc.vendor)
+		offs, texts, long, signed := measure(t, tc.api, tc.dialect, tc.vendor)
 		if len(offs) < 100 {
 			t.Fatalf("%s: got %d calls with counts", tc.vendor, len(offs))
 		}
@@ -51,42 +47,19 @@ func TestCorpusEstimate(t *testing.T) {
 
 // measure returns by how much estimates are off, for all prompts and for those of text alone; and on average, with
 // their sign. Prompts of less than 50 tokens are left out: there the vendors' own additions are most of it.
-func measure(t *testing.T, file string, d *dialect.Dialect, vendor string) (all, texts, long []float64, mean float64) {
+func measure(t *testing.T, api string, d *dialect.Dialect, vendor string) (all, texts, long []float64, mean float64) {
 	t.Helper()
-	f, err := os.Open(file)
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skipf("no recorded calls at %s", file)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	unzipped, err := gzip.NewReader(bufio.NewReader(f))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for dec := json.NewDecoder(unzipped); dec.More(); {
-		var x struct {
-			Vendor       string
-			Status       int
-			RequestBody  json.RawMessage `json:"request_body"`
-			ResponseKind string          `json:"response_kind"`
-			ResponseBody json.RawMessage `json:"response_body"`
-			Flags        []string
-		}
-		if err := dec.Decode(&x); err != nil {
-			t.Fatal(err)
-		}
+	dialecttest.Recorded(t, 1, func(x *dialecttest.Exchange) {
 		if x.Vendor != vendor || x.Status != 200 || x.ResponseKind != "json" || slices.Contains(x.Flags, "elided") || slices.Contains(x.Flags, "server_tools") {
-			continue
+			return
 		}
 		req, err := d.Client.DecodeRequest(x.RequestBody)
 		if err != nil {
-			continue
+			return
 		}
 		resp, err := d.Provider.DecodeResponse(x.ResponseBody)
 		if err != nil || !resp.Usage.Known || resp.Usage.Input() < 50 {
-			continue
+			return
 		}
 		off := float64(estimateTokens(req.Prompt()))/float64(resp.Usage.Input()) - 1
 		mean += off
@@ -97,7 +70,7 @@ func measure(t *testing.T, file string, d *dialect.Dialect, vendor string) (all,
 		if len(req.Tools) == 0 && !hasMedia(req) && req.Format == nil {
 			texts = append(texts, math.Abs(off))
 		}
-	}
+	}, api)
 	return all, texts, long, mean / float64(max(len(all), 1))
 }
 

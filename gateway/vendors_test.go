@@ -2,14 +2,15 @@ package gateway_test
 
 import (
 	"bytes"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/dialecttest"
+	"github.com/understudy-ai/understudy/dialect/openaichat"
 	"github.com/understudy-ai/understudy/gateway"
-	"github.com/understudy-ai/understudy/provider"
+	"github.com/understudy-ai/understudy/transport"
 )
 
 // recordedError is told by its status and what its body contains.
@@ -102,55 +103,58 @@ var recordedErrors = map[string][]recordedError{
 	},
 }
 
-// recordedVendor puts a vendor's facts in front of its recorded answers.
-func recordedVendor(t *testing.T, id string) (*world, *replayVendor) {
+// recordedVendor is a vendor's facts in front of its recorded answers.
+func recordedVendor(t *testing.T, id string) *stage {
 	t.Helper()
 	facts, ok := services.Facts(id)
 	if !ok {
 		t.Fatalf("%s: got no facts, want those of a vendor in the corpus", id)
 	}
-	vendor := &replayVendor{}
-	upstream := httptest.NewServer(vendor)
-	t.Cleanup(upstream.Close)
-	w := newWorld(t)
-	facts.BaseURL, facts.Auth = upstream.URL, "none"
-	w.gw.Reload(oneTarget{&provider.Provider{ID: id, Facts: facts, Private: true}})
-	return w, vendor
+	return newFactsStage(t, id, facts)
 }
 
 // TestVendors holds the facts of vendors against what was recorded of them.
 func TestVendors(t *testing.T) {
 	t.Parallel()
-	chat := loadCorpus(t, "openai.chat.jsonl.gz", "text")
-	responses := loadCorpus(t, "openai.responses.jsonl.gz", "text")
-	t.Run("errors are classed", func(t *testing.T) { recordedErrorsAreClassed(t, append(responses, chat...)) })
-	t.Run("edits spare what is taken", func(t *testing.T) { editsSpareWhatIsTaken(t, chat) })
+	errors, taken := map[string][]*dialecttest.Exchange{}, map[string][]*dialecttest.Exchange{}
+	edited := func(vendor string) bool {
+		facts, _ := services.Facts(vendor)
+		return !facts.Edits[dialect.OpenAIChat].IsZero()
+	}
+	dialecttest.Recorded(t, 1, func(x *dialecttest.Exchange) {
+		switch {
+		case x.Status >= 400:
+			errors[x.Vendor] = append(errors[x.Vendor], x)
+		// A server of one model takes requests that name none, which say nothing of edits.
+		case x.API == "openai.chat" && x.Status == 200 && isRecorded(x) && !slices.Contains(x.Flags, "error") &&
+			bytes.Contains(x.RequestBody, []byte(`"model":`)) && edited(x.Vendor):
+			taken[x.Vendor] = append(taken[x.Vendor], x)
+		}
+	}, "openai.responses", "openai.chat")
+	t.Run("errors are classed", func(t *testing.T) { recordedErrorsAreClassed(t, errors) })
+	t.Run("edits spare what is taken", func(t *testing.T) { editsSpareWhatIsTaken(t, taken) })
 }
 
-func recordedErrorsAreClassed(t *testing.T, all []exchange) {
-	byVendor := map[string][]*exchange{}
-	for i := range all {
-		if x := &all[i]; x.Status >= 400 {
-			byVendor[x.Vendor] = append(byVendor[x.Vendor], x)
-		}
-	}
+func recordedErrorsAreClassed(t *testing.T, byVendor map[string][]*dialecttest.Exchange) {
+	d := openaichat.New()
 	for vendor, rows := range recordedErrors {
-		w, answers := recordedVendor(t, vendor)
+		s := recordedVendor(t, vendor)
 		used := make([]bool, len(rows))
 		for _, x := range byVendor[vendor] {
-			answers.current.Store(x)
-			got := w.post(chatAPI, body("m", "Hello", false), map[string]string{gateway.HeaderFallback: "off"})
-			class := strings.TrimPrefix(got.header.Get(gateway.HeaderDetail), vendor+"/m=")
+			s.vendor = func(transport.Request) *transport.Response { return recordedAnswer(t, d, x) }
+			got := s.serve(d, chatAPI.path, minimalRequest(t, d, false))
+			class := strings.TrimPrefix(got.Header().Get(gateway.HeaderDetail), vendor+"/m=")
+			answer := x.Answer(t)
 			row := slices.IndexFunc(rows, func(r recordedError) bool {
-				return r.status == x.Status && bytes.Contains(x.answerBytes(), []byte(r.has))
+				return r.status == x.Status && bytes.Contains(answer, []byte(r.has))
 			})
 			if row < 0 {
-				t.Errorf("%s: got class %s for %d %.200s, want a row for it", x.ID, class, x.Status, x.answerBytes())
+				t.Errorf("%s: got class %s for %d %.200s, want a row for it", x.ID, class, x.Status, answer)
 				continue
 			}
 			used[row] = true
 			if class != rows[row].class {
-				t.Errorf("%s: got class %s, want %s: %d %.200s", x.ID, class, rows[row].class, x.Status, x.answerBytes())
+				t.Errorf("%s: got class %s, want %s: %d %.200s", x.ID, class, rows[row].class, x.Status, answer)
 			}
 		}
 		if i := slices.Index(used, false); i >= 0 {
@@ -161,31 +165,17 @@ func recordedErrorsAreClassed(t *testing.T, all []exchange) {
 
 // editsSpareWhatIsTaken replays what vendors were recorded to accept: edits that took any
 // of it away would cost more than they are worth.
-func editsSpareWhatIsTaken(t *testing.T, all []exchange) {
-	byVendor := map[string][]*exchange{}
-	for i := range all {
-		x := &all[i]
-		isTaken := x.Status == 200 && x.RequestKind == "json" && !slices.Contains(x.Flags, "error")
-		// A server of one model takes requests that name none, which say nothing of edits.
-		if isTaken && bytes.HasPrefix(x.RequestBody, []byte("{")) && bytes.Contains(x.RequestBody, []byte(`"model":`)) {
-			byVendor[x.Vendor] = append(byVendor[x.Vendor], x)
-		}
-	}
-	tally := counts{}
+func editsSpareWhatIsTaken(t *testing.T, byVendor map[string][]*dialecttest.Exchange) {
+	d := openaichat.New()
 	for vendor, taken := range byVendor {
-		if facts, _ := services.Facts(vendor); facts.Edits[dialect.OpenAIChat].IsZero() {
-			continue
-		}
-		w, answers := recordedVendor(t, vendor)
+		s := recordedVendor(t, vendor)
 		for _, x := range taken {
-			answers.current.Store(x)
-			answers.got.Store(nil)
-			got := w.post(chatAPI, []byte(x.RequestBody), map[string]string{gateway.HeaderFallback: "off"})
-			tally[vendor]++
-			if loss := got.header.Get(gateway.HeaderLoss); loss != "" || answers.got.Load() == nil {
-				t.Errorf("%s: got status %d and loss %q, want all of a request carried that the vendor takes", x.ID, got.status, loss)
+			s.vendor = func(transport.Request) *transport.Response { return recordedAnswer(t, d, x) }
+			got := s.serve(d, chatAPI.path, x.RequestBody)
+			if loss := got.Header().Get(gateway.HeaderLoss); loss != "" || len(s.sent) == 0 {
+				t.Errorf("%s: got status %d and loss %q, want all of a request carried that the vendor takes", x.ID, got.Code, loss)
 			}
 		}
+		t.Logf("%s: %d accepted requests replayed", vendor, len(taken))
 	}
-	t.Logf("accepted requests replayed:\n%s", tally)
 }

@@ -1,13 +1,7 @@
 package anthropic
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
-	"encoding/json"
-	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,55 +11,11 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// exchange is one recorded exchange.
-type exchange struct {
-	ID           string          `json:"id"`
-	RequestKind  string          `json:"request_kind"`
-	RequestBody  json.RawMessage `json:"request_body"`
-	Status       int             `json:"status"`
-	ResponseKind string          `json:"response_kind"`
-	ResponseBody json.RawMessage `json:"response_body"`
-}
-
-// recorded calls f for every recorded exchange, and skips the test where the recordings are not at hand.
-func recorded(t *testing.T, f func(exchange)) {
-	t.Helper()
-	recordedIn(t, "anthropic.messages.jsonl.gz", f)
-}
-
-func recordedIn(t *testing.T, name string, f func(exchange)) {
-	t.Helper()
-	file, err := os.Open(filepath.Join("..", "..", "..", "shared", "corpus", name))
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skip("the recorded exchanges are not beside the repository")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	unzipped, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewReader(unzipped)
-	for {
-		line, err := lines.ReadBytes('\n')
-		if len(line) == 0 && err != nil {
-			return
-		}
-		var e exchange
-		if err := json.Unmarshal(line, &e); err != nil {
-			t.Fatal(err)
-		}
-		f(e)
-	}
-}
-
 // TestRecordedRequests reads every request that the vendor accepted, and writes it again: what the relay's bytes
 // say and what the translation says must agree in everything that llm has words for.
 func TestRecordedRequests(t *testing.T) {
 	n := 0
-	recorded(t, func(e exchange) {
+	dialecttest.Recorded(t, 1, func(e *dialecttest.Exchange) {
 		if e.RequestKind != "json" || e.Status >= 400 || jsontext.Value(e.RequestBody).Get("messages").Kind() != jsontext.Array {
 			return
 		}
@@ -92,14 +42,14 @@ func TestRecordedRequests(t *testing.T) {
 		if err != nil || !bytes.Equal(twice.Body, enc.Body) {
 			t.Errorf("%s: encoded a second time: got\n%s (%v)\nwant\n%s", e.ID, twice.Body, err, enc.Body)
 		}
-	})
+	}, "anthropic.messages")
 	t.Logf("%d requests", n)
 }
 
 // TestRecordedAnswers reads every recorded answer with the reader and the tap, whole or as a stream.
 func TestRecordedAnswers(t *testing.T) {
 	whole, streams := 0, 0
-	recorded(t, func(e exchange) {
+	dialecttest.Recorded(t, 1, func(e *dialecttest.Exchange) {
 		switch {
 		case e.ResponseKind == "json" && e.Status < 400:
 			whole++
@@ -127,26 +77,11 @@ func TestRecordedAnswers(t *testing.T) {
 			if got := New().Provider.DecodeError(e.Status, e.ResponseBody); got.Code != want || got.Type == "" {
 				t.Errorf("%s: got %+v for status %d want %s", e.ID, got, e.Status, want)
 			}
-		case e.ResponseKind == "sse":
-			var text string
-			if err := json.Unmarshal(e.ResponseBody, &text); err != nil {
-				t.Fatal(err)
-			}
+		case e.ResponseKind == "sse", e.ResponseKind == "jsonl":
 			streams++
-			checkStream(t, e.ID, dialecttest.Frames(t, []byte(text)))
-		case e.ResponseKind == "jsonl":
-			var text string
-			if err := json.Unmarshal(e.ResponseBody, &text); err != nil {
-				t.Fatal(err)
-			}
-			var list []dialect.Frame
-			for line := range strings.Lines(text) {
-				list = append(list, dialect.Frame{Data: []byte(line)})
-			}
-			streams++
-			checkStream(t, e.ID, list)
+			checkStream(t, e.ID, e.Frames(t, ""))
 		}
-	})
+	}, "anthropic.messages")
 	t.Logf("%d answers, %d streams", whole, streams)
 }
 

@@ -12,7 +12,7 @@ func TestCount(t *testing.T) { dialecttest.RunOperation(t, NewCount(), "testdata
 
 // TestCorpusCount replays recorded exchanges.
 func TestCorpusCount(t *testing.T) {
-	dialecttest.ReplayCounts(t, NewCount(), "../../../shared/corpus/misc.jsonl.gz", "/count_tokens", 8)
+	dialecttest.ReplayCounts(t, NewCount(), "anthropic.count_tokens", "/count_tokens", 8)
 }
 
 // TestCountIsThePrompt: what has no part in the prompt is not sent, and not missed.

@@ -1,14 +1,8 @@
 package bedrock
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
-	"encoding/base64"
 	"encoding/json"
-	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -19,54 +13,17 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// exchange is one recorded exchange.
-type exchange struct {
-	ID              string            `json:"id"`
-	Model           string            `json:"model"`
-	RequestKind     string            `json:"request_kind"`
-	RequestBody     json.RawMessage   `json:"request_body"`
-	Status          int               `json:"status"`
-	ResponseHeaders map[string]string `json:"response_headers"`
-	ResponseKind    string            `json:"response_kind"`
-	ResponseBody    json.RawMessage   `json:"response_body"`
-}
-
 // recorded calls f for every recorded exchange, and skips the test where the recordings are not at hand.
-func recorded(t *testing.T, f func(exchange)) {
+func recorded(t *testing.T, f func(*dialecttest.Exchange)) {
 	t.Helper()
-	for _, name := range []string{"bedrock.converse.jsonl.gz", "bedrock.converse_stream.jsonl.gz"} {
-		file, err := os.Open(filepath.Join("..", "..", "..", "shared", "corpus", name))
-		if errors.Is(err, os.ErrNotExist) {
-			t.Skip("the recorded exchanges are not beside the repository")
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer file.Close()
-		unzipped, err := gzip.NewReader(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewReader(unzipped)
-		for {
-			line, err := lines.ReadBytes('\n')
-			if len(line) == 0 && err != nil {
-				break
-			}
-			var e exchange
-			if err := json.Unmarshal(line, &e); err != nil {
-				t.Fatal(err)
-			}
-			f(e)
-		}
-	}
+	dialecttest.Recorded(t, 1, f, "bedrock.converse", "bedrock.converse_stream")
 }
 
 // TestCorpusRequests reads every request that the vendor accepted, and writes it again: what the relay's bytes say
 // and what the translation says must agree in everything that llm has words for.
 func TestCorpusRequests(t *testing.T) {
 	n := 0
-	recorded(t, func(e exchange) {
+	recorded(t, func(e *dialecttest.Exchange) {
 		if e.RequestKind != "json" || e.Status >= 400 {
 			return
 		}
@@ -97,7 +54,7 @@ func TestCorpusRequests(t *testing.T) {
 }
 
 // sameRequest compares what was written with what was read, member by member, unless a loss explains a difference.
-func sameRequest(t *testing.T, e exchange, enc dialect.Encoded) {
+func sameRequest(t *testing.T, e *dialecttest.Exchange, enc dialect.Encoded) {
 	t.Helper()
 	for _, l := range enc.Losses {
 		t.Logf("%s: %v (%s)", e.ID, l, l.Detail)
@@ -136,7 +93,7 @@ func isOtherwise(key string, v jsontext.Value) bool {
 // TestCorpusAnswers reads every recorded answer with the reader and the tap, whole or as a stream, and writes it again.
 func TestCorpusAnswers(t *testing.T) {
 	whole, streams, failures := 0, 0, 0
-	recorded(t, func(e exchange) {
+	recorded(t, func(e *dialecttest.Exchange) {
 		switch {
 		case e.Status >= 400:
 			failures++
@@ -146,23 +103,15 @@ func TestCorpusAnswers(t *testing.T) {
 			checkAnswer(t, e)
 		case e.ResponseKind == "eventstream":
 			streams++
-			var text string
-			if err := json.Unmarshal(e.ResponseBody, &text); err != nil {
-				t.Fatal(err)
-			}
-			raw, err := base64.StdEncoding.DecodeString(text)
-			if err != nil {
-				t.Fatal(err)
-			}
-			checkStream(t, e.ID, dialecttest.FramesOf(t, dialect.FramingEventStream, raw))
+			checkStream(t, e.ID, e.Frames(t, dialect.FramingEventStream))
 		}
 	})
 	t.Logf("%d answers, %d streams, %d errors", whole, streams, failures)
 }
 
-func checkFailure(t *testing.T, e exchange) {
+func checkFailure(t *testing.T, e *dialecttest.Exchange) {
 	t.Helper()
-	kind := e.ResponseHeaders["x-amzn-errortype"]
+	kind := e.Header["x-amzn-errortype"]
 	named, err := jsontext.Set(e.ResponseBody, dialect.ExceptionMember, jsontext.AppendString(nil, kind))
 	if err != nil {
 		t.Fatal(err)
@@ -177,7 +126,7 @@ func checkFailure(t *testing.T, e exchange) {
 	}
 }
 
-func checkAnswer(t *testing.T, e exchange) {
+func checkAnswer(t *testing.T, e *dialecttest.Exchange) {
 	t.Helper()
 	resp, err := New().Provider.DecodeResponse(e.ResponseBody)
 	tap := New().Relay.NewTap(dialect.Ask{})

@@ -11,7 +11,7 @@ func TestTitanEmbed(t *testing.T) { dialecttest.RunOperation(t, NewTitanEmbed(),
 
 // TestCorpusTitanEmbed replays recorded exchanges.
 func TestCorpusTitanEmbed(t *testing.T) {
-	dialecttest.ReplayEmbeddings(t, NewTitanEmbed(), "../../../shared/corpus/bedrock.invoke.jsonl.gz", "titan-embed", 5)
+	dialecttest.ReplayEmbeddings(t, NewTitanEmbed(), "bedrock.invoke", "titan-embed", 5)
 }
 
 func FuzzDecodeTitanEmbedRequest(f *testing.F) {

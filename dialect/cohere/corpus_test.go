@@ -1,12 +1,9 @@
 package cohere
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -17,52 +14,23 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// corpus is a file of recorded exchanges, beside the repository where it is at all.
-const corpus = "../../../shared/corpus/cohere.chat_v2.jsonl.gz"
-
-// exchange is one recorded exchange.
-type exchange struct {
-	ID           string          `json:"id"`
-	Path         string          `json:"path"`
-	RequestBody  json.RawMessage `json:"request_body"`
-	Status       int             `json:"status"`
-	ResponseKind string          `json:"response_kind"`
-	ResponseBody json.RawMessage `json:"response_body"`
-}
-
 func TestCorpus(t *testing.T) {
-	file, err := os.Open(corpus)
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skipf("no recorded exchanges at %s", corpus)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	unzipped, err := gzip.NewReader(bufio.NewReader(file))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var requests, answers, streams, failures int
-	for dec := json.NewDecoder(unzipped); dec.More(); {
-		var x exchange
-		if err := dec.Decode(&x); err != nil {
-			t.Fatal(err)
-		}
+	dialecttest.Recorded(t, 1, func(x *dialecttest.Exchange) {
 		requests++
-		checkRequest(t, &x)
+		checkRequest(t, x)
 		switch {
 		case x.Status >= 400:
 			failures++
-			checkError(t, &x)
+			checkError(t, x)
 		case x.ResponseKind == "sse":
 			streams++
-			checkStream(t, &x)
+			checkStream(t, x)
 		default:
 			answers++
-			checkResponse(t, &x)
+			checkResponse(t, x)
 		}
-	}
+	}, "cohere.chat_v2")
 	t.Logf("%d requests, %d answers, %d streams, %d errors", requests, answers, streams, failures)
 	if requests < 100 || answers < 50 || streams < 50 || failures < 10 {
 		t.Errorf("got too few of some kind")
@@ -71,7 +39,7 @@ func TestCorpus(t *testing.T) {
 
 // checkRequest holds that a request reads, and that writing it for the same dialect loses nothing, and the second time
 // changes nothing.
-func checkRequest(t *testing.T, x *exchange) {
+func checkRequest(t *testing.T, x *dialecttest.Exchange) {
 	t.Helper()
 	req, err := clientSide{}.DecodeRequest(x.RequestBody)
 	if err != nil {
@@ -115,7 +83,7 @@ func checkRequest(t *testing.T, x *exchange) {
 	}
 }
 
-func checkError(t *testing.T, x *exchange) {
+func checkError(t *testing.T, x *dialecttest.Exchange) {
 	t.Helper()
 	e := providerSide{}.DecodeError(x.Status, x.ResponseBody)
 	want := map[int]llm.Code{400: llm.CodeInvalidRequest, 401: llm.CodeProviderAuth, 404: llm.CodeModelGone, 422: llm.CodeBadAnswer}[x.Status]
@@ -124,7 +92,7 @@ func checkError(t *testing.T, x *exchange) {
 	}
 }
 
-func checkResponse(t *testing.T, x *exchange) {
+func checkResponse(t *testing.T, x *dialecttest.Exchange) {
 	t.Helper()
 	r, err := providerSide{}.DecodeResponse(x.ResponseBody)
 	if err != nil {
@@ -173,13 +141,9 @@ func sameAnswer(t *testing.T, id string, got, want *llm.Response) {
 	}
 }
 
-func checkStream(t *testing.T, x *exchange) {
+func checkStream(t *testing.T, x *dialecttest.Exchange) {
 	t.Helper()
-	var stream string
-	if err := json.Unmarshal(x.ResponseBody, &stream); err != nil {
-		t.Fatal(err)
-	}
-	list := dialecttest.Frames(t, []byte(stream))
+	stream, list := string(x.Answer(t)), x.Frames(t, "")
 	holdTap(t, list)
 	read, closed, err := dialecttest.ReadStream(providerSide{}.NewStreamReader(), list)
 	if strings.Contains(stream, `"finish_reason":"ERROR"`) {

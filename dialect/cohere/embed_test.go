@@ -1,10 +1,8 @@
 package cohere
 
 import (
-	"compress/gzip"
 	"encoding/json"
 	"errors"
-	"os"
 	"strings"
 	"testing"
 
@@ -84,51 +82,26 @@ func TestEmbedPlainList(t *testing.T) {
 // TestCorpusEmbed replays recorded exchanges, those of Bedrock with the vendor's models among them.
 func TestCorpusEmbed(t *testing.T) {
 	requests, answers := 0, 0
-	for _, name := range []string{"cohere.embed", "bedrock.invoke"} {
-		eachEmbed(t, name, func(x *exchange) {
-			requests++
-			checkEmbedRequest(t, x)
-			if x.Status >= 400 {
-				checkError(t, x)
-				return
-			}
-			answers++
-			checkEmbedAnswer(t, x)
-		})
-	}
+	dialecttest.Recorded(t, 1, func(x *dialecttest.Exchange) {
+		if x.API != "cohere.embed" && !strings.Contains(x.Path, "cohere.embed") {
+			return
+		}
+		requests++
+		checkEmbedRequest(t, x)
+		if x.Status >= 400 {
+			checkError(t, x)
+			return
+		}
+		answers++
+		checkEmbedAnswer(t, x)
+	}, "cohere.embed", "bedrock.invoke")
 	t.Logf("%d requests, %d answers", requests, answers)
 	if requests < 20 || answers < 20 {
 		t.Error("got too few")
 	}
 }
 
-// eachEmbed calls f for the exchanges about the vendor's embeddings in a file of the corpus.
-func eachEmbed(t *testing.T, name string, f func(*exchange)) {
-	t.Helper()
-	file, err := os.Open("../../../shared/corpus/" + name + ".jsonl.gz")
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skip("no recorded exchanges beside the repository")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	unzipped, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for dec := json.NewDecoder(unzipped); dec.More(); {
-		var x exchange
-		if err := dec.Decode(&x); err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(x.Path, "/embed") && name == "cohere.embed" || strings.Contains(x.Path, "cohere.embed") {
-			f(&x)
-		}
-	}
-}
-
-func checkEmbedRequest(t *testing.T, x *exchange) {
+func checkEmbedRequest(t *testing.T, x *dialecttest.Exchange) {
 	t.Helper()
 	req, err := embedClient{}.DecodeRequest(x.RequestBody)
 	if err != nil {
@@ -144,7 +117,7 @@ func checkEmbedRequest(t *testing.T, x *exchange) {
 	}
 }
 
-func checkEmbedAnswer(t *testing.T, x *exchange) {
+func checkEmbedAnswer(t *testing.T, x *dialecttest.Exchange) {
 	t.Helper()
 	r, err := embedProvider{}.DecodeResponse(x.ResponseBody)
 	if err != nil {

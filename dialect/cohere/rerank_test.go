@@ -1,10 +1,7 @@
 package cohere
 
 import (
-	"compress/gzip"
-	"encoding/json"
 	"errors"
-	"os"
 	"strings"
 	"testing"
 
@@ -37,37 +34,19 @@ func TestRerankRefuses(t *testing.T) {
 // TestCorpusRerank replays recorded exchanges of version 2, and those of Bedrock, which has the vendor's bodies.
 func TestCorpusRerank(t *testing.T) {
 	answers := 0
-	for _, name := range []string{"cohere.rerank", "bedrock.invoke"} {
-		file, err := os.Open("../../../shared/corpus/" + name + ".jsonl.gz")
-		if errors.Is(err, os.ErrNotExist) {
-			t.Skip("no recorded exchanges beside the repository")
+	dialecttest.Recorded(t, 1, func(x *dialecttest.Exchange) {
+		if strings.Contains(x.Path, "/v2/rerank") || strings.Contains(x.Path, "cohere.rerank") {
+			answers++
+			checkRanking(t, x)
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer file.Close()
-		unzipped, err := gzip.NewReader(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for dec := json.NewDecoder(unzipped); dec.More(); {
-			var x exchange
-			if err := dec.Decode(&x); err != nil {
-				t.Fatal(err)
-			}
-			if strings.Contains(x.Path, "/v2/rerank") || strings.Contains(x.Path, "cohere.rerank") {
-				answers++
-				checkRanking(t, &x)
-			}
-		}
-	}
+	}, "cohere.rerank", "bedrock.invoke")
 	t.Logf("%d answers", answers)
 	if answers < 8 {
 		t.Error("got too few")
 	}
 }
 
-func checkRanking(t *testing.T, x *exchange) {
+func checkRanking(t *testing.T, x *dialecttest.Exchange) {
 	t.Helper()
 	req, err := rerankClient{}.DecodeRequest(x.RequestBody)
 	if err != nil {

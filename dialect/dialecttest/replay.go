@@ -2,10 +2,6 @@ package dialecttest
 
 import (
 	"bytes"
-	"compress/gzip"
-	"encoding/json"
-	"errors"
-	"os"
 	"regexp"
 	"testing"
 
@@ -13,12 +9,12 @@ import (
 	"github.com/understudy-ai/understudy/internal/jsontext"
 )
 
-// ReplayEmbeddings holds a dialect against the recorded exchanges in a file whose paths match path, a regular expression: what a vendor
-// took can be read and written again, and every vector that it answered with survives. At least so many answers are
-// wanted. Without the file, the test is skipped.
-func ReplayEmbeddings(t *testing.T, d *dialect.Dialect, file, path string, least int) {
+// ReplayEmbeddings holds a dialect against the recorded exchanges of an API whose paths match path, a regular expression:
+// what a vendor took can be read and written again, and every vector that it answered with survives. At least so many
+// answers are wanted.
+func ReplayEmbeddings(t *testing.T, d *dialect.Dialect, api, path string, least int) {
 	t.Helper()
-	answers, failures := eachRecorded(t, file, path, func(id string, request, response []byte) { replay(t, d, id, request, response) },
+	answers, failures := eachRecorded(t, api, path, func(id string, request, response []byte) { replay(t, d, id, request, response) },
 		func(status int, response []byte) { _ = asError(t, d.Provider.DecodeError(status, response)) })
 	t.Logf("%d answers, %d errors", answers, failures)
 	if answers < least {
@@ -27,9 +23,9 @@ func ReplayEmbeddings(t *testing.T, d *dialect.Dialect, file, path string, least
 }
 
 // ReplayCounts holds a dialect of token counts against recorded exchanges likewise.
-func ReplayCounts(t *testing.T, d *dialect.Dialect, file, path string, least int) {
+func ReplayCounts(t *testing.T, d *dialect.Dialect, api, path string, least int) {
 	t.Helper()
-	answers, _ := eachRecorded(t, file, path, func(id string, request, response []byte) {
+	answers, _ := eachRecorded(t, api, path, func(id string, request, response []byte) {
 		asked, err := d.Client.DecodeRequest(request)
 		if err != nil {
 			t.Errorf("%s: the vendor took a request that gives %v", id, err)
@@ -57,32 +53,11 @@ func ReplayCounts(t *testing.T, d *dialect.Dialect, file, path string, least int
 	}
 }
 
-// eachRecorded calls one for each recorded answer, and failed for each error, and counts them.
-func eachRecorded(t *testing.T, file, path string, one func(id string, request, response []byte), failed func(int, []byte)) (answers, failures int) {
+// eachRecorded calls one for each recorded answer of an API whose path matches, and failed for each error, and counts them.
+func eachRecorded(t *testing.T, api, path string, one func(id string, request, response []byte), failed func(int, []byte)) (answers, failures int) {
 	t.Helper()
-	f, err := os.Open(file)
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skipf("no recorded exchanges at %s", file)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = f.Close() }()
-	unzipped, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
 	paths := regexp.MustCompile(path)
-	for dec := json.NewDecoder(unzipped); dec.More(); {
-		var x struct {
-			ID, Path     string
-			Status       int
-			RequestBody  json.RawMessage `json:"request_body"`
-			ResponseBody json.RawMessage `json:"response_body"`
-		}
-		if err := dec.Decode(&x); err != nil {
-			t.Fatal(err)
-		}
+	Recorded(t, 1, func(x *Exchange) {
 		switch {
 		case !paths.MatchString(x.Path):
 		case x.Status >= 400:
@@ -92,7 +67,7 @@ func eachRecorded(t *testing.T, file, path string, one func(id string, request, 
 			answers++
 			one(x.ID, x.RequestBody, x.ResponseBody)
 		}
-	}
+	}, api)
 	return answers, failures
 }
 

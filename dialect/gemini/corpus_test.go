@@ -1,13 +1,8 @@
 package gemini
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
-	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,45 +13,10 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// exchange is one recorded exchange.
-type exchange struct {
-	ID           string          `json:"id"`
-	RequestKind  string          `json:"request_kind"`
-	RequestBody  json.RawMessage `json:"request_body"`
-	Status       int             `json:"status"`
-	ResponseKind string          `json:"response_kind"`
-	ResponseBody json.RawMessage `json:"response_body"`
-}
-
 // recorded calls f for every recorded exchange, and skips the test where the recordings are not at hand.
-func recorded(t *testing.T, f func(exchange)) {
+func recorded(t *testing.T, f func(*dialecttest.Exchange)) {
 	t.Helper()
-	for _, name := range []string{"gemini.generate", "gemini.stream"} {
-		file, err := os.Open(filepath.Join("..", "..", "..", "shared", "corpus", name+".jsonl.gz"))
-		if errors.Is(err, os.ErrNotExist) {
-			t.Skip("the recorded exchanges are not beside the repository")
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer file.Close()
-		unzipped, err := gzip.NewReader(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewReader(unzipped)
-		for {
-			line, err := lines.ReadBytes('\n')
-			if len(line) == 0 && err != nil {
-				break
-			}
-			var e exchange
-			if err := json.Unmarshal(line, &e); err != nil {
-				t.Fatal(err)
-			}
-			f(e)
-		}
-	}
+	dialecttest.Recorded(t, 1, f, "gemini.generate", "gemini.stream")
 }
 
 // TestCorpusRequests reads every request that the vendor accepted, and writes it again: what the relay's bytes say and
@@ -69,7 +29,7 @@ func TestCorpusRequests(t *testing.T) {
 	for _, f := range fields() {
 		rows[f.Path] = true
 	}
-	recorded(t, func(e exchange) {
+	recorded(t, func(e *dialecttest.Exchange) {
 		if e.RequestKind != "json" || e.Status >= 400 {
 			return
 		}
@@ -154,7 +114,7 @@ func saidIn(v jsontext.Value) []string {
 // TestCorpusAnswers reads every recorded answer with the reader and the tap, whole or as a stream.
 func TestCorpusAnswers(t *testing.T) {
 	whole, streams, faults := 0, 0, map[llm.Code]int{}
-	recorded(t, func(e exchange) {
+	recorded(t, func(e *dialecttest.Exchange) {
 		switch {
 		case e.ResponseKind == "json" && e.Status < 400:
 			whole++
@@ -173,29 +133,16 @@ func TestCorpusAnswers(t *testing.T) {
 				return // cut by hand: without the empty lines between events
 			}
 			streams++
-			checkStream(t, e.ID, dialecttest.Frames(t, []byte(unquoted(t, e.ResponseBody))))
+			checkStream(t, e.ID, e.Frames(t, ""))
 		case e.ResponseKind == "jsonl":
-			var list []dialect.Frame
-			for line := range strings.Lines(unquoted(t, e.ResponseBody)) {
-				list = append(list, dialect.Frame{Data: []byte(line)})
-			}
 			streams++
-			checkStream(t, e.ID, list)
+			checkStream(t, e.ID, e.Frames(t, ""))
 		}
 	})
 	t.Logf("%d answers, %d streams, errors %v", whole, streams, faults)
 }
 
-func unquoted(t *testing.T, raw []byte) string {
-	t.Helper()
-	var text string
-	if err := json.Unmarshal(raw, &text); err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
-func checkWhole(t *testing.T, e exchange) {
+func checkWhole(t *testing.T, e *dialecttest.Exchange) {
 	t.Helper()
 	if strings.Contains(e.ID, "/tts-flash-1-1.json") {
 		return // cut by hand: it does not say that it is whole

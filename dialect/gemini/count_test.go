@@ -30,7 +30,7 @@ func TestVertexCountIsFlat(t *testing.T) {
 
 // TestCorpusCount replays recorded exchanges.
 func TestCorpusCount(t *testing.T) {
-	dialecttest.ReplayCounts(t, NewCount(), "../../../shared/corpus/misc.jsonl.gz", ":countTokens", 5)
+	dialecttest.ReplayCounts(t, NewCount(), "gemini.count_tokens", ":countTokens", 5)
 }
 
 // TestCountForms reads contents alone, a whole request in either spelling, and Vertex AI's form; and names the model

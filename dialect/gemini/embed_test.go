@@ -15,12 +15,12 @@ func TestEmbedBatch(t *testing.T) {
 
 // TestCorpusEmbed replays recorded exchanges.
 func TestCorpusEmbed(t *testing.T) {
-	dialecttest.ReplayEmbeddings(t, NewEmbed(), "../../../shared/corpus/gemini.embed.jsonl.gz", ":embedContent", 2)
+	dialecttest.ReplayEmbeddings(t, NewEmbed(), "gemini.embed", ":embedContent", 2)
 }
 
 // TestCorpusEmbedBatch replays recorded exchanges.
 func TestCorpusEmbedBatch(t *testing.T) {
-	dialecttest.ReplayEmbeddings(t, NewEmbedBatch(), "../../../shared/corpus/gemini.embed.jsonl.gz", ":batchEmbedContents", 20)
+	dialecttest.ReplayEmbeddings(t, NewEmbedBatch(), "gemini.embed", ":batchEmbedContents", 20)
 }
 
 func FuzzDecodeEmbedRequest(f *testing.F) {

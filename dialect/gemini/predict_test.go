@@ -15,7 +15,7 @@ func TestPredict(t *testing.T) { dialecttest.RunOperation(t, NewPredict(), "test
 
 // TestCorpusPredict replays recorded exchanges.
 func TestCorpusPredict(t *testing.T) {
-	dialecttest.ReplayEmbeddings(t, NewPredict(), "../../../shared/corpus/vertex.predict.jsonl.gz", ":predict", 5)
+	dialecttest.ReplayEmbeddings(t, NewPredict(), "vertex.predict", ":predict", 5)
 }
 
 // TestPredictPieces: a request has as many texts as the vendor takes at a time, by number, by size, and of one family one.

@@ -1,12 +1,8 @@
 package ollama
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
-	"errors"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -18,54 +14,25 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// corpus is a file of recorded exchanges, beside the repository where it is at all.
-const corpus = "../../../shared/corpus/ollama.chat.jsonl.gz"
-
-// exchange is one recorded exchange.
-type exchange struct {
-	ID           string          `json:"id"`
-	RequestKind  string          `json:"request_kind"`
-	RequestBody  json.RawMessage `json:"request_body"`
-	Status       int             `json:"status"`
-	ResponseKind string          `json:"response_kind"`
-	ResponseBody json.RawMessage `json:"response_body"`
-}
-
 func TestCorpus(t *testing.T) {
-	file, err := os.Open(corpus)
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skipf("no recorded exchanges at %s", corpus)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	unzipped, err := gzip.NewReader(bufio.NewReader(file))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var requests, answers, streams, failures int
-	for dec := json.NewDecoder(unzipped); dec.More(); {
-		var x exchange
-		if err := dec.Decode(&x); err != nil {
-			t.Fatal(err)
-		}
+	dialecttest.Recorded(t, 1, func(x *dialecttest.Exchange) {
 		if x.RequestKind == "json" {
 			requests++
-			checkRequest(t, &x)
+			checkRequest(t, x)
 		}
 		switch {
 		case x.Status >= 400:
 			failures++
-			checkError(t, &x)
+			checkError(t, x)
 		case x.ResponseKind == "ndjson", x.ResponseKind == "jsonl":
 			streams++
-			checkStream(t, &x)
+			checkStream(t, x)
 		default:
 			answers++
-			checkResponse(t, &x)
+			checkResponse(t, x)
 		}
-	}
+	}, "ollama.chat")
 	t.Logf("%d requests, %d answers, %d streams, %d errors", requests, answers, streams, failures)
 	if requests < 200 || answers < 100 || streams < 100 || failures < 10 {
 		t.Errorf("got too few of some kind")
@@ -74,7 +41,7 @@ func TestCorpus(t *testing.T) {
 
 // checkRequest holds that a request reads, and that writing it for the same dialect loses nothing, and the second time
 // changes nothing.
-func checkRequest(t *testing.T, x *exchange) {
+func checkRequest(t *testing.T, x *dialecttest.Exchange) {
 	t.Helper()
 	req, err := clientSide{}.DecodeRequest(x.RequestBody)
 	if err != nil {
@@ -119,7 +86,7 @@ func checkRequest(t *testing.T, x *exchange) {
 	}
 }
 
-func checkError(t *testing.T, x *exchange) {
+func checkError(t *testing.T, x *dialecttest.Exchange) {
 	t.Helper()
 	e := providerSide{}.DecodeError(x.Status, x.ResponseBody)
 	want := map[int]llm.Code{404: llm.CodeModelGone, 500: llm.CodeServerError}[x.Status]
@@ -128,7 +95,7 @@ func checkError(t *testing.T, x *exchange) {
 	}
 }
 
-func checkResponse(t *testing.T, x *exchange) {
+func checkResponse(t *testing.T, x *dialecttest.Exchange) {
 	t.Helper()
 	r, err := providerSide{}.DecodeResponse(x.ResponseBody)
 	if err != nil {
@@ -174,13 +141,9 @@ func sameAnswer(t *testing.T, id string, got, want *llm.Response) {
 	}
 }
 
-func checkStream(t *testing.T, x *exchange) {
+func checkStream(t *testing.T, x *dialecttest.Exchange) {
 	t.Helper()
-	var stream string
-	if err := json.Unmarshal(x.ResponseBody, &stream); err != nil {
-		t.Fatal(err)
-	}
-	list := dialecttest.FramesOf(t, dialect.FramingNDJSON, []byte(stream))
+	list := x.Frames(t, dialect.FramingNDJSON)
 	holdTap(t, list)
 	read, closed, err := dialecttest.ReadStream(providerSide{}.NewStreamReader(), list)
 	if err != nil {

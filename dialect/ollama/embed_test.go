@@ -11,7 +11,7 @@ func TestEmbed(t *testing.T) { dialecttest.RunOperation(t, NewEmbed(), "testdata
 
 // TestCorpusEmbed replays recorded exchanges.
 func TestCorpusEmbed(t *testing.T) {
-	dialecttest.ReplayEmbeddings(t, NewEmbed(), "../../../shared/corpus/misc.jsonl.gz", "/api/embed$", 5)
+	dialecttest.ReplayEmbeddings(t, NewEmbed(), "ollama.embed", "/api/embed$", 5)
 }
 
 func FuzzDecodeEmbedRequest(f *testing.F) {

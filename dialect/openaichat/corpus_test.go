@@ -1,12 +1,8 @@
 package openaichat
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
-	"errors"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -17,50 +13,11 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// corpus is a file of recorded exchanges, beside the repository where it is at all.
-const corpus = "../../../shared/corpus/openai.chat.jsonl.gz"
-
-// exchange is one recorded exchange.
-type exchange struct {
-	ID           string          `json:"id"`
-	Vendor       string          `json:"vendor"`
-	Path         string          `json:"path"`
-	RequestKind  string          `json:"request_kind"`
-	RequestBody  json.RawMessage `json:"request_body"`
-	Status       int             `json:"status"`
-	ResponseKind string          `json:"response_kind"`
-	ResponseBody json.RawMessage `json:"response_body"`
-	Flags        []string        `json:"flags"`
-}
-
-func eachExchange(t *testing.T, f func(*exchange)) {
-	t.Helper()
-	file, err := os.Open(corpus)
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skipf("no recorded exchanges at %s", corpus)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	unzipped, err := gzip.NewReader(bufio.NewReader(file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for dec := json.NewDecoder(unzipped); dec.More(); {
-		var x exchange
-		if err := dec.Decode(&x); err != nil {
-			t.Fatal(err)
-		}
-		f(&x)
-	}
-}
-
 func TestRecordedExchanges(t *testing.T) {
 	if testing.Short() {
 		t.Skip("thousands of exchanges")
 	}
-	eachExchange(t, func(x *exchange) {
+	dialecttest.Recorded(t, 1, func(x *dialecttest.Exchange) {
 		if x.RequestKind == "json" {
 			checkRequest(t, x)
 		}
@@ -72,10 +29,10 @@ func TestRecordedExchanges(t *testing.T) {
 		case x.ResponseKind == "sse":
 			checkStream(t, x)
 		}
-	})
+	}, "openai.chat")
 }
 
-func checkRequest(t *testing.T, x *exchange) {
+func checkRequest(t *testing.T, x *dialecttest.Exchange) {
 	t.Helper()
 	if jsontext.Check(x.RequestBody, jsontext.Limits{}) != nil {
 		return
@@ -107,14 +64,9 @@ func checkRequest(t *testing.T, x *exchange) {
 	}
 }
 
-func checkError(t *testing.T, x *exchange) {
+func checkError(t *testing.T, x *dialecttest.Exchange) {
 	t.Helper()
-	body := []byte(x.ResponseBody)
-	var text string
-	if x.ResponseKind != "json" && json.Unmarshal(body, &text) == nil {
-		body = []byte(text)
-	}
-	if e := (providerSide{}).DecodeError(x.Status, body); e.Message == "" || e.Code == "" {
+	if e := (providerSide{}).DecodeError(x.Status, x.Answer(t)); e.Message == "" || e.Code == "" {
 		t.Errorf("%s: got error %+v", x.ID, e)
 	}
 }
@@ -125,7 +77,7 @@ func isChat(body []byte) bool {
 	return v.Kind() == jsontext.Object && v.Get("choices").Kind() == jsontext.Array
 }
 
-func checkResponse(t *testing.T, x *exchange) {
+func checkResponse(t *testing.T, x *dialecttest.Exchange) {
 	t.Helper()
 	holdTapBody(t, x.ResponseBody)
 	r, err := providerSide{}.DecodeResponse(x.ResponseBody)
@@ -156,17 +108,13 @@ func checkResponse(t *testing.T, x *exchange) {
 	}
 }
 
-func checkStream(t *testing.T, x *exchange) {
+func checkStream(t *testing.T, x *dialecttest.Exchange) {
 	t.Helper()
-	var stream string
-	if err := json.Unmarshal(x.ResponseBody, &stream); err != nil {
-		t.Fatal(err)
-	}
-	list := dialecttest.Frames(t, []byte(stream))
+	list := x.Frames(t, "")
 	holdTap(t, list)
 	read, closed, err := dialecttest.ReadStream(providerSide{}.NewStreamReader(), list)
 	if err != nil {
-		if !slices.Contains(x.Flags, "error") && strings.Contains(stream, `"finish_reason"`) {
+		if !slices.Contains(x.Flags, "error") && bytes.Contains(x.Answer(t), []byte(`"finish_reason"`)) {
 			t.Errorf("%s: %s: stream: %v", x.ID, x.Vendor, err)
 		}
 		return
@@ -240,7 +188,7 @@ func said(body []byte, key string) string {
 			}
 		}
 		for _, c := range p.ToolCalls {
-			if s, ok := c.Function.Arguments.(string); ok {
+			if s, ok := c.Function.Arguments.(string); ok && s != noArgs {
 				text.WriteString(s)
 			}
 		}

@@ -1,10 +1,7 @@
 package openaichat
 
 import (
-	"compress/gzip"
 	"encoding/json"
-	"errors"
-	"os"
 	"strings"
 	"testing"
 
@@ -80,45 +77,29 @@ func TestT146NothingIsNull(t *testing.T) {
 
 // TestCorpusEmbeddings replays recorded exchanges: every request that was answered reads, and every vector survives.
 func TestCorpusEmbeddings(t *testing.T) {
-	file, err := os.Open("../../../shared/corpus/openai.embeddings.jsonl.gz")
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skip("no recorded exchanges beside the repository")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	unzipped, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var requests, answers, failures int
-	for dec := json.NewDecoder(unzipped); dec.More(); {
-		var x exchange
-		if err := dec.Decode(&x); err != nil {
-			t.Fatal(err)
-		}
+	dialecttest.Recorded(t, 1, func(x *dialecttest.Exchange) {
 		if x.RequestKind == "json" && strings.Contains(x.Path, "/embeddings") {
 			requests++
-			checkEmbedRequest(t, &x)
+			checkEmbedRequest(t, x)
 		}
 		switch {
 		case x.ResponseKind != "json" || !strings.Contains(x.Path, "/embeddings") || strings.Contains(x.Path, "/usage/"):
 		case x.Status >= 400:
 			failures++
-			checkError(t, &x)
+			checkError(t, x)
 		default:
 			answers++
-			checkEmbedAnswer(t, &x)
+			checkEmbedAnswer(t, x)
 		}
-	}
+	}, "openai.embeddings")
 	t.Logf("%d requests, %d answers, %d errors", requests, answers, failures)
 	if requests < 200 || answers < 200 || failures < 15 {
 		t.Error("got too few of some kind")
 	}
 }
 
-func checkEmbedRequest(t *testing.T, x *exchange) {
+func checkEmbedRequest(t *testing.T, x *dialecttest.Exchange) {
 	t.Helper()
 	req, err := embedClient{}.DecodeRequest(x.RequestBody)
 	if err != nil {
@@ -136,7 +117,7 @@ func checkEmbedRequest(t *testing.T, x *exchange) {
 	}
 }
 
-func checkEmbedAnswer(t *testing.T, x *exchange) {
+func checkEmbedAnswer(t *testing.T, x *dialecttest.Exchange) {
 	t.Helper()
 	r, err := embedProvider{}.DecodeResponse(x.ResponseBody)
 	if err != nil {

@@ -1,10 +1,7 @@
 package openaichat
 
 import (
-	"compress/gzip"
-	"encoding/json"
 	"errors"
-	"os"
 	"strings"
 	"testing"
 
@@ -74,39 +71,23 @@ func TestRerankSorts(t *testing.T) {
 
 // TestCorpusRerank replays recorded exchanges of compatible services.
 func TestCorpusRerank(t *testing.T) {
-	file, err := os.Open("../../../shared/corpus/generic.rerank.jsonl.gz")
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skip("no recorded exchanges beside the repository")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	unzipped, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
 	answers, failures := 0, 0
-	for dec := json.NewDecoder(unzipped); dec.More(); {
-		var x exchange
-		if err := dec.Decode(&x); err != nil {
-			t.Fatal(err)
-		}
+	dialecttest.Recorded(t, 1, func(x *dialecttest.Exchange) {
 		if x.Status >= 400 {
 			failures++
-			checkError(t, &x)
-			continue
+			checkError(t, x)
+			return
 		}
 		answers++
-		checkRanking(t, &x)
-	}
+		checkRanking(t, x)
+	}, "generic.rerank")
 	t.Logf("%d answers, %d errors", answers, failures)
 	if answers < 8 || failures < 2 {
 		t.Error("got too few of some kind")
 	}
 }
 
-func checkRanking(t *testing.T, x *exchange) {
+func checkRanking(t *testing.T, x *dialecttest.Exchange) {
 	t.Helper()
 	req, err := rerankClient{rerankForm: jinaForm()}.DecodeRequest(x.RequestBody)
 	if err != nil {

@@ -1,13 +1,10 @@
 package openairesponses
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -18,50 +15,12 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// corpus is a file of recorded exchanges, beside the repository where it is at all.
-const corpus = "../../../shared/corpus/openai.responses.jsonl.gz"
-
-// exchange is one recorded exchange.
-type exchange struct {
-	ID           string          `json:"id"`
-	Vendor       string          `json:"vendor"`
-	RequestKind  string          `json:"request_kind"`
-	RequestBody  json.RawMessage `json:"request_body"`
-	Status       int             `json:"status"`
-	ResponseKind string          `json:"response_kind"`
-	ResponseBody json.RawMessage `json:"response_body"`
-	Flags        []string        `json:"flags"`
-}
-
-func eachExchange(t *testing.T, f func(*exchange)) {
-	t.Helper()
-	file, err := os.Open(corpus)
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skipf("no recorded exchanges at %s", corpus)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	unzipped, err := gzip.NewReader(bufio.NewReader(file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for dec := json.NewDecoder(unzipped); dec.More(); {
-		var x exchange
-		if err := dec.Decode(&x); err != nil {
-			t.Fatal(err)
-		}
-		f(&x)
-	}
-}
-
 func TestCorpus(t *testing.T) {
 	if testing.Short() {
 		t.Skip("more than a thousand exchanges")
 	}
 	counts := map[string]int{}
-	eachExchange(t, func(x *exchange) {
+	dialecttest.Recorded(t, 1, func(x *dialecttest.Exchange) {
 		if x.RequestKind == "json" {
 			counts["requests"]++
 			checkRequest(t, x)
@@ -75,36 +34,16 @@ func TestCorpus(t *testing.T) {
 			checkResponse(t, x)
 		case x.ResponseKind == "sse":
 			counts["streams"]++
-			var stream string
-			if err := json.Unmarshal(x.ResponseBody, &stream); err != nil {
-				t.Fatal(err)
-			}
-			checkStream(t, x, dialecttest.Frames(t, []byte(stream)))
+			checkStream(t, x, x.Frames(t, ""))
 		case x.ResponseKind == "jsonl":
 			counts["streams without framing"]++
-			checkStream(t, x, lines(t, x))
+			checkStream(t, x, x.Frames(t, ""))
 		}
-	})
+	}, "openai.responses")
 	t.Logf("read %v", counts)
 }
 
-// lines are the events of a stream whose framing the recorder removed.
-func lines(t *testing.T, x *exchange) []dialect.Frame {
-	t.Helper()
-	var text string
-	if err := json.Unmarshal(x.ResponseBody, &text); err != nil {
-		t.Fatalf("%s: %v", x.ID, err)
-	}
-	var list []dialect.Frame
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); json.Valid([]byte(line)) { // one was written by hand, and is none
-			list = append(list, dialect.Frame{Data: []byte(line)})
-		}
-	}
-	return list
-}
-
-func checkRequest(t *testing.T, x *exchange) {
+func checkRequest(t *testing.T, x *dialecttest.Exchange) {
 	t.Helper()
 	if jsontext.Check(x.RequestBody, jsontext.Limits{}) != nil {
 		return
@@ -195,7 +134,7 @@ func asked(t *testing.T, body []byte) string {
 	return b.String()
 }
 
-func checkError(t *testing.T, x *exchange) {
+func checkError(t *testing.T, x *dialecttest.Exchange) {
 	t.Helper()
 	e := providerSide{}.DecodeError(x.Status, x.ResponseBody)
 	if e.Message == "" || e.Code == "" {
@@ -210,7 +149,7 @@ func checkError(t *testing.T, x *exchange) {
 	}
 }
 
-func checkResponse(t *testing.T, x *exchange) {
+func checkResponse(t *testing.T, x *dialecttest.Exchange) {
 	t.Helper()
 	var tapped tap
 	signal, tapErr := tapped.Body(x.ResponseBody)
@@ -251,7 +190,7 @@ func isUnsupported(err error) bool {
 }
 
 // same compares answers, but for what is made anew.
-func same(t *testing.T, x *exchange, what string, got, want *llm.Response) {
+func same(t *testing.T, x *dialecttest.Exchange, what string, got, want *llm.Response) {
 	t.Helper()
 	if texts(got) != texts(want) || got.Usage != want.Usage || got.Choices[0].Stop.Reason != want.Choices[0].Stop.Reason ||
 		!slices.EqualFunc(got.Choices[0].LogProbs, want.Choices[0].LogProbs, func(a, b llm.TokenLogProb) bool { return a.Token == b.Token }) {
@@ -268,7 +207,7 @@ func show(t *testing.T, v any) string {
 	return string(b)
 }
 
-func checkStream(t *testing.T, x *exchange, list []dialect.Frame) {
+func checkStream(t *testing.T, x *dialecttest.Exchange, list []dialect.Frame) {
 	t.Helper()
 	r := holdStream(t, x, list)
 	if r == nil {
@@ -305,7 +244,7 @@ func checkStream(t *testing.T, x *exchange, list []dialect.Frame) {
 }
 
 // holdStream reads a stream and taps it: both must see the same.
-func holdStream(t *testing.T, x *exchange, list []dialect.Frame) *llm.Response {
+func holdStream(t *testing.T, x *dialecttest.Exchange, list []dialect.Frame) *llm.Response {
 	t.Helper()
 	var tapped tap
 	reader := providerSide{}.NewStreamReader()
