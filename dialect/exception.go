@@ -47,7 +47,7 @@ func ExceptionOf(c llm.Code) Exception {
 		return Exception{429, "ThrottlingException"}
 	case llm.CodeQuota:
 		return Exception{400, "ServiceQuotaExceededException"}
-	case llm.CodeOverloaded, llm.CodeUnavailable:
+	case llm.CodeOverloaded, llm.CodeUnavailable, llm.CodeLedger:
 		return Exception{503, "ServiceUnavailableException"}
 	case llm.CodeBadAnswer, llm.CodeTruncated:
 		return Exception{424, "ModelErrorException"}

@@ -35,6 +35,7 @@ const (
 	CodeTruncated      Code = "truncated"
 	CodeNotImplemented Code = "not_implemented"
 	CodeUnavailable    Code = "unavailable"
+	CodeLedger         Code = "ledger_unavailable"
 	CodeClientGone     Code = "client_gone"
 	CodeRequestTimeout Code = "request_timeout"
 	CodeInternal       Code = "internal"
@@ -101,6 +102,7 @@ var codes = [...]CodeInfo{
 	{CodeTruncated, 502, TryNext, "The vendor's answer ended before it was whole."},
 	{CodeOverloaded, 503, TryNext, "The vendor has no capacity now."},
 	{CodeUnavailable, 503, GiveUp, "The gateway cannot take the request now, for example while it shuts down."},
+	{CodeLedger, 503, GiveUp, "The gateway cannot write its ledger, and sends nothing that it could not account for."},
 	{CodeTimeout, 504, TryNext, "The vendor took longer than a deadline allows."},
 }
 

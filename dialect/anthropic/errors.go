@@ -275,7 +275,7 @@ func errorWords(c llm.Code) (status int, kind string) {
 		return 402, errBilling
 	case llm.CodeOverloaded:
 		return 529, errOverloaded
-	case llm.CodeUnavailable:
+	case llm.CodeUnavailable, llm.CodeLedger:
 		return 503, errOverloaded
 	case llm.CodeTimeout:
 		return 504, errTimeout

@@ -324,7 +324,7 @@ func errorWords(c llm.Code) (status int, word string) {
 		return 501, statusUnimplement
 	case llm.CodeProviderAuth, llm.CodeUnreachable, llm.CodeBadAnswer, llm.CodeTruncated:
 		return 502, statusInternal
-	case llm.CodeOverloaded, llm.CodeUnavailable:
+	case llm.CodeOverloaded, llm.CodeUnavailable, llm.CodeLedger:
 		return 503, statusUnavailable
 	case llm.CodeTimeout:
 		return 504, statusDeadline
