@@ -1,0 +1,192 @@
+package budget
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/bits"
+
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
+)
+
+// Tokens is what an attempt used, as it is priced. The parts are told apart as in llm.Usage;
+// none is ever less than zero.
+type Tokens struct {
+	Fresh, CacheRead, CacheWrite, Cache1h int64
+	Output, Reasoning                     int64
+	AudioIn, AudioOut                     int64 // of Fresh and of Output
+}
+
+// TokensOf takes the counts of a vendor as they are.
+func TokensOf(u llm.Usage) Tokens {
+	return Tokens{
+		Fresh: u.InFresh, CacheRead: u.InCacheRead, CacheWrite: u.InCacheWrite, Cache1h: u.InCache1h,
+		Output: u.OutVisible, Reasoning: u.OutReasoning, AudioIn: u.InAudio, AudioOut: u.OutAudio,
+	}
+}
+
+// Input is all of the prompt.
+func (t Tokens) Input() int64 { return t.Fresh + t.CacheRead + t.CacheWrite + t.Cache1h }
+
+// All is all of the answer.
+func (t Tokens) All() int64 { return t.Output + t.Reasoning }
+
+// list is the counts one by one.
+func (t Tokens) list() [8]int64 {
+	return [8]int64{t.Fresh, t.CacheRead, t.CacheWrite, t.Cache1h, t.Output, t.Reasoning, t.AudioIn, t.AudioOut}
+}
+
+// MaxTokens is more than any one request uses of anything: no model's window is near it.
+const MaxTokens = 1 << 30
+
+// isSane reports whether counts can be true at all.
+func (t Tokens) isSane() bool {
+	for _, n := range t.list() {
+		if n < 0 || n > MaxTokens {
+			return false
+		}
+	}
+	return t.AudioIn <= t.Fresh && t.AudioOut <= t.Output
+}
+
+// Rates are a model's prices in pico-dollars per million tokens: what a catalog's price becomes
+// so that money is never a float. The zero Rates are those of what is free.
+type Rates struct {
+	Input        int64  `json:"input,omitempty"`
+	Output       int64  `json:"output,omitempty"`
+	CacheRead    int64  `json:"cache_read,omitempty"`
+	CacheWrite   int64  `json:"cache_write,omitempty"`
+	CacheWrite1h int64  `json:"cache_write_1h,omitempty"`
+	Reasoning    int64  `json:"reasoning,omitempty"`
+	AudioIn      int64  `json:"audio_in,omitempty"`
+	AudioOut     int64  `json:"audio_out,omitempty"`
+	Tiers        []Tier `json:"tiers,omitempty"`
+	// Assumed marks the rates that stand in for a price that nobody knows.
+	Assumed bool `json:"assumed,omitempty"`
+}
+
+// Tier is the rates of calls whose prompts have more than Above tokens.
+type Tier struct {
+	Above      int64 `json:"above"`
+	Input      int64 `json:"input"`
+	Output     int64 `json:"output"`
+	CacheRead  int64 `json:"cache_read,omitempty"`
+	CacheWrite int64 `json:"cache_write,omitempty"`
+}
+
+// Cap is what is reserved and posted for a model whose price is not known: more than nearly
+// every model costs, and never nothing.
+func Cap() Rates {
+	const input, output = 10e12, 50e12
+	return Rates{Input: input, Output: output, Assumed: true}
+}
+
+// RatesOf are the rates of a price; those of Cap if there is none. What a price does not say of
+// a cache or of sound costs what other tokens cost: dearer, if anything.
+func RatesOf(p *provider.Price) Rates {
+	if p == nil {
+		return Cap()
+	}
+	r := Rates{
+		Input: rate(p.Input), Output: rate(p.Output), CacheRead: rate(p.CacheRead), CacheWrite: rate(p.CacheWrite),
+		CacheWrite1h: rate(p.CacheWrite1h), Reasoning: rate(p.Reasoning), AudioIn: rate(p.AudioInput), AudioOut: rate(p.AudioOutput),
+	}
+	for _, t := range p.Tiers {
+		r.Tiers = append(r.Tiers, Tier{
+			Above: t.Above, Input: rate(t.Input), Output: rate(t.Output), CacheRead: rate(t.CacheRead), CacheWrite: rate(t.CacheWrite),
+		})
+	}
+	return r
+}
+
+// rate turns dollars per million tokens into pico-dollars, rounded up. What is no price at all
+// is as dear as can be.
+func rate(dollars float64) int64 {
+	const most = 1e18 // a million dollars per million tokens
+	pico := math.Ceil(dollars*float64(USD) - 1e-3)
+	if !(pico >= 0 && pico <= most) { // NaN is in neither
+		return most
+	}
+	return int64(pico)
+}
+
+// Text is the rates as they are pinned in the ledger.
+func (r Rates) Text() string {
+	text, err := json.Marshal(r)
+	if err != nil {
+		panic("BUG: budget: rates cannot be written: " + err.Error())
+	}
+	return string(text)
+}
+
+// ParseRates reads what Text wrote.
+func ParseRates(text string) (Rates, error) {
+	var r Rates
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
+		return Rates{}, fmt.Errorf("read pinned rates: %w", err)
+	}
+	return r, nil
+}
+
+// Cost is what tokens cost, rounded up once. It is the one price of everything: what is
+// reserved, posted, reported and verified.
+func (r *Rates) Cost(t Tokens) (Money, error) {
+	if !t.isSane() {
+		return 0, ErrRange
+	}
+	in, out, read, write := r.Input, r.Output, r.CacheRead, r.CacheWrite
+	for _, tier := range r.Tiers {
+		if t.Input() > tier.Above {
+			in, out = or(tier.Input, r.Input), or(tier.Output, r.Output)
+			read, write = or(tier.CacheRead, r.CacheRead), or(tier.CacheWrite, r.CacheWrite)
+		}
+	}
+	write = or(write, in)
+	var s sum
+	s.add(t.Fresh-t.AudioIn, in)
+	s.add(t.AudioIn, or(r.AudioIn, in))
+	s.add(t.CacheRead, or(read, in))
+	s.add(t.CacheWrite, write)
+	s.add(t.Cache1h, or(r.CacheWrite1h, write))
+	s.add(t.Output-t.AudioOut, out)
+	s.add(t.AudioOut, or(r.AudioOut, out))
+	s.add(t.Reasoning, or(r.Reasoning, out))
+	return s.money()
+}
+
+// or is a rate, or another where there is none.
+func or(rate, other int64) int64 {
+	if rate == 0 {
+		return other
+	}
+	return rate
+}
+
+// sum is in pico-dollars for a million tokens, of 128 bits.
+type sum struct{ hi, lo uint64 }
+
+func (s *sum) add(tokens, rate int64) {
+	if tokens == 0 || rate == 0 {
+		return
+	}
+	hi, lo := bits.Mul64(uint64(tokens), uint64(rate)) //nolint:gosec // both were found not to be negative
+	var carry uint64
+	s.lo, carry = bits.Add64(s.lo, lo, 0)
+	s.hi += hi + carry // 2³⁰ tokens at 10¹⁸ each, eight times, are far from 2¹²⁸
+}
+
+func (s *sum) money() (Money, error) {
+	const million = 1_000_000
+	if s.hi >= million {
+		return 0, ErrRange
+	}
+	n, rest := bits.Div64(s.hi, s.lo, million)
+	if rest > 0 {
+		n++
+	}
+	if n > math.MaxInt64 {
+		return 0, ErrRange
+	}
+	return Money(n), nil //nolint:gosec // checked above
+}
