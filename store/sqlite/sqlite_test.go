@@ -1,0 +1,180 @@
+package sqlite
+
+import (
+	"database/sql"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/understudy-ai/understudy/budget"
+	"github.com/understudy-ai/understudy/store/storetest"
+)
+
+func open(t *testing.T, path string) *DB {
+	t.Helper()
+	d, err := Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) (storetest.Store, func(func(budget.Book) error) error) {
+		path := filepath.Join(t.TempDir(), "ledger.db")
+		d := open(t, path)
+		t.Cleanup(func() {
+			if err := d.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		return d, func(f func(budget.Book) error) error { return read(t, path, f) }
+	})
+}
+
+func read(t *testing.T, path string, f func(budget.Book) error) error {
+	t.Helper()
+	r, err := OpenReader(t.Context(), path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(r), r.Close())
+}
+
+// filled makes a database with a few entries.
+func filled(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	d := open(t, path)
+	l := budget.NewLine(budget.Line{Provider: "acme", Model: "m", Operation: "generate", Rates: budget.Cap()})
+	b := &budget.Batch{Node: "n", To: budget.Mark{File: 1, Offset: 1}, Lines: []*budget.Line{l}}
+	for n := range int64(5) {
+		e := budget.Entry{Attempt: n + 1, Ordinal: 1, Line: l.ID(), Kind: budget.Posted, Tokens: budget.Tokens{Fresh: n}, Reserved: 1e9}
+		var err error
+		if e.Amount, err = l.Rates.Cost(e.Tokens); err != nil {
+			t.Fatal(err)
+		}
+		b.Entries = append(b.Entries, e)
+	}
+	if err := errors.Join(d.Write(t.Context(), b), d.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestRowsAreFinal tries to change and remove what is written, then does it behind the triggers' back: it is found.
+func TestRowsAreFinal(t *testing.T) {
+	for _, tc := range []struct{ name, statement, trigger, want string }{
+		{"changed", "UPDATE entry SET amount = 0 WHERE seq = 3", "entry_is_final", "columns are not those of its body"},
+		{"forged", "UPDATE entry SET body = (SELECT body FROM entry WHERE seq = 2), line = 1 WHERE seq = 3", "entry_is_final", "chain is broken"},
+		{"removed", "DELETE FROM entry WHERE seq = 3", "entry_stays", "rows are missing"},
+		{"cut", "DELETE FROM entry WHERE seq = 5", "entry_stays", "belong to no batch"},
+		{"dearer", "UPDATE line SET rates = '{}'", "line_is_final", "was changed"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			path := filled(t)
+			db, err := sql.Open("sqlite", address(path))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			if _, err := db.ExecContext(t.Context(), tc.statement); err == nil {
+				t.Errorf("%s: got it done, want it refused", tc.statement)
+			}
+			if _, err := db.ExecContext(t.Context(), "DROP TRIGGER "+tc.trigger+"; "+tc.statement); err != nil {
+				t.Fatal(err)
+			}
+			var got string
+			err = read(t, path, func(b budget.Book) error {
+				r, err := budget.Verify(t.Context(), b)
+				if err == nil {
+					got = strings.Join(r.Problems, "\n")
+				}
+				return err
+			})
+			if err != nil {
+				got += err.Error()
+			}
+			if !strings.Contains(got, tc.want) {
+				t.Errorf("verify: got %q, want %q in it", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestRefused(t *testing.T) {
+	for _, tc := range []struct {
+		name, statement string
+		want            string
+	}{
+		{"newer", "PRAGMA user_version = 99", ErrNewer.Error()},
+		{"another's", "PRAGMA application_id = 1", "another program's"},
+	} {
+		path := filled(t)
+		db, err := sql.Open("sqlite", address(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.ExecContext(t.Context(), tc.statement); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(t.Context(), path); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: got %v, want %q in it", tc.name, err, tc.want)
+		}
+		if _, err := OpenReader(t.Context(), path); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s, to read: got %v, want %q in it", tc.name, err, tc.want)
+		}
+	}
+}
+
+func TestMode(t *testing.T) {
+	path := filled(t)
+	if err := os.Chmod(path, 0o640); err != nil { //nolint:gosec // a file that is too open is what is tested
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), path); err == nil || !strings.Contains(err.Error(), "got mode 0640, want 0600") {
+		t.Errorf("got %v, want a file that others can read refused", err)
+	}
+}
+
+// TestFull fills the disk, as far as SQLite can tell: nothing is written by halves, and it goes on when there is room.
+func TestFull(t *testing.T) {
+	path := filled(t)
+	d := open(t, path)
+	limit := func(pages int) {
+		if _, err := d.conn.ExecContext(t.Context(), "PRAGMA max_page_count = "+map[bool]string{true: "1", false: "1000000"}[pages == 1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(1)
+	l := budget.NewLine(budget.Line{Provider: "acme", Model: strings.Repeat("m", 8000), Operation: "generate"})
+	b := &budget.Batch{Node: "n", From: budget.Mark{File: 1, Offset: 1}, To: budget.Mark{File: 1, Offset: 2}, Lines: []*budget.Line{l}}
+	for n := range int64(500) {
+		b.Entries = append(b.Entries, budget.Entry{Attempt: 100 + n, Ordinal: 1, Line: l.ID(), Kind: budget.Void})
+	}
+	if err := d.Write(t.Context(), b); err == nil || !strings.Contains(err.Error(), "full") {
+		t.Errorf("got %v, want it told that the disk is full", err)
+	}
+	limit(0)
+	if err := d.Write(t.Context(), b); err != nil {
+		t.Errorf("with room again: got %v, want the same batch written", err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	err := read(t, path, func(b budget.Book) error {
+		r, err := budget.Verify(t.Context(), b)
+		if err == nil && (r.Entries != 505 || len(r.Problems) > 0) {
+			t.Errorf("got %d entries and problems %v, want 505 and none", r.Entries, r.Problems)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
