@@ -86,6 +86,7 @@ type App struct {
 	data               *folder // of what is kept; nil if nothing is
 	files              files
 	token              string // the admin token, if it was made now
+	books              *books // likewise
 
 	mu     sync.Mutex
 	config *config.Config // the one in force
@@ -106,8 +107,13 @@ func New(o Options) (*App, error) {
 	a.drills = a.newDrills()
 	a.health = route.NewHealth(route.HealthOptions{Log: o.Log})
 	a.evacuations = a.newEvacuations()
+	var ledger gateway.Ledger
+	if o.Config.DataFolder() != "" {
+		a.books = &books{}
+		ledger = a.books
+	}
 	a.gateway = gateway.New(gateway.Options{
-		Dialects: append(dialects(), framed()...), Routes: r, Sender: a.drills, Health: a.health, Settle: a.settled, Log: o.Log,
+		Dialects: append(dialects(), framed()...), Routes: r, Sender: a.drills, Health: a.health, Ledger: ledger, Settle: a.settled, Log: o.Log,
 		Limits: gateway.Limits{
 			Body: int64(l.Body), BodyTimeout: l.BodyTimeout, Heartbeat: l.Heartbeat, WriteTimeout: l.WriteTimeout,
 		},
@@ -134,18 +140,15 @@ func newID() string {
 // Start opens the listeners and serves. The App is then to be stopped.
 func (a *App) Start() error {
 	c := a.current()
-	if path := c.DataFolder(); path != "" {
-		var err error
-		if a.data, err = openFolder(path); err != nil {
-			return fmt.Errorf("open the data folder %s: %w\nhint: with data: %s in the config nothing is kept", path, err, config.NoData)
-		}
+	if err := a.openData(c); err != nil {
+		return err
 	}
 	err := a.openAdmin()
 	if err == nil {
 		err = a.listen(c)
 	}
 	if err != nil {
-		a.data.close()
+		a.closeData()
 		return err
 	}
 	a.ready.Store(true)
@@ -174,6 +177,41 @@ func (a *App) openAdmin() error {
 // empty if there was one. It is to be shown to whoever started the program, and to nobody
 // else.
 func (a *App) AdminToken() string { return a.token }
+
+// openData opens what outlives the program, if anything is to.
+func (a *App) openData(c *config.Config) error {
+	path := c.DataFolder()
+	if path == "" {
+		return nil
+	}
+	var err error
+	if a.data, err = openFolder(path); err != nil {
+		return fmt.Errorf("open the data folder %s: %w\nhint: with data: %s in the config nothing is kept", path, err, config.NoData)
+	}
+	if err := a.books.open(path, a.opts.Log); err != nil {
+		a.data.close()
+		return err
+	}
+	return nil
+}
+
+// SyncLedger returns when what attempts that are over have cost is where ReadLedger finds it.
+func (a *App) SyncLedger(ctx context.Context) error {
+	if a.data == nil {
+		return nil
+	}
+	return a.books.journal.Sync(ctx) //nolint:wrapcheck // it says what it is about
+}
+
+func (a *App) closeData() {
+	if a.data == nil {
+		return
+	}
+	if err := a.books.close(); err != nil {
+		a.opts.Log.Error("the ledger was not closed in order", "error", err.Error())
+	}
+	a.data.close()
+}
 
 // listen opens the listeners.
 func (a *App) listen(c *config.Config) error {
@@ -219,7 +257,7 @@ func (a *App) Stop(ctx context.Context) error {
 	a.clients.close()
 	a.operators.close()
 	a.transport.Close()
-	a.data.close()
+	a.closeData()
 	if err != nil {
 		return errors.New("stop: some calls did not end in time and were cut")
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
@@ -47,6 +48,11 @@ type attempt struct {
 	refused   route.Reason // why the target's health did not let it be asked
 	cause     route.Cause  // what is known of the end beside err
 	conn      any          // the connection, if other attempts may be on it
+	unsent    bool         // the vendor has had nothing of it
+	size      int          // of a whole answer's body
+	// number and line are the attempt's in the ledger.
+	number int64
+	line   *budget.Line
 	// stream is the answer on its way, once it streams.
 	stream *stream
 }
@@ -131,11 +137,19 @@ func (c *call) attempt(t route.Target, how manner, r *rescue) *attempt {
 	}
 	ctx, over := c.ctx.begin()
 	defer over()
+	if a.err = c.reserve(ctx, a); a.err != nil {
+		a.pass.Leave(c.result(a))
+		return a
+	}
 	w := c.watch(a, ctx.end)
 	defer w.stop()
 
 	a.start = c.g.opts.Now()
-	defer func() { a.end = c.g.opts.Now(); a.pass.Leave(c.result(a)) }()
+	defer func() {
+		a.end = c.g.opts.Now()
+		c.account(a)
+		a.pass.Leave(c.result(a))
+	}()
 	// It counts from here on, and a panic leaves it as a failure of ours.
 	a.err = &llm.Error{Code: llm.CodeInternal, Origin: llm.OriginGateway, Message: llm.CodeInternal.Info().Doc}
 	c.attempts = append(c.attempts, a)
@@ -195,6 +209,7 @@ func (c *call) sendError(a *attempt, err error) *llm.Error {
 	e := &llm.Error{Code: llm.CodeUnreachable, Origin: llm.OriginProvider, Message: "The provider could not be reached.", Err: err}
 	if errors.As(err, &send) {
 		a.repeat, a.idle, a.cause, a.conn = send.MayRepeat(), send.Reused, causeOf(send, a.fresh), send.Conn
+		a.unsent = a.repeat || !send.MayHaveArrived()
 		if send.Local {
 			e.Code, e.Origin = llm.CodeUnavailable, llm.OriginGateway
 			e.Message = "The gateway has no resources for another connection now."
@@ -202,6 +217,7 @@ func (c *call) sendError(a *attempt, err error) *llm.Error {
 	}
 	var credential *transport.CredentialError
 	if errors.As(err, &credential) {
+		a.unsent = true
 		e.Message, a.cause = "There is no credential for the provider.", route.CauseCredential
 		if credential.Refused {
 			e.Code = llm.CodeProviderAuth

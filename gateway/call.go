@@ -43,6 +43,7 @@ type call struct {
 	policy   llm.LossPolicy
 	deadline time.Time
 	onlyOnce bool   // the client forbade every fallback
+	tag      string // what the client says that the call is for
 	cleanup  func() // releases what pickTargets started
 
 	attempts  []*attempt

@@ -27,6 +27,7 @@ func (c *call) deliverWhole(a *attempt, resp *transport.Response, w *watchdog) *
 	if err != nil {
 		return err
 	}
+	a.size = len(body)
 	if a.plan.framing == frames.SSE && jsontext.Value(bytes.TrimSpace(body)).Kind() != jsontext.Object && sse.Sniff(body) {
 		return c.deliverCollected(a, body)
 	}

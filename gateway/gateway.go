@@ -26,6 +26,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/route"
@@ -40,6 +41,8 @@ type Options struct {
 	Sender Sender
 	// Health remembers how targets fare; one of the gateway's own if nil.
 	Health *route.Health
+	// Ledger has every attempt; nil keeps no books.
+	Ledger Ledger
 	// Settle is called once for each call, when it is over.
 	Settle func(Record)
 	Log    *slog.Logger
@@ -64,6 +67,16 @@ type Sender interface {
 	Send(ctx context.Context, r transport.Request) (*transport.Response, error)
 }
 
+// Ledger keeps the books. It may be used concurrently.
+type Ledger interface {
+	// Reserve writes down that an attempt is about to begin, and returns its number when that
+	// is durable. An error is a *budget.LimitError, or wraps budget.ErrUnavailable: then the
+	// attempt must not begin.
+	Reserve(ctx context.Context, r *budget.Reservation) (attempt int64, err error)
+	// Settle closes an attempt that was reserved. It is called once for each, and does not wait.
+	Settle(attempt int64, s *budget.Settlement)
+}
+
 // Limits bound what one client may cost.
 type Limits struct {
 	Body        int64         // bytes of a request's body
@@ -86,6 +99,7 @@ type Gateway struct {
 	paths    map[string][]*endpoint // endpoints whose paths have no holes
 	patterns []*endpoint            // the others
 	owners   owners
+	lines    lines
 	routes   atomic.Pointer[Routes]
 	running  running
 }

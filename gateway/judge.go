@@ -49,7 +49,7 @@ func (c *call) judge(a *attempt, here int, alone bool) outcome {
 	case llm.GiveUp:
 		// An understudy's objection to what the lead was fit to take says more about the
 		// understudy than about the request. What the gateway lacks, it lacks for all.
-		if !a.lead && a.err.Code != llm.CodeUnavailable {
+		if !a.lead && a.err.Code != llm.CodeUnavailable && a.err.Code != llm.CodeLedger {
 			return next
 		}
 		return giveUp

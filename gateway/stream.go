@@ -78,6 +78,7 @@ type stream struct {
 	batch  batch  // not yet sent, because more is at hand
 	begun  bool   // content has come
 	pieces int64  // of content so far
+	tokens int64  // about how many that is
 	said   said   // what the client has had
 	// malformed says that the vendor calls what its model wrote so.
 	malformed bool
@@ -229,6 +230,7 @@ func (s *stream) note(e *llm.Event) {
 func (s *stream) pass(b []byte, tokens int64, progress, last bool) *llm.Error {
 	if tokens > 0 {
 		s.pieces++
+		s.tokens += tokens
 		if limit := s.c.peeked.MaxTokens; limit > 0 && (s.pieces-somePieces)/maxPieces > limit {
 			s.a.cause = route.CauseExcess
 			return &llm.Error{Code: llm.CodeBadAnswer, Message: "The provider sends far more than the limit of the request allows."}

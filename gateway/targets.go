@@ -20,6 +20,7 @@ const (
 	HeaderRescue   = "X-Understudy-Rescue"   // off: nobody goes on with an answer that another began
 	HeaderTimeout  = "X-Understudy-Timeout"  // a duration, for the whole call
 	HeaderRequire  = "X-Understudy-Require"  // tags that a provider must have, with commas between them
+	HeaderTag      = "X-Understudy-Tag"      // what the call is for, in the ledger
 )
 
 // HeaderSession names the session that a request belongs to.
@@ -81,7 +82,7 @@ func (c *call) useRoute(r route.Route) *llm.Error {
 
 // narrow applies the request's own wishes; they can only take away.
 func (c *call) narrow(h http.Header) *llm.Error {
-	for _, name := range []string{HeaderLoss, HeaderFallback, HeaderRescue, HeaderTimeout, HeaderRequire, HeaderSession} {
+	for _, name := range []string{HeaderLoss, HeaderFallback, HeaderRescue, HeaderTimeout, HeaderRequire, HeaderSession, HeaderTag} {
 		if len(h[name]) > 1 {
 			return llm.Invalid(name, "The header %s must be sent once.", name)
 		}
@@ -115,6 +116,9 @@ func (c *call) narrow(h http.Header) *llm.Error {
 			return llm.Invalid(HeaderTimeout, "The header %s must be a duration such as 30s or 2m.", HeaderTimeout)
 		}
 		c.route.Timeouts.Total = min(c.route.Timeouts.Total, d)
+	}
+	if c.tag = h.Get(HeaderTag); !isTag(c.tag) {
+		return llm.Invalid(HeaderTag, "The header %s must be up to %d printable ASCII characters.", HeaderTag, maxTag)
 	}
 	return nil
 }

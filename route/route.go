@@ -152,7 +152,7 @@ func (t *Table) single(name string, p *provider.Provider, model string) Route {
 	facts, _ := p.Model(model)
 	r := t.defaults
 	r.Model = name
-	r.Targets = []Target{{Provider: p, Model: model, Facts: facts.Facts()}}
+	r.Targets = []Target{{Provider: p, Model: model, Facts: facts.Facts(), Price: facts.Price}}
 	return r // what else is known of the model matters where there is another
 }
 

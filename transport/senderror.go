@@ -67,6 +67,11 @@ func (e *SendError) Untrusted() bool {
 // Calm reports whether an HTTP/2 peer asked for fewer requests.
 func (e *SendError) Calm() bool { return strings.Contains(e.Err.Error(), "ENHANCE_YOUR_CALM") }
 
+// MayHaveArrived reports whether the provider may have had some of the request.
+func (e *SendError) MayHaveArrived() bool {
+	return e.Wrote || e.Phase == PhaseWrite || e.Phase == PhaseHeaders
+}
+
 // raceWindow is how soon after its reuse a connection breaks if the peer had closed
 // it before: a round trip. Later, the peer may well have had the request.
 const raceWindow = time.Second

@@ -1,0 +1,121 @@
+package app
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/understudy-ai/understudy/budget"
+	"github.com/understudy-ai/understudy/config"
+)
+
+// UsageColumns are what usage can be told apart by.
+func UsageColumns() []string {
+	var names []string
+	for _, c := range budget.Columns() {
+		names = append(names, string(c))
+	}
+	return names
+}
+
+// LedgerKinds are the kinds that an entry can end as, in the order of reports.
+func LedgerKinds() []budget.Kind { return budget.Kinds() }
+
+// DayName is a day, counted from 1970, as YYYY-MM-DD.
+func DayName(day int64) string { return budget.DayName(day) }
+
+// Usage reports what was used and what it cost, from one day to another in UTC, by columns.
+func Usage(ctx context.Context, c *config.Config, from, until time.Time, by []string) ([]*budget.Usage, error) {
+	var columns []budget.Column
+	for _, name := range by {
+		columns = append(columns, budget.Column(name))
+	}
+	var report []*budget.Usage
+	err := ReadLedger(ctx, c, func(b budget.Book) error {
+		totals, err := b.Totals(ctx, budget.DayOf(from), budget.DayOf(until))
+		if err == nil {
+			report, err = budget.ReportBy(totals, columns)
+		}
+		return err
+	})
+	return report, err
+}
+
+// Reconcile compares a vendor's invoice or usage export with what the ledger has of its provider.
+func Reconcile(ctx context.Context, c *config.Config, provider string, invoice io.Reader) ([]budget.Difference, error) {
+	charges, err := readInvoice(invoice)
+	if err != nil {
+		return nil, err
+	}
+	first := slices.MinFunc(charges, func(a, b budget.Charge) int { return int(a.Day - b.Day) }).Day
+	last := slices.MaxFunc(charges, func(a, b budget.Charge) int { return int(a.Day - b.Day) }).Day
+	var found []budget.Difference
+	err = ReadLedger(ctx, c, func(b budget.Book) error {
+		totals, err := b.Totals(ctx, first, last)
+		found = budget.Reconcile(totals, provider, charges)
+		return err
+	})
+	return found, err
+}
+
+// maxInvoice bounds the lines of an invoice.
+const maxInvoice = 1_000_000
+
+// readInvoice reads charges from a table with a line of names above it: vendors name the columns in
+// their own ways, and have more than are needed.
+func readInvoice(r io.Reader) ([]budget.Charge, error) {
+	table := csv.NewReader(r)
+	table.FieldsPerRecord = -1
+	head, err := table.Read()
+	if err != nil {
+		return nil, fmt.Errorf("read the invoice's first line: %w", err)
+	}
+	column := func(names ...string) (int, error) {
+		for i, name := range head {
+			name = strings.ReplaceAll(strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, "\ufeff"))), " ", "_")
+			if slices.Contains(names, name) {
+				return i, nil
+			}
+		}
+		return 0, fmt.Errorf("invoice: got columns %s, want one of %s", strings.Join(head, ", "), strings.Join(names, ", "))
+	}
+	day, dayErr := column("day", "date", "start_time", "usage_date", "usage_date_utc")
+	model, modelErr := column("model", "model_id", "model_version", "line_item", "sku")
+	cost, costErr := column("cost", "cost_usd", "amount", "amount_usd", "total_cost", "usage_amount_in_usd")
+	if err := errors.Join(dayErr, modelErr, costErr); err != nil {
+		return nil, err
+	}
+	var charges []budget.Charge
+	for len(charges) < maxInvoice {
+		row, err := table.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the invoice: %w", err)
+		}
+		line, _ := table.FieldPos(0)
+		if len(row) <= max(day, model, cost) {
+			return nil, fmt.Errorf("invoice, line %d: got %d columns, want as many as in the first line", line, len(row))
+		}
+		c := budget.Charge{Model: strings.TrimSpace(row[model])}
+		at, err := time.Parse(time.DateOnly, row[day][:min(len(row[day]), len(time.DateOnly))])
+		if err != nil {
+			return nil, fmt.Errorf("invoice, line %d: got day %q, want it to begin like 2026-11-30", line, row[day])
+		}
+		c.Day = budget.DayOf(at)
+		if c.Cost, err = budget.ParseMoney(strings.TrimPrefix(strings.TrimSpace(row[cost]), "$")); err != nil {
+			return nil, fmt.Errorf("invoice, line %d: %w", line, err)
+		}
+		charges = append(charges, c)
+	}
+	if len(charges) == 0 {
+		return nil, errors.New("invoice: got no charges, want some below the first line")
+	}
+	return charges, nil
+}

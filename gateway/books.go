@@ -1,0 +1,226 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/understudy-ai/understudy/budget"
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
+)
+
+// reserve writes down in the ledger that an attempt is about to begin. Nothing goes out before
+// that is durable.
+func (c *call) reserve(ctx context.Context, a *attempt) *llm.Error {
+	if c.g.opts.Ledger == nil {
+		return nil
+	}
+	a.line = c.g.lines.of(c.lineKey(a))
+	number, err := c.g.opts.Ledger.Reserve(ctx, &budget.Reservation{
+		Call: c.id, Ordinal: int64(len(c.attempts) + 1), Line: a.line, At: c.g.opts.Now(), Most: c.most(a),
+	})
+	if err == nil {
+		a.number = number
+		return nil
+	}
+	var over *budget.LimitError
+	if errors.As(err, &over) {
+		return &llm.Error{Code: llm.CodeQuota, Origin: llm.OriginGateway, Message: "The gateway's budget does not allow the request: " + over.Error() + ".", Err: err}
+	}
+	return &llm.Error{Code: llm.CodeLedger, Origin: llm.OriginGateway, Message: llm.CodeLedger.Info().Doc, Err: err}
+}
+
+// account closes an attempt in the ledger, whatever became of it.
+func (c *call) account(a *attempt) {
+	if a.number == 0 {
+		return
+	}
+	r := c.spent(a)
+	outcome := r.Outcome()
+	if k := outcome.Kind; k == budget.Estimated || k == budget.Uncertain {
+		r.Input = c.promptTokens(a)
+		outcome = r.Outcome()
+	}
+	s := budget.Settlement{Outcome: outcome, At: a.end, Status: a.status, Code: r.Code}
+	if !a.committed && outcome.Kind != budget.Void {
+		s.Flags |= budget.Wasted
+	}
+	if a.rescue != nil {
+		s.Flags |= budget.Rescue
+	}
+	if a.model != "" && a.model != a.target.Model {
+		s.Line = c.g.lines.answeredBy(c.lineKey(a), a.model)
+	}
+	c.g.opts.Ledger.Settle(a.number, &s)
+}
+
+// spent is what became of an attempt, as far as money goes.
+func (c *call) spent(a *attempt) budget.Result {
+	r := budget.Result{
+		Sent: !a.unsent, Status: a.status, Whole: a.err == nil, Begun: a.committed, Usage: a.usage,
+		Input: roughTokens(len(a.body)),
+	}
+	if a.err != nil {
+		r.Code = a.err.Code
+	}
+	if s := a.stream; s != nil {
+		r.Streamed, r.Begun, r.Output = true, s.begun || a.committed, s.tokens
+	} else if c.operation == dialect.Generate {
+		r.Output = roughTokens(max(a.size-wrapping, 0))
+	}
+	if r.Whole && !isPriced(c.operation) { // there is nothing to count
+		r.Usage = llm.Usage{Known: true}
+		r.Output = 0
+	}
+	return r
+}
+
+// wrapping is about what an answer's JSON has around its text.
+const wrapping = 600
+
+// roughTokens is about how many tokens are in so many bytes of JSON and text.
+func roughTokens(size int) int64 { return int64(size) / 4 }
+
+// promptTokens estimates an attempt's prompt, as well as can be done.
+func (c *call) promptTokens(a *attempt) int64 {
+	if !c.operation.IsRelayed() {
+		if req, err := c.decoded(); err == nil {
+			return estimateTokens(req)
+		}
+	}
+	return roughTokens(len(a.body))
+}
+
+// unlimited is how many tokens are reserved for an answer where neither the request nor what is
+// known of the model has a limit.
+const unlimited = 16384
+
+// most is the most tokens an attempt may use: hardly a token is of less than two bytes, and an
+// answer is no longer than it may be.
+func (c *call) most(a *attempt) budget.Tokens {
+	size := int64(len(a.body))
+	for _, b := range a.encoded.More {
+		size += int64(len(b))
+	}
+	t := budget.Tokens{Fresh: min(size/2+1, budget.MaxTokens)}
+	switch limit := c.peeked.MaxTokens; {
+	case c.operation == dialect.Embed, c.operation == dialect.Rerank, !isPriced(c.operation):
+	case limit > 0:
+		t.Output = min(limit, budget.MaxTokens)
+	case a.target.Facts.MaxOutput > 0:
+		t.Output = min(a.target.Facts.MaxOutput, budget.MaxTokens)
+	default:
+		t.Output = unlimited
+	}
+	return t
+}
+
+// isPriced reports whether vendors ask money for an operation as it is called: for keeping files,
+// counting tokens and moderation they ask none, and for a batch when it is run.
+func isPriced(o dialect.Operation) bool {
+	switch o {
+	case dialect.CountTokens, dialect.Files, dialect.Batches, dialect.Stored, dialect.Moderations, dialect.ListModels, dialect.GetModel:
+		return false
+	default:
+		return true
+	}
+}
+
+// lineKey is what makes a line of the ledger.
+type lineKey struct {
+	provider     *provider.Provider
+	price        *provider.Price
+	model, asked string
+	caller, tag  string
+	operation    dialect.Operation
+}
+
+func (c *call) lineKey(a *attempt) lineKey {
+	return lineKey{
+		provider: a.target.Provider, price: a.target.Price, model: a.target.Model, asked: c.peeked.Model,
+		caller: c.caller.Name, tag: c.tag, operation: c.operation,
+	}
+}
+
+// lines are the lines that calls have in common, made once.
+type lines struct {
+	mu    sync.RWMutex
+	known map[lineKey]*budget.Line
+	// answers are those for models that answered in another's place; nil where it costs the same.
+	answers map[answerKey]*budget.Line
+}
+
+type answerKey struct {
+	lineKey
+	answered string
+}
+
+// maxLines bounds how many are kept: tags are the clients' to choose.
+const maxLines = 4096
+
+func (l *lines) of(k lineKey) *budget.Line {
+	l.mu.RLock()
+	line := l.known[k]
+	l.mu.RUnlock()
+	if line != nil {
+		return line
+	}
+	line = budget.NewLine(budget.Line{
+		Provider: k.provider.ID, Model: k.model, Asked: k.asked, Operation: string(k.operation), Caller: k.caller, Tag: k.tag,
+		Rates: ratesOf(k.operation, k.price),
+	})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.known == nil || len(l.known) >= maxLines {
+		l.known = map[lineKey]*budget.Line{}
+	}
+	l.known[k] = line
+	return line
+}
+
+func ratesOf(o dialect.Operation, p *provider.Price) budget.Rates {
+	if !isPriced(o) {
+		return budget.Rates{}
+	}
+	return budget.RatesOf(p)
+}
+
+// answeredBy is the line of a model that answered in the place of the one that was asked, if that
+// has a price of its own; else nil. Most names that vendors answer with are one model's at a date.
+func (l *lines) answeredBy(k lineKey, answered string) *budget.Line {
+	key := answerKey{k, answered}
+	l.mu.RLock()
+	line, known := l.answers[key]
+	l.mu.RUnlock()
+	if known {
+		return line
+	}
+	if m, ok := k.provider.Model(answered); ok && m.Price != nil && isPriced(k.operation) {
+		if rates := budget.RatesOf(m.Price); k.price == nil || rates.Text() != budget.RatesOf(k.price).Text() {
+			k.model, k.price = answered, m.Price
+			line = l.of(k)
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.answers == nil || len(l.answers) >= maxLines {
+		l.answers = map[answerKey]*budget.Line{}
+	}
+	l.answers[key] = line
+	return line
+}
+
+// maxTag bounds the header that says what a call is for.
+const maxTag = 64
+
+// isTag reports whether a text may be a tag; none is one, too.
+func isTag(text string) bool {
+	for _, b := range []byte(text) {
+		if b < ' ' || b > '~' {
+			return false
+		}
+	}
+	return len(text) <= maxTag
+}

@@ -1,0 +1,275 @@
+package gateway_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/understudy-ai/understudy/budget"
+	"github.com/understudy-ai/understudy/gateway"
+	"github.com/understudy-ai/understudy/internal/fakeprovider"
+	"github.com/understudy-ai/understudy/provider"
+)
+
+// notebook is a ledger in memory.
+type notebook struct {
+	mu       sync.Mutex
+	reserved []budget.Reservation
+	at       []time.Time // when each was promised
+	settled  map[int64][]budget.Settlement
+	refuse   error
+}
+
+func (l *notebook) Reserve(_ context.Context, r *budget.Reservation) (int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.refuse != nil {
+		return 0, l.refuse
+	}
+	l.reserved, l.at = append(l.reserved, *r), append(l.at, time.Now())
+	return int64(len(l.reserved)), nil
+}
+
+func (l *notebook) Settle(n int64, s *budget.Settlement) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.settled == nil {
+		l.settled = map[int64][]budget.Settlement{}
+	}
+	l.settled[n] = append(l.settled[n], *s)
+}
+
+func withLedger(l *notebook) worldOption { return func(o *gateway.Options, _ *world) { o.Ledger = l } }
+
+// books checks that every attempt of the latest call is in the ledger once, and returns how each was closed.
+func (w *world) books(l *notebook) []budget.Settlement {
+	w.t.Helper()
+	rec := w.record()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.reserved) != len(rec.Attempts) {
+		w.t.Errorf("got %d reservations, want one for each of %d attempts", len(l.reserved), len(rec.Attempts))
+	}
+	var all []budget.Settlement
+	for i := range l.reserved {
+		s := l.settled[int64(i+1)]
+		if len(s) != 1 {
+			w.t.Fatalf("attempt %d: got %d settlements, want one", i+1, len(s))
+		}
+		if got := l.reserved[i].Ordinal; got != int64(i+1) {
+			w.t.Errorf("attempt %d: got ordinal %d", i+1, got)
+		}
+		all = append(all, s[0])
+	}
+	return all
+}
+
+// vendorsHad is how many requests the vendors saw; none before it was promised.
+func (w *world) vendorsHad(l *notebook) int {
+	w.t.Helper()
+	n := 0
+	for id, v := range w.vendors {
+		for _, seen := range v.Requests() {
+			n++
+			first := -1
+			for i := range l.reserved {
+				if l.reserved[i].Line.Provider == id {
+					first = i
+					break
+				}
+			}
+			if first < 0 || seen.Time.Before(l.at[first]) {
+				w.t.Errorf("%s had a request at %v, want none before its reservation is durable", id, seen.Time)
+			}
+		}
+	}
+	return n
+}
+
+// TestMoney holds faults to the money column of the table of faults: what the first attempt is closed as.
+func TestMoney(t *testing.T) {
+	for _, tc := range []struct {
+		fault  string
+		stream bool
+		want   budget.Kind
+	}{
+		{"", false, budget.Posted},
+		{"", true, budget.Posted},
+		{"refused", false, budget.Void},
+		{"reset-early", false, budget.Uncertain},
+		{"redirect-307", false, budget.Void},
+		{"invalid-400", false, budget.Void},
+		{"auth-401", false, budget.Void},
+		{"model-404", false, budget.Void},
+		{"timeout-408", false, budget.Uncertain},
+		{"conflict-409", false, budget.Void},
+		{"quota-429", false, budget.Void},
+		{"closed-499", false, budget.Uncertain},
+		{"internal-500", false, budget.Void},
+		{"bad-gateway-502", false, budget.Uncertain},
+		{"unavailable-503", false, budget.Void},
+		{"gateway-timeout-504", false, budget.Uncertain},
+		{"overloaded-529", false, budget.Void},
+		{"drop-stream", true, budget.Estimated},
+		{"reset-stream", true, budget.Estimated},
+		{"eof-stream", true, budget.Estimated},
+		{"eof-utf8", true, budget.Estimated},
+		{"stall", true, budget.Estimated},
+		{"pings-only", true, budget.Uncertain},
+		{"usage-twice", true, budget.Posted},
+		{"done-twice", true, budget.Posted},
+		{"lost", true, budget.Posted},
+	} {
+		if tc.fault != "" && !hasFault(tc.fault) {
+			continue
+		}
+		t.Run(strings.TrimSuffix(fmt.Sprintf("%s-%v", tc.fault, map[bool]string{true: "stream", false: "whole"}[tc.stream]), "-"), func(t *testing.T) {
+			t.Parallel()
+			l := &notebook{}
+			w := newWorld(t, withLedger(l), withTimeouts(impatient()))
+			if tc.fault != "" {
+				w.fail("chat1", tc.fault)
+			}
+			w.post(chatAPI, body("chat1>claude1", "Who is there?", tc.stream), nil)
+			all := w.books(l)
+			first := all[0]
+			if first.Outcome.Kind != tc.want {
+				t.Errorf("got %v %+v (status %d, code %q), want %v", first.Outcome.Kind, first.Outcome.Tokens, first.Status, first.Code, tc.want)
+			}
+			if in := first.Outcome.Tokens.Fresh; (in > 0) != (tc.want != budget.Void) {
+				t.Errorf("got %d tokens of the prompt in an attempt that is %v", in, tc.want)
+			}
+			if tc.want == budget.Estimated && first.Outcome.Tokens.Output == 0 {
+				t.Errorf("got no tokens of the answer, want what the client had")
+			}
+			sent := 0
+			for _, s := range all {
+				if s.Outcome.Kind != budget.Void || s.Status > 0 {
+					sent++
+				}
+			}
+			if had := w.vendorsHad(l); had != sent {
+				t.Errorf("got %d requests at the vendors, want the %d that the ledger has", had, sent)
+			}
+		})
+	}
+}
+
+func hasFault(kind string) bool {
+	for _, f := range fakeprovider.Faults() {
+		if f.Kind == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// TestWasted tells what no client has had from what one has, and marks a rescue.
+func TestWasted(t *testing.T) {
+	l := &notebook{}
+	w := newWorld(t, withLedger(l))
+	w.fail("chat1", "bad-gateway-502")
+	w.post(chatAPI, body("chat1>claude1", "Who is there?", false), nil)
+	all := w.books(l)
+	if last := len(all) - 1; !all[0].Flags.Has(budget.Wasted) || all[last].Flags.Has(budget.Wasted) {
+		t.Errorf("got flags %v, want the first wasted and the last not", all)
+	}
+
+	l = &notebook{}
+	w = newWorld(t, withLedger(l))
+	w.fail("chat1", "reset-stream")
+	w.post(chatAPI, body("chat1>claude1", "Who is there?", true), nil)
+	all = w.books(l)
+	if len(all) != 2 || all[0].Flags != 0 || all[1].Flags != budget.Rescue {
+		t.Errorf("got %+v, want a broken attempt that the client had some of, and a rescue", all)
+	}
+}
+
+// TestLedgerRefuses sends nothing that could not be written down.
+func TestLedgerRefuses(t *testing.T) {
+	for _, tc := range []struct {
+		err    error
+		status int
+		want   string
+	}{
+		{budget.ErrUnavailable, http.StatusServiceUnavailable, "ledger"},
+		{&budget.LimitError{Account: "key", Period: budget.Day}, http.StatusTooManyRequests, "the budget of key (day)"},
+	} {
+		l := &notebook{refuse: tc.err}
+		w := newWorld(t, withLedger(l))
+		got := w.post(chatAPI, body("chat1>claude1", "Who is there?", false), nil)
+		if got.status != tc.status || !strings.Contains(string(got.body), tc.want) {
+			t.Errorf("%v: got status %d and %s, want %d and %q", tc.err, got.status, got.body, tc.status, tc.want)
+		}
+		if n := w.vendorsHad(l); n != 0 {
+			t.Errorf("%v: got %d requests at the vendors, want none", tc.err, n)
+		}
+	}
+}
+
+// TestReservation says what is reserved, of whom, and at which price.
+func TestReservation(t *testing.T) {
+	l := &notebook{}
+	w := newWorld(t, withLedger(l))
+	got := w.post(chatAPI, body("chat1", "Who is there?", false), map[string]string{gateway.HeaderTag: "nightly"})
+	w.books(l)
+	r := l.reserved[0]
+	if r.Line.Provider != "chat1" || r.Line.Model != "gpt-4o" || r.Line.Asked != "chat1" || r.Line.Caller != "anonymous" || r.Line.Tag != "nightly" || r.Line.Operation != "generate" {
+		t.Errorf("got line %+v, want that of the call", r.Line)
+	}
+	if !r.Line.Rates.Assumed || r.Most.Output != 512 || r.Most.Fresh < 20 {
+		t.Errorf("got %+v at %+v reserved, want the limit of the request at the cap", r.Most, r.Line.Rates)
+	}
+	if r.Call != got.header.Get(gateway.HeaderCall) {
+		t.Errorf("got call %s, want %s", r.Call, got.header.Get(gateway.HeaderCall))
+	}
+	for _, tag := range []string{strings.Repeat("x", 65), "ä"} {
+		if got := w.post(chatAPI, body("chat1", "Who is there?", false), map[string]string{gateway.HeaderTag: tag}); got.status != http.StatusBadRequest {
+			t.Errorf("tag %q: got status %d, want 400", tag, got.status)
+		}
+	}
+}
+
+// TestClientLeaves settles an attempt whose client is gone.
+func TestClientLeaves(t *testing.T) {
+	l := &notebook{}
+	w := newWorld(t, withLedger(l), withTimeouts(patient()))
+	ctx, cancel := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url+chatAPI.path,
+		strings.NewReader(`{"model":"chat1|+chunks-200+delay-20ms","stream":true,"messages":[{"role":"user","content":"Go on."}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := resp.Body.Read(make([]byte, 200)); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	_ = resp.Body.Close()
+	all := w.books(l)
+	if s := all[0]; s.Outcome.Kind != budget.Estimated || s.Outcome.Tokens.Output == 0 || s.Outcome.Tokens.Output > 200 {
+		t.Errorf("got %v of %+v, want what the client had, estimated", s.Outcome.Kind, s.Outcome.Tokens)
+	}
+}
+
+// TestPriceOfWhoAnswered takes the price of the model that answered, where it has one of its own.
+func TestPriceOfWhoAnswered(t *testing.T) {
+	l := &notebook{}
+	w := newWorld(t, withLedger(l), withFacts(func(f *provider.Facts) {
+		f.Models = []provider.Model{{ID: "cheap-model", Price: &provider.Price{Input: 1, Output: 2}}}
+	}, "chat1"))
+	w.fail("chat1", "model-differs")
+	w.post(chatAPI, body("chat1", "Who is there?", false), nil)
+	s := w.books(l)[0]
+	if s.Line == nil || s.Line.Model != "cheap-model" || s.Line.Rates.Input != 1e12 {
+		t.Errorf("got line %+v, want that of the model that answered", s.Line)
+	}
+}

@@ -1,0 +1,78 @@
+package journal
+
+import (
+	"errors"
+	"io"
+	"math"
+	"os"
+
+	"github.com/understudy-ai/understudy/budget"
+)
+
+// leftover is what a journal holds that was not closed in order.
+type leftover struct {
+	numbers               []int64 // of the files, but for such as were never used
+	files                 int
+	open                  map[int64]budget.Entry
+	lines                 map[int64]*budget.Line
+	lastFile, lastAttempt int64
+}
+
+// recoverFrom reads all of a journal that is left.
+func recoverFrom(folder string) (*leftover, error) {
+	all, err := numbers(folder)
+	if err != nil {
+		return nil, err
+	}
+	l := &leftover{open: map[int64]budget.Entry{}, lines: map[int64]*budget.Line{}}
+	for _, n := range all {
+		l.lastFile = n
+		r, err := openReader(pathOf(folder, n), n)
+		if errors.Is(err, errTorn) { // it was being made
+			if err := os.Remove(pathOf(folder, n)); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		l.numbers = append(l.numbers, n)
+		err = l.read(r)
+		r.close()
+		if err != nil {
+			return nil, err
+		}
+	}
+	l.files = len(l.numbers)
+	return l, nil
+}
+
+func (l *leftover) read(r *reader) error {
+	for {
+		holds, body, err := r.next(math.MaxInt64)
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, errTorn):
+			return nil
+		case err != nil:
+			return err
+		case holds == holdsLine:
+			line, err := budget.ParseLine(body)
+			if err != nil {
+				return err
+			}
+			l.lines[line.ID()] = line
+		case holds == holdsEntry:
+			e, err := budget.ParseEntry(body)
+			if err != nil {
+				return err
+			}
+			l.lastAttempt = max(l.lastAttempt, e.Attempt)
+			if e.Kind == budget.Open {
+				l.open[e.Attempt] = e
+			} else {
+				delete(l.open, e.Attempt)
+			}
+		}
+	}
+}

@@ -1,0 +1,31 @@
+package journal
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// flush makes what was written into a file durable. Its size does not change, so that its
+// metadata need not follow.
+func flush(f *os.File) error {
+	for {
+		err := syscall.Fdatasync(int(f.Fd()))
+		if err != syscall.EINTR { //nolint:errorlint // a system call's number
+			return err
+		}
+	}
+}
+
+// syncFolder makes a file's name durable.
+func syncFolder(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil {
+		return fmt.Errorf("flush the folder: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package journal
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/understudy-ai/understudy/budget"
+)
+
+// gather is how long a flush waits for more to come, when several came to the last one: a flush
+// costs as much for one as for many.
+const gather = 500 * time.Microsecond
+
+// write makes durable what is pending, group by group, until the journal is closed.
+func (j *Journal) write() {
+	var spare []chunk
+	busy := false
+	for open := true; open; {
+		select {
+		case <-j.wake:
+		case <-j.stop:
+			open = false
+		}
+		if busy && open {
+			time.Sleep(gather)
+		}
+		j.mu.Lock()
+		chunks, g := j.pending, j.group
+		j.pending, j.group = spare[:0], newGroup()
+		failed := j.failed
+		j.later = false
+		j.mu.Unlock()
+		busy = g.waiting > 1
+		spare = chunks // when they are written; never what is pending now
+		if len(chunks) == 0 {
+			continue
+		}
+		if failed == nil {
+			failed = j.commit(chunks)
+		}
+		if failed != nil {
+			g.err = j.fail(failed)
+		}
+		close(g.done)
+	}
+}
+
+// commit writes chunks and waits until they are durable.
+func (j *Journal) commit(chunks []chunk) error {
+	j.opts.Reach("before write")
+	for i := range chunks {
+		c := &chunks[i]
+		if _, err := c.seg.file.WriteAt(c.buf, c.at); err != nil {
+			return fmt.Errorf("write the journal: %w", err)
+		}
+		j.opts.Reach("written")
+		if err := flush(c.seg.file); err != nil {
+			return fmt.Errorf("flush the journal: %w", err)
+		}
+		if j.written != nil && j.written != c.seg {
+			_ = j.written.file.Close() // all of it is durable
+		}
+		j.written = c.seg
+	}
+	j.opts.Reach("flushed")
+	last := &chunks[len(chunks)-1]
+	j.durable.Store(&budget.Mark{File: last.seg.number, Offset: last.at + int64(len(last.buf))})
+	j.follower.signal()
+	return nil
+}
+
+// fail ends all promises. A flush that failed may have lost what it was for, and a second one that
+// succeeds says nothing about that: only a new start, which reads what is there, can tell.
+func (j *Journal) fail(err error) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.failed == nil {
+		j.failed = err
+		j.opts.Log.Error("the ledger cannot be written; calls are refused until the gateway is started again", "error", err.Error())
+	}
+	return j.unavailable()
+}
+
+// retrySpare is how long to wait where a file could not be made.
+const retrySpare = 250 * time.Millisecond
+
+// makeSpares keeps the next file ready.
+func (j *Journal) makeSpares() {
+	for {
+		j.mu.Lock()
+		number, have := j.current.number+1, j.spare != nil
+		j.mu.Unlock()
+		var retry <-chan time.Time
+		if !have {
+			seg, err := create(j.opts.Folder, number, j.opts.FileSize)
+			if err == nil {
+				j.kept.Add(j.opts.FileSize)
+				j.mu.Lock()
+				j.spare = seg
+				j.mu.Unlock()
+			} else {
+				j.opts.Log.Warn("no room for another journal file", "error", err.Error())
+				retry = time.After(retrySpare)
+			}
+		}
+		select {
+		case <-j.wantSpare:
+		case <-retry:
+		case <-j.stop:
+			return
+		}
+	}
+}
