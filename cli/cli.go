@@ -43,6 +43,8 @@ type commands struct {
 	Evacuate  evacuateCommand  `cmd:"" help:"Move all traffic off a provider, or see what that would do."`
 	Restore   restoreCommand   `cmd:"" help:"Bring an evacuated provider back."`
 	Health    healthCommand    `cmd:"" help:"Show how every target fares, and why."`
+	Usage     usageCommand     `cmd:"" help:"Report what was used and what it cost, or compare it with an invoice."`
+	Ledger    ledgerCommand    `cmd:"" help:"Verify the ledger."`
 	Translate translateCommand `cmd:"" help:"Translate a request, answer or stream from one API to another, offline."`
 	Demo      demoCommand      `cmd:"" help:"See two simulated vendors fail, and no application notice."`
 	Version   versionCommand   `cmd:"" help:"Say what this is."`
@@ -63,7 +65,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 		kong.Name(name),
 		kong.Description("An LLM gateway: applications keep the API they speak, and another vendor's model stands in when theirs fails."),
 		kong.Writers(out, errOut),
-		kong.Vars{"abilities": strings.Join(app.Abilities(), ", ")},
+		kong.Vars{"abilities": strings.Join(app.Abilities(), ", "), "columns": strings.Join(app.UsageColumns(), ", ")},
 		kong.Exit(func(code int) { panic(exit(code)) }), // kong's way out of --help; it must not return
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 	)

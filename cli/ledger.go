@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/understudy-ai/understudy/app"
+)
+
+type ledgerCommand struct {
+	Verify verifyCommand `cmd:"" help:"Hold every row of the ledger to its invariants."`
+}
+
+// Help shows how ledger is used.
+func (ledgerCommand) Help() string { return examples("understudy ledger verify") }
+
+type verifyCommand struct {
+	configFlag
+	JSON bool `help:"Write JSON: what was found."`
+}
+
+// Help shows how ledger verify is used.
+func (verifyCommand) Help() string {
+	return "Reads every row: each attempt is closed once, its amount is that of its tokens at the price that was pinned to it, no row was " +
+		"changed, removed or put in between, and every sum, limit and account is that of its rows. A gateway may be running; what " +
+		"it has not yet brought from its journal into the ledger is not looked at. Exits with 1 if anything is wrong. The last link " +
+		"stands for all rows before it: keep it elsewhere to notice if all of the ledger is replaced.\n\n" +
+		examples("understudy ledger verify", "understudy ledger verify --config understudy.yaml --json")
+}
+
+// verified is what verify found, as JSON.
+type verified struct {
+	Entries  int64            `json:"entries"`
+	Calls    int64            `json:"calls"`
+	Kinds    map[string]int64 `json:"kinds"`
+	Amount   string           `json:"amount_usd"`
+	Link     string           `json:"last_link"`
+	Seconds  float64          `json:"seconds"`
+	Problems []string         `json:"problems"`
+}
+
+// Run verifies the ledger.
+func (c verifyCommand) Run(s *session) error {
+	conf, err := app.Load(c.path(), nil)
+	if err != nil {
+		return err
+	}
+	begun := time.Now()
+	r, err := app.VerifyLedger(context.Background(), conf)
+	if err != nil {
+		return err
+	}
+	v := verified{
+		Entries: r.Entries, Calls: r.Calls, Kinds: map[string]int64{}, Amount: r.Amount.String(), Link: hex.EncodeToString(r.Chain),
+		Seconds: time.Since(begun).Round(time.Millisecond).Seconds(), Problems: append([]string{}, r.Problems...),
+	}
+	var kinds []string
+	for _, k := range app.LedgerKinds() {
+		v.Kinds[k.String()] = r.ByKind[k]
+		if n := r.ByKind[k]; n > 0 {
+			kinds = append(kinds, fmt.Sprintf("%d %s", n, k))
+		}
+	}
+	if c.JSON {
+		err = s.writeJSON(v)
+	} else {
+		fmt.Fprintf(s.out, "%d entries of %d calls: %s\n", v.Entries, v.Calls, strings.Join(kinds, ", "))
+		fmt.Fprintf(s.out, "amount     %s USD\nlast link  %s\n", v.Amount, v.Link)
+		for _, p := range v.Problems {
+			fmt.Fprintf(s.out, "%s %s\n", s.paint("wrong:", red), p)
+		}
+		if len(v.Problems) == 0 {
+			fmt.Fprintln(s.out, s.paint("all invariants hold", green))
+		}
+	}
+	if len(v.Problems) > 0 {
+		return errTold
+	}
+	return err
+}
