@@ -8,6 +8,7 @@ import (
 
 	"github.com/understudy-ai/understudy/admin/client"
 	"github.com/understudy-ai/understudy/app"
+	"github.com/understudy-ai/understudy/config"
 )
 
 // stopTime bounds how long the gateway may take to stop; nothing is running by then.
@@ -17,6 +18,7 @@ const stopTime = 5 * time.Second
 type gateway struct {
 	app      *app.App
 	url      string
+	conf     *config.Config
 	operator *client.Client // of its admin API
 }
 
@@ -33,7 +35,7 @@ func startGateway(st *stage, log *slog.Logger) (*gateway, error) {
 	if err := a.Start(); err != nil {
 		return nil, fmt.Errorf("start the gateway: %w", err)
 	}
-	return &gateway{app: a, url: "http://" + a.Addr(), operator: client.New(a.AdminAddr(), a.AdminToken())}, nil
+	return &gateway{app: a, url: "http://" + a.Addr(), conf: conf, operator: client.New(a.AdminAddr(), a.AdminToken())}, nil
 }
 
 // reload puts the stage's config in force again.

@@ -123,6 +123,9 @@ func (o *Options) perform(ctx context.Context, st *stage, gw *gateway, apps []*c
 	if err != nil {
 		return r, err
 	}
+	if r.Ledger, err = gw.readBooks(ctx); err != nil {
+		return r, err
+	}
 	if err := o.report(&r); err != nil {
 		return r, err
 	}
@@ -130,6 +133,9 @@ func (o *Options) perform(ctx context.Context, st *stage, gw *gateway, apps []*c
 		if err := o.keep(ctx, st, gw); err != nil {
 			return r, err
 		}
+	}
+	if n := len(r.Ledger.Problems); n > 0 {
+		return r, fmt.Errorf("the ledger breaks %d of its invariants", n)
 	}
 	if r.Failures > 0 {
 		return r, fmt.Errorf("clients saw %d failures in %d requests", r.Failures, r.Requests)
@@ -175,6 +181,7 @@ func (o *Options) width() int {
 func (o *Options) report(r *Result) error {
 	if !o.JSON {
 		r.printTable(o.Out, palette{o.Color})
+		r.Ledger.print(o.Out)
 		if !o.Keep {
 			fmt.Fprint(o.Out, farewell)
 		}

@@ -19,6 +19,7 @@ type Result struct {
 	Planned    *Planned `json:"planned,omitempty"`
 	NoFault    Row      `json:"no_fault"` // requests that no fault could strike
 	Problems   []string `json:"problems"` // the first failures in words; empty without any
+	Ledger     Books    `json:"ledger"`
 }
 
 // Row is the requests that met one fault.

@@ -1,0 +1,86 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/understudy-ai/understudy/app"
+)
+
+// Books is what the run's ledger has, and whether it holds.
+type Books struct {
+	Entries  int64    `json:"entries"`
+	Calls    int64    `json:"calls"`
+	Kinds    string   `json:"kinds"` // how many entries are of each kind, in words
+	Lines    []Line   `json:"lines"`
+	Problems []string `json:"problems"` // invariants that do not hold
+}
+
+// Line is what one target came to.
+type Line struct {
+	Target    string `json:"target"`
+	Attempts  int64  `json:"attempts"`
+	Input     int64  `json:"input_tokens"`
+	Output    int64  `json:"output_tokens"`
+	Cost      string `json:"cost_usd"`
+	Estimated string `json:"estimated_usd"`
+	Uncertain string `json:"uncertain_usd"`
+	Wasted    string `json:"wasted_usd"`
+}
+
+// syncTime bounds the wait for the last entries.
+const syncTime = 10 * time.Second
+
+// readBooks reports and verifies the ledger of the run.
+func (g *gateway) readBooks(ctx context.Context) (b Books, err error) {
+	ctx, cancel := context.WithTimeout(ctx, syncTime)
+	defer cancel()
+	if err := g.app.SyncLedger(ctx); err != nil {
+		return b, fmt.Errorf("complete the ledger: %w", err)
+	}
+	now := time.Now()
+	usage, err := app.Usage(ctx, g.conf, now.AddDate(0, 0, -1), now, []string{"provider", "model"})
+	if err != nil {
+		return b, fmt.Errorf("report the ledger: %w", err)
+	}
+	report, err := app.VerifyLedger(ctx, g.conf)
+	if err != nil {
+		return b, fmt.Errorf("verify the ledger: %w", err)
+	}
+	b = Books{Entries: report.Entries, Calls: report.Calls, Problems: report.Problems}
+	for _, u := range usage {
+		b.Lines = append(b.Lines, Line{
+			Target: strings.Join(u.Names, "/"), Attempts: u.Attempts, Input: u.Input, Output: u.Output,
+			Cost: u.Cost.String(), Estimated: u.Estimated.String(), Uncertain: u.Uncertain.String(), Wasted: u.Wasted.String(),
+		})
+	}
+	var kinds []string
+	for _, k := range app.LedgerKinds() {
+		if n := report.ByKind[k]; n > 0 {
+			kinds = append(kinds, fmt.Sprintf("%d %s", n, k))
+		}
+	}
+	b.Kinds = strings.Join(kinds, ", ")
+	return b, nil
+}
+
+// print writes the ledger as a table, and whether it holds.
+func (b *Books) print(out io.Writer) {
+	fmt.Fprintf(out, "\nThe ledger has %d attempts of %d calls: %s.\n", b.Entries, b.Calls, b.Kinds)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "target\tattempts\tinput\toutput\tcost USD\testimated\tuncertain\twasted")
+	for _, l := range b.Lines {
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\n", l.Target, l.Attempts, l.Input, l.Output, l.Cost, l.Estimated, l.Uncertain, l.Wasted)
+	}
+	_ = w.Flush() // the next line fails as well
+	if len(b.Problems) == 0 {
+		fmt.Fprintln(out, "Verified: every attempt is there once, at its pinned price, and every sum is that of its rows.")
+	}
+	for _, p := range b.Problems {
+		fmt.Fprintln(out, "wrong: "+p)
+	}
+}
