@@ -53,6 +53,7 @@ type options struct {
 	streams     int           // held open at once
 	starts      int           // cold starts
 	pause       time.Duration // between the chunks of a stream
+	ledger      bool          // kept
 	only        *regexp.Regexp
 	binary      string
 	json        bool
@@ -68,6 +69,7 @@ func parseFlags(args []string) (options, error) {
 	flags.IntVar(&o.streams, "streams", 1000, "streams held open while memory is measured; 0 leaves this out")
 	flags.IntVar(&o.starts, "starts", 5, "cold starts to take the median of; 0 leaves this out")
 	flags.DurationVar(&o.pause, "pause", 2*time.Millisecond, "the vendor's pause between the chunks of a stream; 0 sends them back to back")
+	flags.BoolVar(&o.ledger, "ledger", true, "keep the ledger, durably, as serve does if nothing is said")
 	flags.BoolVar(&o.json, "json", false, "print the report as JSON")
 	flags.StringVar(&o.binary, "binary", "", "measure this understudy binary instead of building one")
 	only := flags.String("only", "", "run only the scenarios whose name matches this regular expression")

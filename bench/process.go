@@ -103,8 +103,13 @@ func (b *bench) startUnderstudy(ctx context.Context) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(b.dir, "understudy.yaml")
-	if err := os.WriteFile(path, []byte(config(addresses[0], addresses[1], b.vendor.address)), 0o600); err != nil {
+	_, port, _ := strings.Cut(addresses[0], ":")
+	path, data := filepath.Join(b.dir, "understudy"+port+".yaml"), "./data"+port // several may run at a time
+	if !b.ledger {
+		data = "none"
+	}
+	text := "data: " + data + "\n" + config(addresses[0], addresses[1], b.vendor.address)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return nil, fmt.Errorf("write the config: %w", err)
 	}
 	log, err := os.Create(b.logPath())
