@@ -66,8 +66,8 @@ var emptyWords = []string{
 	"services", "types", "util", "utils",
 }
 
-// maxRootFolders keeps the root listing short enough to be read as the architecture.
-const maxRootFolders = 20
+// maxRootFolders keeps the root listing short enough to be read as the architecture: the rows of mayImport, and little more.
+const maxRootFolders = 24
 
 // tree is the product's Go source, parsed, and what the rules need to know about it as a whole.
 type tree struct {
