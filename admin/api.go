@@ -117,7 +117,9 @@ func newAPI(o Options) *api {
 // which paths there are.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := a.guard.admit(r); err != nil {
-		a.opts.Log.LogAttrs(r.Context(), slog.LevelWarn, "admin refused", slog.String("code", string(err.Code)), slog.String("from", r.RemoteAddr))
+		if err.Code != llm.CodeRateLimit { // whoever tries without end shall not fill the log
+			a.opts.Log.LogAttrs(r.Context(), slog.LevelWarn, "admin refused", slog.String("code", string(err.Code)), slog.String("from", r.RemoteAddr))
+		}
 		a.fail(w, err)
 		return
 	}

@@ -75,6 +75,9 @@ func TestAttackS18Guessing(t *testing.T) {
 	if refused != 200-tryBurst {
 		t.Errorf("got %d of 200 guesses turned away, want %d", refused, 200-tryBurst)
 	}
+	if n := strings.Count(w.log.String(), "admin refused"); n != tryBurst {
+		t.Errorf("got %d lines in the log, want %d", n, tryBurst)
+	}
 	if rec := w.ask("GET", "/v1/drills", ""); rec.Code != 200 {
 		t.Errorf("the right token from the same address: got status %d, want 200", rec.Code)
 	}

@@ -17,9 +17,28 @@ import (
 // newDrills stands between the gateway and the transport.
 func (a *App) newDrills() *drill.Drills {
 	return drill.New(drill.Options{
-		Sender: a.transport, Files: &a.files, Providers: a.providers, Pick: a.pick, Price: a.price,
+		Sender: a.transport, Files: &a.files, Providers: a.providers, Pick: a.pick, Price: a.price, Usual: a.usual,
 		Log: a.opts.Log, Now: time.Now,
 	})
+}
+
+// usual is how long a provider's models took of late, on average.
+func (a *App) usual(provider string) (first, whole time.Duration) {
+	var firsts, wholes time.Duration
+	for _, s := range a.health.Snapshot() {
+		if s.Provider != provider || s.Model == "" {
+			continue
+		}
+		if s.FirstToken > 0 {
+			first += s.FirstToken
+			firsts++
+		}
+		if s.Latency > 0 {
+			whole += s.Latency
+			wholes++
+		}
+	}
+	return first / max(firsts, 1), whole / max(wholes, 1)
 }
 
 // newEvacuations works on the routes' health.

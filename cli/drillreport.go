@@ -94,7 +94,7 @@ func calls(g client.DrillGroup) string {
 
 // latency compares how long struck calls took with the others.
 func latency(w io.Writer, r client.DrillReport) {
-	row := func(title string, struck, spared [2]float64) {
+	row := func(title string, struck, spared [2]float64, usual float64) {
 		if struck[1] == 0 {
 			return
 		}
@@ -102,10 +102,13 @@ func latency(w io.Writer, r client.DrillReport) {
 		if spared[1] > 0 {
 			fmt.Fprintf(w, "; of spared calls %s and %s", ms(spared[0]), ms(spared[1]))
 		}
+		if usual > 0 {
+			fmt.Fprintf(w, "; before the drill %s on average", ms(usual))
+		}
 		fmt.Fprintln(w)
 	}
-	row("first content", [2]float64{r.Struck.FirstP50, r.Struck.FirstP99}, [2]float64{r.Spared.FirstP50, r.Spared.FirstP99})
-	row("whole answer", [2]float64{r.Struck.WholeP50, r.Struck.WholeP99}, [2]float64{r.Spared.WholeP50, r.Spared.WholeP99})
+	row("first content", [2]float64{r.Struck.FirstP50, r.Struck.FirstP99}, [2]float64{r.Spared.FirstP50, r.Spared.FirstP99}, r.UsualFirst)
+	row("whole answer", [2]float64{r.Struck.WholeP50, r.Struck.WholeP99}, [2]float64{r.Spared.WholeP50, r.Spared.WholeP99}, r.UsualWhole)
 }
 
 func ms(f float64) string {

@@ -85,6 +85,9 @@ type Response struct {
 	// or ErrEncoding. It must be closed. Closing it early, like ending the context
 	// that it was asked for with, ends the request at the provider, too.
 	Body io.ReadCloser
+	// Unsent says that the provider has not been asked: the answer is made up by somebody who
+	// stands before the Transport.
+	Unsent bool
 	// Shown is the secret that the request showed: the key, or a token made of it.
 	Shown provider.Secret
 	// Conn tells apart the connections that several requests share; nil for one that only this

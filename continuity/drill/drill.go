@@ -57,6 +57,9 @@ type Options struct {
 	Pick      func(model string) (route.Route, bool)
 	// Price is what an attempt has cost in USD, where that is known. May be nil.
 	Price func(target string, u llm.Usage) (usd float64, known bool)
+	// Usual is how long a provider took of late, to the first content of streams and to the end
+	// of whole answers; 0 where that is not known. May be nil.
+	Usual func(provider string) (first, whole time.Duration)
 	Log   *slog.Logger
 	Now   func() time.Time
 }
@@ -154,6 +157,9 @@ func (d *Drills) newRun(id string, s Spec) (*run, error) {
 	r := &run{
 		id: id, spec: s, fault: f, abort: abort, drills: d, begun: d.opts.Now(), state: Running,
 		open: map[string]bool{}, moved: map[Move]int{}, lost: map[string]int{}, stuck: map[Stuck]int{},
+	}
+	if d.opts.Usual != nil {
+		r.usualFirst, r.usualWhole = d.opts.Usual(s.Provider)
 	}
 	r.over, r.end = context.WithCancel(context.Background())
 	return r, nil

@@ -86,15 +86,13 @@ func (f *Fault) response() *transport.Response {
 	if f.retry != "" {
 		h.Set("Retry-After", f.retry)
 	}
-	return &transport.Response{Status: f.status, Header: h, Body: io.NopCloser(strings.NewReader(f.body))}
+	return &transport.Response{Status: f.status, Header: h, Body: io.NopCloser(strings.NewReader(f.body)), Unsent: true}
 }
 
-// sendError is how a request fails that gets no answer.
-func (f *Fault) sendError(err error) *transport.SendError {
-	if f.act == refuse {
-		return &transport.SendError{Phase: transport.PhaseConnect, Err: err}
-	}
-	return &transport.SendError{Phase: transport.PhaseHeaders, Wrote: true, Err: err}
+// sendError is how a request fails that gets no answer. Whatever it looks like, it has not come
+// farther than to the connection: the provider has had nothing that it could ask money for.
+func sendError(err error) *transport.SendError {
+	return &transport.SendError{Phase: transport.PhaseConnect, Err: err}
 }
 
 // cause is what the log says of the connection.

@@ -57,8 +57,10 @@ type run struct {
 	abort  rule
 	drills *Drills
 	begun  time.Time
-	over   context.Context    //nolint:containedctx // ends with the drill: what hangs is let go
-	end    context.CancelFunc // ends over
+	// usualFirst and usualWhole are how long the provider took before.
+	usualFirst, usualWhole time.Duration
+	over                   context.Context    //nolint:containedctx // ends with the drill: what hangs is let go
+	end                    context.CancelFunc // ends over
 
 	mu             sync.Mutex
 	state          State

@@ -28,12 +28,15 @@ type Report struct {
 	Begun time.Time `json:"begun"`
 	Over  time.Time `json:"over,omitzero" doc:"When no more calls were struck."`
 	// ClientFailures counts the calls whose clients got an error, in Struck and Spared.
-	ClientFailures int    `json:"client_failures" doc:"Calls whose clients got an error that was not their own, in struck and spared."`
-	Struck         Group  `json:"struck" doc:"The calls that met the fault."`
-	Spared         Group  `json:"spared" doc:"The other calls of the same models meanwhile."`
-	Open           int    `json:"open,omitempty" doc:"Struck calls that are not over."`
-	Moved          []Move `json:"moved" doc:"Who went on with the struck calls."`
-	Lost           []Lost `json:"lost" doc:"What the struck calls lost in translation."`
+	ClientFailures int   `json:"client_failures" doc:"Calls whose clients got an error that was not their own, in struck and spared."`
+	Struck         Group `json:"struck" doc:"The calls that met the fault."`
+	Spared         Group `json:"spared" doc:"The other calls of the same models meanwhile."`
+	// UsualFirst and UsualWhole are what to compare with where no calls are spared.
+	UsualFirst float64 `json:"usual_first_ms,omitempty" doc:"Until the first content, on average, before the drill."`
+	UsualWhole float64 `json:"usual_whole_ms,omitempty" doc:"Until a whole answer that is not streamed, on average, before the drill."`
+	Open       int     `json:"open,omitempty" doc:"Struck calls that are not over."`
+	Moved      []Move  `json:"moved" doc:"Who went on with the struck calls."`
+	Lost       []Lost  `json:"lost" doc:"What the struck calls lost in translation."`
 	// Stuck are the struck calls that nobody else could take.
 	Stuck []Stuck `json:"stuck" doc:"The struck calls that nobody else could take, and why."`
 }
@@ -91,6 +94,7 @@ func (r *run) sum() Report {
 		ID: r.id, Spec: r.spec, State: r.state, Why: r.why, Begun: r.begun, Over: r.ended, Open: len(r.open),
 		Struck: r.struck.group(), Spared: r.spared.group(), Moved: []Move{}, Lost: []Lost{}, Stuck: []Stuck{},
 	}
+	rep.UsualFirst, rep.UsualWhole = milliseconds(r.usualFirst), milliseconds(r.usualWhole)
 	rep.ClientFailures = rep.Struck.Failed + rep.Spared.Failed
 	for m, n := range r.moved {
 		m.Calls = n
@@ -111,6 +115,10 @@ func (r *run) sum() Report {
 		return cmp.Or(b.Calls-a.Calls, cmp.Compare(a.Model+a.Operation+a.Why, b.Model+b.Operation+b.Why))
 	})
 	return rep
+}
+
+func milliseconds(d time.Duration) float64 {
+	return float64(d.Round(10*time.Microsecond).Microseconds()) / 1000
 }
 
 // tally counts calls.

@@ -80,20 +80,20 @@ func (r *run) before(ctx context.Context, req *transport.Request) (*transport.Re
 	switch f.act {
 	case refuse, reset:
 		r.strike(req.For.Call)
-		return nil, f.sendError(r.mark(f.cause()))
+		return nil, sendError(r.mark(f.cause()))
 	case hang:
 		r.strike(req.For.Call)
 		if err := r.wait(ctx, nil, maxSeconds*time.Second); err != nil {
-			return nil, f.sendError(err)
+			return nil, sendError(err)
 		}
-		return nil, f.sendError(r.mark(f.cause()))
+		return nil, sendError(r.mark(f.cause()))
 	case answer:
 		r.strike(req.For.Call)
 		return f.response(), nil
 	case slow:
 		r.strike(req.For.Call)
 		if err := r.wait(ctx, nil, r.delay()); err != nil {
-			return nil, f.sendError(err)
+			return nil, sendError(err)
 		}
 		return nil, nil //nolint:nilnil // the provider is asked, late
 	case stall, cut, drip:
