@@ -9,6 +9,7 @@ package dialect
 
 import (
 	"cmp"
+	"errors"
 
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -94,17 +95,18 @@ const (
 	Batches     Operation = "batches"
 	Stored      Operation = "stored" // answers and conversations that the vendor keeps
 	Realtime    Operation = "realtime"
+	Invoke      Operation = "invoke" // a model, by a body of its own
 )
 
 // RelayedOperations lists the operations that nobody translates.
 func RelayedOperations() []Operation {
-	return []Operation{Completions, Images, Audio, Moderations, Files, Batches, Stored, Realtime}
+	return []Operation{Completions, Images, Audio, Moderations, Files, Batches, Stored, Realtime, Invoke}
 }
 
 // IsRelayed reports whether the operation is one of RelayedOperations.
 func (o Operation) IsRelayed() bool {
 	switch o {
-	case Completions, Images, Audio, Moderations, Files, Batches, Stored, Realtime:
+	case Completions, Images, Audio, Moderations, Files, Batches, Stored, Realtime, Invoke:
 		return true
 	default:
 		return false
@@ -149,7 +151,8 @@ type Dialect struct {
 	Operation Operation
 	Endpoints []Endpoint
 	// Canonical makes a request of one in this frame, as it would be in the dialect's own;
-	// nil if there is nothing to make. Everything else is given what it made.
+	// nil if there is nothing to make. Everything else is given what it made. An error that
+	// wraps ErrOtherBody says that the body is none of the dialect's.
 	Canonical func(Framed) (Canonical, error)
 	// Unseal takes out of a request what vendors of the dialect signed or sealed in earlier
 	// answers, and says so: for a vendor whose error is Sealed. It returns body itself when there
@@ -177,6 +180,9 @@ type Dialect struct {
 	// KeyQuery is the parameter of the address in which clients of this dialect may send
 	// their credential; empty if they send it in a header only.
 	KeyQuery string
+	// UsageHeaders are the response headers that say how many tokens went in and came out,
+	// of answers whose bodies have no common form.
+	UsageHeaders [2]string
 	// RelayHeaders are the request headers, in canonical form, that belong to the
 	// dialect and go to a provider that speaks it too.
 	RelayHeaders []string
@@ -207,6 +213,10 @@ func (d *Dialect) Path() string {
 	}
 	return ""
 }
+
+// ErrOtherBody is the error of a body that another dialect, or none that is known, has at the
+// same path. It may be relayed where its path says enough.
+var ErrOtherBody = errors.New("the body is none of this dialect's")
 
 // Framed is a request in another frame than its dialect's own.
 type Framed struct {

@@ -28,6 +28,7 @@ type call struct {
 	dialect   *dialect.Dialect
 	operation dialect.Operation
 	endpoint  *endpoint
+	otherwise *endpoint   // that of a body which endpoint's dialect does not know
 	path      named       // what the path names
 	framing   frames.Kind // of the client's stream
 	caller    access.Caller

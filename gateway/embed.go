@@ -15,20 +15,22 @@ import (
 // keepModel narrows the targets of a call for vectors to those that are the lead's own
 // model: vectors of two models cannot be compared, and whoever mixes them finds nothing
 // and is told nothing.
-func (c *call) keepModel() {
-	lead := c.route.Targets[0]
-	kept := []route.Target{lead}
-	for _, t := range c.route.Targets[1:] {
-		if t.IsModelOf(lead) {
+func (c *call) keepModel() { c.route.Targets = c.sameModel(c.route.Targets) }
+
+// sameModel leaves of the targets those that are the first one's model.
+func (c *call) sameModel(targets []route.Target) []route.Target {
+	kept := []route.Target{targets[0]}
+	for _, t := range targets[1:] {
+		if t.IsModelOf(targets[0]) {
 			kept = append(kept, t)
 		} else {
 			c.skipped = append(c.skipped, skipped{t.Name(), otherModel})
 		}
 	}
-	c.route.Targets = kept
+	return kept
 }
 
-// otherModel is the class of a target that is skipped for being another embedding model.
+// otherModel is the class of a target that is skipped for being another model.
 const otherModel = "other_model"
 
 // tried lists what was tried by class, as in X-Understudy-Attempts-Detail: the targets

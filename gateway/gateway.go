@@ -179,7 +179,7 @@ func (c *call) serve() *llm.Error {
 		return c.serveRelayed()
 	}
 	if err := c.read(); err != nil {
-		return err
+		return c.relayOther(err)
 	}
 	if err := c.pickTargets(); err != nil {
 		return err

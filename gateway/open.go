@@ -134,12 +134,14 @@ func (c *call) open() *llm.Error {
 			}
 		case exact > best:
 			found, best, c.path = e, exact, n
+		case exact == best && found.Operation.IsRelayed() && !e.Operation.IsRelayed():
+			// What can be read goes before what is only relayed; the body decides.
+			c.otherwise, found, c.path = found, e, n
 		}
 	})
 	switch {
 	case found != nil:
-		c.dialect, c.operation, c.endpoint = found.dialect, found.Operation, found
-		c.framing = kindOf(cmp.Or(found.Framing, found.dialect.Framing))
+		c.become(found)
 		return nil
 	case len(allowed) > 0:
 		c.reply.header().Set("Allow", strings.Join(allowed, ", "))
@@ -153,6 +155,12 @@ func (c *call) open() *llm.Error {
 			Message: "Nothing is served at this path. Check the base URL that the SDK is given.",
 		}
 	}
+}
+
+// become makes the call one to an endpoint.
+func (c *call) become(e *endpoint) {
+	c.dialect, c.operation, c.endpoint = e.dialect, e.Operation, e
+	c.framing = kindOf(cmp.Or(e.Framing, e.dialect.Framing))
 }
 
 // read takes in the body, once, and checks it before anybody acts on it.
@@ -174,6 +182,7 @@ func (c *call) read() *llm.Error {
 	if value.Kind() != jsontext.Object {
 		return llm.Invalid("", "The body must be a JSON object, not %s.", value.Kind())
 	}
+	c.body = body
 	if body, err = c.canonical(body); err != nil {
 		return err
 	}

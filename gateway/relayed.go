@@ -15,6 +15,7 @@ import (
 	"github.com/understudy-ai/understudy/internal/frames"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/route"
 	"github.com/understudy-ai/understudy/transport"
 )
@@ -32,6 +33,20 @@ func (c *call) serveRelayed() *llm.Error {
 	return c.attemptAll()
 }
 
+// relayOther serves a request whose body could not be read: by relaying it, if it is one of
+// another dialect's that has the same path.
+func (c *call) relayOther(err *llm.Error) *llm.Error {
+	if c.otherwise == nil || !errors.Is(err.Err, dialect.ErrOtherBody) {
+		return err
+	}
+	c.become(c.otherwise)
+	relayErr := c.serveRelayed()
+	if relayErr != nil && relayErr.Code == llm.CodeNotImplemented {
+		return err // which says more
+	}
+	return relayErr
+}
+
 // form is the model's field in a body that is a form, and where it stands.
 type form struct {
 	boundary string // empty in no form
@@ -41,11 +56,13 @@ type form struct {
 
 // readRaw takes in a body of any kind and finds the model in it.
 func (c *call) readRaw() *llm.Error {
-	body, err := c.readBody()
-	if err != nil {
-		return err
+	if c.body == nil {
+		var err *llm.Error
+		if c.body, err = c.readBody(); err != nil {
+			return err
+		}
 	}
-	c.body = body
+	body := c.body
 	if len(body) == 0 {
 		return nil
 	}
@@ -123,6 +140,9 @@ func (c *call) pickRelays() *llm.Error {
 	if r.Targets, err = c.ownersOf(r.Targets, c.objects()...); err != nil {
 		return err
 	}
+	if c.operation == dialect.Invoke {
+		r.Targets = c.sameModel(r.Targets) // another would not know the body
+	}
 	if c.operation == dialect.Realtime {
 		r.Timeouts.Total = max(r.Timeouts.Total, sessionTime)
 	}
@@ -148,7 +168,7 @@ func (c *call) objects() []string {
 
 // relayPlan is how a provider is asked in an API that is not translated.
 func (c *call) relayPlan(t route.Target) (plan, bool) {
-	address, ok := t.Provider.RelayURL(c.dialect.Name, c.dialect.Path(), c.ownPath(), t.Model)
+	address, ok := t.Provider.RelayURL(c.dialect.Name, c.dialect.Path(), c.ownPath(t.Model), t.Model)
 	if query := c.query(t.Model); query != "" {
 		mark := "?"
 		if strings.Contains(address, mark) {
@@ -159,10 +179,12 @@ func (c *call) relayPlan(t route.Target) (plan, bool) {
 	return plan{mode: ModeRelay, dialect: c.dialect, url: address, framing: frames.SSE, raw: true}, ok
 }
 
-// ownPath is the request's path at the dialect's own vendor.
-func (c *call) ownPath() string {
+// ownPath is the request's path at the dialect's own vendor, for a model.
+func (c *call) ownPath(model string) string {
 	const version = "/v1"
 	switch e := c.endpoint; {
+	case e.Under == "" && e.pattern.hasModel:
+		return strings.Replace(e.Path, "{"+modelHole+"}", provider.EscapeModel(model), 1)
 	case e.Under == "":
 		return c.r.URL.EscapedPath()
 	case e.pattern.hasModel:
@@ -203,6 +225,9 @@ func (c *call) query(model string) string {
 func (c *call) prepareRaw(a *attempt) *llm.Error {
 	a.body = c.body
 	inPath := c.path.model != ""
+	if inPath && c.endpoint.Under == "" {
+		return nil // and stays there
+	}
 	if c.peeked.Model == "" || a.target.Model == c.peeked.Model && !inPath || len(c.body) == 0 {
 		return nil
 	}
@@ -232,6 +257,7 @@ const maxBuffered = 1 << 20
 
 // deliverRaw passes an answer on as it was received, with its status and media type.
 func (c *call) deliverRaw(a *attempt, resp *transport.Response, w *watchdog) *llm.Error {
+	a.countInHeaders(resp.Header)
 	header := http.Header{}
 	for _, name := range []string{"Content-Type", "Content-Disposition"} {
 		if v := resp.Header.Get(name); v != "" {

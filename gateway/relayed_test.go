@@ -20,6 +20,7 @@ import (
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/anthropic"
+	"github.com/understudy-ai/understudy/dialect/bedrock"
 	"github.com/understudy-ai/understudy/dialect/openaichat"
 	"github.com/understudy-ai/understudy/dialect/openairesponses"
 	"github.com/understudy-ai/understudy/gateway"
@@ -83,7 +84,7 @@ func newRelayWorld(t *testing.T, a, b http.HandlerFunc, change ...func(*provider
 	limits := gateway.DefaultLimits()
 	limits.Heartbeat, limits.WriteTimeout = 50*time.Millisecond, time.Second
 	_, handler := forgetful(gateway.Options{
-		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New(), openairesponses.New()}, Routes: relayRoutes{table}, Sender: tr, Limits: limits,
+		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New(), openairesponses.New(), bedrock.New(), anthropic.NewInvoke()}, Routes: relayRoutes{table}, Sender: tr, Limits: limits,
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, NewID: func() string { return "call_1" },
 		Settle: func(r gateway.Record) { w.settle <- r },
 	})

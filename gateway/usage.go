@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"bytes"
+	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
@@ -44,6 +46,19 @@ func (c *call) countInEvent(a *attempt, data []byte) {
 		event = answer
 	}
 	c.countIn(a, event)
+}
+
+// countInHeaders takes what the headers of an answer say, where the dialect has some for it.
+func (a *attempt) countInHeaders(h http.Header) {
+	names := a.plan.dialect.UsageHeaders
+	in, inErr := strconv.ParseInt(h.Get(names[0]), 10, 64)
+	out, outErr := strconv.ParseInt(h.Get(names[1]), 10, 64)
+	if inErr == nil && in >= 0 {
+		a.usage.Known, a.usage.InFresh = true, in
+	}
+	if outErr == nil && out >= 0 {
+		a.usage.Known, a.usage.OutVisible = true, out
+	}
 }
 
 // countInMessage adds what an answer in a realtime session has used: openai-realtime.yaml,

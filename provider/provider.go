@@ -248,7 +248,7 @@ func (p *Provider) URL(d dialect.Name, model string, stream bool) (string, bool)
 		if climbs(model) {
 			return "", false
 		}
-		path = strings.Replace(path, modelHole, escapeModel(model), 1)
+		path = strings.Replace(path, modelHole, EscapeModel(model), 1)
 	}
 	return JoinURL(p.Facts.BaseURL, path), true
 }
@@ -262,6 +262,9 @@ func (p *Provider) Relays(d dialect.Name, o dialect.Operation) bool {
 // its requests at own: both begin with a version, which the provider may have something else
 // for, with the model in it. A request that names no model goes to the place above.
 func (p *Provider) RelayURL(d dialect.Name, own, path, model string) (string, bool) {
+	if climbs(model) {
+		return "", false
+	}
 	spoken, query, hasQuery := strings.Cut(p.Facts.Dialects[d], "?")
 	root, ok := strings.CutSuffix(spoken, unversioned(own))
 	if !ok || own == "" {
@@ -271,10 +274,8 @@ func (p *Provider) RelayURL(d dialect.Name, own, path, model string) (string, bo
 	case at < 0:
 	case model == "":
 		root = root[:strings.LastIndexByte(strings.TrimSuffix(root[:at], "/"), '/')]
-	case climbs(model):
-		return "", false
 	default:
-		root = strings.Replace(root, modelHole, escapeModel(model), 1)
+		root = strings.Replace(root, modelHole, EscapeModel(model), 1)
 	}
 	address := JoinURL(p.Facts.BaseURL, root+unversioned(path))
 	if hasQuery {
@@ -299,10 +300,10 @@ func climbs(name string) bool {
 	return slices.Contains(steps, ".") || slices.Contains(steps, "..")
 }
 
-// escapeModel escapes a model's name for one segment of a path: everything that is
+// EscapeModel escapes a model's name for one segment of a path: everything that is
 // not unreserved (RFC 3986 section 2.3), since Bedrock's names have colons and
 // slashes and its signature wants them escaped.
-func escapeModel(name string) string {
+func EscapeModel(name string) string {
 	const hex = "0123456789ABCDEF"
 	var b strings.Builder
 	for i := range len(name) {

@@ -45,7 +45,9 @@ func NewInvoke() *dialect.Dialect {
 func canonical(f dialect.Framed) (dialect.Canonical, error) {
 	doc := jsontext.Value(f.Body)
 	if doc.Get(versionMember).Kind() != jsontext.String {
-		return dialect.Canonical{}, llm.Invalid(versionMember, "%s: Field required. Of InvokeModel, only the bodies of Claude models are understood.", versionMember)
+		e := llm.Invalid(versionMember, "%s: Field required. Of InvokeModel, only the bodies of Claude models are understood; others are relayed to Bedrock.", versionMember)
+		e.Err = dialect.ErrOtherBody
+		return dialect.Canonical{}, e
 	}
 	if f.Header(guardrailHeader) != "" {
 		return dialect.Canonical{}, unsupported(guardrailHeader, "A guardrail cannot be carried over from InvokeModel's headers. Use Converse, which has it in the body.")

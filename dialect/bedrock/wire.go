@@ -36,6 +36,9 @@ func New() *dialect.Dialect {
 		Endpoints: []dialect.Endpoint{
 			{Method: "POST", Path: "/model/{model}/converse", Operation: dialect.Generate},
 			{Method: "POST", Path: "/model/{model}/converse-stream", Operation: dialect.Generate, Stream: true},
+			// By bodies that only their own models' makers know.
+			{Method: "POST", Path: "/model/{model}/invoke", Operation: dialect.Invoke},
+			{Method: "POST", Path: "/model/{model}/invoke-with-response-stream", Operation: dialect.Invoke, Stream: true},
 			{Method: "GET", Path: "/foundation-models", Operation: dialect.ListModels},
 			{Method: "GET", Path: "/foundation-models/{model}", Operation: dialect.GetModel},
 		},
@@ -44,6 +47,11 @@ func New() *dialect.Dialect {
 		ErrorType:       errorType,
 		ErrorTypeHeader: dialect.ExceptionHeader,
 		Framing:         dialect.FramingEventStream,
+		UsageHeaders:    [2]string{"X-Amzn-Bedrock-Input-Token-Count", "X-Amzn-Bedrock-Output-Token-Count"},
+		RelayHeaders: []string{ // InvokeModel's [bed:InvokeModelRequest]
+			"X-Amzn-Bedrock-Guardrailidentifier", "X-Amzn-Bedrock-Guardrailversion", "X-Amzn-Bedrock-Trace",
+			"X-Amzn-Bedrock-Performanceconfig-Latency", "X-Amzn-Bedrock-Service-Tier",
+		},
 		Client:          clientSide{},
 		Provider:        providerSide{},
 		Relay:           relay{},
