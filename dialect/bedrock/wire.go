@@ -52,12 +52,12 @@ func New() *dialect.Dialect {
 			"X-Amzn-Bedrock-Guardrailidentifier", "X-Amzn-Bedrock-Guardrailversion", "X-Amzn-Bedrock-Trace",
 			"X-Amzn-Bedrock-Performanceconfig-Latency", "X-Amzn-Bedrock-Service-Tier",
 		},
-		Client:          clientSide{},
-		Provider:        providerSide{},
-		Relay:           relay{},
-		Models:          modelLister{},
-		Fields:          fields(),
-		Carries:         carries(),
+		Client:   clientSide{},
+		Provider: providerSide{},
+		Relay:    relay{},
+		Models:   modelLister{},
+		Fields:   fields(),
+		Carries:  carries(),
 	}
 }
 
