@@ -177,7 +177,7 @@ func (c *call) exchange(ctx context.Context, a *attempt, w *watchdog) *llm.Error
 		return c.sendError(a, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	a.status, a.shown, a.conn = resp.Status, resp.Shown, resp.Conn
+	a.status, a.shown, a.conn, a.unsent = resp.Status, resp.Shown, resp.Conn, resp.Unsent
 	if err := c.checkStatus(a, resp); err != nil {
 		return err
 	}

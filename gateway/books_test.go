@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"github.com/understudy-ai/understudy/gateway"
 	"github.com/understudy-ai/understudy/internal/fakeprovider"
 	"github.com/understudy-ai/understudy/provider"
+	"github.com/understudy-ai/understudy/transport"
 )
 
 // notebook is a ledger in memory.
@@ -156,6 +158,40 @@ func TestMoney(t *testing.T) {
 				t.Errorf("got %d requests at the vendors, want the %d that the ledger has", had, sent)
 			}
 		})
+	}
+}
+
+// made answers in a provider's place, without asking it.
+type made struct {
+	gateway.Sender
+	provider, body string
+	status         int
+}
+
+func (m made) Send(ctx context.Context, r transport.Request) (*transport.Response, error) {
+	if r.Provider.ID != m.provider {
+		return m.Sender.Send(ctx, r)
+	}
+	return &transport.Response{
+		Status: m.status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(m.body)), Unsent: true,
+	}, nil
+}
+
+// TestMadeUpCostsNothing: an answer that somebody before the transport makes up is no vendor's, whatever it looks
+// like, and comes with the purpose of the request.
+func TestMadeUpCostsNothing(t *testing.T) {
+	for _, tc := range []struct {
+		status int
+		body   string
+		stream bool
+	}{{502, "<html>", false}, {504, "", true}, {200, `{"choices": [`, false}, {200, "{", true}, {429, "{}", false}} {
+		l := &notebook{}
+		w := newWorld(t, withLedger(l), func(o *gateway.Options, _ *world) { o.Sender = made{o.Sender, "chat1", tc.body, tc.status} })
+		got := w.post(chatAPI, body("chat1>claude1", "Who is there?", tc.stream), nil)
+		all := w.books(l)
+		if got.status != 200 || all[0].Outcome.Kind != budget.Void || all[len(all)-1].Outcome.Kind != budget.Posted {
+			t.Errorf("%d %q: got status %d and %v, want the made-up answer void and the understudy's posted", tc.status, tc.body, got.status, all)
+		}
 	}
 }
 

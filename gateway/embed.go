@@ -143,7 +143,7 @@ func (c *call) exchangePiece(ctx context.Context, a *attempt, w *watchdog) (*llm
 		return nil, c.sendError(a, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	a.status, a.shown = resp.Status, resp.Shown
+	a.status, a.shown, a.unsent = resp.Status, resp.Shown, resp.Unsent
 	if err := c.checkStatus(a, resp); err != nil {
 		return nil, err
 	}

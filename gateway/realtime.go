@@ -55,7 +55,7 @@ func (c *call) exchangeRealtime(ctx context.Context, a *attempt, w *watchdog) *l
 	if err != nil {
 		return c.sendError(a, err)
 	}
-	a.status, a.shown = resp.Status, resp.Shown
+	a.status, a.shown, a.unsent = resp.Status, resp.Shown, resp.Unsent
 	if far == nil {
 		defer func() { _ = resp.Body.Close() }()
 		if err := c.checkStatus(a, resp); err != nil {
