@@ -1,10 +1,10 @@
 package app
 
 import (
-	"cmp"
 	"strings"
 	"time"
 
+	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/continuity/drill"
 	"github.com/understudy-ai/understudy/continuity/evacuate"
 	"github.com/understudy-ai/understudy/dialect"
@@ -131,24 +131,9 @@ func (a *App) price(target string, u llm.Usage) (usd float64, known bool) {
 	if m.Price == nil {
 		return 0, false
 	}
-	return costOf(m.Price, u), true
-}
-
-// costOf is an estimate for reports: what the tokens cost by the prices that hold for a
-// prompt of this length. The books are the ledger's business.
-func costOf(p *provider.Price, u llm.Usage) float64 {
-	in, out, cached, kept := p.Input, p.Output, p.CacheRead, p.CacheWrite
-	for _, t := range p.Tiers {
-		if u.Input() > t.Above {
-			in, out = cmp.Or(t.Input, in), cmp.Or(t.Output, out)
-			cached, kept = cmp.Or(t.CacheRead, cached), cmp.Or(t.CacheWrite, kept)
-		}
-	}
-	kept = cmp.Or(kept, in)
-	sum := float64(u.InFresh)*in + float64(u.InCacheRead)*cmp.Or(cached, in) + float64(u.InCacheWrite)*kept +
-		float64(u.InCache1h)*cmp.Or(p.CacheWrite1h, kept) + float64(u.OutVisible)*out + float64(u.OutReasoning)*cmp.Or(p.Reasoning, out)
-	const million = 1e6
-	return sum / million
+	rates := budget.RatesOf(m.Price)
+	cost, err := rates.Cost(budget.TokensOf(u))
+	return float64(cost) / float64(budget.USD), err == nil
 }
 
 // settled hands what a call came to to everybody who wants to know.

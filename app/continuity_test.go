@@ -3,14 +3,12 @@ package app
 import (
 	"errors"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/understudy-ai/understudy/dialect"
-	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/route"
 )
@@ -86,29 +84,5 @@ func TestPlanLosses(t *testing.T) {
 		if got := names(from, claude); !slices.Equal(got, []string{"cannot"}) {
 			t.Errorf("%s: got %v, want that it cannot be asked", from, got)
 		}
-	}
-}
-
-func TestCostOf(t *testing.T) {
-	p := &provider.Price{
-		Input: 10, Output: 100, CacheRead: 1, CacheWrite: 12, CacheWrite1h: 20, Reasoning: 200,
-		Tiers: []provider.Tier{{Above: 1000, Input: 20}, {Above: 2000, Input: 40, Output: 400}},
-	}
-	for _, tc := range []struct {
-		usage llm.Usage
-		want  float64 // in millionths
-	}{
-		{llm.Usage{InFresh: 100, OutVisible: 10}, 100*10 + 10*100},
-		{llm.Usage{InFresh: 1, InCacheRead: 1, InCacheWrite: 1, InCache1h: 1, OutVisible: 1, OutReasoning: 1}, 10 + 1 + 12 + 20 + 100 + 200},
-		{llm.Usage{InFresh: 1500, OutVisible: 1}, 1500*20 + 100},
-		{llm.Usage{InFresh: 1500, InCacheRead: 1000, OutVisible: 1}, 1500*40 + 1000 + 400},
-	} {
-		if got := costOf(p, tc.usage) * 1e6; math.Abs(got-tc.want) > 1e-6 {
-			t.Errorf("%+v: got %v, want %v", tc.usage, got, tc.want)
-		}
-	}
-	plain := &provider.Price{Input: 10, Output: 100}
-	if got := costOf(plain, llm.Usage{InCacheRead: 1, InCacheWrite: 1, InCache1h: 1, OutReasoning: 1}) * 1e6; math.Abs(got-130) > 1e-6 {
-		t.Errorf("without prices of its own: got %v, want what prompts and answers cost", got)
 	}
 }
