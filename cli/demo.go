@@ -11,7 +11,7 @@ import (
 )
 
 type demoCommand struct {
-	Duration time.Duration `help:"How long vendors are broken and mended, 5s to 1h." default:"20s"`
+	Duration time.Duration `help:"How long vendors are broken and mended, drilled and evacuated, 5s to 1h." default:"18s"`
 	Keep     bool          `help:"Stay up afterwards, and print what to paste to try it." xor:"after"`
 	JSON     bool          `help:"Write JSON: what the applications saw." xor:"after"`
 }

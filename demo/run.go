@@ -20,7 +20,7 @@ import (
 
 // Durations of a run.
 const (
-	DefaultDuration = 20 * time.Second
+	DefaultDuration = 18 * time.Second
 	MinDuration     = 5 * time.Second
 	MaxDuration     = time.Hour
 )
@@ -30,7 +30,7 @@ const defaultWidth = 80
 
 // Options say how the demo runs and what it shows.
 type Options struct {
-	// Duration is how long vendors are being broken, from MinDuration to MaxDuration;
+	// Duration is how long vendors are being broken, drilled and evacuated, from MinDuration to MaxDuration;
 	// DefaultDuration if 0. A slow machine takes longer, since every application must meet every
 	// fault.
 	Duration time.Duration
