@@ -53,6 +53,10 @@ sdk: ## run the vendors' SDKs against the binary
 bench: ## measure against a bare proxy, in one go
 	go run ./bench
 
+.PHONY: scenarios
+scenarios: ## let vendors fail as a whole, at full length and load: about ten minutes
+	UNDERSTUDY_SCENARIOS=full go test -count=1 -timeout 60m -run 'TestScenarios' -v ./gateway
+
 .PHONY: docs
 docs: ## write the pages of docs/ that are made from the tables in the code
 	go test -count=1 ./docs -update

@@ -24,7 +24,7 @@ func (c *call) sameModel(targets []route.Target) []route.Target {
 		if t.IsModelOf(targets[0]) {
 			kept = append(kept, t)
 		} else {
-			c.skipped = append(c.skipped, skipped{t.Name(), otherModel})
+			c.skipped = append(c.skipped, skipped{target: t.Name(), reason: otherModel})
 		}
 	}
 	return kept

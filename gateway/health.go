@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/llm"
@@ -13,7 +14,10 @@ import (
 )
 
 // skipped is a target that a call did not consider, and why, in one word.
-type skipped struct{ target, reason string }
+type skipped struct {
+	target, reason string
+	wait           time.Duration // until it may be tried again; 0 if that is not known
+}
 
 // String is the form of logs and headers.
 func (s skipped) String() string { return s.target + "=" + s.reason }
@@ -36,7 +40,7 @@ func (c *call) order() *llm.Error {
 		}
 		if out := cmp.Or(s.Skip, s.Last); out != "" {
 			c.firstLast = min(c.firstLast, i)
-			c.skipped = append(c.skipped, skipped{s.Target.Name(), string(out)})
+			c.skipped = append(c.skipped, skipped{s.Target.Name(), string(out), s.Wait})
 		}
 	}
 	if n == 0 {
@@ -85,6 +89,25 @@ func notNow(choices []route.Choice) *llm.Error {
 	}
 	e.Message = "No target can take the request now: " + strings.Join(reasons, ", ") + "."
 	return e
+}
+
+// comeBack is how long until a target that was not asked for its health may be; 0 if there is none.
+func (c *call) comeBack() time.Duration {
+	least := time.Duration(0)
+	earlier := func(d time.Duration) {
+		if d > 0 && (least == 0 || d < least) {
+			least = d
+		}
+	}
+	for _, s := range c.skipped {
+		earlier(s.wait)
+	}
+	for _, a := range c.refused {
+		if a.refused != "" {
+			earlier(a.err.RetryAfter)
+		}
+	}
+	return least
 }
 
 // enter asks the target's health for the leave to make an attempt.

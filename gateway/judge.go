@@ -103,6 +103,9 @@ func (c *call) verdict() *llm.Error {
 			}
 		}
 	}
+	if e.RetryAfter == 0 && e.Code.Info().Next != llm.GiveUp {
+		e.RetryAfter = c.comeBack()
+	}
 	if e.Message == "" || e.Code.Info().Next != llm.GiveUp {
 		e.Message = summary(c.attempts)
 	}

@@ -47,10 +47,11 @@ type world struct {
 	timeouts route.Timeouts
 	more     []worldProvider // beside those that every world has
 	pool     *transport.Transport
-	edits    provider.Edits                   // of chat2
-	facts    map[string]func(*provider.Facts) // what else is true of a provider
-	most     map[string]int                   // requests at a time, by provider id
-	adjust   func(*route.Route)               // changes each route; may be nil
+	edits    provider.Edits                                          // of chat2
+	facts    map[string]func(*provider.Facts)                        // what else is true of a provider
+	most     map[string]int                                          // requests at a time, by provider id
+	adjust   func(*route.Route)                                      // changes each route; may be nil
+	script   func(id string, a fakeprovider.Ask) *fakeprovider.Reply // answers for the vendors; may be nil
 	closers  []func()
 }
 
@@ -188,7 +189,11 @@ func (w *world) routes() pairs {
 	known, _ := services.Facts("anthropic")
 	p := pairs{providers: map[string]*provider.Provider{}, timeouts: w.timeouts, adjust: w.adjust}
 	for _, wp := range slices.Concat(worldProviders, w.more) {
-		v := fakeprovider.New(fakeprovider.Options{Key: vendorKey})
+		o := fakeprovider.Options{Key: vendorKey}
+		if w.script != nil {
+			o.Script = func(a fakeprovider.Ask) *fakeprovider.Reply { return w.script(wp.id, a) }
+		}
+		v := fakeprovider.New(o)
 		if _, err := v.Start(); err != nil {
 			w.t.Fatal(err)
 		}

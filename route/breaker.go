@@ -1,6 +1,7 @@
 package route
 
 import (
+	"math"
 	"time"
 
 	"github.com/understudy-ai/understudy/llm"
@@ -15,7 +16,7 @@ func (t instant) until(later instant) time.Duration { return time.Duration(later
 
 // When a breaker opens, and for how long.
 const (
-	maxFails  = 5 // counted failures in a row
+	maxFails  = 5 // counted failures in a row, of a target that mostly does not fail
 	maxSofts  = 3 // answers in a row in which there is nothing
 	minSample = 20
 	// openTime is how long a breaker stays open at least, and jitterShare how much longer at most:
@@ -140,7 +141,7 @@ func (b *breaker) leave(now instant, o outcome) (changed bool) {
 		b.window.add(now, true)
 		switch {
 		case b.open && now < b.until: // it is known
-		case b.open, b.fails >= maxFails, b.window.isBad(now):
+		case b.open, b.fails >= maxFails && b.fails >= b.window.run(now, b.fails), b.window.isBad(now):
 			return b.trip(now, openTime, o)
 		}
 	case Cooled:
@@ -216,14 +217,30 @@ func (w *window) add(now instant, failed bool) {
 	}
 }
 
+// run is how many failures in a row are no chance at the rate at which the target has failed before
+// them: what fails now and then must not be taken for broken as soon as there is much traffic.
+func (w *window) run(now instant, fails int) int {
+	const chance = 1e-5
+	all, failed := w.counts(now)
+	all, failed = all-int32(fails), failed-int32(fails)
+	if all < minSample/2 || failed <= 0 || 2*failed >= all {
+		return 0
+	}
+	return int(math.Ceil(math.Log(chance) / math.Log(float64(failed)/float64(all))))
+}
+
 // isBad reports whether at least half of enough attempts failed.
 func (w *window) isBad(now instant) bool {
+	all, failed := w.counts(now)
+	return all >= minSample && 2*failed >= all
+}
+
+func (w *window) counts(now instant) (all, failed int32) {
 	second := int64(time.Duration(now) / time.Second)
-	var all, failed int32
 	for i := range w.seconds {
 		if s := &w.seconds[i]; second-s.second < windowSeconds {
 			all, failed = all+s.all, failed+s.failed
 		}
 	}
-	return all >= minSample && 2*failed >= all
+	return all, failed
 }

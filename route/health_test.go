@@ -147,6 +147,34 @@ func TestOpens(t *testing.T) {
 	w.wantOrder("a/m b/m")
 }
 
+// TestFlaky: a target that fails three times in ten is not taken for broken when chance makes it fail
+// five times in a row; when it goes down for good, it is soon.
+func TestFlaky(t *testing.T) {
+	t.Parallel()
+	w := newWard(t)
+	for range 20 {
+		for i := range 10 {
+			r := route.Result{}
+			if i < 3 {
+				r = down
+			}
+			w.try(w.a, r)
+			w.clock.pass(5 * time.Millisecond)
+		}
+	}
+	for range 6 {
+		w.try(w.a, down)
+	}
+	w.wantOrder("a/m b/m")
+	w.try(w.a, route.Result{})
+	n := 0
+	for ; w.try(w.a, down) == ""; n++ {
+	}
+	if n < 10 || n > 12 {
+		t.Errorf("got it out after %d failures in a row, want about 11", n)
+	}
+}
+
 // TestHalfOpen: when its time is over one attempt at a time finds out; its failure opens the breaker
 // again, its success lets traffic come back step by step.
 func TestHalfOpen(t *testing.T) {

@@ -1,0 +1,346 @@
+package gateway_test
+
+import (
+	"math/rand"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/understudy-ai/understudy/gateway"
+	"github.com/understudy-ai/understudy/internal/fakeprovider"
+	"github.com/understudy-ai/understudy/route"
+)
+
+// fullLength makes the scenarios as long as they are written, at their full rate: make scenarios.
+const fullLength = "UNDERSTUDY_SCENARIOS"
+
+// scenario is what vendors go through while clients call. Its times are those of the gateway's health,
+// whose clock runs faster where the scenario is shortened.
+type scenario struct {
+	*world
+	speed float64 // of that clock
+	rate  float64 // calls a second, by the real one
+	began time.Time
+	mu    sync.Mutex
+	calls []scenarioCall
+
+	scripts sync.Map // by the vendor's id
+}
+
+// scenarioCall is one call of a scenario.
+type scenarioCall struct {
+	at       time.Duration // since the scenario began, by the health's clock
+	took     time.Duration // by the real one
+	whole    bool
+	status   int
+	target   string // who answered
+	attempts string
+	got      *answer
+}
+
+func newScenario(t *testing.T, opts ...worldOption) *scenario {
+	t.Helper()
+	s := &scenario{speed: 10, rate: 40, began: time.Now()}
+	if os.Getenv(fullLength) != "" {
+		s.speed, s.rate = 1, 200
+	}
+	h := route.NewHealth(route.HealthOptions{Now: func() time.Time {
+		return s.began.Add(time.Duration(float64(time.Since(s.began)) * s.speed))
+	}})
+	s.world = newWorld(t, append([]worldOption{withTimeouts(patient()), withHealth(h), func(_ *gateway.Options, w *world) { w.script = s.answer }}, opts...)...)
+	return s
+}
+
+// during lets clients call a route for a while, and returns what they got meanwhile.
+func (s *scenario) during(d time.Duration, model string) []scenarioCall {
+	s.t.Helper()
+	before := len(s.calls)
+	var running sync.WaitGroup
+	ticker := time.NewTicker(time.Duration(float64(time.Second) / s.rate))
+	defer ticker.Stop()
+	for end := time.Now().Add(time.Duration(float64(d) / s.speed)); time.Now().Before(end); <-ticker.C {
+		running.Go(func() {
+			c := scenarioCall{at: time.Duration(float64(time.Since(s.began)) * s.speed)}
+			start := time.Now()
+			got := s.hello(model)
+			c.took, c.whole, c.status, c.got = time.Since(start), got.whole(), got.status, got
+			c.target, _, _ = strings.Cut(got.header.Get("X-Understudy-Target"), "/")
+			c.attempts = got.header.Get("X-Understudy-Attempts")
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.calls = append(s.calls, c)
+		})
+	}
+	running.Wait()
+	return s.calls[before:]
+}
+
+func (s *scenario) hello(model string) *answer {
+	return s.post(chatAPI, body(model, "Hello", false), nil)
+}
+
+// share is the share of calls that a condition holds for.
+func share(calls []scenarioCall, holds func(*scenarioCall) bool) float64 {
+	n := 0
+	for i := range calls {
+		if holds(&calls[i]) {
+			n++
+		}
+	}
+	return float64(n) / float64(max(len(calls), 1))
+}
+
+func isWhole(c *scenarioCall) bool { return c.whole }
+
+func isBy(id string) func(*scenarioCall) bool {
+	return func(c *scenarioCall) bool { return c.target == id }
+}
+
+// wantAllWhole holds every call to an answer.
+func (s *scenario) wantAllWhole(calls []scenarioCall) {
+	s.t.Helper()
+	for i := range calls {
+		if !calls[i].whole {
+			s.t.Errorf("at %v: got %v, want an answer", calls[i].at.Round(100*time.Millisecond), calls[i].got)
+			return
+		}
+	}
+}
+
+const pair = "chat1>claude1"
+
+// TestScenarios are those of vendors as a whole that concern health and routing: V1 to V8.
+func TestScenarios(t *testing.T) {
+	t.Parallel()
+	for _, sc := range []struct {
+		name string
+		play func(*testing.T)
+	}{
+		{"V1 a vendor is down for a minute", playDown},
+		{"V2 a vendor fails three times in ten", playFlaky},
+		{"V3 a vendor is ten times as slow", playSlow},
+		{"V4 a vendor flaps", playFlapping},
+		{"V5 the understudy takes half the load", playHalf},
+		{"V6 every vendor is down", playAllDown},
+		{"V7 a vendor dies under its streams", playStreams},
+		{"V8 a key is revoked", playRevoked},
+	} {
+		t.Run(sc.name, func(t *testing.T) { t.Parallel(); sc.play(t) })
+	}
+}
+
+func playDown(t *testing.T) {
+	s := newScenario(t)
+	s.wantAllWhole(s.during(10*time.Second, pair))
+	s.fail("chat1", "unavailable-503")
+	before := s.count("chat1")
+	calls := s.during(60*time.Second, pair)
+	s.wantAllWhole(calls)
+	const concurrent = 8 // that were under way when the breaker opened
+	if got := s.count("chat1") - before; got > 5+concurrent+60/5 {
+		t.Errorf("got %d requests to the vendor in its outage, want 5, those under way and one every five seconds", got)
+	}
+	s.mend("chat1")
+	s.wantAllWhole(s.during(30*time.Second, pair))
+	if got := share(s.during(10*time.Second, pair), isBy("chat1")); got < 0.99 {
+		t.Errorf("got %.0f %% of the traffic back at the lead half a minute after, want all", 100*got)
+	}
+}
+
+func playFlaky(t *testing.T) {
+	s := newScenario(t)
+	random := rand.New(rand.NewSource(7)) //nolint:gosec // the same each time
+	var mu sync.Mutex
+	s.script("chat1", func(fakeprovider.Ask) *fakeprovider.Reply {
+		mu.Lock()
+		defer mu.Unlock()
+		if random.Float64() < 0.3 {
+			return &fakeprovider.Reply{Error: &fakeprovider.Error{Status: 503, Type: "server_error", Message: "Busy."}}
+		}
+		return nil
+	})
+	calls := s.during(60*time.Second, pair)
+	if got := share(calls, isWhole); got < 0.999 {
+		t.Errorf("got %.2f %% of the calls answered, want 99.9 %%", 100*got)
+	}
+	if got := share(calls, isBy("chat1")); got < 0.6 {
+		t.Errorf("got %.0f %% of the calls answered by the flaky lead, want its healthy share of 70 %%", 100*got)
+	}
+}
+
+func playSlow(t *testing.T) {
+	s := newScenario(t, withRoutes(func(r *route.Route) { r.Order = route.PolicyFastest }))
+	var latency atomic.Int64
+	latency.Store(int64(20 * time.Millisecond))
+	s.script("chat1", func(fakeprovider.Ask) *fakeprovider.Reply {
+		return &fakeprovider.Reply{Text: "Hi", Delay: time.Duration(latency.Load())}
+	})
+	s.script("claude1", func(fakeprovider.Ask) *fakeprovider.Reply {
+		return &fakeprovider.Reply{Text: "Hi", Delay: 60 * time.Millisecond}
+	})
+	s.wantAllWhole(s.during(20*time.Second, pair))
+	latency.Store(int64(600 * time.Millisecond))
+	s.wantAllWhole(s.during(30*time.Second, pair))
+	calls := s.during(60*time.Second, pair)
+	s.wantAllWhole(calls)
+	if got := share(calls, isBy("claude1")); got < 0.8 {
+		t.Errorf("got %.0f %% of the calls at the other vendor half a minute later, want most", 100*got)
+	}
+	for i := 0; i+20 <= len(calls); i += 20 {
+		if got := share(calls[i:i+20], isBy("chat1")); got > 0.5 {
+			t.Errorf("got %.0f %% of twenty calls back at the slow vendor at once, want no herd", 100*got)
+		}
+	}
+}
+
+func playFlapping(t *testing.T) {
+	s := newScenario(t)
+	s.during(5*time.Second, pair)
+	var calls []scenarioCall
+	rounds := 6
+	if s.speed == 1 {
+		rounds = 30
+	}
+	for range rounds {
+		s.fail("chat1", "unavailable-503")
+		calls = append(calls, s.during(5*time.Second, pair)...)
+		s.mend("chat1")
+		calls = append(calls, s.during(5*time.Second, pair)...)
+	}
+	s.wantAllWhole(calls)
+	if got := share(calls, func(c *scenarioCall) bool { return c.attempts > "2" }); got > 0.01 {
+		t.Errorf("got more than one failover in %.1f %% of the calls, want at most 1 %%", 100*got)
+	}
+	if got := share(calls, isBy("claude1")); got < 0.6 {
+		t.Errorf("got %.0f %% of the traffic at the steady vendor, want most of it to stay there", 100*got)
+	}
+}
+
+func playHalf(t *testing.T) {
+	const most = 4
+	s := newScenario(t, func(_ *gateway.Options, w *world) { w.most = map[string]int{"claude1": most} })
+	var running, peak atomic.Int64
+	delay := time.Duration(float64(time.Second) * 2 * most / s.rate) // half of the load is as much as it takes
+	s.script("claude1", func(fakeprovider.Ask) *fakeprovider.Reply {
+		n := running.Add(1)
+		time.AfterFunc(delay, func() { running.Add(-1) })
+		for p := peak.Load(); n > p && !peak.CompareAndSwap(p, n); p = peak.Load() {
+		}
+		return &fakeprovider.Reply{Text: "Hi", FirstDelay: delay}
+	})
+	s.fail("chat1", "unavailable-503")
+	for range 5 {
+		s.hello(pair)
+	}
+	calls := s.during(20*time.Second, pair)
+	var shed []time.Duration
+	for i := range calls {
+		c := &calls[i]
+		if c.whole {
+			continue
+		}
+		shed = append(shed, c.took)
+		if c.status != http.StatusServiceUnavailable || c.got.header.Get("Retry-After") == "" {
+			t.Errorf("got %v, want an answer, or one with when to come back", c.got)
+			break
+		}
+	}
+	slices.Sort(shed)
+	if len(shed) == 0 || len(shed) == len(calls) {
+		t.Fatalf("got %d of %d calls shed, want about half", len(shed), len(calls))
+	}
+	if got := shed[len(shed)/2]; got > 50*time.Millisecond { // on a machine that is busy with other tests
+		t.Errorf("got %v until half of the calls were shed, want it at once", got)
+	}
+	if got := peak.Load(); got > most+1 { // the fake's own count lags a little behind
+		t.Errorf("got %d requests at a time at the understudy, want at most %d", got, most)
+	}
+	for _, state := range s.health.Snapshot() {
+		if state.Provider == "claude1" && state.State != route.StateUp {
+			t.Errorf("got the understudy %+v, want it up", state)
+		}
+	}
+}
+
+func playAllDown(t *testing.T) {
+	s := newScenario(t)
+	s.fail("chat1", "unavailable-503")
+	s.fail("claude1", "unavailable-503")
+	s.during(10*time.Second, pair)
+	calls := s.during(20*time.Second, pair)
+	var took []time.Duration
+	for i := range calls {
+		took = append(took, calls[i].took)
+		if c := &calls[i]; c.whole || c.status != 503 && c.status != 529 || !strings.Contains(c.got.header.Get("X-Understudy-Attempts-Detail"), "claude1/") {
+			t.Errorf("got %v, want a failure with the reason of each target", c.got)
+			break
+		}
+	}
+	slices.Sort(took)
+	if got := took[len(took)/2]; got > 50*time.Millisecond {
+		t.Errorf("got %v until half of the calls were told, want at most 50ms", got)
+	}
+	s.mend("claude1")
+	s.during(10*time.Second, pair)
+	s.wantAllWhole(s.during(10*time.Second, pair))
+}
+
+func playStreams(t *testing.T) {
+	s := newScenario(t)
+	streams := 40
+	if s.speed == 1 {
+		streams = 1000
+	}
+	s.script("chat1", func(fakeprovider.Ask) *fakeprovider.Reply {
+		return &fakeprovider.Reply{Text: strings.Repeat("The sea is wide. ", 50), Delay: 100 * time.Millisecond}
+	})
+	var ended, failed atomic.Int64
+	var running sync.WaitGroup
+	for range streams {
+		running.Go(func() {
+			got := s.post(chatAPI, body(pair, "Hello", true), nil)
+			if got.whole() {
+				ended.Add(1)
+			} else if got.ended != "error" {
+				failed.Add(1)
+				t.Errorf("got %v, want a whole answer or the dialect's error", got)
+			}
+		})
+	}
+	eventually(t, "the streams to run", func() bool { return s.vendors["chat1"].OpenStreams() == streams })
+	time.Sleep(time.Second)
+	start := time.Now()
+	s.vendors["chat1"].Close()
+	running.Wait()
+	if got := float64(ended.Load()) / float64(streams); got < 0.99 || failed.Load() > 0 || time.Since(start) > 30*time.Second {
+		t.Errorf("got %.1f %% of the streams ended whole within %v, want 99 %% within 30s", 100*got, time.Since(start))
+	}
+}
+
+func playRevoked(t *testing.T) {
+	s := newScenario(t)
+	s.wantAllWhole(s.during(5*time.Second, pair))
+	before := s.count("chat1")
+	s.fail("chat1", "auth-401")
+	s.wantAllWhole(s.during(30*time.Second, pair))
+	if got := s.count("chat1") - before; got > 2 {
+		t.Errorf("got %d attempts with the revoked key, want at most 2", got)
+	}
+}
+
+// script lets the test answer for a vendor from now on.
+func (s *scenario) script(id string, answer func(fakeprovider.Ask) *fakeprovider.Reply) {
+	s.scripts.Store(id, answer)
+}
+
+func (s *scenario) answer(id string, a fakeprovider.Ask) *fakeprovider.Reply {
+	if f, ok := s.scripts.Load(id); ok {
+		return f.(func(fakeprovider.Ask) *fakeprovider.Reply)(a) //nolint:forcetypeassert // script puts nothing else there
+	}
+	return nil
+}
