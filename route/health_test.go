@@ -168,7 +168,8 @@ func TestFlaky(t *testing.T) {
 	w.wantOrder("a/m b/m")
 	w.try(w.a, route.Result{})
 	n := 0
-	for ; w.try(w.a, down) == ""; n++ {
+	for w.try(w.a, down) == "" {
+		n++
 	}
 	if n < 10 || n > 12 {
 		t.Errorf("got it out after %d failures in a row, want about 11", n)
