@@ -135,10 +135,13 @@ func (c *call) attempt(t route.Target, how manner, r *rescue) *attempt {
 	if a.err = c.enter(a); a.err != nil {
 		return a
 	}
+	// From here on a panic leaves it as a failure of ours.
+	ours := &llm.Error{Code: llm.CodeInternal, Origin: llm.OriginGateway, Message: llm.CodeInternal.Info().Doc}
+	a.err = ours
+	defer func() { a.pass.Leave(c.result(a)) }()
 	ctx, over := c.ctx.begin()
 	defer over()
 	if a.err = c.reserve(ctx, a); a.err != nil {
-		a.pass.Leave(c.result(a))
 		return a
 	}
 	w := c.watch(a, ctx.end)
@@ -148,10 +151,8 @@ func (c *call) attempt(t route.Target, how manner, r *rescue) *attempt {
 	defer func() {
 		a.end = c.g.opts.Now()
 		c.account(a)
-		a.pass.Leave(c.result(a))
 	}()
-	// It counts from here on, and a panic leaves it as a failure of ours.
-	a.err = &llm.Error{Code: llm.CodeInternal, Origin: llm.OriginGateway, Message: llm.CodeInternal.Info().Doc}
+	a.err = ours
 	c.attempts = append(c.attempts, a)
 	a.err = c.blame(ctx, a, c.exchange(ctx, a, w))
 	return a
