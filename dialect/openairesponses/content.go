@@ -26,6 +26,9 @@ func contentOf(v jsontext.Value) ([]llm.Part, error) {
 	}
 }
 
+// ofContent begins the type of something of this dialect's own that is content: items have types of the same words.
+const ofContent = "content."
+
 // contentPart reads one part: openai.yaml, InputContent and OutputMessageContent. A part of a type unknown here stays
 // as it is.
 func contentPart(v jsontext.Value) (llm.Part, error) {
@@ -53,7 +56,7 @@ func contentPart(v jsontext.Value) (llm.Part, error) {
 			err = r.finishFile()
 		}
 	default:
-		return llm.Part{Kind: llm.PartOpaque, Opaque: &llm.Opaque{Dialect: self, Type: kind, Raw: v}}, nil
+		return llm.Part{Kind: llm.PartOpaque, Opaque: &llm.Opaque{Dialect: self, Type: ofContent + kind, Raw: v}}, nil
 	}
 	return r.part, err
 }

@@ -169,9 +169,7 @@ func isItem(p *llm.Part) bool {
 }
 
 // isContent reports whether something of this dialect's own was a message's content and not an item.
-func isContent(o *llm.Opaque) bool {
-	return strings.HasPrefix(o.Type, "input_") || strings.HasPrefix(o.Type, "output_") || o.Type == "computer_screenshot"
-}
+func isContent(o *llm.Opaque) bool { return strings.HasPrefix(o.Type, ofContent) }
 
 func (e *requestEncoder) item(m *llm.Message, p *llm.Part) error {
 	switch {

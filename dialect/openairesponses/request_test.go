@@ -83,6 +83,10 @@ func TestKeptOnTheWayToTheSameDialect(t *testing.T) {
 			"an original image", `"input":[{"role":"user","content":[{"type":"input_image","file_id":"file_1","detail":"original"}]}]`,
 			`"input":[{"type":"message","role":"user","content":[{"type":"input_image","file_id":"file_1","detail":"original"}]}],"store":false`,
 		},
+		{
+			"content of an unknown type", `"input":[{"role":"user","content":[{"type":"input_text","text":"hi"},{"type":"video","url":"u"},{"type":"message","a":1}]}]`,
+			`"input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"hi"},{"type":"video","url":"u"},{"type":"message","a":1}]}],"store":false`,
+		},
 		{"unknown members", question + `,"text":{"verbosity":"low","new":1},"newer":{"a":2}`, question + `,"text":{"verbosity":"low","new":1},"store":false,"newer":{"a":2}`},
 		{
 			"what the vendor's tools did", `"input":[{"type":"web_search_call","id":"ws_1","status":"completed","action":{"type":"search","query":"q"}},{"role":"user","content":"hi"}]`,
