@@ -14,6 +14,7 @@ import (
 // Row is an entry as a store has it. Body is what was written, of which the other members are a
 // copy for queries.
 type Row struct {
+	Node                   string // whose attempt it is, where there are several
 	Seq, Attempt, Line, At int64
 	Kind                   Kind
 	Flags                  Flags
@@ -75,7 +76,7 @@ type verifier struct {
 	chain   []byte
 	since   hash.Hash
 	open    bool // rows have come since the last link
-	seen    map[int64]*[1 << 10]uint64
+	seen    map[attempts]*[1 << 10]uint64
 	totals  map[TotalKey]*Total
 	windows map[Key]*Window
 	next    int64
@@ -86,7 +87,7 @@ type verifier struct {
 // between; and every sum, limit and window is that of its rows, to the pico-dollar.
 func Verify(ctx context.Context, b Book) (*Report, error) {
 	v := &verifier{
-		report: Report{ByKind: map[Kind]int64{}}, seen: map[int64]*[1 << 10]uint64{},
+		report: Report{ByKind: map[Kind]int64{}}, seen: map[attempts]*[1 << 10]uint64{},
 		totals: map[TotalKey]*Total{}, windows: map[Key]*Window{}, next: 1,
 	}
 	var err error
@@ -150,21 +151,32 @@ func (v *verifier) row(r *Row) error {
 		c.Reserved != r.Reserved || c.Amount != r.Amount || c.Input != r.Input || c.Output != r.Output {
 		v.bad("row %d: its columns are not those of its body", r.Seq)
 	}
+	v.once(r.Seq, r.Node, e.Attempt)
 	v.entry(r.Seq, &e)
 	return nil
 }
 
-func (v *verifier) entry(seq int64, e *Entry) {
-	page, bit := e.Attempt>>16, e.Attempt&(1<<16-1)
+// attempts are those of a gateway whose numbers begin alike.
+type attempts struct {
+	node string
+	page int64
+}
+
+// once notes an attempt, which must not have been there yet.
+func (v *verifier) once(seq int64, node string, attempt int64) {
+	page, bit := attempts{node, attempt >> 16}, attempt&(1<<16-1)
 	bits := v.seen[page]
 	if bits == nil {
 		bits = new([1 << 10]uint64)
 		v.seen[page] = bits
 	}
 	if bits[bit/64]&(1<<(bit%64)) != 0 {
-		v.bad("row %d: attempt %d is closed twice", seq, e.Attempt)
+		v.bad("row %d: attempt %d is closed twice", seq, attempt)
 	}
 	bits[bit/64] |= 1 << (bit % 64)
+}
+
+func (v *verifier) entry(seq int64, e *Entry) {
 	line := v.lines[e.Line]
 	if line == nil {
 		v.bad("row %d: there is no line %d", seq, e.Line)
