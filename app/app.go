@@ -85,8 +85,9 @@ type App struct {
 	clients, operators *server
 	data               *folder // of what is kept; nil if nothing is
 	files              files
-	token              string // the admin token, if it was made now
-	books              *books // likewise
+	token              string    // the admin token, if it was made now
+	books              *books    // likewise
+	closing            sync.Once // of both
 
 	mu     sync.Mutex
 	config *config.Config // the one in force
@@ -188,7 +189,7 @@ func (a *App) openData(c *config.Config) error {
 	if a.data, err = openFolder(path); err != nil {
 		return fmt.Errorf("open the data folder %s: %w\nhint: with data: %s in the config nothing is kept", path, err, config.NoData)
 	}
-	if err := a.books.open(path, a.opts.Log); err != nil {
+	if err := a.books.open(c, &a.opts); err != nil {
 		a.data.close()
 		return err
 	}
@@ -207,10 +208,12 @@ func (a *App) closeData() {
 	if a.data == nil {
 		return
 	}
-	if err := a.books.close(); err != nil {
-		a.opts.Log.Error("the ledger was not closed in order", "error", err.Error())
-	}
-	a.data.close()
+	a.closing.Do(func() {
+		if err := a.books.close(); err != nil {
+			a.opts.Log.Error("the ledger was not closed in order", "error", err.Error())
+		}
+		a.data.close()
+	})
 }
 
 // listen opens the listeners.

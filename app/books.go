@@ -2,15 +2,19 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/config"
+	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/store/journal"
+	"github.com/understudy-ai/understudy/store/postgres"
 	"github.com/understudy-ai/understudy/store/sqlite"
 )
 
@@ -18,6 +22,7 @@ import (
 const (
 	ledgerFile    = "ledger.db"
 	journalFolder = "journal"
+	nodeFile      = "node"
 	nodeName      = "local" // of the one gateway that writes a ledger in a file
 )
 
@@ -25,21 +30,64 @@ const (
 // the beginning, and uses them when they are open.
 type books struct {
 	journal *journal.Journal
-	store   *sqlite.DB
+	store   store
 }
 
-func (b *books) open(folder string, log *slog.Logger) error {
+// store keeps entries.
+type store interface {
+	budget.Store
+	Close() error
+}
+
+func (b *books) open(c *config.Config, o *Options) error {
+	folder, node := c.DataFolder(), nodeName
 	var err error
-	if b.store, err = sqlite.Open(context.Background(), filepath.Join(folder, ledgerFile)); err != nil {
+	if c.Store == "" {
+		b.store, err = sqlite.Open(context.Background(), filepath.Join(folder, ledgerFile))
+	} else if node, err = nodeOf(folder); err == nil {
+		b.store, err = openPostgres(c, o.Env)
+	}
+	if err != nil {
 		return err
 	}
 	b.journal, err = journal.Open(journal.Options{
-		Folder: filepath.Join(folder, journalFolder), Node: nodeName, Store: b.store, Log: log, Now: time.Now,
+		Folder: filepath.Join(folder, journalFolder), Node: node, Store: b.store, Log: o.Log, Now: time.Now,
 	})
 	if err != nil {
 		return errors.Join(err, b.store.Close())
 	}
 	return nil
+}
+
+// openPostgres opens the database that the config names.
+func openPostgres(c *config.Config, env func(string) (string, bool)) (*postgres.DB, error) {
+	url := c.Store
+	var key config.Key
+	if key.UnmarshalText([]byte(url)) == nil { // otherwise it is the URL itself
+		if key.File != "" && !filepath.IsAbs(key.File) {
+			key.File = filepath.Join(filepath.Dir(c.File()), key.File)
+		}
+		secret, err := resolve(config.Provider{Key: key, Facts: provider.Facts{Auth: provider.AuthBearer}}, env)
+		if err != nil {
+			return nil, fmt.Errorf("store: %w", err)
+		}
+		url = secret.Reveal()
+	}
+	return postgres.Open(context.Background(), url, postgres.DefaultSchema)
+}
+
+// nodeOf is the name by which a database knows the gateway of a data folder: any, and always the same.
+func nodeOf(folder string) (string, error) {
+	path := filepath.Join(folder, nodeFile)
+	name, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		name = []byte("node_" + strings.ToLower(rand.Text()))
+		err = os.WriteFile(path, name, 0o600)
+	}
+	if err != nil {
+		return "", fmt.Errorf("name the gateway: %w", err)
+	}
+	return string(name), nil
 }
 
 // closeTime is how long the journal has to fill the store at the end; the next start does the rest.
@@ -68,11 +116,26 @@ func ReadLedger(ctx context.Context, c *config.Config, f func(budget.Book) error
 	if folder == "" {
 		return errNoLedger
 	}
+	if c.Store != "" {
+		return readPostgres(ctx, c, f)
+	}
 	r, err := sqlite.OpenReader(ctx, filepath.Join(folder, ledgerFile))
 	if err != nil {
 		return fmt.Errorf("%w\nhint: the ledger is made when the gateway starts with this config", err)
 	}
 	return errors.Join(f(r), r.Close())
+}
+
+func readPostgres(ctx context.Context, c *config.Config, f func(budget.Book) error) error {
+	db, err := openPostgres(c, os.LookupEnv)
+	if err != nil {
+		return err
+	}
+	r, err := db.Read(ctx)
+	if err == nil {
+		err = errors.Join(f(r), r.Close(ctx))
+	}
+	return errors.Join(err, db.Close())
 }
 
 // VerifyLedger holds every row of a ledger to its invariants.

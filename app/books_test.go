@@ -1,14 +1,19 @@
 package app
 
 import (
-	"log/slog"
+	"errors"
+	"net/http"
+	"os"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/understudy-ai/understudy/budget"
+	"github.com/understudy-ai/understudy/config"
+	"github.com/understudy-ai/understudy/internal/fakeprovider"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -16,7 +21,9 @@ import (
 // process, the store's filling included.
 func BenchmarkBooks(b *testing.B) {
 	k := &books{}
-	if err := k.open(b.TempDir(), slog.New(slog.DiscardHandler)); err != nil {
+	o := Options{}
+	o.complete()
+	if err := k.open(&config.Config{Data: b.TempDir()}, &o); err != nil {
 		b.Fatal(err)
 	}
 	line := budget.NewLine(budget.Line{Provider: "p", Model: "m", Asked: "p/m", Operation: "generate", Caller: "anonymous", Rates: budget.Cap()})
@@ -50,4 +57,52 @@ func cpuTime() time.Duration {
 	var r syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r)
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}
+
+// TestPostgres serves with the ledger in a PostgreSQL database, and reads it again.
+func TestPostgres(t *testing.T) {
+	url := os.Getenv("UNDERSTUDY_POSTGRES")
+	if url == "" {
+		t.Skip("skipped: no PostgreSQL server; its URL would be in UNDERSTUDY_POSTGRES, as `.ci/run store` sets it")
+	}
+	vendors := map[string]*fakeprovider.Server{"V": newVendor(t)}
+	text := "data: ./data\nstore: " + url + "\nproviders: {v: {use: openai, base_url: $V/v1, key: env:TEST_KEY}}"
+	c := parse(t, text, vendors)
+	before := int64(0)
+	for range 2 { // the second start goes on
+		a := start(t, c, &lockedBuffer{})
+		resp, err := newClient(t).Post("http://"+a.Addr()+"/v1/chat/completions", "application/json",
+			strings.NewReader(`{"model": "v/m", "messages": [{"role": "user", "content": "hi"}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if err := errors.Join(a.SyncLedger(t.Context()), a.Stop(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		r, err := VerifyLedger(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Problems) > 0 || r.Entries <= before {
+			t.Errorf("got %d entries and problems %v, want more than %d and none", r.Entries, r.Problems, before)
+		}
+		before = r.Entries
+	}
+}
+
+// TestPostgresIsGone starts and serves while the database cannot be reached.
+func TestPostgresIsGone(t *testing.T) {
+	vendors := map[string]*fakeprovider.Server{"V": newVendor(t)}
+	c := parse(t, "data: ./data\nstore: postgres://nobody@127.0.0.1:1/none\nproviders: {v: {use: openai, base_url: $V/v1, key: env:TEST_KEY}}", vendors)
+	a := start(t, c, &lockedBuffer{})
+	resp, err := newClient(t).Post("http://"+a.Addr()+"/v1/chat/completions", "application/json",
+		strings.NewReader(`{"model": "v/m", "messages": [{"role": "user", "content": "hi"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || !a.books.journal.Behind() {
+		t.Errorf("got status %d, behind %v, want an answer, and its entry waiting", resp.StatusCode, a.books.journal.Behind())
+	}
 }

@@ -56,6 +56,7 @@ func fixed(old, c *config.Config) error {
 	hold("listen", old.Listen, c.Listen)
 	hold("admin", old.Admin, c.Admin)
 	hold("data", old.DataFolder(), c.DataFolder())
+	hold("store", old.Store, c.Store)
 	hold("limits.body", old.Limits.Body, c.Limits.Body)
 	hold("limits.body_timeout", old.Limits.BodyTimeout, c.Limits.BodyTimeout)
 	hold("limits.heartbeat", old.Limits.Heartbeat, c.Limits.Heartbeat)

@@ -58,6 +58,9 @@ func (s *session) show(c *config.Config) error {
 	fmt.Fprintf(w, "listen\thttp://%s\n", c.Listen)
 	fmt.Fprintf(w, "admin\thttp://%s\n", c.Admin)
 	fmt.Fprintf(w, "data\t%s\n", cmp.Or(c.DataFolder(), "none: nothing is kept"))
+	if c.Store != "" {
+		fmt.Fprintf(w, "store\t%s\n", c.Store)
+	}
 	d := config.FormatDuration
 	fmt.Fprintf(w, "drain\t%s\n", d(c.Drain))
 	l := c.Limits

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,6 +84,25 @@ func (k *checker) data() {
 	if strings.TrimSpace(k.config.Data) == "" {
 		k.bad("data", "", "data: got no path, want that of a folder, such as ./data, or %s", NoData)
 	}
+	store := k.config.Store
+	_, given := k.config.at["store"]
+	u, err := url.Parse(store)
+	isURL := err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql")
+	switch {
+	case !given:
+	case k.config.Data == NoData:
+		k.bad("store", "", "store: got a database and data: %s, want a folder, too: entries wait there while the database is gone", NoData)
+	case isURL && hasPassword(u):
+		k.bad("store", "put the URL where env:NAME or file:/path finds it, or the password into PGPASSWORD", "store: got a password, want none here")
+	case !isURL && (!strings.HasPrefix(store, "env:") && !strings.HasPrefix(store, "file:") || strings.HasSuffix(store, ":")):
+		k.bad("store", "", "store: got something else, want postgres://user@host/database, env:NAME or file:/path")
+	}
+}
+
+// hasPassword reports whether a database's URL says its password.
+func hasPassword(u *url.URL) bool {
+	_, has := u.User.Password()
+	return has || u.Query().Has("password") || u.Query().Has("sslpassword")
 }
 
 func (k *checker) access() {

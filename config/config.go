@@ -36,6 +36,11 @@ type Config struct {
 	// A relative path begins at the file's folder. ./data if not given; with none,
 	// nothing is kept.
 	Data string `yaml:"data"`
+	// Store is the PostgreSQL database in which several gateways keep one ledger: its URL
+	// without a password, or where the URL is: env:NAME or file:/path. If not given, the
+	// ledger is a file in the data folder. It needs a data folder all the same, for what is
+	// not yet in the database.
+	Store string `yaml:"store"`
 	// Providers are the services that run models, by a name of your choice (letters,
 	// digits, ".", "_" and "-"). At least one is wanted.
 	Providers []Provider `yaml:"providers"`

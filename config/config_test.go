@@ -166,6 +166,9 @@ func TestEveryKey(t *testing.T) {
 	if got, want := c.DataFolder(), filepath.Join("testdata", "books"); got != want {
 		t.Errorf("data: got %s, want %s", got, want)
 	}
+	if want := "postgres://understudy@db.internal/ledger"; c.Store != want {
+		t.Errorf("store: got %s, want %s", c.Store, want)
+	}
 	if c.Drain != 2*time.Minute {
 		t.Errorf("drain: got %v, want 2m", c.Drain)
 	}
