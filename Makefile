@@ -49,6 +49,10 @@ corpus: ## replay recorded traffic, where there is any
 sdk: ## run the vendors' SDKs against the binary
 	.ci/run sdk
 
+.PHONY: crash
+crash: ## kill the gateway 1,000 times and hold its ledger against the vendors' journals
+	CRASH_RUNS=1000 .ci/run crash
+
 .PHONY: bench
 bench: ## measure against a bare proxy, in one go
 	go run ./bench

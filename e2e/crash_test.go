@@ -1,0 +1,154 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/understudy-ai/understudy/internal/fakeprovider"
+)
+
+// crashRuns is how often the gateway is killed: a few times, or UNDERSTUDY_CRASH_RUNS.
+func crashRuns(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("UNDERSTUDY_CRASH_RUNS")
+	if text == "" {
+		return 3
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// priced is a config whose ledger has prices.
+const priced = `
+data: ./data
+models:
+  assistant: {lead: chat/small, understudies: [claude/small]}
+  author: {lead: claude/small, understudies: [chat/small]}
+`
+
+// TestKilled kills the gateway at random moments, with streams running and vendors that fail, and holds its ledger against the
+// vendors' own journals: no request that a vendor had is missing, and none is there twice.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	h := openHouse(t, priced)
+	vendors := map[string]int{} // requests that the vendors had, by what the client calls them
+	next, slowest := 0, time.Duration(0)
+	for run := range crashRuns(t) {
+		var clients sync.WaitGroup
+		stop := make(chan struct{})
+		for client := range 12 {
+			clients.Go(func() { h.pester(run, client, stop) })
+		}
+		if err := h.chat.SetFault(map[bool]*fakeprovider.Fault{true: {Kind: "bad-gateway-502"}}[run%3 == 1]); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(rand.IntN(1200)) * time.Millisecond)
+		_ = h.process.Kill()
+		<-h.exited
+		h.exited = nil
+		close(stop)
+		clients.Wait()
+		h.collect(vendors)
+		begun := time.Now()
+		h.start()
+		slowest = max(slowest, time.Since(begun))
+		next++
+	}
+	h.stop()
+	t.Logf("killed %d times; the vendors had %d requests; the slowest start took %v", next, len(vendors), slowest)
+	out := h.command("ledger", "verify")
+	if !strings.Contains(out, "all invariants hold") {
+		t.Errorf("ledger verify: got\n%s\nwant it to hold", out)
+	}
+	var rows []struct {
+		By       map[string]string
+		Attempts int
+	}
+	if err := json.Unmarshal([]byte(h.command("usage", "--by", "tag", "--json")), &rows); err != nil {
+		t.Fatal(err)
+	}
+	ledger := map[string]int{}
+	for _, r := range rows {
+		ledger[r.By["tag"]] = r.Attempts
+	}
+	if len(vendors) == 0 {
+		t.Fatal("got no request at the vendors, want many")
+	}
+	for tag, had := range vendors {
+		if ledger[tag] < had {
+			t.Errorf("%s: got %d attempts in the ledger, want the %d that vendors had", tag, ledger[tag], had)
+		}
+	}
+	for tag, n := range ledger {
+		if n > vendors[tag]+1 { // one may have been written down and not sent
+			t.Errorf("%s: got %d attempts in the ledger, and vendors had %d", tag, n, vendors[tag])
+		}
+	}
+}
+
+// pester sends streams and whole requests, each under a name of its own, until the gateway is gone.
+func (h *house) pester(run, client int, stop chan struct{}) {
+	for i := 0; ; i++ {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		tag := fmt.Sprintf("run%d-%d-%d", run, client, i)
+		model := []string{"assistant", "author", "chat/small+chunks-30+delay-10ms", "claude/small+chunks-30+delay-10ms"}[i%4]
+		body := fmt.Sprintf(`{"model":%q,"stream":%v,"max_tokens":500,"messages":[{"role":"user","content":"This is %s."}]}`, model, i%3 > 0, tag)
+		a := h.post(chatPath, body, "X-Understudy-Tag", tag)
+		if a.status == http.StatusServiceUnavailable {
+			return
+		}
+		if a.err != nil {
+			select {
+			case <-stop:
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}
+}
+
+// collect takes what the vendors' journals have.
+func (h *house) collect(into map[string]int) {
+	h.t.Helper()
+	name := regexp.MustCompile(`This is (run[0-9-]+)\.`)
+	for _, v := range []*fakeprovider.Server{h.chat, h.claude} {
+		seen := v.Requests()
+		if n := v.Count(); n > len(seen) {
+			h.t.Fatalf("the vendor's journal has %d of %d requests, want all", len(seen), n)
+		}
+		for _, s := range seen {
+			if found := name.FindSubmatch(s.Body); found != nil {
+				into[string(found[1])]++
+			}
+		}
+		v.Forget()
+	}
+}
+
+// command runs understudy with the house's config.
+func (h *house) command(args ...string) string {
+	h.t.Helper()
+	cmd := exec.Command("understudy", append(args, "--config", h.config)...)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TEST_KEY=" + canary}
+	out, err := cmd.Output()
+	if err != nil {
+		h.t.Errorf("%v: got %v and\n%s", args, err, out)
+	}
+	return string(out)
+}
