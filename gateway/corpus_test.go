@@ -47,11 +47,14 @@ func recordedDialects() []recordedDialect {
 		{"", ollama.NewEmbed(), "ollama", []string{"ollama.embed"}, ""},
 		{"", bedrock.NewTitanEmbed(), "bedrock", []string{"bedrock.invoke"}, "titan-embed"},
 		{"", gemini.NewPredict(), "vertex", []string{"vertex.predict"}, ""},
+		{"", openaichat.NewVoyageEmbed(), "voyage", []string{"voyage.embed"}, ""},
+		{"", openaichat.NewJinaEmbed(), "jina", nil, ""}, // none are recorded: it only takes others'
 		{"", cohere.NewRerank(), "cohere", []string{"cohere.rerank"}, "/v2/"},
 		{"", openaichat.NewRerank(), "vllm", []string{"generic.rerank"}, ""},
+		{"", openaichat.NewVoyageRerank(), "voyage", []string{"voyage.rerank"}, ""},
 		{"", anthropic.NewCount(), "anthropic", []string{"anthropic.count_tokens"}, ""},
 		{"", gemini.NewCount(), "gemini", []string{"gemini.count_tokens"}, ""},
-		{"", gemini.NewVertexCount(), "vertex", nil, ""}, // none are recorded: these only take others'
+		{"", gemini.NewVertexCount(), "vertex", nil, ""},
 		{"", bedrock.NewCount(), "bedrock", nil, ""},
 	}
 }
@@ -75,6 +78,11 @@ func TestCorpus(t *testing.T) {
 		every = 1
 	}
 	rows := recordedDialects()
+	for _, name := range dialect.All() {
+		if !slices.ContainsFunc(rows, func(r recordedDialect) bool { return r.dialect.Name == name }) {
+			t.Errorf("got no row for %s, want one for each dialect", name)
+		}
+	}
 	tallies := make([]*tally, len(rows))
 	t.Run("dialects", func(t *testing.T) {
 		for i := range rows {
