@@ -156,11 +156,12 @@ func (d *Dialect) fieldOf(path string) (Field, bool) {
 // extraPaths lists where req holds members that only their own dialect restores.
 func (d *Dialect) extraPaths(req *llm.Request) []string {
 	message, part := cmp.Or(d.MessagePath, "messages[]")+".", cmp.Or(d.PartPath, "messages[].content[]")+"."
-	w := extraWalk{from: string(d.Name), seen: map[string]bool{}}
+	w := extraWalk{from: d, seen: map[string]bool{}}
 	w.add("", req.Extra)
 	for i := range req.Messages {
 		m := &req.Messages[i]
 		w.add(message, m.Extra)
+		w.items(message, m.Parts)
 		w.parts(part, m.Parts)
 	}
 	for i := range req.Tools {
@@ -170,7 +171,7 @@ func (d *Dialect) extraPaths(req *llm.Request) []string {
 }
 
 type extraWalk struct {
-	from  string
+	from  *Dialect
 	paths []string
 	seen  map[string]bool // a request may have very many members
 }
@@ -184,13 +185,30 @@ func (w *extraWalk) parts(prefix string, parts []llm.Part) {
 	}
 }
 
-func (w *extraWalk) add(prefix string, extra llm.Extra) {
-	for _, m := range extra[w.from] {
-		path := prefix + m.Key
-		if !w.seen[path] {
-			w.seen[path] = true
-			w.paths = append(w.paths, path)
+// items notes the kinds of items that stand among the messages and have a row of their own, which says what to do.
+func (w *extraWalk) items(message string, parts []llm.Part) {
+	for i := range parts {
+		o := parts[i].Opaque
+		if o == nil || o.Dialect != string(w.from.Name) {
+			continue
 		}
+		path := message + o.Type
+		if slices.ContainsFunc(w.from.Fields, func(f Field) bool { return f.Path == path && f.Feature == "" }) {
+			w.note(path)
+		}
+	}
+}
+
+func (w *extraWalk) add(prefix string, extra llm.Extra) {
+	for _, m := range extra[string(w.from.Name)] {
+		w.note(prefix + m.Key)
+	}
+}
+
+func (w *extraWalk) note(path string) {
+	if !w.seen[path] {
+		w.seen[path] = true
+		w.paths = append(w.paths, path)
 	}
 }
 

@@ -220,3 +220,26 @@ func TestResponsesFaults(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestItemReferences: an item that the vendor keeps is named to the vendor, and to the one that made what the request
+// goes on from; whoever else is asked, the client is told to send the item itself.
+func TestItemReferences(t *testing.T) {
+	t.Parallel()
+	w := responsesWorld(t, withTimeouts(patient()))
+	refer := func(route, more string) []byte {
+		return []byte(`{"model":"` + route + `","input":[{"type":"item_reference","id":"msg_1"},{"role":"user","content":"And?"}]` + more + `}`)
+	}
+	got := w.post(responsesAPI, refer("chat1", ""), nil)
+	if got.status != 400 || !bytes.Contains(got.body, []byte("input[].item_reference (an item kept by the vendor: send the item itself instead)")) || w.count("chat1") != 0 {
+		t.Errorf("got %v want it refused, and said what to do", got)
+	}
+	first := w.post(responsesAPI, []byte(`{"model":"resp2","input":"Hello","store":true}`), nil)
+	id, err := jsontext.Value(first.body).Get("id").Text()
+	if err != nil {
+		t.Fatalf("got %v want an answer with an id", first)
+	}
+	got = w.post(responsesAPI, refer("resp1>resp2", `,"previous_response_id":"`+id+`"`), nil)
+	if n := w.count("resp1"); n != 0 || !strings.Contains(w.lastSent("resp2"), `{"type":"item_reference","id":"msg_1"}`) {
+		t.Errorf("got %v, %d requests to another, want the one that made the answer asked", got, n)
+	}
+}

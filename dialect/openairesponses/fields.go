@@ -102,6 +102,7 @@ func itemFields() []dialect.Field {
 		own("input[].phase", harmless, "whether an answer was a commentary or final"),
 		own("input[].content[].namespace", tuning, "which group of tools a called one is of"),
 		own("input[].content[].caller", harmless, "that the vendor's own program made the call"),
+		always("input[]."+itemReference, "an item kept by the vendor: send the item itself instead"),
 		means("input[]", llm.FeatureVendorPart, "items that no words replace: item_reference, compaction, computer use, generated images, approvals"),
 		means("input[].type", llm.FeatureVendorPartText, "items of what the vendor's own tools did"),
 	}
@@ -110,8 +111,8 @@ func itemFields() []dialect.Field {
 // vendorFields are the rows of what only this dialect's vendor does.
 func vendorFields() []dialect.Field {
 	return []dialect.Field{
-		always("previous_response_id", "a conversation kept by the vendor"),
-		always("conversation", "a conversation kept by the vendor"),
+		always("previous_response_id", "a conversation kept by the vendor: send it whole instead"),
+		always("conversation", "a conversation kept by the vendor: send it whole instead"),
 		always("prompt", "a prompt kept by the vendor"),
 		always("background", "an answer to be fetched from the vendor later"),
 		always("moderation", "a safety control"),
