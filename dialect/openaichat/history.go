@@ -175,7 +175,7 @@ func (e *requestEncoder) image(p *llm.Part) error {
 	w.Key("image_url")
 	w.BeginObject()
 	if m.Data != "" {
-		w.StringField("url", dataURI(m, "image/png"))
+		w.StringField("url", dialect.MediaURI(m, "image/png"))
 	} else {
 		w.StringField("url", m.URL)
 	}
@@ -244,7 +244,7 @@ func (e *requestEncoder) file(p *llm.Part, name string) error {
 	w.Key("file")
 	w.BeginObject()
 	w.StringField("filename", name)
-	w.StringField("file_data", dataURI(p.Media, "application/pdf"))
+	w.StringField("file_data", dialect.MediaURI(p.Media, "application/pdf"))
 	w.EndObject()
 	writeExtra(w, p.Extra, "")
 	w.EndObject()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -398,7 +399,7 @@ func imagePart(v jsontext.Value) (llm.Part, error) {
 	if err != nil {
 		return llm.Part{}, jsontext.At("url", err)
 	}
-	media, err := mediaOf(s)
+	media, err := dialect.ParseMedia(s)
 	if err != nil {
 		return llm.Part{}, jsontext.At("url", err)
 	}
@@ -407,7 +408,7 @@ func imagePart(v jsontext.Value) (llm.Part, error) {
 			return llm.Part{}, jsontext.At("detail", err)
 		}
 	}
-	return partOf(media, "", llm.PartImage), nil
+	return dialect.FilePart(media, "", llm.PartImage), nil
 }
 
 func filePart(v jsontext.Value) (llm.Part, error) {
@@ -431,15 +432,15 @@ func filePart(v jsontext.Value) (llm.Part, error) {
 		return llm.Part{}, jsontext.At("file_data", err)
 	}
 	var media *llm.Media
-	if _, isURI := cutPrefixFold(data, "data:"); isURI {
-		media, err = mediaOf(data)
+	if dialect.IsDataURI(data) {
+		media, err = dialect.ParseMedia(data)
 	} else {
-		media, err = dataOf("", data)
+		media, err = dialect.NewMedia("", data)
 	}
 	if err != nil {
 		return llm.Part{}, jsontext.At("file_data", err)
 	}
-	return partOf(media, name, llm.PartDocument), nil
+	return dialect.FilePart(media, name, llm.PartDocument), nil
 }
 
 func audioPart(v jsontext.Value) (llm.Part, error) {
@@ -451,6 +452,6 @@ func audioPart(v jsontext.Value) (llm.Part, error) {
 	if err != nil {
 		return llm.Part{}, jsontext.At("data", err)
 	}
-	media, err := dataOf("audio/"+format, data)
+	media, err := dialect.NewMedia("audio/"+format, data)
 	return llm.Part{Kind: llm.PartAudio, Media: media}, jsontext.At("data", err)
 }

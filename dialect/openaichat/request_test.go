@@ -181,21 +181,6 @@ func TestT123PDFInsideImageURL(t *testing.T) {
 	}
 }
 
-func TestBase64Spellings(t *testing.T) {
-	for _, tc := range []struct{ in, want string }{
-		{"AA+/", "AA+/"}, {"AA-_", "AA+/"}, {"AA\n+/ ", "AA+/"}, {"QQ", "QQ=="}, {"QQ==", "QQ=="}, {"", ""},
-	} {
-		if got, err := plainBase64(tc.in); err != nil || got != tc.want {
-			t.Errorf("%q: got %q, %v want %q", tc.in, got, err, tc.want)
-		}
-	}
-	for _, in := range []string{"A", "A===", "A*==", "AAAA=AAA", "é"} {
-		if got, err := plainBase64(in); err == nil {
-			t.Errorf("%q: got %q, want an error", in, got)
-		}
-	}
-}
-
 func TestUnknownMembersAreKept(t *testing.T) {
 	body := withMessages(`{"role":"user","content":[{"type":"text","text":"hi","p":1}],"m":{"x":[1, 2]}}`, `"top_k":5`,
 		`"tools":[{"type":"function","x":1,"function":{"name":"f","y":2}}]`, `"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{},"z":3}}`)
@@ -552,16 +537,5 @@ func TestDocumentsAsText(t *testing.T) {
 	body, _ := encode(t, r, llm.ModelFacts{})
 	if !strings.Contains(body, `<document context=\"c\"/>`) || !strings.Contains(body, `"filename":"document.pdf","file_data":"data:application/pdf;base64,JVBERi0="`) {
 		t.Errorf("got %s, want the context in words and a name", body)
-	}
-}
-
-func TestSniff(t *testing.T) {
-	for data, want := range map[string]string{
-		"iVBORw0KGgo=": "image/png", "/9j/4AAQ": "image/jpeg", "R0lGODlh": "image/gif", "JVBERi0x": "application/pdf",
-		"UklGRiQAAABXRUJQVlA4": "image/webp", "UklGRiQAAABXQVZFZm10": "audio/wav", "UklGRiQAAABBVkkgTElT": "", "aGVsbG8=": "", "AAA": "",
-	} {
-		if got := sniff(data); got != want {
-			t.Errorf("%s: got %q want %q", data, got, want)
-		}
 	}
 }

@@ -3,6 +3,7 @@ package openairesponses
 import (
 	"errors"
 
+	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -137,11 +138,11 @@ func (r *partReader) image(key string, v jsontext.Value) (known bool, err error)
 }
 
 func (r *partReader) media(url string, unknown llm.PartKind) error {
-	media, err := mediaOf(url)
+	media, err := dialect.ParseMedia(url)
 	if err != nil {
 		return err
 	}
-	p := partOf(media, "", unknown)
+	p := dialect.FilePart(media, "", unknown)
 	r.part.Kind, r.part.Media, r.part.Document = p.Kind, p.Media, p.Document
 	return nil
 }
@@ -162,14 +163,14 @@ func (r *partReader) file(key string, v jsontext.Value) (known bool, err error) 
 		if data, err = v.Text(); err != nil {
 			return true, err
 		}
-		if _, isURI := cutPrefixFold(data, "data:"); isURI {
+		if dialect.IsDataURI(data) {
 			return true, r.media(data, llm.PartDocument)
 		}
-		media, err := dataOf("", data)
+		media, err := dialect.NewMedia("", data)
 		if err != nil {
 			return true, err
 		}
-		p := partOf(media, "", llm.PartDocument)
+		p := dialect.FilePart(media, "", llm.PartDocument)
 		r.part.Kind, r.part.Media, r.part.Document = p.Kind, p.Media, p.Document
 	case "file_url":
 		var url string

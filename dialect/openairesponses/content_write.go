@@ -124,7 +124,7 @@ func (e *requestEncoder) image(p *llm.Part) error {
 	w.StringField("type", typeInputImage)
 	switch {
 	case m.Data != "":
-		w.StringField("image_url", dataURI(m, "image/png"))
+		w.StringField("image_url", dialect.MediaURI(m, "image/png"))
 	case m.URL != "":
 		w.StringField("image_url", m.URL)
 	case m.Issuer == self:
@@ -202,7 +202,7 @@ func (e *requestEncoder) file(p *llm.Part, name string) error {
 			name = fallbackTitle
 		}
 		w.StringField("filename", name)
-		w.StringField("file_data", dataURI(m, "application/pdf"))
+		w.StringField("file_data", dialect.MediaURI(m, "application/pdf"))
 	case m.URL != "":
 		if name != "" {
 			e.losses.add("document_name", llm.ActionDropped, harmless, "a file given by its URL has no other name")

@@ -1,4 +1,4 @@
-package openairesponses
+package dialect
 
 import (
 	"encoding/base64"
@@ -11,26 +11,25 @@ import (
 
 var errNotBase64 = errors.New("expected base64-encoded data")
 
-// mediaOf reads a URL that may hold the data itself: data:<type>;base64,<data>.
-func mediaOf(url string) (*llm.Media, error) {
-	rest, isData := cutPrefixFold(url, "data:")
-	if !isData {
+// ParseMedia reads a URL that may hold the data itself: data:<type>;base64,<data>.
+func ParseMedia(url string) (*llm.Media, error) {
+	if !IsDataURI(url) {
 		if url == "" {
 			return nil, errors.New("expected a URL or a data URI")
 		}
 		return &llm.Media{URL: url}, nil
 	}
-	head, data, ok := strings.Cut(rest, ",")
+	head, data, ok := strings.Cut(url[len(dataScheme):], ",")
 	params, isBase64 := strings.CutSuffix(head, ";base64")
 	if !ok || !isBase64 {
 		return nil, errors.New("expected a data URI of the form data:<type>;base64,<data>")
 	}
-	return dataOf(mediaType(params), data)
+	return NewMedia(mediaType(params), data)
 }
 
-// dataOf reads base64 of a declared type, which may be missing.
-func dataOf(declared, data string) (*llm.Media, error) {
-	data, err := plainBase64(data)
+// NewMedia reads base64 of a declared type, which may be missing.
+func NewMedia(declared, data string) (*llm.Media, error) {
+	data, err := PlainBase64(data)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +37,7 @@ func dataOf(declared, data string) (*llm.Media, error) {
 		return nil, errors.New("the file is empty")
 	}
 	if declared == "" {
-		declared = sniff(data)
+		declared = SniffMedia(data)
 	}
 	return &llm.Media{Type: declared, Data: data}, nil
 }
@@ -49,16 +48,16 @@ func mediaType(s string) string {
 	return strings.ToLower(strings.TrimSpace(s))
 }
 
-func cutPrefixFold(s, prefix string) (string, bool) {
-	if len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix) {
-		return s[len(prefix):], true
-	}
-	return s, false
+const dataScheme = "data:"
+
+// IsDataURI reports whether a URL holds the data itself.
+func IsDataURI(url string) bool {
+	return len(url) >= len(dataScheme) && strings.EqualFold(url[:len(dataScheme)], dataScheme)
 }
 
-// plainBase64 returns base64 in the standard alphabet with padding. Text that is so already, as nearly all is, is
+// PlainBase64 returns base64 in the standard alphabet with padding. Text that is so already, as nearly all is, is
 // not copied.
-func plainBase64(s string) (string, error) {
+func PlainBase64(s string) (string, error) {
 	if isPlainBase64(s) {
 		return s, nil
 	}
@@ -95,8 +94,8 @@ func isPlainBase64(s string) bool {
 	return true
 }
 
-// sniff tells a file's type from its first bytes; empty when they say nothing.
-func sniff(data string) string {
+// SniffMedia tells a file's type from its first bytes; empty when they say nothing.
+func SniffMedia(data string) string {
 	head, err := base64.StdEncoding.DecodeString(data[:min(len(data), 24)])
 	if err != nil {
 		return ""
@@ -119,8 +118,8 @@ func sniff(data string) string {
 	return ""
 }
 
-// partOf makes the part that media of its type is: clients put PDFs where images belong, and the reverse.
-func partOf(m *llm.Media, name string, unknown llm.PartKind) llm.Part {
+// FilePart makes the part that media of its type is: clients put PDFs where images belong, and the reverse.
+func FilePart(m *llm.Media, name string, unknown llm.PartKind) llm.Part {
 	kind := unknown
 	switch {
 	case strings.HasPrefix(m.Type, "image/"):
@@ -144,11 +143,11 @@ func partOf(m *llm.Media, name string, unknown llm.PartKind) llm.Part {
 	return p
 }
 
-// dataURI writes media as a URL.
-func dataURI(m *llm.Media, unknown string) string {
+// MediaURI writes media as a URL.
+func MediaURI(m *llm.Media, unknown string) string {
 	kind := m.Type
 	if kind == "" {
-		kind = sniff(m.Data)
+		kind = SniffMedia(m.Data)
 	}
 	if kind == "" {
 		kind = unknown
