@@ -94,21 +94,20 @@ func isPlainBase64(s string) bool {
 	return true
 }
 
-// SniffMedia tells a file's type from its first bytes; empty when they say nothing.
+// SniffMedia tells the media type of base64 text from its first bytes, or returns an empty string.
 func SniffMedia(data string) string {
-	head, err := base64.StdEncoding.DecodeString(data[:min(len(data), 24)])
-	if err != nil {
-		return ""
-	}
+	var buf [12]byte
+	n, _ := base64.StdEncoding.Decode(buf[:], []byte(data[:min(len(data), 16)&^3])) // what can be read is enough
+	head := string(buf[:n])
 	for _, known := range [...]struct{ magic, kind string }{
 		{"\x89PNG\r\n\x1a\n", "image/png"}, {"\xff\xd8\xff", "image/jpeg"}, {"GIF8", "image/gif"}, {"%PDF-", "application/pdf"},
 	} {
-		if strings.HasPrefix(string(head), known.magic) {
+		if strings.HasPrefix(head, known.magic) {
 			return known.kind
 		}
 	}
-	if len(head) >= 12 && string(head[:4]) == "RIFF" {
-		switch string(head[8:12]) {
+	if n == len(buf) && head[:4] == "RIFF" {
+		switch head[8:] {
 		case "WEBP":
 			return "image/webp"
 		case "WAVE":

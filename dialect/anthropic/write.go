@@ -3,6 +3,7 @@ package anthropic
 import (
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -141,7 +142,7 @@ func (e *encoder) writeMedia(p *llm.Part) {
 	m := p.Media
 	kind := ""
 	if m != nil && m.Data != "" {
-		kind = sniff(m.Data)
+		kind = dialect.SniffMedia(m.Data)
 		if kind == "" {
 			kind = strings.ToLower(m.Type)
 		}

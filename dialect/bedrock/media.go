@@ -1,8 +1,6 @@
 package bedrock
 
 import (
-	"bytes"
-	"encoding/base64"
 	"errors"
 	"strconv"
 	"strings"
@@ -200,26 +198,6 @@ func (r *blockReader) document(v jsontext.Value) error {
 		return jsontext.At("format", errors.New("want the format of a document"))
 	}
 	return nil
-}
-
-// sniff tells the media type of base64 text from its first bytes, or returns an empty string.
-func sniff(data string) string {
-	var head [12]byte
-	n, _ := base64.StdEncoding.Decode(head[:], []byte(data[:min(len(data), 16)&^3])) // what can be read is enough
-	b := head[:n]
-	switch {
-	case bytes.HasPrefix(b, []byte("\x89PNG\r\n\x1a\n")):
-		return "image/png"
-	case bytes.HasPrefix(b, []byte("\xff\xd8\xff")):
-		return "image/jpeg"
-	case bytes.HasPrefix(b, []byte("GIF8")):
-		return "image/gif"
-	case len(b) == 12 && string(b[:4]) == "RIFF" && string(b[8:]) == "WEBP":
-		return "image/webp"
-	case bytes.HasPrefix(b, []byte("%PDF-")):
-		return pdf
-	}
-	return ""
 }
 
 // mediaName spells a client's media type for an error.

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -135,7 +136,7 @@ func (e *encoder) writeMedia(p *llm.Part) {
 	kind := ""
 	if m != nil {
 		kind = strings.ToLower(m.Type)
-		if sniffed := sniff(m.Data); sniffed != "" && sniffed != kind {
+		if sniffed := dialect.SniffMedia(m.Data); sniffed != "" && sniffed != kind {
 			kind = sniffed
 			e.lose("media_type", llm.ActionRepaired, llm.Harmless, "the declared type was not that of the bytes")
 		}

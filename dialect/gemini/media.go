@@ -1,13 +1,13 @@
 package gemini
 
 import (
-	"bytes"
 	"encoding/base64"
 	"errors"
 	"path"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -38,13 +38,13 @@ func inlineOf(v jsontext.Value) (llm.Part, error) {
 		err = errors.New("want it not empty")
 	}
 	if err == nil {
-		data, err = plainBase64(data)
+		data, err = dialect.PlainBase64(data)
 	}
 	if err != nil {
 		return llm.Part{}, jsontext.At("data", err)
 	}
 	if mime == "" {
-		mime = sniff(data)
+		mime = dialect.SniffMedia(data)
 	}
 	m := &llm.Media{Type: strings.ToLower(mime), Data: data}
 	return mediaPart(m), nil
@@ -125,65 +125,4 @@ func typeOf(address string) string {
 		return "audio/wav"
 	}
 	return ""
-}
-
-// sniff tells the media type of base64 text from its first bytes, or returns an empty string.
-func sniff(data string) string {
-	var head [12]byte
-	n, _ := base64.StdEncoding.Decode(head[:], []byte(data[:min(len(data), 16)&^3])) // what can be read is enough
-	b := head[:n]
-	switch {
-	case bytes.HasPrefix(b, []byte("\x89PNG\r\n\x1a\n")):
-		return "image/png"
-	case bytes.HasPrefix(b, []byte("\xff\xd8\xff")):
-		return "image/jpeg"
-	case bytes.HasPrefix(b, []byte("GIF8")):
-		return "image/gif"
-	case len(b) == 12 && string(b[:4]) == "RIFF" && string(b[8:]) == "WEBP":
-		return "image/webp"
-	case len(b) == 12 && string(b[:4]) == "RIFF" && string(b[8:]) == "WAVE":
-		return "audio/wav"
-	case bytes.HasPrefix(b, []byte("%PDF-")):
-		return pdf
-	}
-	return ""
-}
-
-var errNotBase64 = errors.New("want base64")
-
-// plainBase64 returns base64 in the standard alphabet with padding: the vendor takes the other one, and none, as well.
-func plainBase64(s string) (string, error) {
-	if isPlainBase64(s) {
-		return s, nil
-	}
-	s = strings.Map(func(r rune) rune {
-		switch r {
-		case '\r', '\n', ' ', '\t', '=':
-			return -1
-		case '-':
-			return '+'
-		case '_':
-			return '/'
-		}
-		return r
-	}, s)
-	s += strings.Repeat("=", (4-len(s)%4)%4)
-	if !isPlainBase64(s) {
-		return "", errNotBase64
-	}
-	return s, nil
-}
-
-func isPlainBase64(s string) bool {
-	if len(s)%4 != 0 {
-		return false
-	}
-	body := strings.TrimSuffix(strings.TrimSuffix(s, "="), "=")
-	for i := range len(body) {
-		c := body[i]
-		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '+' && c != '/' {
-			return false
-		}
-	}
-	return true
 }

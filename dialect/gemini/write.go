@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -194,7 +195,7 @@ func attribute(name, value string) string {
 func (e *encoder) writeMedia(m *llm.Media) {
 	w := &e.w
 	if m.Data != "" {
-		kind := sniff(m.Data)
+		kind := dialect.SniffMedia(m.Data)
 		switch {
 		case kind == "":
 			kind = strings.ToLower(m.Type)
