@@ -155,7 +155,7 @@ func (d *Drills) newRun(id string, s Spec) (*run, error) {
 		return nil, llm.Invalid("abort_if", "The rule cannot be read: %v.", err)
 	}
 	r := &run{
-		id: id, spec: s, fault: f, abort: abort, drills: d, begun: d.opts.Now(), state: Running,
+		id: id, spec: s, fault: f, abort: abort, drills: d, begun: d.opts.Now(), state: Running, settled: make(chan struct{}),
 		open: map[string]bool{}, moved: map[Move]int{}, lost: map[string]int{}, stuck: map[Stuck]int{},
 	}
 	if d.opts.Usual != nil {
@@ -176,35 +176,34 @@ func (d *Drills) providers() string {
 // watch ends a drill when its time is over, and waits for the calls it struck.
 func (d *Drills) watch(r *run) {
 	const (
-		look     = 200 * time.Millisecond
 		saveEach = 10 * time.Second
+		look     = 20 * time.Millisecond
 		patience = 30 * time.Second // with calls that were struck and are not over
 	)
 	late := time.NewTimer(time.Duration(r.spec.Seconds * float64(time.Second)))
 	defer late.Stop()
-	ticker := time.NewTicker(look)
-	defer ticker.Stop()
-	saved := d.opts.Now()
+	save := time.NewTicker(saveEach)
+	defer save.Stop()
 	for r.over.Err() == nil {
 		select {
 		case <-r.over.Done():
 		case <-late.C:
 			r.finish(Ended, "its time was over")
-		case <-ticker.C:
-			if now := d.opts.Now(); now.Sub(saved) >= saveEach {
-				saved = now
-				d.saveOrLog(r.report())
-			}
+		case <-save.C:
+			d.saveOrLog(r.report())
 		}
 	}
-	for waited := time.Duration(0); r.isOpen() && waited < patience; waited += look / 10 {
-		time.Sleep(look / 10)
+	ticker := time.NewTicker(look)
+	defer ticker.Stop()
+	for waited := time.Duration(0); r.isOpen() && waited < patience; waited += look {
+		<-ticker.C
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	r.settle()
 	d.saveOrLog(r.report())
 	d.current.Store(nil)
+	close(r.settled)
 	rep := r.report()
 	d.opts.Log.Info("drill is over", "drill", r.id, "state", string(rep.State), "why", rep.Why, "struck", rep.Struck.Calls,
 		"client_failures", rep.ClientFailures, "failovers", rep.Struck.Failovers, "rescues", rep.Struck.Rescues)
@@ -217,12 +216,12 @@ func (d *Drills) Stop(ctx context.Context, id string) (Report, error) {
 		return d.Get(id)
 	}
 	r.finish(Stopped, "it was stopped")
-	const (
-		most = 2 * time.Second
-		look = 10 * time.Millisecond
-	)
-	for waited := time.Duration(0); d.current.Load() == r && waited < most && ctx.Err() == nil; waited += look {
-		time.Sleep(look)
+	const most = 2 * time.Second // for the calls that it struck
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	select {
+	case <-r.settled:
+	case <-ctx.Done():
 	}
 	return d.Get(id)
 }

@@ -61,6 +61,7 @@ type run struct {
 	usualFirst, usualWhole time.Duration
 	over                   context.Context    //nolint:containedctx // ends with the drill: what hangs is let go
 	end                    context.CancelFunc // ends over
+	settled                chan struct{}      // closed when the report is final
 
 	mu             sync.Mutex
 	state          State
