@@ -52,6 +52,15 @@ type Files interface {
 	Read(name string) ([]byte, error)
 	// Write replaces a file whole, or leaves it as it was.
 	Write(name string, content []byte) error
+	Remove(name string) error
+}
+
+// DropToken takes back a token that OpenToken has made and that was not shown.
+func DropToken(files Files) error {
+	if err := files.Remove(tokenName); err != nil {
+		return fmt.Errorf("take back the admin token: %w", err)
+	}
+	return nil
 }
 
 // OpenToken reads the token's hash from the data folder. Where there is none, a token is

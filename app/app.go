@@ -149,6 +149,10 @@ func (a *App) Start() error {
 		err = a.listen(c)
 	}
 	if err != nil {
+		a.evacuations.Close()
+		if a.token != "" { // nobody has seen it
+			err = errors.Join(err, admin.DropToken(&a.files))
+		}
 		a.closeData()
 		return err
 	}

@@ -361,6 +361,29 @@ func TestStartTwice(t *testing.T) {
 	}
 }
 
+// TestTokenOfAFailedStart: a token that nobody was shown is not kept, and the next start makes another.
+func TestTokenOfAFailedStart(t *testing.T) {
+	taken := start(t, parse(t, "providers: {v: {use: openai, base_url: http://127.0.0.1:1, key: none}}", nil), io.Discard)
+	folder := filepath.Join(t.TempDir(), "data")
+	text := "data: " + folder + "\nproviders: {v: {use: openai, base_url: http://127.0.0.1:1, key: none}}"
+	c := parse(t, text, nil)
+	c.Listen = taken.Addr()
+	failed, err := New(Options{Config: c, Env: env})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := failed.Start(); err == nil {
+		t.Fatal("got a start at an address that is taken")
+	}
+	a := start(t, parse(t, text, nil), io.Discard)
+	if a.AdminToken() == "" {
+		t.Error("got no token shown, want one")
+	}
+	if _, err := os.Stat(filepath.Join(folder, "admin-token.json")); err != nil {
+		t.Errorf("got error %v, want the token's hash kept", err)
+	}
+}
+
 func TestEntries(t *testing.T) {
 	c := parse(t, `
 providers:
