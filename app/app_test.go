@@ -300,6 +300,28 @@ func TestFrontDoor(t *testing.T) {
 	}
 }
 
+// TestHTTP2 speaks HTTP/2 without TLS and without asking first, as AWS's SDK for JavaScript does.
+func TestHTTP2(t *testing.T) {
+	vendor := newVendor(t)
+	a := start(t, parse(t, "providers: {v: {use: openai, base_url: $V/v1, key: env:TEST_KEY}}", map[string]*fakeprovider.Server{"V": vendor}), io.Discard)
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	client := newClient(t)
+	client.Transport.(*http.Transport).Protocols = &protocols
+	for _, stream := range []string{"false", "true"} {
+		body := `{"model":"v/m","stream":` + stream + `,"messages":[{"role":"user","content":"the sea"}]}`
+		resp, err := client.Post("http://"+a.Addr()+"/v1/chat/completions", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+		_ = resp.Body.Close()
+		if err != nil || resp.ProtoMajor != 2 || !strings.Contains(string(got), "sea") {
+			t.Errorf("stream %s: got %s, %s, %v want an answer by HTTP/2", stream, resp.Proto, got, err)
+		}
+	}
+}
+
 // TestTooManyConnections keeps connections open until there is no room, and makes
 // room again.
 func TestTooManyConnections(t *testing.T) {

@@ -33,7 +33,12 @@ type server struct {
 
 func newServer(h http.Handler, log *slog.Logger) *server {
 	s := &server{log: log, most: maxConnections(), done: make(chan struct{})}
+	// AWS's SDK for JavaScript speaks HTTP/2 to any address, and over plain TCP without asking first.
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
 	s.http = http.Server{
+		Protocols:         &protocols,
 		Handler:           h,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
