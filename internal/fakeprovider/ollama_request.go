@@ -137,7 +137,7 @@ func (o *ollamaReader) options() {
 	options := obj(o.body, "options")
 	o.known(options, ollamaOptions...)
 	for key, v := range options {
-		if _, ok := v.(json.Number); !ok && key != "stop" {
+		if _, ok := v.(json.Number); !ok && v != nil && key != "stop" { // null is as good as left out
 			o.fail("", "", "option %q must be of type number", key)
 		}
 	}

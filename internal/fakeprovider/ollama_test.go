@@ -20,6 +20,7 @@ func TestOllamaValidates(t *testing.T) {
 		{`{` + ollamaHi + `,"temperature":1}`, 400, "unknown field"},
 		{`{` + ollamaHi + `,"options":{"top_logprobs":1}}`, 400, "unknown field"},
 		{`{` + ollamaHi + `,"options":{"top_k":"1"}}`, 400, "must be of type number"},
+		{`{` + ollamaHi + `,"options":{"top_k":null}}`, 200, `"done_reason":"stop"`},
 		{`{` + ollamaHi + `,"think":"hard"}`, 400, "invalid think value"},
 		{`{` + ollamaHi + `,"format":"xml"}`, 400, "invalid format"},
 		{`{"model":"m","messages":[{"role":"user","content":["hi"]}]}`, 400, "cannot unmarshal"},
