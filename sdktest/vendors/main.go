@@ -9,7 +9,7 @@
 //
 // The control address moves the stage. All paths take and give JSON:
 //
-//	POST /reset                                        mend all vendors, forget what was said and seen
+//	POST /reset                                        mend all vendors, forget what was said and seen, also in the gateway
 //	POST /fault   {"vendor", "kind", "after", "once"}  break a vendor; once: for its next request only
 //	POST /replies {"vendor", "replies": [...]}         what the vendor answers next (fakeprovider.Reply)
 //	GET  /journal?vendor=openai                        what the vendor was asked
@@ -40,8 +40,15 @@ import (
 
 const startLimit = 15 * time.Second
 
-// serving is what the gateway logs when it listens.
-var serving = regexp.MustCompile(`"msg":"serving","listen":"([^"]+)"`)
+// What the gateway says when it has started: where it listens to clients and to its operator, and what
+// the operator shows.
+var (
+	serving = regexp.MustCompile(`"msg":"serving","listen":"([^"]+)","admin":"([^"]+)"`)
+	token   = regexp.MustCompile(`The admin token, shown this once: (\S+)`)
+)
+
+// operator is the gateway's admin API.
+type operator struct{ url, token string }
 
 // names are the vendors.
 func names() []string {
@@ -100,7 +107,8 @@ func run() error {
 		cancel()
 	}()
 	s := stage{}
-	handlers := map[string]http.Handler{"control": s.control()}
+	started := make(chan operator, 1)
+	handlers := map[string]http.Handler{"control": s.control(started)}
 	for _, name := range names() {
 		s[name] = newVendor(keyOf(name))
 		handlers[name] = s[name]
@@ -119,10 +127,11 @@ func run() error {
 		go func() { _ = server.Serve(l) }()
 		addresses[name] = l.Addr().String()
 	}
-	gateway, wait, err := startGateway(ctx, addresses)
+	gateway, admin, wait, err := startGateway(ctx, addresses)
 	if err != nil {
 		return err
 	}
+	started <- admin
 	line, err := json.Marshal(map[string]string{"gateway": gateway, "control": "http://" + addresses["control"]})
 	if err != nil {
 		return err
@@ -132,30 +141,30 @@ func run() error {
 }
 
 // startGateway runs the gateway until ctx is done. wait returns when it has ended.
-func startGateway(ctx context.Context, addresses map[string]string) (baseURL string, wait func() error, err error) {
+func startGateway(ctx context.Context, addresses map[string]string) (baseURL string, admin operator, wait func() error, err error) {
 	program := os.Getenv("UNDERSTUDY")
 	if program == "" {
-		return "", nil, errors.New("got no $UNDERSTUDY, want the path of the program to test")
+		return "", operator{}, nil, errors.New("got no $UNDERSTUDY, want the path of the program to test")
 	}
 	dir, err := os.MkdirTemp("", "sdktest")
 	if err != nil {
-		return "", nil, err
+		return "", operator{}, nil, err
 	}
 	file := filepath.Join(dir, "understudy.yaml")
 	text := os.Expand(config, func(name string) string { return addresses[name] })
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		return "", nil, err
+		return "", operator{}, nil, err
 	}
 	cmd := exec.CommandContext(ctx, program, "serve", "--config", file)
-	log := &gatewayLog{listens: make(chan string, 1)}
-	cmd.Dir, cmd.Stderr, cmd.WaitDelay = dir, log, 5*time.Second
+	log := &gatewayLog{listens: make(chan [3]string, 1)}
+	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = dir, log, log, 5*time.Second
 	cmd.Env = os.Environ()
 	for _, name := range names() {
 		cmd.Env = append(cmd.Env, "STAGE_"+strings.ToUpper(name)+"_KEY="+keyOf(name))
 	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	if err := cmd.Start(); err != nil {
-		return "", nil, fmt.Errorf("start %s: %w", program, err)
+		return "", operator{}, nil, fmt.Errorf("start %s: %w", program, err)
 	}
 	ended := make(chan error, 1)
 	go func() {
@@ -173,19 +182,19 @@ func startGateway(ctx context.Context, addresses map[string]string) (baseURL str
 	}()
 	wait = func() error { return <-ended }
 	select {
-	case address := <-log.listens:
-		return "http://" + address, wait, nil
+	case at := <-log.listens:
+		return "http://" + at[0], operator{"http://" + at[1], at[2]}, wait, nil
 	case err := <-ended:
-		return "", nil, err
+		return "", operator{}, nil, err
 	case <-time.After(startLimit):
-		return "", nil, errors.New("gateway did not listen in time")
+		return "", operator{}, nil, errors.New("gateway did not listen in time")
 	}
 }
 
 // gatewayLog keeps what the gateway logs, and tells where it listens once it does.
 type gatewayLog struct {
 	text    bytes.Buffer // read only after the program has ended
-	listens chan string
+	listens chan [3]string
 	told    bool
 }
 
@@ -194,9 +203,10 @@ func (l *gatewayLog) Write(b []byte) (int, error) {
 	if l.told {
 		return n, err
 	}
-	if found := serving.FindSubmatch(l.text.Bytes()); found != nil {
+	at, shown := serving.FindSubmatch(l.text.Bytes()), token.FindSubmatch(l.text.Bytes())
+	if at != nil && shown != nil {
 		l.told = true
-		l.listens <- string(found[1])
+		l.listens <- [3]string{string(at[1]), string(at[2]), string(shown[1])}
 	}
 	return n, err
 }
@@ -245,7 +255,9 @@ type order struct {
 	Replies []fakeprovider.Reply
 }
 
-func (s stage) control() http.Handler {
+// control moves the stage, and the gateway, once that has started.
+func (s stage) control(started <-chan operator) http.Handler {
+	admin := sync.OnceValue(func() operator { return <-started })
 	mux := http.NewServeMux()
 	handle := func(pattern string, do func(*vendor, order) (any, error)) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -271,8 +283,12 @@ func (s stage) control() http.Handler {
 		})
 	}
 	mux.HandleFunc("POST /reset", func(w http.ResponseWriter, _ *http.Request) {
-		for _, v := range s {
+		for name, v := range s {
 			v.reset()
+			if err := admin().forget(name); err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
 		}
 		_, _ = io.WriteString(w, "{}")
 	})
@@ -283,6 +299,25 @@ func (s stage) control() http.Handler {
 	})
 	handle("GET /journal", func(v *vendor, _ order) (any, error) { return entries(v.current().Requests()), nil })
 	return mux
+}
+
+// forget makes the gateway try a vendor as if it had never failed.
+func (o operator) forget(vendor string) error {
+	req, err := http.NewRequest(http.MethodPost, o.url+"/v1/health/"+vendor+"/forget", nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+o.token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode/100 != 2 {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+		return fmt.Errorf("forget the failures of %s: %s: %s", vendor, resp.Status, text)
+	}
+	return nil
 }
 
 func breakVendor(v *vendor, o order) (any, error) {
