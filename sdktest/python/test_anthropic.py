@@ -1,4 +1,4 @@
-"""Anthropic's SDK: with its own vendor behind the gateway, and with the other one."""
+"""Anthropic's SDK: with its own vendor behind the gateway, with the other one, and in the main with every vendor."""
 
 import asyncio
 import base64
@@ -8,7 +8,7 @@ import anthropic
 import pydantic
 import pytest
 
-from stage import PAGE, PIXEL, SCENARIOS, run_tool, vendor_of
+from stage import ALL, PAGE, PIXEL, SCENARIOS, run_tool, vendor_of
 
 ROUTES = SCENARIOS["routes"]["anthropic"]
 BOTH = [ROUTES["own"], ROUTES["other"]]
@@ -61,7 +61,7 @@ def text_of(message):
     return "".join(block.text for block in message.content if block.type == "text")
 
 
-@pytest.mark.parametrize("model", BOTH)
+@pytest.mark.parametrize("model", ALL)
 @pytest.mark.parametrize("ask", [create, streamed])
 def test_text(client, model, ask):
     answer = ask(client, model, user("Guten Tag, Łódź ☀"), system="Be brief.")
@@ -102,7 +102,7 @@ def check_tool_loop(messages):
     assert messages[-1]["content"][0].text == SCENARIOS["tools"]["said"]
 
 
-@pytest.mark.parametrize("model", BOTH)
+@pytest.mark.parametrize("model", ALL)
 @pytest.mark.parametrize("ask", [create, streamed])
 def test_tools(stage, client, model, ask):
     stage.replies(vendor_of(model), *SCENARIOS["tools"]["turns"])
@@ -153,7 +153,7 @@ def parsed(client, model, messages, **more):
     return client.messages.parse(model=model, messages=messages, max_tokens=2048, **more)
 
 
-@pytest.mark.parametrize("model", BOTH)
+@pytest.mark.parametrize("model", ALL)
 @pytest.mark.parametrize("ask", [parsed, streamed])
 def test_schema(client, model, ask):
     city = ask(client, model, user("A city."), output_format=City).parsed_output
@@ -198,7 +198,7 @@ def test_stop(client, model, want, ask):
     assert (answer.stop_reason, answer.stop_sequence) == want
 
 
-@pytest.mark.parametrize("model", BOTH)
+@pytest.mark.parametrize("model", ALL)
 def test_limit(client, model):
     answer = create(client, model, user("one two three four"), max_tokens=3)
     assert (text_of(answer).strip(), answer.stop_reason) == ("You said: one", "max_tokens")

@@ -1,4 +1,4 @@
-"""OpenAI's SDK: with its own vendor behind the gateway, and with the other one."""
+"""OpenAI's SDK: with its own vendor behind the gateway, with the other one, and in the main with every vendor."""
 
 import asyncio
 import base64
@@ -9,7 +9,7 @@ import openai
 import pydantic
 import pytest
 
-from stage import PAGE, PIXEL, SCENARIOS, run_tool, vendor_of
+from stage import ALL, PAGE, PIXEL, SCENARIOS, run_tool, vendor_of
 
 ROUTES = SCENARIOS["routes"]["openai"]
 BOTH = [ROUTES["own"], ROUTES["other"]]
@@ -58,7 +58,7 @@ def streamed(client, model, messages, **more):
         return stream.get_final_completion()
 
 
-@pytest.mark.parametrize("model", BOTH)
+@pytest.mark.parametrize("model", ALL)
 @pytest.mark.parametrize("ask", [create, streamed])
 def test_text(client, model, ask):
     messages = [{"role": "system", "content": "Be brief."}, *user("Guten Tag, Łódź ☀")]
@@ -138,7 +138,7 @@ def check_tool_loop(messages):
     assert messages[-1]["content"] == SCENARIOS["tools"]["said"]
 
 
-@pytest.mark.parametrize("model", BOTH)
+@pytest.mark.parametrize("model", ALL)
 @pytest.mark.parametrize("ask", [create, streamed])
 def test_tools(stage, client, model, ask):
     stage.replies(vendor_of(model), *SCENARIOS["tools"]["turns"])
@@ -178,7 +178,7 @@ def parsed(client, model, messages, **more):
     return client.chat.completions.parse(model=model, messages=messages, **more)
 
 
-@pytest.mark.parametrize("model", BOTH)
+@pytest.mark.parametrize("model", ALL)
 @pytest.mark.parametrize("ask", [parsed, streamed])
 def test_schema(client, model, ask):
     city = ask(client, model, user("A city."), response_format=City).choices[0].message.parsed
@@ -221,7 +221,7 @@ def test_stop(client, model, ask):
     assert (choice.message.content.strip(), choice.finish_reason) == ("You said: one two", "stop")
 
 
-@pytest.mark.parametrize("model", BOTH)
+@pytest.mark.parametrize("model", ALL)
 def test_limit(client, model):
     choice = create(client, model, user("one two three four"), max_completion_tokens=3).choices[0]
     assert (choice.message.content.strip(), choice.finish_reason) == ("You said: one", "length")

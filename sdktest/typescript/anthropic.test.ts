@@ -10,7 +10,7 @@ import type {
 } from "@anthropic-ai/sdk/resources/messages";
 import { z } from "zod";
 import {
-  cancelled, counts, fault, gateway, journal, page, pixel, replies, reset, runTool, scenarios, vendorOf,
+  all, cancelled, counts, fault, gateway, journal, page, pixel, replies, reset, runTool, scenarios, vendorOf,
 } from "./stage.js";
 
 const routes = scenarios.routes.anthropic;
@@ -43,9 +43,9 @@ const params = (model: string, content: string | ContentBlockParam[]): Params =>
 
 const textOf = (message: Message) => message.content.map((block) => (block.type === "text" ? block.text : "")).join("");
 
-/** Plays a scenario with both vendors, unary and streamed. */
+/** Plays a scenario with both vendors, and the main ones with every vendor, unary and streamed. */
 function each(name: string, scenario: (model: string, ask: (params: Params) => Promise<Message>) => Promise<void>) {
-  for (const model of both) {
+  for (const model of ["text", "tools", "limit"].includes(name) ? all : both) {
     for (const [way, ask] of Object.entries(asks)) test(`${name} ${model} ${way}`, () => scenario(model, ask));
   }
 }

@@ -11,7 +11,7 @@ import type {
 } from "openai/resources/chat/completions";
 import { z } from "zod";
 import {
-  cancelled, counts, fault, gateway, journal, page, pixel, replies, reset, runTool, scenarios, vendorOf,
+  all, cancelled, counts, fault, gateway, journal, page, pixel, replies, reset, runTool, scenarios, vendorOf,
 } from "./stage.js";
 
 const routes = scenarios.routes.openai;
@@ -43,9 +43,9 @@ const asks: Record<string, (params: Params) => Promise<ChatCompletion>> = {
 const params = (model: string, content: string | ChatCompletionContentPart[]): Params =>
   ({ model, messages: [{ role: "user", content }] });
 
-/** Plays a scenario with both vendors, unary and streamed. */
+/** Plays a scenario with both vendors, and the main ones with every vendor, unary and streamed. */
 function each(name: string, scenario: (model: string, ask: (params: Params) => Promise<ChatCompletion>) => Promise<void>) {
-  for (const model of both) {
+  for (const model of ["text", "tools", "limit"].includes(name) ? all : both) {
     for (const [way, ask] of Object.entries(asks)) test(`${name} ${model} ${way}`, () => scenario(model, ask));
   }
 }
