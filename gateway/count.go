@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/route"
 )
 
 // countTokens counts the tokens of a prompt for the model that leads the route: another's
@@ -9,7 +10,8 @@ import (
 // fails, the gateway estimates, and says so.
 func (c *call) countTokens() *llm.Error {
 	c.route.Targets = c.route.Targets[:1]
-	if _, ok := c.plan(c.route.Targets[0]); !ok {
+	lead := c.route.Targets[0]
+	if _, ok := c.plan(lead); !ok || !c.mayAsk(&lead) {
 		return c.estimate()
 	}
 	err := c.attemptAll()
@@ -20,6 +22,17 @@ func (c *call) countTokens() *llm.Error {
 		return err // what only the vendor can read, only it can count
 	}
 	return c.estimate()
+}
+
+// mayAsk reports whether a target is what the request requires, and not evacuated.
+func (c *call) mayAsk(t *route.Target) bool {
+	for _, tag := range c.tags {
+		if !t.Is(tag) {
+			return false
+		}
+	}
+	posture, share := c.g.opts.Health.Posture(t.Provider.ID)
+	return posture != route.PostureEvacuated || share > 0
 }
 
 // estimate answers with an estimate of the prompt's tokens.

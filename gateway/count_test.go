@@ -109,6 +109,12 @@ func TestCountTokens(t *testing.T) {
 	if n := w.count("chat1"); n != 0 {
 		t.Errorf("got %d requests to a vendor that has no counter", n)
 	}
+	before := w.count("claudecount")
+	for client, ask := range countAPIs() {
+		if got := ask(w, "claudecount", text, map[string]string{gateway.HeaderRequire: "eu"}); countIn(client, got) < 300 || w.count("claudecount") != before {
+			t.Errorf("%s, with a tag that the vendor does not have: got %v want an estimate, and the vendor not asked", client, got)
+		}
+	}
 	if !strings.Contains(w.log.String(), "estimated=") {
 		t.Error("got nothing in the log about the estimate")
 	}
