@@ -124,6 +124,8 @@ func TestEffects(t *testing.T) {
 	cooling := effect{route.ScopeModel, atOnce, route.StateCooling}
 	siteCooling := effect{route.ScopeEndpoint, atOnce, route.StateCooling}
 	nothing := effect{"", never, route.StateUp}
+	quick := newWard(t)
+	slow := newWard(t, withTimeouts(route.Timeouts{Connect: time.Second, FirstToken: 150 * time.Millisecond, Stall: 150 * time.Millisecond, Total: time.Minute}))
 	for kind, want := range map[string]effect{
 		"reset-early": endpoint, "close-early": endpoint, "huge-headers": endpoint,
 		"invalid-400": nothing, "spend-limit-400": credential, "context-400": nothing, "content-filter-400": nothing,
@@ -146,10 +148,11 @@ func TestEffects(t *testing.T) {
 			t.Errorf("%s: got no such fault", kind)
 			continue
 		}
-		w := newWard(t)
+		w := quick
 		if info.Slow {
-			w = newWard(t, withTimeouts(route.Timeouts{Connect: time.Second, FirstToken: 150 * time.Millisecond, Stall: 150 * time.Millisecond, Total: time.Minute}))
+			w = slow
 		}
+		w.health.Keep(nil)
 		w.fail("chat1", kind)
 		got := nothing
 		for i := range fifth {
@@ -163,7 +166,6 @@ func TestEffects(t *testing.T) {
 		if got != want {
 			t.Errorf("%s %v: got %+v, want %+v", kind, info.Rows, got, want)
 		}
-		w.close()
 	}
 }
 
@@ -171,6 +173,7 @@ func TestEffects(t *testing.T) {
 // target is left the client is told.
 func TestComeBack(t *testing.T) {
 	t.Parallel()
+	w := newWard(t)
 	for _, test := range []struct {
 		kind        string
 		least, most time.Duration
@@ -196,8 +199,9 @@ func TestComeBack(t *testing.T) {
 		{"list", 2 * time.Second, 5 * time.Second},
 		{"retryinfo", 30 * time.Second, 40 * time.Second},
 	} {
-		w := newWard(t)
+		w.health.Keep(nil)
 		w.fail("chat1", "rate-429-"+test.kind)
+		before := w.count("chat1")
 		if got := w.hello("chat1>claude1"); !got.whole() {
 			t.Errorf("%s: got %v, want the understudy's answer at once", test.kind, got)
 		}
@@ -207,19 +211,17 @@ func TestComeBack(t *testing.T) {
 			t.Errorf("%s: got the lead %s for %v, want it cooling for %v to %v", test.kind, s.State, s.Wait, test.least, test.most)
 		}
 		if test.least <= 5*time.Second {
-			w.close()
 			continue // for as long as nobody has said, the last target is asked
 		}
 		got := w.hello("chat1")
 		seconds, err := strconv.Atoi(got.header.Get("Retry-After"))
 		want := min(test.most, time.Minute) // of the last target more is not believed
-		if got.status != http.StatusTooManyRequests || err != nil || time.Duration(seconds)*time.Second > want || w.count("chat1") != 1 {
+		if got.status != http.StatusTooManyRequests || err != nil || time.Duration(seconds)*time.Second > want || w.count("chat1") != before+1 {
 			t.Errorf("%s: got %v, Retry-After %d, want 429 without another request and at most %v", test.kind, got, seconds, want)
 		}
 		if got.header.Get("X-Should-Retry") != "" {
 			t.Errorf("%s: got X-Should-Retry %q, want the client's SDK to come back at the vendor's time", test.kind, got.header.Get("X-Should-Retry"))
 		}
-		w.close()
 	}
 }
 
