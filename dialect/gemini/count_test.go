@@ -70,6 +70,7 @@ func FuzzDecodeCountRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if jsontext.Check(body, jsontext.Limits{}) == nil {
 			dialecttest.FuzzRequest(t, NewCount(), body)
+			dialecttest.FuzzRequest(t, NewVertexCount(), body)
 		}
 	})
 }

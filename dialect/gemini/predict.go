@@ -254,6 +254,9 @@ func (predictProvider) EncodeRequest(req *llm.Request, to dialect.Target) (diale
 	return enc, nil
 }
 
+// predictNames is never changed.
+var predictNames = dialect.NamesOf(predictFields())
+
 // predictBody writes a request for some of the texts.
 func predictBody(req *llm.Request, texts []string) []byte {
 	e := req.Embed
@@ -261,7 +264,7 @@ func predictBody(req *llm.Request, texts []string) []byte {
 	rest := func(under string) {
 		for _, m := range req.Extra[selfPredict] {
 			switch key, ok := strings.CutPrefix(m.Key, under); {
-			case !ok || under == "" && strings.Contains(key, "."):
+			case !ok || under == "" && strings.Contains(key, ".") || predictNames.IsVariant(key):
 			case key == keyOtherTask && e.Purpose == "":
 				w.RawField("task_type", m.Raw)
 			case key != keyOtherTask:

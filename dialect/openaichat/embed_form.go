@@ -18,6 +18,7 @@ type embedForm struct {
 	words      map[llm.Purpose]string // the rest cannot be said
 	note       string                 // which that is
 	most       int                    // texts in a request
+	names      dialect.Names          // of its members
 }
 
 // NewVoyageEmbed returns the dialect of Voyage AI's embeddings: https://docs.voyageai.com/reference/embeddings-api
@@ -53,6 +54,7 @@ func newEmbedForm(f embedForm, more ...dialect.Field) *dialect.Dialect {
 		{Path: f.truncate, Feature: llm.FeatureTruncate},
 		{Path: f.purpose, Feature: llm.FeaturePurpose},
 	}, more...)
+	f.names = dialect.NamesOf(fields)
 	mapped := dialect.Carriage{Action: llm.ActionMapped}
 	carries := dialect.Carries{
 		llm.FeatureDimensions:  mapped,
@@ -161,7 +163,9 @@ func (p formProvider) EncodeRequest(req *llm.Request, target dialect.Target) (di
 			w.StringField(p.purpose, word)
 		}
 		for _, m := range req.Extra[string(p.name)] {
-			w.RawField(m.Key, m.Raw)
+			if !p.names.IsVariant(m.Key) {
+				w.RawField(m.Key, m.Raw)
+			}
 		}
 		w.EndObject()
 		if enc.Body == nil {

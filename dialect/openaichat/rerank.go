@@ -43,6 +43,7 @@ type rerankForm struct {
 	name         dialect.Name
 	top, results string
 	textAlone    bool // documents are texts, and come back only if that is asked for
+	names        dialect.Names
 }
 
 func jinaForm() rerankForm {
@@ -50,6 +51,7 @@ func jinaForm() rerankForm {
 }
 
 func newRerank(f rerankForm, fields []dialect.Field) *dialect.Dialect {
+	f.names = dialect.NamesOf(fields)
 	return &dialect.Dialect{
 		Name: f.name, Operation: dialect.Rerank,
 		RequestIDHeader: "X-Request-Id",
@@ -240,16 +242,13 @@ func (p rerankProvider) EncodeRequest(req *llm.Request, target dialect.Target) (
 		w.IntField(p.top, *r.TopN)
 	}
 	for _, m := range req.Extra[string(p.name)] {
-		if !rerankNames.IsVariant(m.Key) {
+		if !p.names.IsVariant(m.Key) {
 			w.RawField(m.Key, m.Raw)
 		}
 	}
 	w.EndObject()
 	return dialect.Encoded{Body: w.Bytes()}, nil
 }
-
-// rerankNames is never changed.
-var rerankNames = dialect.NamesOf(rerankFields())
 
 // DecodeResponse reads an answer. Not every server puts the best first.
 func (p rerankProvider) DecodeResponse(body []byte) (*llm.Response, error) {

@@ -123,6 +123,7 @@ func FuzzDecodeRerankRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if jsontext.Check(body, jsontext.Limits{}) == nil {
 			dialecttest.FuzzRequest(t, NewRerank(), body)
+			dialecttest.FuzzRequest(t, NewVoyageRerank(), body)
 		}
 	})
 }
