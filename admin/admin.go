@@ -1,5 +1,5 @@
 // Package admin is the operator's HTTP API, on a listener of its own that clients
-// do not reach. /healthz and /readyz answer everybody who reaches it; everything
+// do not reach. /healthz, /readyz and /metrics answer everybody who reaches it; everything
 // under /v1/ wants the admin token, speaks JSON, is described by the OpenAPI
 // document at /v1/openapi.json, and leaves a line in the log for every change. A
 // resource is a file and a line in endpoints. The package decides nothing: what it
@@ -22,7 +22,9 @@ type Options struct {
 	// Token is the one that everything under /v1/ wants; the zero Token refuses everybody.
 	Token Token
 	// Providers lists those that are configured.
-	Providers   func() []*provider.Provider
+	Providers func() []*provider.Provider
+	// Metrics answers /metrics.
+	Metrics     http.Handler
 	Health      Health
 	Drills      Drills
 	Evacuations Evacuations
@@ -55,6 +57,7 @@ func Handler(o Options) http.Handler {
 		}
 		answer(w, http.StatusOK, "ready\n")
 	})
+	mux.Handle("GET /metrics", o.Metrics)
 	mux.Handle("/v1", http.NotFoundHandler())
 	mux.Handle("/v1/", newAPI(o))
 	return mux

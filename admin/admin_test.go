@@ -65,6 +65,7 @@ func newWorld(t *testing.T) *world {
 	})
 	t.Cleanup(w.evacuations.Close)
 	w.handler = Handler(Options{
+		Metrics: http.NotFoundHandler(),
 		IsReady: func() bool { return true }, Token: token, Log: log, Now: func() time.Time { return w.now }, Version: "1.2.3",
 		Providers: providers, Health: health, Drills: w.drills, Evacuations: w.evacuations,
 	})
@@ -148,7 +149,7 @@ func (w *world) ask(method, path, body string, header ...string) *httptest.Respo
 
 func TestOpenPaths(t *testing.T) {
 	ready := true
-	h := Handler(Options{IsReady: func() bool { return ready }})
+	h := Handler(Options{IsReady: func() bool { return ready }, Metrics: http.NotFoundHandler()})
 	check := func(method, path string, status int, body string) {
 		t.Helper()
 		w := httptest.NewRecorder()

@@ -29,6 +29,7 @@ import (
 	"github.com/understudy-ai/understudy/dialect/openairesponses"
 	"github.com/understudy-ai/understudy/gateway"
 	"github.com/understudy-ai/understudy/route"
+	"github.com/understudy-ai/understudy/telemetry"
 	"github.com/understudy-ai/understudy/transport"
 )
 
@@ -81,6 +82,7 @@ type App struct {
 	ready     atomic.Bool
 
 	evacuations *evacuate.Evacuations
+	metrics     *telemetry.Metrics
 
 	clients, operators *server
 	data               *folder // of what is kept; nil if nothing is
@@ -119,6 +121,9 @@ func New(o Options) (*App, error) {
 			Body: int64(l.Body), BodyTimeout: l.BodyTimeout, Heartbeat: l.Heartbeat, WriteTimeout: l.WriteTimeout,
 		},
 		Now: time.Now, NewID: newID,
+	})
+	a.metrics = telemetry.New(telemetry.Options{
+		Version: o.Version, Running: a.gateway.Running, LocalFaults: a.health.LocalFaults, Targets: a.targets,
 	})
 	a.clients = newServer(a.gateway, o.Log)
 	a.operators = newServer(nil, o.Log)              // its handler needs what Start opens
@@ -174,6 +179,7 @@ func (a *App) openAdmin() error {
 	a.operators.http.Handler = admin.Handler(admin.Options{
 		IsReady: a.ready.Load, Token: token, Log: a.opts.Log, Version: a.opts.Version,
 		Providers: a.providers, Health: a.health, Drills: a.drills, Evacuations: a.evacuations,
+		Metrics: a.metrics,
 	})
 	return a.evacuations.Load()
 }

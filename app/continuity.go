@@ -138,6 +138,7 @@ func (a *App) price(target string, u llm.Usage) (usd float64, known bool) {
 
 // settled hands what a call came to to everybody who wants to know.
 func (a *App) settled(rec gateway.Record) {
+	a.metrics.Observe(&rec)
 	if a.drills.IsWatching() {
 		a.drills.Observe(toDrill(&rec))
 	}

@@ -28,7 +28,7 @@ type Config struct {
 	// Listen is the address of the client APIs: a loopback address and a port.
 	// 127.0.0.1:8080 if not given; port 0 takes a free one.
 	Listen string `yaml:"listen"`
-	// Admin is the address of the admin API, /healthz and /readyz, never the same as Listen.
+	// Admin is the address of the admin API, /metrics, /healthz and /readyz, never the same as Listen.
 	// 127.0.0.1:8081 if not given.
 	Admin string `yaml:"admin"`
 	// Data is the folder of what must outlive the gateway: the ledger above all. It is

@@ -1,0 +1,128 @@
+package telemetry
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/understudy-ai/understudy/gateway"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+func metrics(targets ...Target) *Metrics {
+	return New(Options{
+		Version: "1.2.3", Running: func() int64 { return 4 }, LocalFaults: func() int64 { return 5 },
+		Targets: func() []Target { return targets },
+	})
+}
+
+// page is what a monitoring system gets, without what is the Go runtime's and the process's.
+func (m *Metrics) page(t *testing.T) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	if w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") {
+		t.Fatalf("got %d %s, want a page of metrics", w.Code, w.Header().Get("Content-Type"))
+	}
+	return w.Body.String()
+}
+
+func want(t *testing.T, page string, lines ...string) {
+	t.Helper()
+	for _, line := range lines {
+		if !strings.Contains(page, "\n"+line+"\n") {
+			name, _, _ := strings.Cut(line, "{")
+			got := ""
+			for l := range strings.Lines(page) {
+				if strings.HasPrefix(l, name) {
+					got += l
+				}
+			}
+			t.Errorf("got no line %s; of that name:\n%s", line, got)
+		}
+	}
+}
+
+// rescued is a streamed call whose lead broke off and whose understudy went on.
+func rescued() *gateway.Record {
+	lost := []llm.Loss{{Feature: llm.FeatureStop, Action: llm.ActionDropped, Severity: llm.Tuning}, {Path: "a.client's[].own", Action: llm.ActionDropped, Severity: llm.Harmless}}
+	return &gateway.Record{
+		Dialect: "openai-chat", Operation: "generate", Model: "assistant", Stream: true, Duration: 1500 * time.Millisecond, Status: 200,
+		Attempts: []gateway.AttemptRecord{
+			{Target: "lead/m", Mode: gateway.ModeRelay, Duration: 900 * time.Millisecond, FirstContent: 50 * time.Millisecond, Code: llm.CodeTruncated},
+			{
+				Target: "other/n/x", Mode: gateway.ModeTranslate, Duration: 600 * time.Millisecond, FirstContent: 30 * time.Millisecond,
+				Rescue: true, Losses: lost, Usage: llm.Usage{Known: true, InFresh: 20, InCacheRead: 80, OutVisible: 7, OutReasoning: 3},
+			},
+		},
+	}
+}
+
+func TestObserve(t *testing.T) {
+	t.Parallel()
+	m := metrics()
+	m.Observe(rescued())
+	m.Observe(&gateway.Record{Dialect: "anthropic-messages", Operation: "count tokens", Duration: time.Second, Status: 404, Code: llm.CodeModelNotFound})
+	want(t, m.page(t),
+		`understudy_calls_total{code="",dialect="openai-chat",operation="generate",status="200",stream="true"} 1`,
+		`understudy_calls_total{code="model_not_found",dialect="anthropic-messages",operation="count_tokens",status="404",stream="false"} 1`,
+		`understudy_call_duration_seconds_sum{dialect="openai-chat",operation="generate",stream="true"} 1.5`,
+		`understudy_attempts_total{code="truncated",mode="relay",model="m",provider="lead",rescue="false"} 1`,
+		`understudy_attempts_total{code="",mode="translate",model="n/x",provider="other",rescue="true"} 1`,
+		`understudy_rescues_total{model="m",provider="lead",whole="true"} 1`,
+		`understudy_losses_total{action="dropped",feature="stop",severity="tuning"} 1`,
+		`understudy_losses_total{action="dropped",feature="other",severity="harmless"} 1`,
+		`gen_ai_client_operation_duration_seconds_bucket{error_type="truncated",gen_ai_operation_name="chat",gen_ai_provider_name="lead",gen_ai_request_model="m",le="1.28"} 1`,
+		`gen_ai_client_operation_time_to_first_chunk_seconds_sum{gen_ai_operation_name="chat",gen_ai_provider_name="other",gen_ai_request_model="n/x"} 0.03`,
+		`gen_ai_client_token_usage_sum{gen_ai_operation_name="chat",gen_ai_provider_name="other",gen_ai_request_model="n/x",gen_ai_token_type="input"} 100`,
+		`gen_ai_client_token_usage_sum{gen_ai_operation_name="chat",gen_ai_provider_name="other",gen_ai_request_model="n/x",gen_ai_token_type="output"} 10`,
+		`understudy_calls_running 4`, `understudy_local_faults_total 5`, `understudy_build_info{version="1.2.3"} 1`,
+	)
+}
+
+func TestTargets(t *testing.T) {
+	t.Parallel()
+	page := metrics(
+		Target{Provider: "a", Model: "m", State: "cooling", Posture: "normal", Share: 1, Running: 2, Limit: 3, Latency: time.Second},
+		Target{Provider: "a", State: "up", Posture: "draining", Share: 0.25},
+	).page(t)
+	want(t, page,
+		`understudy_target_state{model="m",posture="normal",provider="a",state="cooling"} 1`,
+		`understudy_target_share{model="",provider="a"} 0.25`,
+		`understudy_target_running{model="m",provider="a"} 2`,
+		`understudy_target_limit{model="m",provider="a"} 3`,
+		`understudy_target_latency_seconds{model="m",provider="a"} 1`,
+	)
+	if strings.Contains(page, "understudy_target_first_token_seconds{") || strings.Contains(page, `understudy_target_limit{model=""`) {
+		t.Error("got samples of what is not known, want none")
+	}
+}
+
+// A client that asks for ever new models makes no more series than there is room for.
+func TestModelsAreBounded(t *testing.T) {
+	t.Parallel()
+	m := metrics()
+	for i := range maxModels + 50 {
+		rec := rescued()
+		rec.Attempts = rec.Attempts[:1]
+		rec.Attempts[0].Target = fmt.Sprintf("lead/m%d", i)
+		m.Observe(rec)
+	}
+	page := m.page(t)
+	want(t, page, `understudy_attempts_total{code="truncated",mode="relay",model="other",provider="lead",rescue="false"} 50`)
+	if n := strings.Count(page, "\nunderstudy_attempts_total{"); n != maxModels+1 {
+		t.Errorf("got %d series of attempts want %d", n, maxModels+1)
+	}
+}
+
+func BenchmarkObserve(b *testing.B) {
+	m, rec := metrics(), rescued()
+	rec.Attempts = rec.Attempts[1:]
+	rec.Attempts[0].Losses = nil
+	b.ReportAllocs()
+	for b.Loop() {
+		m.Observe(rec)
+	}
+}
