@@ -125,15 +125,18 @@ func TestOutcome(t *testing.T) {
 		{"whole", Result{Sent: true, Status: 200, Whole: true, Usage: known}, Outcome{Kind: Posted, Tokens: Tokens{Fresh: 90, Output: 45}}},
 		{"whole, no usage", Result{Sent: true, Status: 200, Whole: true}, Outcome{Kind: Estimated, Tokens: Tokens{Fresh: 100, Output: 50}}},
 		{
-			"negative usage", Result{Sent: true, Status: 200, Whole: true, Usage: llm.Usage{Known: true, InFresh: -5, OutVisible: 9}},
+			"negative usage",
+			Result{Sent: true, Status: 200, Whole: true, Usage: llm.Usage{Known: true, InFresh: -5, OutVisible: 9}},
 			Outcome{Kind: Estimated, Tokens: Tokens{Fresh: 100, Output: 50}, Rejected: true},
 		},
 		{
-			"absurd usage", Result{Sent: true, Status: 200, Whole: true, Usage: llm.Usage{Known: true, InFresh: 1e18, OutVisible: 9}},
+			"absurd usage",
+			Result{Sent: true, Status: 200, Whole: true, Usage: llm.Usage{Known: true, InFresh: 1e18, OutVisible: 9}},
 			Outcome{Kind: Estimated, Tokens: Tokens{Fresh: 100, Output: 50}, Rejected: true},
 		},
 		{
-			"usage of nothing, with text", Result{Sent: true, Status: 200, Whole: true, Usage: llm.Usage{Known: true, InFresh: 90}},
+			"usage of nothing, with text",
+			Result{Sent: true, Status: 200, Whole: true, Usage: llm.Usage{Known: true, InFresh: 90}},
 			Outcome{Kind: Estimated, Tokens: Tokens{Fresh: 100, Output: 50}, Rejected: true},
 		},
 		{"no answer", Result{Sent: true, Code: llm.CodeTimeout}, Outcome{Kind: Uncertain, Tokens: Tokens{Fresh: 100, Output: 50}}},

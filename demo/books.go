@@ -68,8 +68,8 @@ func (g *gateway) readBooks(ctx context.Context) (b Books, err error) {
 	return b, nil
 }
 
-// print writes the ledger as a table, and whether it holds.
-func (b *Books) print(out io.Writer) {
+// write writes the ledger as a table, and whether it holds.
+func (b *Books) write(out io.Writer) {
 	fmt.Fprintf(out, "\nThe ledger has %d attempts of %d calls: %s.\n", b.Entries, b.Calls, b.Kinds)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "target\tattempts\tinput\toutput\tcost USD\testimated\tuncertain\twasted")

@@ -181,7 +181,7 @@ func (o *Options) width() int {
 func (o *Options) report(r *Result) error {
 	if !o.JSON {
 		r.printTable(o.Out, palette{o.Color})
-		r.Ledger.print(o.Out)
+		r.Ledger.write(o.Out)
 		if !o.Keep {
 			fmt.Fprint(o.Out, farewell)
 		}

@@ -11,7 +11,7 @@ import (
 func flush(f *os.File) error {
 	for {
 		err := syscall.Fdatasync(int(f.Fd()))
-		if err != syscall.EINTR { //nolint:errorlint // a system call's number
+		if err != syscall.EINTR {
 			return err
 		}
 	}

@@ -88,7 +88,7 @@ func limitsOf(ctx context.Context, tx *sql.Tx, account string) (limits []budget.
 	if err != nil {
 		return nil, fmt.Errorf("read the limits of %s: %w", account, err)
 	}
-	defer rows.Close()
+	defer rows.Close() //nolint:errcheck // rows.Err has it
 	for rows.Next() {
 		l := budget.Limit{Account: account}
 		if err := rows.Scan(&l.Period, &l.Most, &l.Soft); err != nil {
@@ -153,7 +153,7 @@ func windows(ctx context.Context, q querier) (found []budget.Window, err error) 
 	if err != nil {
 		return nil, fmt.Errorf("read accounts: %w", err)
 	}
-	defer rows.Close()
+	defer rows.Close() //nolint:errcheck // rows.Err has it
 	for rows.Next() {
 		var w budget.Window
 		if err := rows.Scan(&w.Account, &w.Period, &w.Start, &w.Limit, &w.Soft, &w.Posted, &w.Pending, &w.Overrun); err != nil {

@@ -66,7 +66,7 @@ func (r *Reader) Rows(ctx context.Context, f func(*budget.Row) error) error {
 	if err != nil {
 		return fmt.Errorf("read entries: %w", err)
 	}
-	defer rows.Close()
+	defer rows.Close() //nolint:errcheck // rows.Err has it
 	var e budget.Row
 	var body, chain sql.RawBytes
 	for rows.Next() {
@@ -88,7 +88,7 @@ func (r *Reader) Lines(ctx context.Context) (map[int64]*budget.Line, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read lines: %w", err)
 	}
-	defer rows.Close()
+	defer rows.Close() //nolint:errcheck // rows.Err has it
 	found := map[int64]*budget.Line{}
 	for rows.Next() {
 		var id int64
@@ -119,7 +119,7 @@ func (r *Reader) Totals(ctx context.Context, from, to int64) ([]budget.Total, er
 	if err != nil {
 		return nil, fmt.Errorf("read sums: %w", err)
 	}
-	defer rows.Close()
+	defer rows.Close() //nolint:errcheck // rows.Err has it
 	var found []budget.Total
 	for rows.Next() {
 		var t budget.Total
@@ -145,7 +145,7 @@ func (r *Reader) Holds(ctx context.Context) ([]budget.Window, map[budget.Key]bud
 	if err != nil {
 		return nil, nil, fmt.Errorf("read holds: %w", err)
 	}
-	defer rows.Close()
+	defer rows.Close() //nolint:errcheck // rows.Err has it
 	held := map[budget.Key]budget.Money{}
 	for rows.Next() {
 		var k budget.Key

@@ -204,7 +204,7 @@ func (d *DB) addEntries(ctx context.Context, tx *sql.Tx, entries []budget.Entry)
 	if err != nil {
 		return fmt.Errorf("write entries: %w", err)
 	}
-	defer many.Close()
+	defer many.Close() //nolint:errcheck // it was used, or the error tells of more
 	args := make([]any, 0, columns*rowsAtOnce)
 	for i := range entries {
 		r := budget.RowOf(d.last.seq+1, &entries[i])
