@@ -249,9 +249,10 @@ func TestGeminiOperations(t *testing.T) {
 	if err != nil || counted.TotalTokens <= 0 {
 		t.Errorf("got count %+v, %v want some tokens", counted, err)
 	}
+	contents = append(contents, genai.Text("the sand")...)
 	embedded, err := c.Models.EmbedContent(t.Context(), "gemini/gemini-embedding-001", contents, nil)
-	if err != nil || len(embedded.Embeddings) != 1 || len(embedded.Embeddings[0].Values) == 0 {
-		t.Errorf("got %+v, %v want a vector", embedded, err)
+	if err != nil || len(embedded.Embeddings) != 2 || slices.Equal(embedded.Embeddings[0].Values, embedded.Embeddings[1].Values) {
+		t.Errorf("got %+v, %v want two vectors that differ", embedded, err)
 	}
 	var names []string
 	for model, err := range c.Models.All(t.Context()) {

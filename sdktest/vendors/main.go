@@ -50,6 +50,12 @@ var (
 // operator is the gateway's admin API.
 type operator struct{ url, token string }
 
+// addresses are those of a gateway that has started.
+type addresses struct {
+	clients string
+	admin   operator
+}
+
 // names are the vendors.
 func names() []string {
 	return []string{"openai", "anthropic", "gemini", "cohere", "bedrock", "ollama"}
@@ -116,7 +122,7 @@ func run() error {
 	s["ollama"].key = "" // whoever reaches it may use it
 	s["ollama"].reset()
 	handlers["openai"] = relayed(s["openai"])
-	addresses := map[string]string{}
+	vendorsAt := map[string]string{}
 	for name, handler := range handlers {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -125,14 +131,14 @@ func run() error {
 		server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
 		defer func() { _ = server.Close() }()
 		go func() { _ = server.Serve(l) }()
-		addresses[name] = l.Addr().String()
+		vendorsAt[name] = l.Addr().String()
 	}
-	gateway, admin, wait, err := startGateway(ctx, addresses)
+	gateway, admin, wait, err := startGateway(ctx, vendorsAt)
 	if err != nil {
 		return err
 	}
 	started <- admin
-	line, err := json.Marshal(map[string]string{"gateway": gateway, "control": "http://" + addresses["control"]})
+	line, err := json.Marshal(map[string]string{"gateway": gateway, "control": "http://" + vendorsAt["control"]})
 	if err != nil {
 		return err
 	}
@@ -141,7 +147,7 @@ func run() error {
 }
 
 // startGateway runs the gateway until ctx is done. wait returns when it has ended.
-func startGateway(ctx context.Context, addresses map[string]string) (baseURL string, admin operator, wait func() error, err error) {
+func startGateway(ctx context.Context, vendorsAt map[string]string) (baseURL string, admin operator, wait func() error, err error) {
 	program := os.Getenv("UNDERSTUDY")
 	if program == "" {
 		return "", operator{}, nil, errors.New("got no $UNDERSTUDY, want the path of the program to test")
@@ -151,12 +157,12 @@ func startGateway(ctx context.Context, addresses map[string]string) (baseURL str
 		return "", operator{}, nil, err
 	}
 	file := filepath.Join(dir, "understudy.yaml")
-	text := os.Expand(config, func(name string) string { return addresses[name] })
+	text := os.Expand(config, func(name string) string { return vendorsAt[name] })
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return "", operator{}, nil, err
 	}
 	cmd := exec.CommandContext(ctx, program, "serve", "--config", file)
-	log := &gatewayLog{listens: make(chan [3]string, 1)}
+	log := &gatewayLog{listens: make(chan addresses, 1)}
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = dir, log, log, 5*time.Second
 	cmd.Env = os.Environ()
 	for _, name := range names() {
@@ -183,7 +189,7 @@ func startGateway(ctx context.Context, addresses map[string]string) (baseURL str
 	wait = func() error { return <-ended }
 	select {
 	case at := <-log.listens:
-		return "http://" + at[0], operator{"http://" + at[1], at[2]}, wait, nil
+		return at.clients, at.admin, wait, nil
 	case err := <-ended:
 		return "", operator{}, nil, err
 	case <-time.After(startLimit):
@@ -194,7 +200,7 @@ func startGateway(ctx context.Context, addresses map[string]string) (baseURL str
 // gatewayLog keeps what the gateway logs, and tells where it listens once it does.
 type gatewayLog struct {
 	text    bytes.Buffer // read only after the program has ended
-	listens chan [3]string
+	listens chan addresses
 	told    bool
 }
 
@@ -206,7 +212,7 @@ func (l *gatewayLog) Write(b []byte) (int, error) {
 	at, shown := serving.FindSubmatch(l.text.Bytes()), token.FindSubmatch(l.text.Bytes())
 	if at != nil && shown != nil {
 		l.told = true
-		l.listens <- [3]string{string(at[1]), string(at[2]), string(shown[1])}
+		l.listens <- addresses{"http://" + string(at[1]), operator{"http://" + string(at[2]), string(shown[1])}}
 	}
 	return n, err
 }
