@@ -72,6 +72,7 @@ func minimalRequest(t *testing.T, d *dialect.Dialect, stream bool) []byte {
 		req = &llm.Request{Model: "m", Embed: &llm.Embed{Inputs: []llm.EmbedInput{{Text: "Hello"}}}}
 	case dialect.Rerank:
 		req = &llm.Request{Model: "m", Rerank: &llm.Rerank{Query: "Hello", Documents: []llm.RankInput{{Text: "Hello"}}}}
+	default:
 	}
 	enc, err := d.Provider.EncodeRequest(req, dialect.Target{Model: "m"})
 	if err != nil {

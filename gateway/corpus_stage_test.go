@@ -51,6 +51,7 @@ func newStage(t *testing.T, d *dialect.Dialect, home string) *stage {
 		s.target.Facts.Thinking = llm.ThinkingBudget
 	case dialect.GeminiGenerate:
 		s.target.Facts.Thinking = llm.ThinkingEffort
+	default:
 	}
 	return s
 }
