@@ -11,7 +11,7 @@ help: ## list the targets
 
 .PHONY: build
 build: ## build bin/understudy
-	go build -o bin/understudy .
+	go build -ldflags='-s -w' -o bin/understudy .
 
 .PHONY: fmt
 fmt: ## format the code

@@ -128,9 +128,9 @@ func run(ctx context.Context, o options, out, progress io.Writer) error {
 	return report.print(out)
 }
 
-// build compiles the product as a user would.
+// build compiles the product as `make build` does: without tables for debuggers.
 func build(ctx context.Context, path string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/understudy-ai/understudy")
+	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", path, "github.com/understudy-ai/understudy")
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build understudy: %w\n%s", err, said)
 	}
