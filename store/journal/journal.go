@@ -55,6 +55,7 @@ type Journal struct {
 	current *segment
 	written *segment // the file of the latest flush; only the writer's
 	spare   *segment // the next file; nil while it is being made, or cannot be
+	cramped bool     // it could not be made
 	pending []chunk  // given and not yet written
 	group   *group   // of those who wait for pending
 	open    map[int64]budget.Entry
@@ -189,7 +190,7 @@ func (j *Journal) admit() (int64, error) {
 	switch {
 	case j.failed != nil, j.closed:
 		return 0, j.unavailable()
-	case j.spare == nil && j.current.off > j.opts.FileSize-j.opts.FileSize/room:
+	case j.cramped && j.current.off > j.opts.FileSize-j.opts.FileSize/room:
 		return 0, fmt.Errorf("%w: there is no room for another journal file", budget.ErrUnavailable)
 	case j.kept.Load() > j.opts.MaxSize:
 		return 0, fmt.Errorf("%w: the store has been gone for too long", budget.ErrUnavailable)

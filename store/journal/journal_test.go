@@ -457,3 +457,53 @@ func TestTorn(t *testing.T) {
 		}
 	}
 }
+
+// TestNoRoom has a disk on which no other file can be made: calls are refused while there is still room to settle those
+// that run.
+func TestNoRoom(t *testing.T) {
+	s := newShelf()
+	folder := t.TempDir()
+	d := openJournal(t, folder, s, func(o *Options) { o.FileSize = 64 << 10 })
+	// The third file cannot be made where there is something already.
+	if err := os.Mkdir(pathOf(folder, d.current.number+2), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var open []int64
+	for {
+		n, err := d.reserve()
+		if err != nil {
+			if !errors.Is(err, budget.ErrUnavailable) || !strings.Contains(err.Error(), "no room") {
+				t.Errorf("got %v, want %v for want of room", err, budget.ErrUnavailable)
+			}
+			break
+		}
+		if open = append(open, n); len(open) > 10_000 {
+			t.Fatal("got no refusal, want one before the file is full")
+		}
+	}
+	for _, n := range open[:10] {
+		d.settle(n)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := d.Sync(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.have()[budget.Estimated]; got != 10 {
+		t.Errorf("got %d settled, want 10", got)
+	}
+	if err := os.Remove(pathOf(folder, d.current.number+1)); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		n, err := d.reserve()
+		if err == nil {
+			d.settle(n)
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("with room again: got %v, want a place", err)
+		}
+	}
+	d.close()
+}

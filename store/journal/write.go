@@ -93,11 +93,11 @@ func (j *Journal) makeSpares() {
 		var retry <-chan time.Time
 		if !have {
 			seg, err := create(j.opts.Folder, number, j.opts.FileSize)
+			j.mu.Lock()
+			j.spare, j.cramped = seg, err != nil
+			j.mu.Unlock()
 			if err == nil {
 				j.kept.Add(j.opts.FileSize)
-				j.mu.Lock()
-				j.spare = seg
-				j.mu.Unlock()
 			} else {
 				j.opts.Log.Warn("no room for another journal file", "error", err.Error())
 				retry = time.After(retrySpare)
