@@ -96,7 +96,7 @@ func TestAttackAdminAPI(t *testing.T) {
 		t.Errorf("got %v and error %v, want a file for its owner alone", info, err)
 	}
 	h.stop()
-	if n := strings.Count(h.log.all(), token); n != 1 {
+	if n := strings.Count(h.told.all()+h.log.all(), token); n != 1 {
 		t.Errorf("got the token %d times in what the program wrote, want once", n)
 	}
 }

@@ -45,7 +45,7 @@ func (h *house) asOperator(method, path, body, token string, header ...string) g
 func (h *house) token() string {
 	h.t.Helper()
 	for range 100 {
-		if _, after, ok := strings.Cut(h.log.all(), "shown this once: "); ok {
+		if _, after, ok := strings.Cut(h.told.all(), "shown this once: "); ok {
 			token, _, _ := strings.Cut(after, "\n")
 			return token
 		}

@@ -33,6 +33,7 @@ type house struct {
 	admin        string // address
 	config       string // the file
 	log          *logReader
+	told         *logReader // what whoever started it is told
 	process      *os.Process
 	exited       chan error
 	client       *http.Client
@@ -82,7 +83,8 @@ func (h *house) start() {
 	cmd := exec.Command("understudy", "serve", "--log-level", "debug", "--log-format", "json", "--config", h.config)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(h.config), "NO_PROXY=*", "TEST_KEY=" + canary}
 	h.log = &logReader{grown: make(chan struct{}, 1)}
-	cmd.Stdout, cmd.Stderr = h.log, h.log
+	h.told = &logReader{grown: make(chan struct{}, 1)}
+	cmd.Stdout, cmd.Stderr = h.told, h.log
 	if err := cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}

@@ -80,7 +80,7 @@ func TestReadmeCommands(t *testing.T) {
 		}
 	}
 	h := readmeHouse(t)
-	token, err := h.log.find("shown this once: ")
+	token, err := h.told.find("shown this once: ")
 	if err != nil {
 		t.Fatal(err)
 	}
