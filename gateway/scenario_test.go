@@ -335,6 +335,9 @@ func playRevoked(t *testing.T) {
 	s.wantAllWhole(s.during(5*time.Second, pair))
 	before := s.count("chat1")
 	s.fail("chat1", "auth-401")
+	if got := s.hello(pair); !got.whole() { // alone: those that run meanwhile cannot know
+		t.Errorf("got %v, want the understudy's answer", got)
+	}
 	s.wantAllWhole(s.during(30*time.Second, pair))
 	if got := s.count("chat1") - before; got > 2 {
 		t.Errorf("got %d attempts with the revoked key, want at most 2", got)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -30,7 +31,13 @@ import (
 	"github.com/understudy-ai/understudy/transport"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// Many tests wait for a deadline most of their time, so more run at a time than there are cores.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic("BUG: " + err.Error())
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // world is a gateway in front of simulated vendors: two of each dialect, so that
 // both relaying and translating understudies can be tried.
