@@ -45,7 +45,8 @@ func (k *messagesTalk) result(results []result) {
 	k.params.Messages = append(k.params.Messages, anthropic.NewUserMessage(blocks...))
 }
 
-func (k *messagesTalk) ask(ctx context.Context) (said, error)    { return k.by(ctx, anthropicCreate) }
+func (k *messagesTalk) ask(ctx context.Context) (said, error) { return k.by(ctx, anthropicCreate) }
+
 func (k *messagesTalk) stream(ctx context.Context) (said, error) { return k.by(ctx, anthropicStream) }
 
 func (k *messagesTalk) by(ctx context.Context, ask anthropicAsk) (said, error) {
