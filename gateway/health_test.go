@@ -329,7 +329,7 @@ func TestFull(t *testing.T) {
 	}
 	var slow []fakeprovider.Reply
 	for range 2 * most {
-		slow = append(slow, fakeprovider.Reply{Text: "Hello", FirstDelay: 500 * time.Millisecond})
+		slow = append(slow, fakeprovider.Reply{Text: "Hello", FirstDelay: 3 * time.Second})
 	}
 	w.vendors["claude1"].Enqueue(slow...)
 	before := w.count("claude1")
