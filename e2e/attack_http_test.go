@@ -310,6 +310,10 @@ func TestAttackS73Upgrades(t *testing.T) {
 			t.Errorf("%s: got %.100q, want no other protocol", name, answer)
 		}
 	}
+	const settings = 4 // the frame that HTTP/2 begins with (RFC 9113 section 6.5), and its place
+	if answer, _ := h.raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", time.Second); len(answer) < 9 || answer[3] != settings {
+		t.Errorf("preface: got %.100q, want HTTP/2's settings", answer)
+	}
 	conn, err := net.Dial("tcp", h.address)
 	if err != nil {
 		t.Fatal(err)

@@ -16,8 +16,8 @@ import (
 
 // TestConnectionsAreKept: a stream that came to its end leaves its connection to
 // the next one, also when the body ends a moment after the stream.
+// The end of a body is not waited for long, so no other test runs beside it.
 func TestConnectionsAreKept(t *testing.T) {
-	t.Parallel()
 	for _, vendor := range apis {
 		stream := recordStream(t, vendor, fakeprovider.Reply{Text: "Hello."})
 		var conns atomic.Int64
@@ -48,8 +48,7 @@ func TestConnectionsAreKept(t *testing.T) {
 					t.Fatalf("got %s", rec.Body)
 				}
 			}
-			// The end of a body is not waited for long, so a machine that is busy may lose a connection.
-			if n := conns.Load(); n > 3 {
+			if n := conns.Load(); n > 1 {
 				t.Errorf("%s from %s: got %d connections for 10 streams, want one", client.name, vendor.name, n)
 			}
 		}

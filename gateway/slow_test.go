@@ -58,9 +58,7 @@ func longReply() fakeprovider.Reply {
 // It wants the buffers and the time of the machine for itself, so no other test runs beside it.
 func TestSlowReaderIsNotTheVendorsFault(t *testing.T) {
 	const stall = 1500 * time.Millisecond
-	limits := gateway.DefaultLimits()
-	limits.WriteTimeout = 5 * time.Minute // the last client waits until all others have read
-	w := newWorld(t, withLimits(limits), withTimeouts(route.Timeouts{Connect: time.Second, FirstToken: 5 * time.Second, Answer: 5 * time.Second, Stall: stall, Total: time.Minute}))
+	w := newWorld(t, withTimeouts(route.Timeouts{Connect: time.Second, FirstToken: 5 * time.Second, Answer: 5 * time.Second, Stall: stall, Total: time.Minute}))
 	type slow struct {
 		a    api
 		lead string

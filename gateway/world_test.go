@@ -156,8 +156,8 @@ func patient() route.Timeouts {
 func newWorld(t *testing.T, opts ...worldOption) *world {
 	t.Helper()
 	w := &world{t: t, vendors: map[string]*fakeprovider.Server{}, log: &lockedBuffer{}, timeouts: route.Timeouts{
-		Connect: 2 * time.Second, FirstToken: slower * time.Second, Answer: slower * time.Second,
-		Stall: slower * time.Second, Total: 20 * time.Second,
+		Connect: 2 * time.Second, FirstToken: time.Second, Answer: time.Second,
+		Stall: time.Second, Total: 20 * time.Second,
 	}}
 	t.Cleanup(w.close)
 	tr := transport.New(transport.Options{})
