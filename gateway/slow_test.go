@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,23 +43,20 @@ func (w *world) slowClient(a api, b map[string]any) (net.Conn, *bufio.Reader) {
 	return conn, bufio.NewReader(conn)
 }
 
-const longText = 200 * 64 << 10
+const piece = 64 << 10
 
-// longReply is more than the buffers between a client and a vendor take.
-func longReply() fakeprovider.Reply {
-	r := fakeprovider.Reply{Parts: make([]string, longText/(64<<10))}
-	for i := range r.Parts {
-		r.Parts[i] = strings.Repeat("x", 64<<10)
-	}
-	return r
+// longReply has so many pieces. More than the buffers between a vendor and a client take is enough:
+// a simulated vendor that has to write it under the race detector takes its time.
+func longReply(pieces int) fakeprovider.Reply {
+	return fakeprovider.Reply{Parts: slices.Repeat([]string{strings.Repeat("x", piece)}, pieces)}
 }
 
 // TestSlowReaderIsNotTheVendorsFault: while a client does not read, the vendor
 // cannot go on. That is no stall of the vendor's.
-// It wants the buffers and the time of the machine for itself, so no other test runs beside it.
 func TestSlowReaderIsNotTheVendorsFault(t *testing.T) {
-	const stall = 1500 * time.Millisecond
-	w := newWorld(t, withTimeouts(route.Timeouts{Connect: time.Second, FirstToken: 5 * time.Second, Answer: 5 * time.Second, Stall: stall, Total: time.Minute}))
+	t.Parallel()
+	const stall, pieces = 1500 * time.Millisecond, 100
+	w := newWorld(t, withTimeouts(route.Timeouts{Connect: time.Second, FirstToken: 20 * time.Second, Answer: 20 * time.Second, Stall: stall, Total: time.Minute}))
 	type slow struct {
 		a    api
 		lead string
@@ -67,7 +65,7 @@ func TestSlowReaderIsNotTheVendorsFault(t *testing.T) {
 	var clients []slow
 	for _, a := range apis {
 		for _, lead := range []string{a.own[0], a.other[0]} {
-			w.vendors[lead].Enqueue(longReply())
+			w.vendors[lead].Enqueue(longReply(pieces))
 			_, r := w.slowClient(a, body(lead, "Hello", true))
 			if _, err := r.Peek(1); err != nil {
 				t.Fatal(err)
@@ -76,6 +74,11 @@ func TestSlowReaderIsNotTheVendorsFault(t *testing.T) {
 		}
 	}
 	time.Sleep(3 * stall)
+	w.mu.Lock()
+	if n := len(w.records); n != 0 {
+		t.Errorf("got %d calls that were over before they were read, want 0: the text is too short for this test", n)
+	}
+	w.mu.Unlock()
 	for _, c := range clients {
 		resp, err := http.ReadResponse(c.r, nil)
 		if err != nil {
@@ -83,7 +86,7 @@ func TestSlowReaderIsNotTheVendorsFault(t *testing.T) {
 		}
 		var got answer
 		got.readStream(c.a, resp.Body)
-		if got.ended != "clean" || len(got.text) != longText {
+		if got.ended != "clean" || len(got.text) != pieces*piece {
 			t.Errorf("%s from %s: got %d bytes, ended %q (%s, %v), want all of them", c.a.name, c.lead, len(got.text), got.ended, got.errTyp, got.err)
 		}
 	}
@@ -93,11 +96,12 @@ func TestSlowReaderIsNotTheVendorsFault(t *testing.T) {
 // given up when it does not.
 func TestWriteTimeout(t *testing.T) {
 	t.Parallel()
+	const pieces = 200
 	limits := gateway.DefaultLimits()
 	limits.WriteTimeout = 400 * time.Millisecond
-	w := newWorld(t, withLimits(limits), withTimeouts(route.Timeouts{Connect: time.Second, FirstToken: 5 * time.Second, Answer: 5 * time.Second, Stall: 5 * time.Second, Total: time.Minute}))
+	w := newWorld(t, withLimits(limits), withTimeouts(route.Timeouts{Connect: time.Second, FirstToken: 20 * time.Second, Answer: 20 * time.Second, Stall: 5 * time.Second, Total: time.Minute}))
 	for _, stream := range []bool{false, true} {
-		w.vendors["chat1"].Enqueue(longReply())
+		w.vendors["chat1"].Enqueue(longReply(pieces))
 		_, r := w.slowClient(chatAPI, body("chat1", "Hello", stream))
 		resp, err := http.ReadResponse(r, nil)
 		if err != nil {
@@ -105,16 +109,17 @@ func TestWriteTimeout(t *testing.T) {
 		}
 		begun := time.Now()
 		n, err := io.Copy(io.Discard, &paced{r: resp.Body, every: 1 << 20, pause: 80 * time.Millisecond})
-		if took := time.Since(begun); err != nil || n < longText || took < 2*limits.WriteTimeout {
+		if took := time.Since(begun); err != nil || n < pieces*piece || took < 2*limits.WriteTimeout {
 			t.Errorf("stream %v, slow reader: got %d bytes, %v, in %v; want all, after more than the time for a write", stream, n, err, took)
 		}
 		w.record()
 
-		w.vendors["chat1"].Enqueue(longReply())
+		w.vendors["chat1"].Enqueue(longReply(pieces))
+		_, r = w.slowClient(chatAPI, body("chat1", "Hello", stream))
+		if _, err := r.Peek(1); err != nil {
+			t.Fatal(err)
+		}
 		begun = time.Now()
-		calls := w.calls.Load()
-		_, _ = w.slowClient(chatAPI, body("chat1", "Hello", stream))
-		eventually(t, "the call to open", func() bool { return w.calls.Load() > calls })
 		rec := w.record()
 		if took := time.Since(begun); rec.Code != llm.CodeClientGone || took > 5*time.Second {
 			t.Errorf("stream %v, no reader: got code %q after %v, want client_gone soon", stream, rec.Code, took)
