@@ -10,8 +10,18 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// Caller is who the credential belongs to.
-type Caller struct{ Name string }
+// Caller is who the credential belongs to, and who they belong to.
+type Caller struct {
+	Key                      string // the id of the virtual key; empty for an anonymous caller
+	Name                     string // what logs and the ledger show
+	User, Team, Organisation string
+	Tags                     []string
+}
+
+// Limits bound how much a caller may have at once and in a minute; 0 is no limit.
+type Limits struct {
+	RequestsPerMinute, TokensPerMinute, Concurrent int64
+}
 
 // Anonymous is a caller without a name.
 const Anonymous = "anonymous"
