@@ -18,14 +18,19 @@ import (
 // plainAsk is a request that every model takes.
 const plainAsk = `{"model":"assistant","messages":[{"role":"user","content":"Where is Ada?"}]}`
 
-// readme is the README, and its blocks of one language.
+// guides are the pages that are written by hand for users, the README first.
+var guides = []string{"../README.md", "../docs/routing.md", "../docs/apis.md", "../docs/operating.md"}
+
+// readme is the text of the guides, and their blocks of one language.
 func readme(t *testing.T, language string) (text string, blocks []string) {
 	t.Helper()
-	b, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
+	for _, guide := range guides {
+		b, err := os.ReadFile(guide)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text += string(b)
 	}
-	text = string(b)
 	for _, found := range regexp.MustCompile("(?s)\n```"+language+"\n(.*?)\n```").FindAllStringSubmatch(text, -1) {
 		blocks = append(blocks, found[1])
 	}
@@ -60,7 +65,7 @@ func readmeHouse(t *testing.T) *house {
 	return h
 }
 
-// TestReadmeCommands runs every command that the README shows, but for those that do not
+// TestReadmeCommands runs every command that the guides show, but for those that do not
 // end by themselves and the demo, which CI runs.
 func TestReadmeCommands(t *testing.T) {
 	t.Parallel()
@@ -111,7 +116,7 @@ func TestReadmeCommands(t *testing.T) {
 	}
 }
 
-// TestReadmeConfigs checks every config that the README shows.
+// TestReadmeConfigs checks every config that the guides show.
 func TestReadmeConfigs(t *testing.T) {
 	t.Parallel()
 	_, configs := readme(t, "yaml")
@@ -177,7 +182,7 @@ func TestReadmeSDKs(t *testing.T) {
 	}
 }
 
-// TestReadmeHeaders finds every header that the README names where it says.
+// TestReadmeHeaders finds every header that the guides name where it says.
 func TestReadmeHeaders(t *testing.T) {
 	t.Parallel()
 	text, _ := readme(t, "sh")
