@@ -432,7 +432,7 @@ models:
 		t.Errorf("got places %d and %d of the configured models, want 0 and 1", at["assistant"], at["small"])
 	}
 	got, _ := json.Marshal(r.Entries()[0])
-	if want := `{"ID":"assistant","Owner":"mine","Created":1769817600,"Window":8192,"MaxInput":0,"MaxOutput":512,"Operation":"","Sees":false,"Thinks":false,"NoTools":false}`; string(got) != want {
+	if want := `{"ID":"assistant","Owner":"mine","Created":1769817600,"Window":8192,"MaxInput":0,"MaxOutput":512,"Operation":"","Known":false,"Sees":false,"Reads":false,"Structured":false,"NoTools":false,"Thinking":""}`; string(got) != want {
 		t.Errorf("got entry %s, want %s", got, want)
 	}
 	for name, want := range map[string]bool{

@@ -188,8 +188,8 @@ func entry(t *route.Table, name string) dialect.ModelEntry {
 	m, _ := lead.Provider.Model(lead.Model)
 	e := dialect.ModelEntry{
 		ID: name, Owner: lead.Provider.ID, Window: m.Window, MaxInput: m.MaxInput, MaxOutput: m.MaxOutput, Operation: m.Operation,
-		Sees: slices.Contains(m.Modalities.Input, "image"), NoTools: m.Tools != nil && !*m.Tools,
-		Thinks: m.Thinking != llm.ThinkingUnknown && m.Thinking != llm.ThinkingNone,
+		Known: len(m.Modalities.Input) > 0, Sees: slices.Contains(m.Modalities.Input, "image"), Reads: slices.Contains(m.Modalities.Input, "pdf"),
+		Structured: m.Structured != nil && *m.Structured, NoTools: m.Tools != nil && !*m.Tools, Thinking: m.Thinking,
 	}
 	if day, err := time.Parse(time.DateOnly, m.Released); err == nil {
 		e.Created = day.Unix()

@@ -428,13 +428,21 @@ type ModelEntry struct {
 	MaxOutput int64  // tokens; 0 when unknown
 	// Operation is what the model is for; Generate if empty.
 	Operation Operation
-	// Sees and Thinks say that the model is known to take images, and to reason if asked
-	// to; NoTools that it is known to take no tools.
-	Sees, Thinks, NoTools bool
+	// Known says that more is known of the model than its name. Sees, Reads and Structured say that
+	// it is known to take images, PDF files and a schema for its answer, NoTools that it is
+	// known to take no tools.
+	Known, Sees, Reads, Structured, NoTools bool
+	// Thinking is how it is asked to reason.
+	Thinking llm.ThinkingControl
 }
 
 // Does is the operation that the model is for.
 func (m *ModelEntry) Does() Operation { return cmp.Or(m.Operation, Generate) }
+
+// Thinks reports whether the model is known to reason if asked to.
+func (m *ModelEntry) Thinks() bool {
+	return m.Thinking != llm.ThinkingUnknown && m.Thinking != llm.ThinkingNone
+}
 
 // Input is how many tokens a prompt may have; 0 when unknown.
 func (m *ModelEntry) Input() int64 { return cmp.Or(m.MaxInput, m.Window) }

@@ -59,7 +59,7 @@ func writeModel(w *jsontext.Writer, m *dialect.ModelEntry) {
 		w.String(method)
 	}
 	w.EndArray()
-	if m.Thinks {
+	if m.Thinks() {
 		w.BoolField("thinking", true)
 	}
 	w.EndObject()

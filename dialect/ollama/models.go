@@ -67,7 +67,7 @@ func capabilitiesOf(m *dialect.ModelEntry) []string {
 	if m.Sees {
 		list = append(list, "vision")
 	}
-	if m.Thinks {
+	if m.Thinks() {
 		list = append(list, "thinking")
 	}
 	return list
