@@ -119,11 +119,12 @@ func New(o Options) (*App, error) {
 		Dialects: append(dialects(), framed()...), Routes: r, Sender: a.drills, Health: a.health, Ledger: ledger, Settle: a.settled, Log: o.Log,
 		Limits: gateway.Limits{
 			Body: int64(l.Body), BodyTimeout: l.BodyTimeout, Heartbeat: l.Heartbeat, WriteTimeout: l.WriteTimeout,
+			Calls: int64(l.Calls), Memory: memoryOfCalls(MemoryLimit(o.Config)),
 		},
 		Now: time.Now, NewID: newID,
 	})
 	a.metrics = telemetry.New(telemetry.Options{
-		Version: o.Version, Running: a.gateway.Running, LocalFaults: a.health.LocalFaults, Targets: a.targets,
+		Version: o.Version, Load: a.gateway.Load, LocalFaults: a.health.LocalFaults, Targets: a.targets,
 	})
 	a.clients = newServer(a.gateway, o.Log)
 	a.operators = newServer(nil, o.Log)              // its handler needs what Start opens

@@ -61,6 +61,8 @@ func fixed(old, c *config.Config) error {
 	hold("limits.body_timeout", old.Limits.BodyTimeout, c.Limits.BodyTimeout)
 	hold("limits.heartbeat", old.Limits.Heartbeat, c.Limits.Heartbeat)
 	hold("limits.write_timeout", old.Limits.WriteTimeout, c.Limits.WriteTimeout)
+	hold("limits.memory", old.Limits.Memory, c.Limits.Memory)
+	hold("limits.calls", old.Limits.Calls, c.Limits.Calls)
 	return problems.Err()
 }
 

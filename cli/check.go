@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -64,7 +65,8 @@ func (s *session) show(c *config.Config) error {
 	d := config.FormatDuration
 	fmt.Fprintf(w, "drain\t%s\n", d(c.Drain))
 	l := c.Limits
-	fmt.Fprintf(w, "limits\tbody %s, body_timeout %s, heartbeat %s, write_timeout %s\n", l.Body, d(l.BodyTimeout), d(l.Heartbeat), d(l.WriteTimeout))
+	fmt.Fprintf(w, "limits\tbody %s, body_timeout %s, heartbeat %s, write_timeout %s, memory %s, calls %s\n",
+		l.Body, d(l.BodyTimeout), d(l.Heartbeat), d(l.WriteTimeout), config.Size(app.MemoryLimit(c)), orAny(l.Calls))
 	for _, p := range c.Providers {
 		fmt.Fprintf(w, "provider %s\t%s, key %s\n", p.Name, p.Facts.BaseURL, p.Key)
 	}
@@ -137,4 +139,12 @@ func (s *session) paint(text, color string) string {
 		return text
 	}
 	return "\x1b[" + color + "m" + text + "\x1b[0m"
+}
+
+// orAny words a number that may be no limit.
+func orAny(n int) string {
+	if n == 0 {
+		return "any number"
+	}
+	return strconv.Itoa(n)
 }

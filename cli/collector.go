@@ -42,6 +42,14 @@ func easeCollector(ctx context.Context) {
 	}
 }
 
+// boundMemory lets the heap be collected as often as it takes to stay below a limit, which GOMEMLIMIT
+// has done already where it is set; 0 is none.
+func boundMemory(limit int64) {
+	if limit > 0 {
+		debug.SetMemoryLimit(limit)
+	}
+}
+
 func gcPercentFor(live uint64) int {
 	if live > largeHeap {
 		return gcPercentLarge

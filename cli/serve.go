@@ -49,6 +49,7 @@ func (c serveCommand) Run(s *session) error {
 	defer cancel()
 	running.Go(func() { a.Watch(ctx, reload) })
 	running.Go(func() { easeCollector(ctx) })
+	boundMemory(app.MemoryLimit(conf))
 	<-stop
 
 	draining, hurry := context.WithCancel(ctx)

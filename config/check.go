@@ -330,6 +330,12 @@ func (k *checker) limits() {
 	k.between("limits.body_timeout", l.BodyTimeout, time.Second, time.Hour)
 	k.between("limits.heartbeat", l.Heartbeat, time.Second, time.Hour)
 	k.between("limits.write_timeout", l.WriteTimeout, time.Second, time.Hour)
+	if _, given := k.config.at["limits.memory"]; given && (l.Memory < 128<<20 || l.Memory > 1<<40) {
+		k.bad("limits.memory", "", "limits.memory: got %s, want 128MiB to 1024GiB", l.Memory)
+	}
+	if _, given := k.config.at["limits.calls"]; given && (l.Calls < 1 || l.Calls > 1_000_000) {
+		k.bad("limits.calls", "", "limits.calls: got %d, want 1 to 1000000", l.Calls)
+	}
 }
 
 func (k *checker) between(path string, got, least, most time.Duration) {

@@ -164,6 +164,13 @@ type Limits struct {
 	Heartbeat time.Duration `yaml:"heartbeat"`
 	// WriteTimeout is how long a client may refuse to read: 30s.
 	WriteTimeout time.Duration `yaml:"write_timeout"`
+	// Memory is how much the gateway may take, 128MiB to 1024GiB. Calls for which none is left are
+	// refused at once, before their bodies are read. If not given, what GOMEMLIMIT says, else three
+	// quarters of what the machine or the cgroup has.
+	Memory Size `yaml:"memory"`
+	// Calls is how many calls may run at a time, 1 to 1000000; what is more is refused at once. If
+	// not given, as many as there is memory for.
+	Calls int `yaml:"calls"`
 }
 
 // Default is the configuration without a file: every service of catalog is

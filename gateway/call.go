@@ -33,7 +33,9 @@ type call struct {
 	framing   frames.Kind // of the client's stream
 	caller    access.Caller
 
-	bodyLeft bool // of the request, so that nothing may follow it on its connection
+	inside   bool  // it has a place in the room,
+	weight   int64 // and that of its memory
+	bodyLeft bool  // of the request, so that nothing may follow it on its connection
 	body     []byte
 	peeked   dialect.Peeked
 	form     form // of an operation that is not translated

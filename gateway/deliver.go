@@ -122,7 +122,11 @@ func (c *call) sendAnswer(a *attempt, body []byte) {
 func (c *call) readAnswer(resp *transport.Response, w *watchdog) ([]byte, *llm.Error) {
 	first := &firstByte{r: resp.Body, begun: func() { w.begun(c.route.Timeouts.Stall, pace{}) }}
 	promised, _ := strconv.ParseInt(resp.Header.Get("Content-Length"), 10, 64)
+	c.hold(min(promised, maxAnswer))
 	body, err := readAll(first, maxAnswer, promised)
+	if promised <= 0 {
+		c.hold(int64(len(body)))
+	}
 	if err != nil {
 		e := &llm.Error{Code: llm.CodeTruncated, Origin: llm.OriginProvider, Message: "The provider's answer broke off.", Err: err}
 		if errors.Is(err, errTooLarge) || errors.Is(err, transport.ErrTooLarge) {

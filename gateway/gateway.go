@@ -3,7 +3,7 @@
 // stand for the steps and are named for them:
 //
 //	open      endpoint → dialect, operation; the body read once
-//	admit     who is calling, and may they
+//	admit     who is calling, and may they; is there room for them (shed)
 //	targets   the route, narrowed by what the request allows
 //	attempt   per target: plan → prepare → send → judge
 //	deliver   commit on the first content; relay or translate to the end
@@ -86,6 +86,9 @@ type Limits struct {
 	Heartbeat time.Duration
 	// WriteTimeout is how long a client may refuse to read.
 	WriteTimeout time.Duration
+	// Calls is how many may run at a time, and Memory how many bytes they may take together, by
+	// estimate. What is more is shed. 0 is no limit.
+	Calls, Memory int64
 }
 
 // DefaultLimits returns the limits that hold when the config says nothing.
@@ -102,6 +105,7 @@ type Gateway struct {
 	lines    lines
 	routes   atomic.Pointer[Routes]
 	running  running
+	room     room
 }
 
 // errShutdown is the cause by which the last calls end when the time to drain is
@@ -118,6 +122,7 @@ func New(opts Options) *Gateway {
 		opts.Health = route.NewHealth(route.HealthOptions{Now: opts.Now, Log: opts.Log})
 	}
 	g := &Gateway{opts: opts}
+	g.room.maxCalls, g.room.maxMemory = opts.Limits.Calls, opts.Limits.Memory
 	g.routes.Store(&opts.Routes)
 	g.registerEndpoints()
 	return g
@@ -165,6 +170,9 @@ func (c *call) serve() *llm.Error {
 		return err
 	}
 	if err := c.admit(); err != nil {
+		return err
+	}
+	if err := c.enterRoom(); err != nil {
 		return err
 	}
 	switch {

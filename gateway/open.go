@@ -260,6 +260,7 @@ func (c *call) readBody() ([]byte, *llm.Error) {
 		return nil, tooLarge(limit)
 	}
 	var src io.Reader = c.r.Body
+	isUnknown := c.r.ContentLength < 0 // how long it is
 	switch encoding := c.r.Header.Get("Content-Encoding"); strings.ToLower(encoding) {
 	case "", "identity":
 	case "gzip":
@@ -267,12 +268,15 @@ func (c *call) readBody() ([]byte, *llm.Error) {
 		if err != nil {
 			return nil, c.bodyError(err)
 		}
-		src = unzip
+		src, isUnknown = unzip, true
 	default:
 		return nil, &llm.Error{
 			Code: llm.CodeMediaType, Origin: llm.OriginClient,
 			Message: "The body's content encoding is not accepted. Send it plain or as gzip.",
 		}
+	}
+	if isUnknown {
+		src = &growing{r: src, c: c, left: max(c.r.ContentLength, 0)}
 	}
 	body, err := readAll(src, limit, c.r.ContentLength)
 	if err != nil {
@@ -341,6 +345,8 @@ func tooLarge(limit int64) *llm.Error {
 // bodyError says why a body could not be read to its end.
 func (c *call) bodyError(err error) *llm.Error {
 	switch {
+	case errors.Is(err, errNoRoom):
+		return noRoom()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &llm.Error{
 			Code: llm.CodeRequestTimeout, Origin: llm.OriginClient, Err: err,

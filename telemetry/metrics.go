@@ -22,8 +22,8 @@ import (
 // Options is what Metrics are built from. Every function must be there.
 type Options struct {
 	Version string
-	// Running is how many calls run.
-	Running func() int64
+	// Load is how much runs.
+	Load func() gateway.Load
 	// LocalFaults is how many attempts failed for want of something on the gateway's own machine.
 	LocalFaults func() int64
 	// Targets lists what was asked so far.
@@ -84,7 +84,7 @@ func New(o Options) *Metrics {
 	m.registry.MustRegister(
 		m.calls, m.callSeconds, m.attempts, m.rescues, m.losses, m.seconds, m.firstContent, m.tokens,
 		targets{o.Targets},
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "understudy_calls_running", Help: "Client calls that run."}, func() float64 { return float64(o.Running()) }),
+		load{o.Load},
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "understudy_local_faults_total", Help: "Attempts that failed for want of something on this machine, which no provider is blamed for.",
 		}, func() float64 { return float64(o.LocalFaults()) }),

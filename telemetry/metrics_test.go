@@ -13,7 +13,9 @@ import (
 
 func metrics(targets ...Target) *Metrics {
 	return New(Options{
-		Version: "1.2.3", Running: func() int64 { return 4 }, LocalFaults: func() int64 { return 5 },
+		Version: "1.2.3", Load: func() gateway.Load {
+			return gateway.Load{Calls: 4, MaxCalls: 10, Memory: 1 << 20, MaxMemory: 1 << 30, ShedForCalls: 2, ShedForMemory: 3}
+		}, LocalFaults: func() int64 { return 5 },
 		Targets: func() []Target { return targets },
 	})
 }
@@ -78,7 +80,8 @@ func TestObserve(t *testing.T) {
 		`gen_ai_client_operation_time_to_first_chunk_seconds_sum{gen_ai_operation_name="chat",gen_ai_provider_name="other",gen_ai_request_model="n/x"} 0.03`,
 		`gen_ai_client_token_usage_sum{gen_ai_operation_name="chat",gen_ai_provider_name="other",gen_ai_request_model="n/x",gen_ai_token_type="input"} 100`,
 		`gen_ai_client_token_usage_sum{gen_ai_operation_name="chat",gen_ai_provider_name="other",gen_ai_request_model="n/x",gen_ai_token_type="output"} 10`,
-		`understudy_calls_running 4`, `understudy_local_faults_total 5`, `understudy_build_info{version="1.2.3"} 1`,
+		`understudy_calls_running 4`, `understudy_calls_limit 10`, `understudy_calls_memory_bytes 1.048576e+06`, `understudy_calls_memory_limit_bytes 1.073741824e+09`,
+		`understudy_calls_shed_total{limit="calls"} 2`, `understudy_calls_shed_total{limit="memory"} 3`, `understudy_local_faults_total 5`, `understudy_build_info{version="1.2.3"} 1`,
 	)
 }
 

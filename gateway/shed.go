@@ -1,0 +1,139 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// What a call takes of memory: callCost for itself, its connections and its stream, and bodyCost
+// times its body, of which there may be the client's bytes, their values and the vendor's bytes at
+// the same time, and as much again until the collector has looked.
+const (
+	callCost = 64 << 10
+	bodyCost = 5
+)
+
+// smallBody is the size up to which a body is read although its call is shed, if it is there
+// already: the connection can then be kept.
+const (
+	smallBody     = 16 << 10
+	smallBodyTime = 5 * time.Millisecond
+)
+
+// shedRetryAfter is when a client that was shed may come back.
+const shedRetryAfter = time.Second
+
+// room is what calls share: how many there may be, and the memory of them all. A call that it has no
+// place for is shed at once, so that those inside go on undisturbed.
+type room struct {
+	maxCalls, maxMemory   int64 // 0 for no limit
+	calls, memory         atomic.Int64
+	shedCalls, shedMemory atomic.Int64
+}
+
+var errNoRoom = errors.New("no memory for the rest of the body")
+
+// Load is how much runs at a moment, and what was turned away so far.
+type Load struct {
+	Calls, MaxCalls   int64 // a limit is 0 where there is none
+	Memory, MaxMemory int64 // in bytes, by estimate
+	// Shed counts the calls that were refused for the one limit or the other.
+	ShedForCalls, ShedForMemory int64
+}
+
+// Load says how much runs.
+func (g *Gateway) Load() Load {
+	r := &g.room
+	return Load{
+		Calls: r.calls.Load(), MaxCalls: r.maxCalls, Memory: r.memory.Load(), MaxMemory: r.maxMemory,
+		ShedForCalls: r.shedCalls.Load(), ShedForMemory: r.shedMemory.Load(),
+	}
+}
+
+// enterRoom takes a place for the call before its body is read, or sheds it.
+func (c *call) enterRoom() *llm.Error {
+	r := &c.g.room
+	if n := r.calls.Add(1); r.maxCalls > 0 && n > r.maxCalls {
+		r.calls.Add(-1)
+		r.shedCalls.Add(1)
+		return c.shed()
+	}
+	c.inside = true
+	if !c.take(callCost + bodyCost*max(c.r.ContentLength, 0)) {
+		return c.shed()
+	}
+	return nil
+}
+
+// leaveRoom gives back what the call took.
+func (c *call) leaveRoom() {
+	if c.inside {
+		c.g.room.calls.Add(-1)
+	}
+	c.g.room.memory.Add(-c.weight)
+	c.weight = 0
+}
+
+// take takes memory, if there is as much.
+func (c *call) take(n int64) bool {
+	r := &c.g.room
+	if all := r.memory.Add(n); r.maxMemory > 0 && all > r.maxMemory {
+		r.memory.Add(-n)
+		r.shedMemory.Add(1)
+		return false
+	}
+	c.weight += n
+	return true
+}
+
+// hold takes memory for an answer, which is on its way: there is no refusing it any more, but other
+// calls can be. A small one is in what every call takes.
+func (c *call) hold(size int64) {
+	if size > callCost {
+		c.weight += size
+		c.g.room.memory.Add(size)
+	}
+}
+
+// shed refuses the call. It costs as little as can be, whatever the size of the body.
+func (c *call) shed() *llm.Error {
+	if n := c.r.ContentLength; c.bodyLeft && n >= 0 && n <= smallBody {
+		_ = c.reply.control.SetReadDeadline(time.Now().Add(smallBodyTime))
+		if _, err := io.CopyN(io.Discard, c.r.Body, n+1); errors.Is(err, io.EOF) {
+			c.bodyRead()
+		}
+	}
+	return noRoom()
+}
+
+func noRoom() *llm.Error {
+	return &llm.Error{
+		Code: llm.CodeOverloaded, Origin: llm.OriginGateway, RetryAfter: shedRetryAfter,
+		Message: "The gateway has as much to do as it can. Nothing was sent to a provider. Come back in a moment.",
+	}
+}
+
+// growing is a body of unknown size, which takes memory as it comes.
+type growing struct {
+	r    io.Reader
+	c    *call
+	left int64 // of what was taken
+}
+
+// Read reads no further than there is memory.
+func (g *growing) Read(b []byte) (int, error) {
+	n, err := g.r.Read(b)
+	if g.left -= int64(n); g.left < 0 {
+		const step = 64 << 10
+		more := -g.left + step
+		if !g.c.take(bodyCost * more) {
+			return n, errNoRoom
+		}
+		g.left += more
+	}
+	return n, err //nolint:wrapcheck // a reader passes its source's error on
+}
