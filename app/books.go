@@ -50,9 +50,9 @@ func (b *books) open(c *config.Config, o *Options) error {
 	if err != nil {
 		return err
 	}
-	b.journal, err = journal.Open(journal.Options{
-		Folder: filepath.Join(folder, journalFolder), Node: node, Store: b.store, Log: o.Log, Now: time.Now,
-	})
+	opts := journal.Options{Folder: filepath.Join(folder, journalFolder), Node: node, Store: b.store, Log: o.Log, Now: time.Now}
+	failpoints(&opts)
+	b.journal, err = journal.Open(opts)
 	if err != nil {
 		return errors.Join(err, b.store.Close())
 	}

@@ -1,3 +1,5 @@
+//go:build unix
+
 package e2e
 
 import (
@@ -69,34 +71,46 @@ func TestKilled(t *testing.T) {
 	}
 	h.stop()
 	t.Logf("killed %d times; the vendors had %d requests; the slowest start took %v", next, len(vendors), slowest)
-	out := h.command("ledger", "verify")
-	if !strings.Contains(out, "all invariants hold") {
-		t.Errorf("ledger verify: got\n%s\nwant it to hold", out)
+	h.wantBooks(vendors)
+}
+
+// wantBooks holds the ledger of a gateway that has ended to its invariants, and to what the vendors had: every request once.
+func (h *house) wantBooks(vendors map[string]int) {
+	h.t.Helper()
+	if out := h.command("ledger", "verify"); !strings.Contains(out, "all invariants hold") {
+		h.t.Errorf("ledger verify: got\n%s\nwant it to hold", out)
 	}
+	if len(vendors) == 0 {
+		h.t.Fatal("got no request at the vendors, want some")
+	}
+	ledger := h.attempts()
+	for tag, had := range vendors {
+		if ledger[tag] < had {
+			h.t.Errorf("%s: got %d attempts in the ledger, want the %d that vendors had", tag, ledger[tag], had)
+		}
+	}
+	for tag, n := range ledger {
+		if n > vendors[tag]+1 { // one may have been written down and not sent
+			h.t.Errorf("%s: got %d attempts in the ledger, and vendors had %d", tag, n, vendors[tag])
+		}
+	}
+}
+
+// attempts counts what the ledger has, by tag.
+func (h *house) attempts() map[string]int {
+	h.t.Helper()
 	var rows []struct {
 		By       map[string]string
 		Attempts int
 	}
 	if err := json.Unmarshal([]byte(h.command("usage", "--by", "tag", "--json")), &rows); err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
-	ledger := map[string]int{}
+	found := map[string]int{}
 	for _, r := range rows {
-		ledger[r.By["tag"]] = r.Attempts
+		found[r.By["tag"]] = r.Attempts
 	}
-	if len(vendors) == 0 {
-		t.Fatal("got no request at the vendors, want many")
-	}
-	for tag, had := range vendors {
-		if ledger[tag] < had {
-			t.Errorf("%s: got %d attempts in the ledger, want the %d that vendors had", tag, ledger[tag], had)
-		}
-	}
-	for tag, n := range ledger {
-		if n > vendors[tag]+1 { // one may have been written down and not sent
-			t.Errorf("%s: got %d attempts in the ledger, and vendors had %d", tag, n, vendors[tag])
-		}
-	}
+	return found
 }
 
 // pester sends streams and whole requests, each under a name of its own, until the gateway is gone.
@@ -126,6 +140,15 @@ func (h *house) pester(run, client int, stop chan struct{}) {
 // collect takes what the vendors' journals have.
 func (h *house) collect(into map[string]int) {
 	h.t.Helper()
+	h.peek(into)
+	for _, v := range []*fakeprovider.Server{h.chat, h.claude} {
+		v.Forget()
+	}
+}
+
+// peek counts what the vendors' journals have.
+func (h *house) peek(into map[string]int) {
+	h.t.Helper()
 	name := regexp.MustCompile(`This is (run[0-9-]+)\.`)
 	for _, v := range []*fakeprovider.Server{h.chat, h.claude} {
 		seen := v.Requests()
@@ -137,7 +160,6 @@ func (h *house) collect(into map[string]int) {
 				into[string(found[1])]++
 			}
 		}
-		v.Forget()
 	}
 }
 

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,6 +35,8 @@ type house struct {
 	config       string // the file
 	log          *logReader
 	told         *logReader // what whoever started it is told
+	binary       string     // understudy, if not given
+	env          []string   // more of it
 	process      *os.Process
 	exited       chan error
 	client       *http.Client
@@ -80,8 +83,16 @@ func startVendor(t *testing.T) *fakeprovider.Server {
 
 func (h *house) start() {
 	h.t.Helper()
-	cmd := exec.Command("understudy", "serve", "--log-level", "debug", "--log-format", "json", "--config", h.config)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(h.config), "NO_PROXY=*", "TEST_KEY=" + canary}
+	h.launch()
+	h.wantServing()
+}
+
+// launch starts the program, after the words of wrap if there are any.
+func (h *house) launch(wrap ...string) {
+	h.t.Helper()
+	args := append(wrap, cmp.Or(h.binary, "understudy"), "serve", "--log-level", "debug", "--log-format", "json", "--config", h.config)
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(h.config), "NO_PROXY=*", "TEST_KEY=" + canary}, h.env...)
 	h.log = &logReader{grown: make(chan struct{}, 1)}
 	h.told = &logReader{grown: make(chan struct{}, 1)}
 	cmd.Stdout, cmd.Stderr = h.told, h.log
@@ -99,6 +110,11 @@ func (h *house) start() {
 			h.exited = nil // it may have been started more than once
 		}
 	})
+}
+
+// wantServing waits until the program serves, and notes where.
+func (h *house) wantServing() {
+	h.t.Helper()
 	line, err := h.log.find(`"msg":"serving"`)
 	if err != nil {
 		h.t.Fatal(err)
