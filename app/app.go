@@ -111,12 +111,13 @@ func New(o Options) (*App, error) {
 	a.health = route.NewHealth(route.HealthOptions{Log: o.Log})
 	a.evacuations = a.newEvacuations()
 	var ledger gateway.Ledger
+	var kept gateway.Objects
 	if o.Config.DataFolder() != "" {
 		a.books = &books{}
-		ledger = a.books
+		ledger, kept = a.books, a.books
 	}
 	a.gateway = gateway.New(gateway.Options{
-		Dialects: append(dialects(), framed()...), Routes: r, Sender: a.drills, Health: a.health, Ledger: ledger, Settle: a.settled, Log: o.Log,
+		Dialects: append(dialects(), framed()...), Routes: r, Sender: a.drills, Health: a.health, Ledger: ledger, Objects: kept, Settle: a.settled, Log: o.Log,
 		Limits: gateway.Limits{
 			Body: int64(l.Body), BodyTimeout: l.BodyTimeout, Heartbeat: l.Heartbeat, WriteTimeout: l.WriteTimeout,
 			Calls: int64(l.Calls), Memory: memoryOfCalls(MemoryLimit(o.Config)),

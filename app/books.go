@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,8 +13,10 @@ import (
 
 	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/config"
+	"github.com/understudy-ai/understudy/gateway"
 	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/store/journal"
+	"github.com/understudy-ai/understudy/store/objects"
 	"github.com/understudy-ai/understudy/store/postgres"
 	"github.com/understudy-ai/understudy/store/sqlite"
 )
@@ -22,13 +25,16 @@ import (
 const (
 	ledgerFile    = "ledger.db"
 	journalFolder = "journal"
+	objectsFile   = "objects"
 	nodeFile      = "node"
 	nodeName      = "local" // of the one gateway that writes a ledger in a file
 )
 
-// books are the ledger: a journal, and the store that is filled from it. The gateway has them from
-// the beginning, and uses them when they are open.
+// books are the ledger: a journal, and the store that is filled from it; and beside it what providers keep. The gateway
+// has them from the beginning, and uses them when they are open.
 type books struct {
+	gateway.Objects
+	objects io.Closer // the same
 	journal *journal.Journal
 	store   store
 }
@@ -43,9 +49,9 @@ func (b *books) open(c *config.Config, o *Options) error {
 	folder, node := c.DataFolder(), nodeName
 	var err error
 	if c.Store == "" {
-		b.store, err = sqlite.Open(context.Background(), filepath.Join(folder, ledgerFile))
+		err = b.openFiles(folder, o)
 	} else if node, err = nodeOf(folder); err == nil {
-		b.store, err = openPostgres(c, o.Env)
+		err = b.openDatabase(c, o)
 	}
 	if err != nil {
 		return err
@@ -54,8 +60,31 @@ func (b *books) open(c *config.Config, o *Options) error {
 	failpoints(&opts)
 	b.journal, err = journal.Open(opts)
 	if err != nil {
-		return errors.Join(err, b.store.Close())
+		return errors.Join(err, b.objects.Close(), b.store.Close())
 	}
+	return nil
+}
+
+func (b *books) openFiles(folder string, o *Options) error {
+	db, err := sqlite.Open(context.Background(), filepath.Join(folder, ledgerFile))
+	if err != nil {
+		return err
+	}
+	kept, err := objects.Open(filepath.Join(folder, objectsFile), o.Log, time.Now)
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	b.store, b.Objects, b.objects = db, kept, kept
+	return nil
+}
+
+func (b *books) openDatabase(c *config.Config, o *Options) error {
+	db, err := openPostgres(c, o.Env)
+	if err != nil {
+		return err
+	}
+	kept := db.Objects(o.Log, time.Now)
+	b.store, b.Objects, b.objects = db, kept, kept
 	return nil
 }
 
@@ -96,7 +125,7 @@ const closeTime = 5 * time.Second
 func (b *books) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
-	return errors.Join(b.journal.Close(ctx), b.store.Close())
+	return errors.Join(b.journal.Close(ctx), b.objects.Close(), b.store.Close())
 }
 
 // Reserve passes on to the journal.

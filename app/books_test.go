@@ -3,9 +3,11 @@ package app
 import (
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -104,5 +106,58 @@ func TestPostgresIsGone(t *testing.T) {
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK || !a.books.journal.Behind() {
 		t.Errorf("got status %d, behind %v, want an answer, and its entry waiting", resp.StatusCode, a.books.journal.Behind())
+	}
+}
+
+// TestOwnersOutliveTheProgram makes a file at the one of two vendors that takes it, and asks for it after a restart, and
+// with no data at all.
+func TestOwnersOutliveTheProgram(t *testing.T) {
+	for _, tc := range []struct{ data, want string }{{"./data", "b"}, {"none", "a b"}} {
+		var mu sync.Mutex
+		asked, vendors := []string{}, map[string]string{}
+		for _, name := range []string{"a", "b"} {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				asked = append(asked, name)
+				mu.Unlock()
+				switch {
+				case name == "b":
+					w.Header().Set("Content-Type", "application/json")
+					_, _ = w.Write([]byte(`{"id":"file-1","object":"file"}`))
+				case r.Method == http.MethodPost:
+					w.WriteHeader(http.StatusServiceUnavailable)
+				default:
+					w.WriteHeader(http.StatusNotFound)
+				}
+			}))
+			t.Cleanup(server.Close)
+			vendors[name] = server.URL
+		}
+		c := parse(t, "data: "+tc.data+"\nproviders:\n"+
+			"  a: {use: openai, base_url: "+vendors["a"]+"/v1, key: env:TEST_KEY}\n"+
+			"  b: {use: openai, base_url: "+vendors["b"]+"/v1, key: env:TEST_KEY}\n", nil)
+		for _, method := range []string{http.MethodPost, http.MethodGet} {
+			mu.Lock()
+			asked = nil
+			mu.Unlock()
+			a := start(t, c, &lockedBuffer{})
+			path := map[string]string{http.MethodPost: "/v1/files", http.MethodGet: "/v1/files/file-1"}[method]
+			r, err := http.NewRequestWithContext(t.Context(), method, "http://"+a.Addr()+path, strings.NewReader(`{}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Content-Type", "application/json")
+			resp, err := newClient(t).Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			if err := a.Stop(t.Context()); err != nil || resp.StatusCode != http.StatusOK {
+				t.Fatalf("data: %s: got status %d and %v, want an answer", tc.data, resp.StatusCode, err)
+			}
+		}
+		if got := strings.Join(asked, " "); got != tc.want {
+			t.Errorf("data: %s: after a restart got %q asked, want %q", tc.data, got, tc.want)
+		}
 	}
 }

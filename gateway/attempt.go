@@ -41,7 +41,7 @@ type attempt struct {
 	idle      bool // that is since a connection that was kept had been closed
 	noRetry   bool // the vendor says that asking again is of no use
 	model     string
-	object    string // the id under which the vendor keeps the answer
+	object    Object // the answer, if the vendor keeps it
 	usage     llm.Usage
 	committed bool // the client has had content from here
 	pass      route.Pass

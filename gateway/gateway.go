@@ -43,6 +43,8 @@ type Options struct {
 	Health *route.Health
 	// Ledger has every attempt; nil keeps no books.
 	Ledger Ledger
+	// Objects remembers which provider keeps what; until the program ends if nil.
+	Objects Objects
 	// Settle is called once for each call, when it is over.
 	Settle func(Record)
 	Log    *slog.Logger
@@ -101,7 +103,7 @@ type Gateway struct {
 	opts     Options
 	paths    map[string][]*endpoint // endpoints whose paths have no holes
 	patterns []*endpoint            // the others
-	owners   owners
+	objects  Objects
 	lines    lines
 	routes   atomic.Pointer[Routes]
 	running  running
@@ -121,7 +123,10 @@ func New(opts Options) *Gateway {
 	if opts.Health == nil {
 		opts.Health = route.NewHealth(route.HealthOptions{Now: opts.Now, Log: opts.Log})
 	}
-	g := &Gateway{opts: opts}
+	g := &Gateway{opts: opts, objects: opts.Objects}
+	if g.objects == nil {
+		g.objects = &ObjectTable{}
+	}
 	g.room.maxCalls, g.room.maxMemory = opts.Limits.Calls, opts.Limits.Memory
 	g.routes.Store(&opts.Routes)
 	g.registerEndpoints()

@@ -1,72 +1,349 @@
 package gateway
 
-import "sync"
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
 
-// maxOwners bounds how many objects are remembered; the oldest are forgotten first.
-const maxOwners = 1 << 16
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/route"
+)
 
-// owners remembers which provider keeps an object: a file, a batch, a stored answer. What
-// one provider has made, no other knows. It is lost when the program ends; then every
-// provider that may have an object is asked for it.
-type owners struct {
-	mu    sync.Mutex
-	of    map[string]kept // by the object's id
-	order []string        // ids, the oldest first
-}
-
-// kept is what is known of an object.
-type kept struct {
-	provider string
-	// uncounted says that it was made here, and that what it used has not been counted: an
+// Object is something that a provider keeps: a file, a batch, a stored answer, a conversation. What one provider has
+// made, no other knows.
+type Object struct {
+	ID       string
+	Provider string // by its name in the config
+	// Credential tells apart the provider's keys: the one with which it was made; empty if that is not known.
+	Credential string
+	// Caller is the id of the key whose holder made it; empty if nobody's key was needed, or it was made elsewhere.
+	Caller string
+	// IsAnswer says that it is a model's answer, of which there are many more than of all else.
+	IsAnswer bool
+	// Uncounted says that it was made here, and that what it used has not been counted: an
 	// answer in the background, or a batch, tells that only when it is looked up.
-	uncounted bool
+	Uncounted bool
+	At        time.Time // when it was noted
 }
 
-// put remembers that a provider keeps an object; made says that it was made just now, if it was
-// not known before.
-func (o *owners) put(id, provider string, made bool) {
-	const longest = 256
-	if id == "" || len(id) > longest {
-		return
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.of == nil {
-		o.of = make(map[string]kept)
-	}
-	was, known := o.of[id]
-	if !known {
-		if len(o.order) == maxOwners {
-			delete(o.of, o.order[0])
-			o.order = o.order[1:]
+// Objects remembers whose objects are. It may be used concurrently.
+type Objects interface {
+	// Find returns what is known of objects, by their ids.
+	Find(ctx context.Context, ids ...string) (map[string]Object, error)
+	// Note remembers objects, in the place of what was known of them. It does not wait.
+	Note(objects ...Object)
+	// Count reports whether what an object used is yet to be counted; it is not asked twice.
+	Count(ctx context.Context, id string) bool
+}
+
+var _ Objects = (*ObjectTable)(nil)
+
+// maxObjects bounds how many objects are remembered, of answers and of all else; the oldest are forgotten first.
+const maxObjects = 1 << 16
+
+// ObjectTable remembers objects for as long as the program runs. The zero value is empty.
+type ObjectTable struct {
+	mu sync.Mutex
+	of map[string]Object
+	// The ids, the oldest first: answers would else push out everything that is rarer.
+	answers, others []string
+}
+
+// Find never fails.
+func (t *ObjectTable) Find(_ context.Context, ids ...string) (map[string]Object, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	found := make(map[string]Object, len(ids))
+	for _, id := range ids {
+		if o, ok := t.of[id]; ok {
+			found[id] = o
 		}
-		o.order = append(o.order, id)
 	}
-	o.of[id] = kept{provider, was.uncounted || made && !known}
+	return found, nil
 }
 
-// count reports whether what an object used is yet to be counted; it is not asked twice.
-func (o *owners) count(id string) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	k, ok := o.of[id]
-	if !ok || !k.uncounted {
+// Note remembers objects.
+func (t *ObjectTable) Note(objects ...Object) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.of == nil {
+		t.of = make(map[string]Object)
+	}
+	for _, o := range objects {
+		if was, known := t.of[o.ID]; known {
+			o.IsAnswer = was.IsAnswer // it stays in its line
+			t.of[o.ID] = o
+			continue
+		}
+		line := &t.others
+		if o.IsAnswer {
+			line = &t.answers
+		}
+		if len(*line) == maxObjects {
+			delete(t.of, (*line)[0])
+			*line = (*line)[1:]
+		}
+		*line = append(*line, o.ID)
+		t.of[o.ID] = o
+	}
+}
+
+// Count marks an object as counted.
+func (t *ObjectTable) Count(_ context.Context, id string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	o, ok := t.of[id]
+	if !ok || !o.Uncounted {
 		return false
 	}
-	o.of[id] = kept{provider: k.provider}
+	o.Uncounted = false
+	t.of[id] = o
 	return true
 }
 
-// get returns the provider that keeps an object, if it is known.
-func (o *owners) get(id string) (string, bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	k, ok := o.of[id]
-	return k.provider, ok
+// All lists what is remembered, the oldest first.
+func (t *ObjectTable) All() []Object {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := make([]Object, 0, len(t.of))
+	for _, id := range slices.Concat(t.others, t.answers) {
+		all = append(all, t.of[id])
+	}
+	slices.SortStableFunc(all, func(a, b Object) int { return a.At.Compare(b.At) })
+	return all
+}
+
+// Len is how many are remembered.
+func (t *ObjectTable) Len() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.of)
+}
+
+// maxObjectID bounds an id: no vendor's comes near it.
+const maxObjectID = 256
+
+// objectOf is what is known of an object that an attempt has made, or shown.
+func (c *call) objectOf(a *attempt, id string) Object {
+	return Object{ID: id, Provider: a.target.Provider.ID, At: c.g.opts.Now()}
+}
+
+// mine marks an object as made in this call.
+func (c *call) mine(a *attempt, o Object) Object {
+	o.Caller, o.Credential, o.Uncounted = c.caller.Key, a.target.Provider.Key.Fingerprint(), true
+	return o
 }
 
 // keeps notes that an attempt's answer is kept by its provider.
 func (c *call) keeps(a *attempt, id string) {
-	a.object = id
-	c.g.owners.put(id, a.target.Provider.ID, true)
+	if id == "" || len(id) > maxObjectID || id == a.object.ID {
+		return
+	}
+	a.object = c.mine(a, c.objectOf(a, id))
+	a.object.IsAnswer = true
+	c.g.objects.Note(a.object)
+}
+
+// counted notes that what an attempt's answer used was counted here and now: not again when somebody looks it up.
+func (c *call) counted(a *attempt) {
+	if a.object.ID != "" && a.usage.Known {
+		a.object.Uncounted = false
+		c.g.objects.Note(a.object)
+	}
+}
+
+// ownersOf leaves of the targets those of the providers that keep the objects, where that
+// is known, asked with the key that made them. To other callers than the one who made them, there are none.
+func (c *call) ownersOf(targets []route.Target, ids ...string) ([]route.Target, *llm.Error) {
+	if len(ids) == 0 || len(ids) == 1 && ids[0] == "" {
+		return targets, nil
+	}
+	known, err := c.find(ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		o, ok := known[id]
+		if !ok {
+			continue
+		}
+		if c.isHidden(o) {
+			return nil, &llm.Error{
+				Code: llm.CodePathNotFound, Origin: llm.OriginClient,
+				Message: "What the request is about does not exist, or was made with another key.",
+			}
+		}
+		targets = slices.DeleteFunc(slices.Clone(targets), func(t route.Target) bool { return t.Provider.ID != o.Provider })
+		if len(targets) == 0 {
+			return nil, &llm.Error{
+				Code: llm.CodeModelGone, Origin: llm.OriginGateway,
+				Message: "The provider that keeps what the request is about is not configured any more, or not for this model.",
+			}
+		}
+		// The provider's key may have been replaced by another of the same account since.
+		isMade := func(t route.Target) bool { return t.Provider.Key.Fingerprint() == o.Credential }
+		if slices.ContainsFunc(targets, isMade) {
+			targets = slices.DeleteFunc(targets, func(t route.Target) bool { return !isMade(t) })
+		}
+	}
+	return targets, nil
+}
+
+// isHidden reports whether an object is another caller's.
+func (c *call) isHidden(o Object) bool { return o.Caller != "" && o.Caller != c.caller.Key }
+
+func (c *call) find(ids []string) (map[string]Object, *llm.Error) {
+	known, err := c.g.objects.Find(&c.ctx, ids...)
+	if err != nil {
+		return nil, &llm.Error{
+			Code: llm.CodeUnavailable, Origin: llm.OriginGateway,
+			Message: "The gateway cannot find out now which provider keeps what the request is about.", Err: err,
+		}
+	}
+	return known, nil
+}
+
+// learn takes from an answer what is counted in it, and whose the objects in it are. Of a list it returns the answer
+// without what is another caller's.
+func (c *call) learn(a *attempt, answer jsontext.Value) (jsontext.Value, *llm.Error) {
+	if !c.operation.Keeps() {
+		c.countIn(a, answer)
+		return answer, nil
+	}
+	listed := []jsontext.Value{answer}
+	list := answer.Get("data")
+	if list.Kind() == jsontext.Array {
+		_ = list.Array(func(_ int, v jsontext.Value) error { listed = append(listed, v); return nil })
+	}
+	var ids []string
+	for _, v := range listed {
+		ids = append(ids, objectIDs(v)...)
+	}
+	madeHere := c.r.Method == http.MethodPost && c.path.object == ""
+	known, err := c.find(ids)
+	if err != nil {
+		if c.caller.Key != "" && len(listed) > 1 {
+			return nil, err
+		}
+		c.g.opts.Log.Warn("nobody knows whose the objects are", "call", c.id, "error", err.Error())
+		known = map[string]Object{}
+	}
+	canNote := err == nil // otherwise it could take the place of more
+	var news []Object
+	hidden := map[int]bool{}
+	for i, v := range listed {
+		var batch Object // whose files are its maker's
+		for j, id := range objectIDs(v) {
+			o, ok := known[id]
+			switch {
+			case ok && j == 0:
+				batch = o
+				hidden[i] = i > 0 && c.isHidden(o)
+			case !ok && (canNote || madeHere):
+				o = c.objectOf(a, id)
+				o.Caller, o.Credential = batch.Caller, batch.Credential
+				if madeHere && j == 0 {
+					o = c.mine(a, o)
+					batch = o
+				}
+				known[id] = o
+				news = append(news, o)
+			}
+		}
+	}
+	if len(news) > 0 {
+		c.g.objects.Note(news...)
+	}
+	c.countIn(a, answer)
+	return unhidden(answer, listed, hidden), nil
+}
+
+// objectIDs are the ids of an object in an answer and, behind it, of the files that a batch has made.
+func objectIDs(v jsontext.Value) []string {
+	var ids []string
+	for _, name := range [...]string{"id", "output_file_id", "error_file_id"} {
+		if id, err := v.Get(name).Text(); err == nil && id != "" && len(id) <= maxObjectID {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// unhidden is a list without what is hidden of it; the first of listed is the list itself.
+func unhidden(answer jsontext.Value, listed []jsontext.Value, hidden map[int]bool) jsontext.Value {
+	var kept []jsontext.Value
+	for i, v := range listed[1:] {
+		if !hidden[i+1] {
+			kept = append(kept, v)
+		}
+	}
+	if len(kept) == len(listed)-1 {
+		return answer
+	}
+	var w jsontext.Writer
+	w.BeginArray()
+	for _, v := range kept {
+		w.Raw(v)
+	}
+	w.EndArray()
+	shown, err := jsontext.Set(answer, "data", w.Bytes())
+	if err != nil {
+		panic("BUG: a list that was read cannot be written: " + err.Error())
+	}
+	return shown
+}
+
+// objects are the ids of what a provider keeps that the request is about.
+func (c *call) objects() []string {
+	var ids []string
+	if c.path.object != "" {
+		ids = append(ids, c.path.object)
+	}
+	if !c.operation.Keeps() {
+		return ids
+	}
+	for _, name := range []string{"input_file_id", "file_id"} {
+		if id, err := jsontext.Value(c.body).Get(name).Text(); err == nil && id != "" {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// filesIn are the files that a request to a model names: the APIs that have them have one word for it. What a text
+// says of the kind has its quotes escaped.
+func filesIn(body []byte) []string {
+	var ids []string
+	for key := []byte(`"file_id"`); ; {
+		_, rest, found := bytes.Cut(body, key)
+		if !found {
+			return ids
+		}
+		body = rest
+		rest, isKey := bytes.CutPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte(":"))
+		if !isKey {
+			continue
+		}
+		rest = bytes.TrimLeft(rest, " \t\r\n")
+		if end := bytes.IndexByte(rest[min(1, len(rest)):], '"'); end > 0 && end <= maxObjectID && rest[0] == '"' {
+			ids = append(ids, string(rest[1:1+end])) // ids have no escapes
+		}
+	}
+}
+
+// ownedTargets leaves of a model's targets those that know what the request builds on.
+func (c *call) ownedTargets(targets []route.Target) ([]route.Target, *llm.Error) {
+	var ids []string
+	if c.operation == dialect.Generate {
+		ids = filesIn(c.body)
+	}
+	if c.peeked.Object != "" {
+		ids = append(ids, c.peeked.Object)
+	}
+	return c.ownersOf(targets, ids...)
 }

@@ -149,23 +149,6 @@ func (c *call) pickRelays() *llm.Error {
 	return c.useRoute(r)
 }
 
-// objects are the ids of what a provider keeps that the request is about.
-func (c *call) objects() []string {
-	var ids []string
-	if c.path.object != "" {
-		ids = append(ids, c.path.object)
-	}
-	if !c.operation.Keeps() {
-		return ids
-	}
-	for _, name := range []string{"input_file_id", "file_id"} {
-		if id, err := jsontext.Value(c.body).Get(name).Text(); err == nil && id != "" {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
 // relayPlan is how a provider is asked in an API that is not translated.
 func (c *call) relayPlan(t route.Target) (plan, bool) {
 	address, ok := t.Provider.RelayURL(c.dialect.Name, c.dialect.Path(), c.ownPath(t.Model), t.Model)
@@ -293,35 +276,18 @@ func (c *call) deliverRawWhole(a *attempt, resp *transport.Response, w *watchdog
 		if err != nil {
 			return &llm.Error{Code: llm.CodeBadAnswer, Origin: llm.OriginProvider, Message: "The provider's answer is not JSON.", Err: err}
 		}
-		c.learn(a, answer)
+		shown, learnErr := c.learn(a, answer)
+		if learnErr != nil {
+			return learnErr
+		}
+		if len(shown) != len(answer) {
+			body = shown
+		}
 	}
 	a.committed, a.firstContent = true, c.g.opts.Now()
 	c.answerHeaders(a)
 	c.reply.sendAs(resp.Status, header, body)
 	return nil
-}
-
-// learn takes from an answer what is counted in it, and whose the objects in it are.
-func (c *call) learn(a *attempt, answer jsontext.Value) {
-	c.countIn(a, answer)
-	if !c.operation.Keeps() {
-		return
-	}
-	made := c.r.Method == http.MethodPost && c.path.object == ""
-	own := func(v jsontext.Value) {
-		if id, err := v.Get("id").Text(); err == nil {
-			c.g.owners.put(id, a.target.Provider.ID, made)
-		}
-	}
-	own(answer)
-	if list := answer.Get("data"); list.Kind() == jsontext.Array {
-		_ = list.Array(func(_ int, v jsontext.Value) error { own(v); return nil })
-	}
-	for _, name := range []string{"output_file_id", "error_file_id"} { // of a batch
-		if id, err := answer.Get(name).Text(); err == nil {
-			c.g.owners.put(id, a.target.Provider.ID, false)
-		}
-	}
 }
 
 // deliverRawPieces passes on what comes as it comes, events whole: what the gateway says itself

@@ -59,9 +59,7 @@ func (c *call) settle() {
 	c.ctx.end(nil)
 	c.leaveRoom()
 	for _, a := range c.attempts {
-		if a.usage.Known {
-			c.g.owners.count(a.object) // here and now; not again when somebody looks the answer up
-		}
+		c.counted(a)
 	}
 	rec := c.record()
 	c.logRecord(rec)

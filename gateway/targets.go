@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -39,29 +38,10 @@ func (c *call) pickTargets() *llm.Error {
 		return modelNotFound(model)
 	}
 	var err *llm.Error
-	if r.Targets, err = c.ownersOf(r.Targets, c.peeked.Object); err != nil {
+	if r.Targets, err = c.ownedTargets(r.Targets); err != nil {
 		return err
 	}
 	return c.useRoute(r)
-}
-
-// ownersOf leaves of the targets those of the providers that keep the objects, where that
-// is known.
-func (c *call) ownersOf(targets []route.Target, objects ...string) ([]route.Target, *llm.Error) {
-	for _, id := range objects {
-		owner, known := c.g.owners.get(id)
-		if !known {
-			continue
-		}
-		targets = slices.DeleteFunc(slices.Clone(targets), func(t route.Target) bool { return t.Provider.ID != owner })
-		if len(targets) == 0 {
-			return nil, &llm.Error{
-				Code: llm.CodeModelGone, Origin: llm.OriginGateway,
-				Message: "The provider that keeps what the request is about is not configured any more, or not for this model.",
-			}
-		}
-	}
-	return targets, nil
 }
 
 // useRoute takes a route, narrowed by what the request says.

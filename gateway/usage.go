@@ -24,7 +24,7 @@ func (c *call) countIn(a *attempt, answer jsontext.Value) {
 		id, err := answer.Get("id").Text()
 		status, statusErr := answer.Get("status").Text()
 		running := []string{"queued", "in_progress", "validating", "finalizing", "cancelling"}
-		if err != nil || statusErr == nil && slices.Contains(running, status) || !c.g.owners.count(id) {
+		if err != nil || statusErr == nil && slices.Contains(running, status) || !c.g.objects.Count(&c.ctx, id) {
 			return
 		}
 	}

@@ -83,7 +83,7 @@ var codes = [...]CodeInfo{
 	{CodeAuthentication, 401, GiveUp, "The client's credential for the gateway is missing or wrong."},
 	{CodePermission, 403, GiveUp, "The client's credential does not allow this."},
 	{CodeModelNotFound, 404, GiveUp, "No configured model has this name."},
-	{CodePathNotFound, 404, GiveUp, "The gateway serves nothing at this path."},
+	{CodePathNotFound, 404, GiveUp, "The gateway serves nothing at this path, or nothing that the caller may see."},
 	{CodeMethod, 405, GiveUp, "The path exists, but not with this method."},
 	{CodeRequestTimeout, 408, GiveUp, "The request's body did not arrive in time."},
 	{CodeConflict, 409, RetryOnce, "The vendor reports a conflict with another request."},

@@ -4,6 +4,8 @@
 package provider
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -372,6 +374,16 @@ func (s Secret) Reveal() string {
 		return ""
 	}
 	return *s.value
+}
+
+// Fingerprint tells one secret from another, and nothing else of them; empty for none.
+func (s Secret) Fingerprint() string {
+	if s.IsZero() {
+		return ""
+	}
+	const length = 8 // bytes
+	sum := sha256.Sum256([]byte(s.Reveal()))
+	return hex.EncodeToString(sum[:length])
 }
 
 // IsZero reports whether there is no key.
