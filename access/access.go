@@ -1,6 +1,7 @@
-// Package access says who is calling. It reads a caller's credential from
-// wherever a vendor's SDK puts it; today every caller may use everything, since
-// the gateway then listens on loopback only.
+// Package access says who is calling and what they may use. It reads a caller's credential
+// from wherever a vendor's SDK puts it, and knows the virtual keys: those that the config
+// declares and those that a Store keeps. Of a key's text only an HMAC is kept. Everything a
+// call needs is in memory, in one snapshot that is never changed, only replaced.
 package access
 
 import (
@@ -20,7 +21,9 @@ type Caller struct {
 
 // Limits bound how much a caller may have at once and in a minute; 0 is no limit.
 type Limits struct {
-	RequestsPerMinute, TokensPerMinute, Concurrent int64
+	RequestsPerMinute int64 `json:"requests_per_minute,omitempty" doc:"0 is no limit."`
+	TokensPerMinute   int64 `json:"tokens_per_minute,omitempty" doc:"0 is no limit."`
+	Concurrent        int64 `json:"concurrent,omitempty" doc:"Requests at once; 0 is no limit."`
 }
 
 // Anonymous is a caller without a name.
@@ -28,32 +31,6 @@ const Anonymous = "anonymous"
 
 // maxCredential bounds a credential: no vendor's key comes near it.
 const maxCredential = 4096
-
-// Check returns the caller of a request, or why it is refused: credentials that
-// differ are ambiguous, and ambiguity is never resolved to the stronger one. inQuery are
-// those of the address, where the SDKs of the request's dialect put them there.
-//
-// A page of another site that a browser has open is no caller: while nobody needs
-// a key, it could spend the operator's money. Programs send no Sec-Fetch-Site.
-func Check(h http.Header, inQuery ...string) (Caller, *llm.Error) {
-	if h.Get("Sec-Fetch-Site") == "cross-site" {
-		return Caller{}, &llm.Error{
-			Code: llm.CodePermission, Origin: llm.OriginClient,
-			Message: "The request comes from a web page of another site. Call the gateway from a program, or from a page of the same site.",
-		}
-	}
-	// A signature shows nothing to whoever has not the secret that it was made with. While
-	// nobody needs a key, nothing depends on it, and AWS SDKs sign if they are not told
-	// otherwise.
-	if isSignature(h["Authorization"]) {
-		h = h.Clone()
-		h["Authorization"] = nil
-	}
-	if _, err := Credential(h, inQuery...); err != nil {
-		return Caller{}, err
-	}
-	return Caller{Name: Anonymous}, nil
-}
 
 // Credential returns the one credential of a request; empty if there is none.
 // The headers of all SDKs mean the same, and so does what is in the address.

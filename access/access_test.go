@@ -82,32 +82,35 @@ func TestSignature(t *testing.T) {
 		t.Errorf("got %v, want the bearer token named", err)
 	}
 	header := http.Header{"Authorization": {signature}}
-	if caller, err := access.Check(header); err != nil || caller.Name != access.Anonymous || header.Get("Authorization") != signature {
-		t.Errorf("got %v, %v; want anonymous, and the header left alone", caller, err)
+	if g, err := nobody.Check(header, ""); err != nil || g != nil || header.Get("Authorization") != signature {
+		t.Errorf("got %v, %v; want anonymous, and the header left alone", g, err)
 	}
 	for _, other := range []http.Header{
 		{"Authorization": {signature}, "X-Api-Key": {"a", "b"}},
 		{"Authorization": {signature, "Bearer k"}},
 		{"Authorization": {"AWS4-ECDSA-P256-SHA256 Credential=x"}},
 	} {
-		if _, err := access.Check(other); err == nil {
+		if _, err := nobody.Check(other, ""); err == nil {
 			t.Errorf("%v: got it admitted, want it refused", other)
 		}
 	}
 }
 
-func TestCheck(t *testing.T) {
+// nobody is a registry that lets everybody call.
+var nobody *access.Registry
+
+func TestAnonymous(t *testing.T) {
 	t.Parallel()
-	if caller, err := access.Check(http.Header{}); err != nil || caller.Name != access.Anonymous {
-		t.Errorf("got %v, %v; want anonymous", caller, err)
+	if g, err := nobody.Check(http.Header{}, ""); err != nil || g != nil {
+		t.Errorf("got %v, %v; want anonymous", g, err)
 	}
-	if _, err := access.Check(http.Header{"Sec-Fetch-Site": {"cross-site"}}); err == nil || err.Code != llm.CodePermission {
+	if _, err := nobody.Check(http.Header{"Sec-Fetch-Site": {"cross-site"}}, ""); err == nil || err.Code != llm.CodePermission {
 		t.Errorf("got %v for a page of another site, want it refused", err)
 	}
-	if _, err := access.Check(http.Header{"Sec-Fetch-Site": {"same-site"}}); err != nil {
+	if _, err := nobody.Check(http.Header{"Sec-Fetch-Site": {"same-site"}}, ""); err != nil {
 		t.Errorf("got %v for a page of the same site, want none", err)
 	}
-	if _, err := access.Check(http.Header{"X-Api-Key": {"a", "b"}}); err == nil {
+	if _, err := nobody.Check(http.Header{"X-Api-Key": {"a", "b"}}, ""); err == nil {
 		t.Error("got an ambiguous caller admitted")
 	}
 }

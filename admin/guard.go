@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/understudy-ai/understudy/access"
@@ -17,7 +16,7 @@ import (
 type guard struct {
 	token Token
 	now   func() time.Time
-	wrong tries
+	wrong access.Tries
 }
 
 // admit returns nil for whoever shows the token, and is not a page in a browser.
@@ -32,9 +31,9 @@ func (g *guard) admit(r *http.Request) *llm.Error {
 	if shown != "" && g.token.matches(shown) {
 		return nil
 	}
-	if !g.wrong.allow(r.RemoteAddr, g.now()) {
+	if !g.wrong.Allow(r.RemoteAddr, g.now()) {
 		return &llm.Error{
-			Code: llm.CodeRateLimit, Origin: llm.OriginGateway, RetryAfter: tryEvery,
+			Code: llm.CodeRateLimit, Origin: llm.OriginGateway, RetryAfter: access.TryEvery,
 			Message: "Too many requests without the right token came from this address.",
 		}
 	}
@@ -69,40 +68,4 @@ func sameSite(r *http.Request) *llm.Error {
 		return refused
 	}
 	return nil
-}
-
-// Bounds of wrong tokens: so many at once from one address, then one every tryEvery. The
-// right one is never refused.
-const (
-	tryBurst = 20
-	tryEvery = time.Second
-	tryFrom  = 1024 // addresses that are remembered
-)
-
-// tries counts wrong tokens by address. Its memory is bounded: when it is full, all is
-// forgotten, and everybody has a burst again.
-type tries struct {
-	mu   sync.Mutex
-	full map[string]time.Time // when the address will have used up nothing
-}
-
-func (t *tries) allow(address string, now time.Time) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		host = address
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.full == nil || len(t.full) >= tryFrom {
-		t.full = map[string]time.Time{}
-	}
-	from := t.full[host]
-	if from.Before(now) {
-		from = now
-	}
-	if from.Sub(now) > (tryBurst-1)*tryEvery {
-		return false
-	}
-	t.full[host] = from.Add(tryEvery)
-	return true
 }

@@ -1,0 +1,230 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// Keys lists the keys, by id: those of the config file and those of the store, revoked ones included.
+func (r *Registry) Keys() []Key { return slices.Clone(r.snapshot().keys) }
+
+// Key finds a key.
+func (r *Registry) Key(id string) (Key, error) {
+	keys := r.snapshot().keys
+	i, ok := slices.BinarySearchFunc(keys, id, func(k Key, id string) int { return strings.Compare(k.ID, id) })
+	if !ok {
+		return Key{}, &llm.Error{Code: llm.CodePathNotFound, Origin: llm.OriginClient, Message: "There is no key of this id. GET /v1/keys lists those that there are."}
+	}
+	return keys[i], nil
+}
+
+// Create makes a key under an id of the caller's choice. Its text is returned this once, and
+// nothing keeps it. Asked for again, it is the same key, and text is empty.
+func (r *Registry) Create(ctx context.Context, id string, spec Spec) (k Key, text string, err error) {
+	if err := CheckID(id); err != nil {
+		return Key{}, "", err
+	}
+	if err := r.check(&spec); err != nil {
+		return Key{}, "", err
+	}
+	if err := r.sync(ctx); err != nil {
+		return Key{}, "", err
+	}
+	if k, err := r.Key(id); err == nil {
+		if k.Declared || !k.Revoked.IsZero() || !isSame(k.Spec, spec, r.team(spec.Team)) {
+			return Key{}, "", conflict("There is another key of this id. Ids are never used again: choose another one, or change that key.")
+		}
+		return k, "", nil
+	}
+	text = NewText()
+	k = Key{ID: id, Spec: spec, Ending: endingOf(text), Created: r.instant(), Revision: 1, hash: r.secretSum(text)}
+	if err := r.put(ctx, &k, 0); err != nil {
+		return Key{}, "", err
+	}
+	k, err = r.Key(id)
+	return k, text, err
+}
+
+// isSame reports whether a key is as it is asked for.
+func isSame(a, b Spec, team Team) bool {
+	if b.Organisation == "" {
+		b.Organisation = team.Organisation
+	}
+	a.Expires, b.Expires = a.Expires.UTC(), b.Expires.UTC()
+	for _, lists := range [][2]*[]string{{&a.Models, &b.Models}, {&a.Providers, &b.Providers}, {&a.Regions, &b.Regions}, {&a.Tags, &b.Tags}} {
+		if !slices.Equal(*lists[0], *lists[1]) {
+			return false
+		}
+		*lists[0], *lists[1] = nil, nil
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+// Change changes what a key may do.
+func (r *Registry) Change(ctx context.Context, id string, change func(*Spec)) (Key, error) {
+	return r.update(ctx, id, func(k *Key) (bool, error) {
+		was := k.Spec
+		change(&k.Spec)
+		if isSame(was, k.Spec, Team{}) {
+			return false, nil
+		}
+		return true, r.check(&k.Spec)
+	})
+}
+
+// maxOverlap bounds how long a key is taken beside the one that took its place.
+const maxOverlap = 90 * 24 * time.Hour
+
+// Rotate gives a key another text, which is returned this once; what it was before is taken for
+// as long as overlap says. rotation is an id of the caller's choice: asked for again with the same
+// one, nothing changes, and text is empty.
+func (r *Registry) Rotate(ctx context.Context, id, rotation string, overlap time.Duration) (k Key, text string, err error) {
+	if err := CheckID(rotation); err != nil {
+		return Key{}, "", err
+	}
+	if overlap < 0 || overlap > maxOverlap {
+		return Key{}, "", llm.Invalid("overlap_seconds", "The overlap must be from 0 to %d seconds, which are 90 days.", int64(maxOverlap.Seconds()))
+	}
+	k, err = r.update(ctx, id, func(k *Key) (bool, error) {
+		if k.Rotation == rotation {
+			return false, nil
+		}
+		text = NewText()
+		k.Rotation, k.Ending = rotation, endingOf(text)
+		k.old, k.OldUntil = k.hash, r.instant().Add(overlap)
+		if overlap == 0 {
+			k.old, k.OldUntil = Hash{}, time.Time{}
+		}
+		k.hash = r.secretSum(text)
+		return true, nil
+	})
+	if err != nil {
+		return Key{}, "", err
+	}
+	return k, text, nil
+}
+
+// Revoke ends a key for good. Its id stays, since the ledger speaks of it.
+func (r *Registry) Revoke(ctx context.Context, id string) (Key, error) {
+	if err := r.sync(ctx); err != nil {
+		return Key{}, err
+	}
+	if k, err := r.Key(id); err == nil && !k.Revoked.IsZero() {
+		return k, nil
+	}
+	return r.update(ctx, id, func(k *Key) (bool, error) {
+		k.Revoked, k.old, k.OldUntil = r.instant(), Hash{}, time.Time{}
+		return true, nil
+	})
+}
+
+// maxTries is how often a change is tried that others overtake.
+const maxTries = 5
+
+// update changes a stored key, unless do reports that there is nothing to change.
+func (r *Registry) update(ctx context.Context, id string, do func(*Key) (bool, error)) (Key, error) {
+	for try := 1; ; try++ {
+		if err := r.sync(ctx); err != nil {
+			return Key{}, err
+		}
+		shown, err := r.Key(id)
+		switch {
+		case err != nil:
+			return Key{}, err
+		case shown.Declared:
+			return Key{}, conflict("The key stands in the config file: change it there.")
+		case !shown.Revoked.IsZero():
+			return Key{}, conflict("The key is revoked, for good. Make another one.")
+		}
+		k := r.asStored(id)
+		changed, err := do(&k)
+		if err != nil || !changed {
+			return shown, err
+		}
+		from := k.Revision
+		k.Revision, k.Changed = from+1, r.instant()
+		err = r.put(ctx, &k, from)
+		if err == nil {
+			return r.Key(id)
+		}
+		if !errors.Is(err, ErrChanged) || try == maxTries {
+			return Key{}, err
+		}
+	}
+}
+
+// asStored is a key as the store has it: without what its team adds.
+func (r *Registry) asStored(id string) Key {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := slices.IndexFunc(r.stored, func(k Key) bool { return k.ID == id })
+	k := r.stored[i]
+	k.Models, k.Providers, k.Regions, k.Tags = slices.Clone(k.Models), slices.Clone(k.Providers), slices.Clone(k.Regions), slices.Clone(k.Tags)
+	return k
+}
+
+// sync is Refresh in front of a change.
+func (r *Registry) sync(ctx context.Context) error {
+	if err := r.Refresh(ctx); err != nil {
+		return &llm.Error{Code: llm.CodeUnavailable, Origin: llm.OriginGateway, Message: "The store of the keys cannot be reached. Nothing was changed.", Err: err}
+	}
+	return nil
+}
+
+// put writes a key, and takes it in at once.
+func (r *Registry) put(ctx context.Context, k *Key, from int64) error {
+	err := r.store.PutKey(ctx, k, from)
+	if errors.Is(err, ErrChanged) {
+		return &llm.Error{Code: llm.CodeConflict, Origin: llm.OriginClient, Message: "Somebody else changed the key at the same time. Look at it, and try again.", Err: err}
+	}
+	if err != nil {
+		return &llm.Error{
+			Code: llm.CodeUnavailable, Origin: llm.OriginGateway, Err: fmt.Errorf("write the key %s: %w", k.ID, err),
+			Message: "The store of the keys did not answer in order. Look whether the change was made, and ask for it again if not.",
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stored = append(slices.DeleteFunc(slices.Clone(r.stored), func(old Key) bool { return old.ID == k.ID }), *k)
+	r.build()
+	return nil
+}
+
+// check holds a spec to its rules, and its team to the config's.
+func (r *Registry) check(s *Spec) error {
+	if err := s.Check(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, known := r.declared.Teams[s.Team]; s.Team != "" && len(r.declared.Teams) > 0 && !known {
+		return llm.Invalid("team", "The config declares teams, and none of this name.")
+	}
+	return nil
+}
+
+func (r *Registry) team(name string) Team {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.declared.Teams[name]
+}
+
+func (r *Registry) secretSum(text string) Hash {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.secret.Sum(text)
+}
+
+// instant is the time, as it can be written and read again.
+func (r *Registry) instant() time.Time { return r.now().UTC().Truncate(time.Millisecond) }
+
+func conflict(message string) *llm.Error {
+	return &llm.Error{Code: llm.CodeConflict, Origin: llm.OriginClient, Message: message}
+}

@@ -1,0 +1,120 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Store keeps keys, and who changed what. Its methods may be called concurrently.
+type Store interface {
+	// KeysVersion is another one after each change of any key.
+	KeysVersion(ctx context.Context) (int64, error)
+	// Keys returns all keys, and the version that they are.
+	Keys(ctx context.Context) ([]Key, int64, error)
+	// PutKey writes a key durably in the place of the revision that it was changed from; 0 is a key
+	// that there was not. It is ErrChanged if there is another revision.
+	PutKey(ctx context.Context, k *Key, from int64) error
+	// AddChange writes down a change durably.
+	AddChange(ctx context.Context, c *Change) error
+	// Changes lists changes, the latest first: those before a Seq, or all if that is 0, at most so many.
+	Changes(ctx context.Context, before int64, limit int) ([]Change, error)
+}
+
+// ErrChanged says that somebody else has changed a key meanwhile.
+var ErrChanged = errors.New("the key was changed meanwhile")
+
+// Change is a line of the audit log: who asked for what change, and what came of it.
+type Change struct {
+	Seq     int64     `json:"seq" doc:"Its number in the log."`
+	At      time.Time `json:"at"`
+	By      string    `json:"by" doc:"Whose token was shown."`
+	From    string    `json:"from" doc:"The address that the request came from."`
+	Method  string    `json:"method"`
+	Path    string    `json:"path"`
+	Query   string    `json:"query,omitempty"`
+	Body    string    `json:"body,omitempty" doc:"What was asked for, as far as it fits."`
+	Outcome string    `json:"outcome" doc:"done, or the code of the refusal."`
+}
+
+// Memory is a Store that lasts as long as the program.
+type Memory struct {
+	mu      sync.Mutex
+	version int64
+	keys    map[string]Key
+	changes []Change
+}
+
+var _ Store = (*Memory)(nil)
+
+// KeysVersion counts the changes of keys.
+func (m *Memory) KeysVersion(context.Context) (int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.version, nil
+}
+
+// Keys lists the keys.
+func (m *Memory) Keys(context.Context) ([]Key, int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []Key
+	for _, k := range m.keys {
+		all = append(all, k)
+	}
+	slices.SortFunc(all, func(a, b Key) int { return strings.Compare(a.ID, b.ID) })
+	return all, m.version, nil
+}
+
+// PutKey keeps a key.
+func (m *Memory) PutKey(_ context.Context, k *Key, from int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.keys[k.ID].Revision != from {
+		return ErrChanged
+	}
+	if m.keys == nil {
+		m.keys = map[string]Key{}
+	}
+	m.keys[k.ID] = *k
+	m.version++
+	return nil
+}
+
+// maxChanges bounds the changes that are kept in memory.
+const maxChanges = 10_000
+
+// AddChange keeps a change; the oldest is forgotten when there are too many.
+func (m *Memory) AddChange(_ context.Context, c *Change) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	added := *c
+	added.Seq = 1
+	if n := len(m.changes); n > 0 {
+		added.Seq = m.changes[n-1].Seq + 1
+	}
+	if len(m.changes) == maxChanges {
+		m.changes = slices.Delete(m.changes, 0, maxChanges/10)
+	}
+	m.changes = append(m.changes, added)
+	return nil
+}
+
+// Changes lists changes.
+func (m *Memory) Changes(_ context.Context, before int64, limit int) ([]Change, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var found []Change
+	for _, c := range slices.Backward(m.changes) {
+		if len(found) == limit {
+			break
+		}
+		if before == 0 || c.Seq < before {
+			found = append(found, c)
+		}
+	}
+	return found, nil
+}
