@@ -213,6 +213,15 @@ func TestRecords(t *testing.T) {
 			t.Errorf("%d of %d bytes: got no error, want one", n, len(record))
 		}
 	}
+	// A line without a key is what it was before there were any.
+	if owned := (Line{Provider: "acme", Key: "web"}); NewLine(owned).ID() == NewLine(Line{Provider: "acme", User: "web"}).ID() {
+		t.Error("got one id for two owners, want two")
+	} else if got, err := ParseLine(NewLine(owned).Append(nil)); err != nil || got.Key != "web" || got.ID() != NewLine(owned).ID() {
+		t.Errorf("with a key: got %+v, %v, want %+v", got, err, owned)
+	}
+	if got := NewLine(Line{Provider: "acme", Model: "m", Caller: "anonymous"}).ID(); got != 4959113005751946714 {
+		t.Errorf("got the id %d, want the one that ledgers have for it", got)
+	}
 	for n := range text {
 		if _, err := ParseLine(text[:n]); err == nil {
 			t.Errorf("%d of %d bytes of a line: got no error, want one", n, len(text))

@@ -57,7 +57,9 @@ type Line struct {
 	Asked           string // the model's name as the client has it
 	Operation       string
 	Caller, Tag     string
-	Rates           Rates
+	// Key is the id of the caller's key, and the others are who it belongs to; empty where there is none.
+	Key, User, Team, Organisation string
+	Rates                         Rates
 
 	id   int64
 	text []byte
@@ -67,6 +69,11 @@ type Line struct {
 func NewLine(l Line) *Line {
 	for _, s := range []string{l.Provider, l.Model, l.Asked, l.Operation, l.Caller, l.Tag, l.Rates.Text()} {
 		l.text = appendString(l.text, s)
+	}
+	if owners := [...]string{l.Key, l.User, l.Team, l.Organisation}; owners != [4]string{} { // without any, as ever
+		for _, s := range owners {
+			l.text = appendString(l.text, s)
+		}
 	}
 	sum := sha256.Sum256(l.text)
 	l.id = int64(binary.BigEndian.Uint64(sum[:]) >> 1) //nolint:gosec // shifted into the positive
@@ -89,6 +96,14 @@ func ParseLine(b []byte) (*Line, error) {
 		var ok bool
 		if *s, b, ok = cutString(b); !ok {
 			return nil, errShort
+		}
+	}
+	if len(b) > 0 {
+		for _, s := range []*string{&l.Key, &l.User, &l.Team, &l.Organisation} {
+			var ok bool
+			if *s, b, ok = cutString(b); !ok {
+				return nil, errShort
+			}
 		}
 	}
 	var err error

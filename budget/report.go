@@ -34,11 +34,16 @@ const (
 	ByOperation Column = "operation"
 	ByCaller    Column = "caller"
 	ByTag       Column = "tag"
+	ByKey       Column = "key" // its id; its name is the caller
+	ByUser      Column = "user"
+	ByTeam      Column = "team"
+
+	ByOrganisation Column = "organisation"
 )
 
 // Columns lists them.
 func Columns() []Column {
-	return []Column{ByDay, ByProvider, ByModel, ByAsked, ByOperation, ByCaller, ByTag}
+	return []Column{ByDay, ByProvider, ByModel, ByAsked, ByOperation, ByCaller, ByTag, ByKey, ByUser, ByTeam, ByOrganisation}
 }
 
 func (t *Total) name(c Column) string {
@@ -57,6 +62,14 @@ func (t *Total) name(c Column) string {
 		return t.Line.Caller
 	case ByTag:
 		return t.Line.Tag
+	case ByKey:
+		return t.Line.Key
+	case ByUser:
+		return t.Line.User
+	case ByTeam:
+		return t.Line.Team
+	case ByOrganisation:
+		return t.Line.Organisation
 	}
 	return ""
 }

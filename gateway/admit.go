@@ -1,8 +1,14 @@
 package gateway
 
 import (
+	"net/http"
+	"slices"
+	"strconv"
+
 	"github.com/understudy-ai/understudy/access"
+	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/route"
 )
 
 // admit finds out who is calling and whether they may. It runs before the body
@@ -12,10 +18,89 @@ func (c *call) admit() *llm.Error {
 	if name := c.dialect.KeyQuery; name != "" && c.r.URL.RawQuery != "" {
 		inQuery = c.r.URL.Query()[name]
 	}
-	caller, err := access.Check(c.r.Header, inQuery...)
+	grant, err := c.g.opts.Access.Check(c.r.Header, c.r.RemoteAddr, inQuery...)
 	if err != nil {
 		return err
 	}
-	c.caller = caller
+	c.grant = grant
+	if grant == nil {
+		c.caller = access.Caller{Name: access.Anonymous}
+		return nil
+	}
+	c.caller = grant.Caller
 	return nil
+}
+
+// permit narrows a route to what the caller may use, or refuses it.
+func (c *call) permit(r *route.Route) *llm.Error {
+	if c.grant == nil {
+		return nil
+	}
+	if !c.mayAskFor(r) {
+		return forbidden(c.peeked.Model)
+	}
+	if slices.ContainsFunc(r.Targets, c.mayNotUse) { // the route's own are shared
+		r.Targets = slices.DeleteFunc(slices.Clone(r.Targets), c.mayNotUse)
+	}
+	if len(r.Targets) == 0 {
+		return &llm.Error{
+			Code: llm.CodePermission, Origin: llm.OriginClient, Param: "model",
+			Message: "The key may use none of the providers and regions that serve the model.",
+		}
+	}
+	return nil
+}
+
+// mayAskFor reports whether the caller may ask for a route by the name that it was asked for, or
+// by that of its one target, where it has no name of its own. What names no model could run any,
+// and is for those who may ask for all; a batch names models where nobody looks.
+func (c *call) mayAskFor(r *route.Route) bool {
+	name := c.peeked.Model
+	switch c.operation {
+	case dialect.Batches:
+		if c.r.Method == http.MethodPost && c.path.object == "" {
+			return c.grant.MayAskAll()
+		}
+		return true
+	case dialect.Files, dialect.Stored:
+		if name == "" { // no model is run
+			return true
+		}
+	default:
+	}
+	if name == "" {
+		return c.grant.MayAskAll()
+	}
+	return c.grant.MayAsk(name) || r.IsDirect && c.grant.MayAsk(r.Targets[0].Name())
+}
+
+// mayList reports whether the caller may ask for a model of the list.
+func (c *call) mayList(name string) bool {
+	if c.grant == nil {
+		return true
+	}
+	r, ok := (*c.g.routes.Load()).Pick(name)
+	if !ok || !c.grant.MayAsk(name) && !(r.IsDirect && c.grant.MayAsk(r.Targets[0].Name())) {
+		return false
+	}
+	return slices.ContainsFunc(r.Targets, c.mayUse)
+}
+
+func (c *call) mayUse(t route.Target) bool {
+	return c.grant.MayUse(t.Provider.ID, t.Provider.Facts.Region)
+}
+
+func (c *call) mayNotUse(t route.Target) bool { return !c.mayUse(t) }
+
+func forbidden(model string) *llm.Error {
+	if model == "" {
+		return &llm.Error{
+			Code: llm.CodePermission, Origin: llm.OriginClient,
+			Message: "The key may ask for some models only, and the request does not say for which it asks.",
+		}
+	}
+	return &llm.Error{
+		Code: llm.CodePermission, Origin: llm.OriginClient, Param: "model",
+		Message: "The key may not ask for the model " + strconv.QuoteToASCII(shortName(model)) + ". The model list of this API shows what it may ask for.",
+	}
 }

@@ -102,7 +102,7 @@ var promptMembers, messageMembers = []string{"system", "systemInstruction", "ins
 // of its prompt, up to the end of what the user said first. It is 0 if there is none of these.
 func (c *call) sessionKey() uint64 {
 	h := fnv.New64a()
-	_, _ = io.WriteString(h, c.caller.Name+"\x00")
+	_, _ = io.WriteString(h, c.caller.Key+"\x00")
 	if name := c.r.Header.Get(HeaderSession); name != "" {
 		_, _ = io.WriteString(h, name)
 		return h.Sum64()

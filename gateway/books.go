@@ -135,12 +135,15 @@ type lineKey struct {
 	model, asked string
 	caller, tag  string
 	operation    dialect.Operation
+
+	key, user, team, organisation string // whose the caller is
 }
 
 func (c *call) lineKey(a *attempt) lineKey {
 	return lineKey{
 		provider: a.target.Provider, price: a.target.Price, model: a.target.Model, asked: c.peeked.Model,
 		caller: c.caller.Name, tag: c.tag, operation: c.operation,
+		key: c.caller.Key, user: c.caller.User, team: c.caller.Team, organisation: c.caller.Organisation,
 	}
 }
 
@@ -169,7 +172,7 @@ func (l *lines) of(k lineKey) *budget.Line {
 	}
 	line = budget.NewLine(budget.Line{
 		Provider: k.provider.ID, Model: k.model, Asked: k.asked, Operation: string(k.operation), Caller: k.caller, Tag: k.tag,
-		Rates: ratesOf(k.operation, k.price),
+		Key: k.key, User: k.user, Team: k.team, Organisation: k.organisation, Rates: ratesOf(k.operation, k.price),
 	})
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -32,6 +32,7 @@ type call struct {
 	path      named       // what the path names
 	framing   frames.Kind // of the client's stream
 	caller    access.Caller
+	grant     *access.Grant // what the caller may do; everything if nil
 
 	inside   bool  // it has a place in the room,
 	weight   int64 // and that of its memory

@@ -26,6 +26,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/understudy-ai/understudy/access"
 	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/llm"
@@ -39,6 +40,8 @@ type Options struct {
 	// Routes finds the targets of a model; Reload replaces it.
 	Routes Routes
 	Sender Sender
+	// Access knows the callers; nil lets everybody call.
+	Access *access.Registry
 	// Health remembers how targets fare; one of the gateway's own if nil.
 	Health *route.Health
 	// Ledger has every attempt; nil keeps no books.

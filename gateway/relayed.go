@@ -125,7 +125,10 @@ func (c *call) pickRelays() *llm.Error {
 	}
 	r, ok := (*c.g.routes.Load()).Pick(c.peeked.Model)
 	if !ok && c.peeked.Model != "" {
-		return modelNotFound(c.peeked.Model)
+		return c.noModel(c.peeked.Model)
+	}
+	if err := c.permit(&r); err != nil {
+		return err
 	}
 	r.Targets = slices.DeleteFunc(slices.Clone(r.Targets), func(t route.Target) bool {
 		return !t.Provider.Relays(c.dialect.Name, c.operation)

@@ -35,7 +35,10 @@ func (c *call) pickTargets() *llm.Error {
 	}
 	r, ok := (*c.g.routes.Load()).Pick(model)
 	if !ok {
-		return modelNotFound(model)
+		return c.noModel(model)
+	}
+	if err := c.permit(&r); err != nil {
+		return err
 	}
 	var err *llm.Error
 	if r.Targets, err = c.ownedTargets(r.Targets); err != nil {
@@ -103,14 +106,27 @@ func (c *call) narrow(h http.Header) *llm.Error {
 	return nil
 }
 
-func modelNotFound(model string) *llm.Error {
+// noModel refuses a name that no model has. Whoever may not ask for it learns nothing.
+func (c *call) noModel(model string) *llm.Error {
+	if !c.grant.MayAsk(model) {
+		return forbidden(model)
+	}
+	return modelNotFound(model)
+}
+
+// shortName bounds a model's name where it is shown again.
+func shortName(model string) string {
 	const shown = 100
 	if len(model) > shown {
-		model = model[:shown] + "…"
+		return model[:shown] + "…"
 	}
+	return model
+}
+
+func modelNotFound(model string) *llm.Error {
 	return &llm.Error{
 		Code: llm.CodeModelNotFound, Origin: llm.OriginClient, Param: "model",
-		Message: "The model " + strconv.QuoteToASCII(model) + " is not configured. The model list of this API shows what there is.",
+		Message: "The model " + strconv.QuoteToASCII(shortName(model)) + " is not configured. The model list of this API shows what there is.",
 	}
 }
 

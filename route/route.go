@@ -74,6 +74,7 @@ func DefaultTimeouts() Timeouts {
 // Route is how a model is served.
 type Route struct {
 	Model    string   // the name the client asked for
+	IsDirect bool     // it is no model of the config's, but a provider's, by its own name
 	Targets  []Target // the lead, then the understudies in order; never empty
 	Timeouts Timeouts
 	Loss     llm.LossPolicy
@@ -151,7 +152,7 @@ func (t *Table) Pick(model string) (Route, bool) {
 func (t *Table) single(name string, p *provider.Provider, model string) Route {
 	facts, _ := p.Model(model)
 	r := t.defaults
-	r.Model = name
+	r.Model, r.IsDirect = name, true
 	r.Targets = []Target{{Provider: p, Model: model, Facts: facts.Facts(), Price: facts.Price}}
 	return r // what else is known of the model matters where there is another
 }

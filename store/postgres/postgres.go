@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/understudy-ai/understudy/access"
 	"github.com/understudy-ai/understudy/budget"
 )
 
@@ -22,6 +23,7 @@ var (
 	_ budget.Store  = (*DB)(nil)
 	_ budget.Limits = (*DB)(nil)
 	_ budget.Book   = (*Reader)(nil)
+	_ access.Store  = (*DB)(nil)
 )
 
 //go:embed migrations/*.sql

@@ -51,7 +51,7 @@ func (r *Reader) Rows(ctx context.Context, f func(*budget.Row) error) error {
 
 // Lines lists what entries have in common, by id.
 func (r *Reader) Lines(ctx context.Context) (map[int64]*budget.Line, error) {
-	rows, err := r.tx.Query(ctx, "SELECT id, provider, model, asked, operation, caller, tag, rates FROM line")
+	rows, err := r.tx.Query(ctx, "SELECT id, provider, model, asked, operation, caller, tag, rates, key_id, user_name, team, organisation FROM line")
 	if err != nil {
 		return nil, fmt.Errorf("read lines: %w", err)
 	}
@@ -59,7 +59,7 @@ func (r *Reader) Lines(ctx context.Context) (map[int64]*budget.Line, error) {
 	var id int64
 	var l budget.Line
 	var rates string
-	_, err = pgx.ForEachRow(rows, []any{&id, &l.Provider, &l.Model, &l.Asked, &l.Operation, &l.Caller, &l.Tag, &rates}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&id, &l.Provider, &l.Model, &l.Asked, &l.Operation, &l.Caller, &l.Tag, &rates, &l.Key, &l.User, &l.Team, &l.Organisation}, func() error {
 		var err error
 		if l.Rates, err = budget.ParseRates(rates); err != nil {
 			return err

@@ -45,8 +45,8 @@ func add(ctx context.Context, tx pgx.Tx, b *budget.Batch) error {
 	}
 	var do pgx.Batch
 	for _, l := range b.Lines {
-		do.Queue("INSERT INTO line VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
-			l.ID(), l.Provider, l.Model, l.Asked, l.Operation, l.Caller, l.Tag, l.Rates.Text())
+		do.Queue("INSERT INTO line VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING",
+			l.ID(), l.Provider, l.Model, l.Asked, l.Operation, l.Caller, l.Tag, l.Rates.Text(), l.Key, l.User, l.Team, l.Organisation)
 	}
 	for key, t := range budget.Totals(b.Entries) {
 		do.Queue(`INSERT INTO usage VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (day, line, kind, flags) DO UPDATE SET

@@ -10,10 +10,14 @@ import (
 	"github.com/understudy-ai/understudy/budget"
 )
 
+// newest is the newest schema that is known: how many migrations there are.
+const newest = 2
+
 // Reader reads a database that a gateway may be writing, as it was at one moment. Close it.
 type Reader struct {
-	db *sql.DB
-	tx *sql.Tx
+	db      *sql.DB
+	tx      *sql.Tx
+	version int // of the schema, which may be older than ours until the gateway starts
 }
 
 // OpenReader opens the database at a path to read it.
@@ -38,15 +42,15 @@ func (r *Reader) begin(ctx context.Context) error {
 	if r.tx, err = r.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}); err != nil {
 		return err
 	}
-	var id, version int
-	err = r.tx.QueryRowContext(ctx, "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version)").Scan(&id, &version)
+	var id int
+	err = r.tx.QueryRowContext(ctx, "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version)").Scan(&id, &r.version)
 	switch {
 	case err != nil:
 		return err
 	case id != applicationID:
 		return errors.New("it is another program's database")
-	case version > 1:
-		return fmt.Errorf("schema %d: %w", version, ErrNewer)
+	case r.version > newest:
+		return fmt.Errorf("schema %d: %w", r.version, ErrNewer)
 	}
 	_, err = markOf(ctx, r.tx, "") // the first read fixes the moment
 	return err
@@ -84,7 +88,11 @@ func (r *Reader) Rows(ctx context.Context, f func(*budget.Row) error) error {
 
 // Lines lists what entries have in common, by id.
 func (r *Reader) Lines(ctx context.Context) (map[int64]*budget.Line, error) {
-	rows, err := r.tx.QueryContext(ctx, "SELECT id, provider, model, asked, operation, caller, tag, rates FROM line")
+	owners := "key_id, user_name, team, organisation"
+	if r.version < 2 { // there were none yet
+		owners = "'', '', '', ''"
+	}
+	rows, err := r.tx.QueryContext(ctx, "SELECT id, provider, model, asked, operation, caller, tag, rates, "+owners+" FROM line")
 	if err != nil {
 		return nil, fmt.Errorf("read lines: %w", err)
 	}
@@ -94,7 +102,7 @@ func (r *Reader) Lines(ctx context.Context) (map[int64]*budget.Line, error) {
 		var id int64
 		var l budget.Line
 		var rates string
-		if err := rows.Scan(&id, &l.Provider, &l.Model, &l.Asked, &l.Operation, &l.Caller, &l.Tag, &rates); err != nil {
+		if err := rows.Scan(&id, &l.Provider, &l.Model, &l.Asked, &l.Operation, &l.Caller, &l.Tag, &rates, &l.Key, &l.User, &l.Team, &l.Organisation); err != nil {
 			return nil, fmt.Errorf("read lines: %w", err)
 		}
 		if l.Rates, err = budget.ParseRates(rates); err != nil {

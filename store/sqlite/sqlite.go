@@ -17,6 +17,7 @@ import (
 
 	_ "modernc.org/sqlite" // the driver
 
+	"github.com/understudy-ai/understudy/access"
 	"github.com/understudy-ai/understudy/budget"
 )
 
@@ -24,6 +25,7 @@ var (
 	_ budget.Store  = (*DB)(nil)
 	_ budget.Limits = (*DB)(nil)
 	_ budget.Book   = (*Reader)(nil)
+	_ access.Store  = (*DB)(nil)
 )
 
 //go:embed migrations/*.sql

@@ -163,8 +163,8 @@ func (d *DB) add(ctx context.Context, tx *sql.Tx, b *budget.Batch) error {
 		if d.lines[l.ID()] {
 			continue
 		}
-		if _, err := tx.ExecContext(ctx, "INSERT INTO line VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-			l.ID(), l.Provider, l.Model, l.Asked, l.Operation, l.Caller, l.Tag, l.Rates.Text()); err != nil {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO line VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+			l.ID(), l.Provider, l.Model, l.Asked, l.Operation, l.Caller, l.Tag, l.Rates.Text(), l.Key, l.User, l.Team, l.Organisation); err != nil {
 			return fmt.Errorf("write a line: %w", err)
 		}
 		d.lines[l.ID()] = true

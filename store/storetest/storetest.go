@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/understudy-ai/understudy/access"
 	"github.com/understudy-ai/understudy/budget"
 )
 
@@ -18,6 +19,7 @@ import (
 type Store interface {
 	budget.Store
 	budget.Limits
+	access.Store
 }
 
 // node is the gateway that writes.
@@ -36,6 +38,8 @@ func Run(t *testing.T, open func(t *testing.T) (s Store, read func(func(budget.B
 		"random":    testRandom,
 		"order":     testOrder,
 		"races":     testLinear,
+		"keys":      testKeys,
+		"changes":   testChanges,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, read := open(t)
@@ -62,7 +66,7 @@ var noon = time.Date(2028, 2, 29, 12, 0, 0, 0, time.UTC)
 
 func line(model string) *budget.Line {
 	return budget.NewLine(budget.Line{
-		Provider: "acme", Model: model, Asked: "assistant", Operation: "generate", Caller: "anonymous",
+		Provider: "acme", Model: model, Asked: "assistant", Operation: "generate", Caller: "Web", Key: "web", User: "ada", Team: "search", Organisation: "acme",
 		Rates: budget.Rates{Input: 1e12, Output: 2e12}, // a micro-dollar for a token of the prompt, and two for one of the answer
 	})
 }

@@ -1,0 +1,109 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/understudy-ai/understudy/access"
+)
+
+// KeysVersion is how often any key was changed.
+func (d *DB) KeysVersion(ctx context.Context) (int64, error) {
+	var version int64
+	if err := d.db.QueryRowContext(ctx, "SELECT version FROM access_version").Scan(&version); err != nil {
+		return 0, fmt.Errorf("read the version of the keys: %w", err)
+	}
+	return version, nil
+}
+
+// Keys lists the keys.
+func (d *DB) Keys(ctx context.Context) ([]access.Key, int64, error) {
+	// One statement, so that the version is that of what is read.
+	rows, err := d.db.QueryContext(ctx, "SELECT version, body FROM access_version LEFT JOIN access_key ORDER BY id")
+	if err != nil {
+		return nil, 0, fmt.Errorf("read keys: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err has it
+	var keys []access.Key
+	var version int64
+	for rows.Next() {
+		var body sql.NullString
+		if err := rows.Scan(&version, &body); err != nil {
+			return nil, 0, fmt.Errorf("read keys: %w", err)
+		}
+		if !body.Valid {
+			continue // there is none
+		}
+		k, err := access.ParseKey([]byte(body.String))
+		if err != nil {
+			return nil, 0, err
+		}
+		keys = append(keys, k)
+	}
+	return keys, version, rows.Err()
+}
+
+// PutKey writes a key.
+func (d *DB) PutKey(ctx context.Context, k *access.Key, from int64) error {
+	body, err := k.Text()
+	if err != nil {
+		return err
+	}
+	return d.perform(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		statement, args := "UPDATE access_key SET revision = ?, body = ? WHERE id = ? AND revision = ?", []any{k.Revision, string(body), k.ID, from}
+		if from == 0 {
+			statement, args = "INSERT INTO access_key (revision, body, id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", args[:3]
+		}
+		done, err := tx.ExecContext(ctx, statement, args...)
+		if err != nil {
+			return fmt.Errorf("write a key: %w", err)
+		}
+		if n, err := done.RowsAffected(); err != nil {
+			return fmt.Errorf("write a key: %w", err)
+		} else if n == 0 {
+			return access.ErrChanged
+		}
+		if _, err := tx.ExecContext(ctx, "UPDATE access_version SET version = version + 1"); err != nil {
+			return fmt.Errorf("write the version of the keys: %w", err)
+		}
+		return nil
+	})
+}
+
+// AddChange writes down a change.
+func (d *DB) AddChange(ctx context.Context, c *access.Change) error {
+	return d.perform(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "INSERT INTO change (at, by_whom, address, method, path, query, body, outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+			c.At.UnixMilli(), c.By, c.From, c.Method, c.Path, c.Query, c.Body, c.Outcome)
+		if err != nil {
+			return fmt.Errorf("write down a change: %w", err)
+		}
+		return nil
+	})
+}
+
+// Changes lists changes, the latest first.
+func (d *DB) Changes(ctx context.Context, before int64, limit int) ([]access.Change, error) {
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	rows, err := d.db.QueryContext(ctx, "SELECT seq, at, by_whom, address, method, path, query, body, outcome FROM change WHERE seq < ? ORDER BY seq DESC LIMIT ?", before, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read changes: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err has it
+	var found []access.Change
+	for rows.Next() {
+		var c access.Change
+		var at int64
+		if err := rows.Scan(&c.Seq, &at, &c.By, &c.From, &c.Method, &c.Path, &c.Query, &c.Body, &c.Outcome); err != nil {
+			return nil, fmt.Errorf("read changes: %w", err)
+		}
+		c.At = time.UnixMilli(at).UTC()
+		found = append(found, c)
+	}
+	return found, rows.Err()
+}

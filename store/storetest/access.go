@@ -1,0 +1,99 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/understudy-ai/understudy/access"
+)
+
+// registry is a registry of its own on the store, as each gateway has one.
+func (s *stage) registry(secret access.Secret) *access.Registry {
+	r := access.NewRegistry(access.Options{})
+	if err := r.Open(s.ctx(), secret, s.store, true, access.Declared{}); err != nil {
+		s.t.Fatal(err)
+	}
+	return r
+}
+
+// testKeys makes keys at one gateway and finds them at another; many change one at the same time.
+func testKeys(t *testing.T, s *stage) {
+	secret := access.NewSecret()
+	here, there := s.registry(secret), s.registry(secret)
+	spec := access.Spec{Name: "it's; DROP TABLE access_key", User: "ada", Models: []string{"*", "o'hara/%_*"}, Limits: access.Limits{Concurrent: 3}}
+	made, text, err := here.Create(s.ctx(), "web", spec)
+	if err != nil || text == "" {
+		t.Fatalf("got %v, want a key", err)
+	}
+	if err := there.Refresh(s.ctx()); err != nil {
+		t.Fatal(err)
+	}
+	found, err := there.Key("web")
+	if err != nil || !reflect.DeepEqual(found, made) {
+		t.Errorf("at another gateway: got %v, %v; want %v", found, err, made)
+	}
+	if g, err := there.Check(map[string][]string{"X-Api-Key": {text}}, ""); err != nil || g.Key != "web" {
+		t.Errorf("shown to another gateway: got %v, %v; want it taken", g, err)
+	}
+	var changed atomic.Int64
+	var all sync.WaitGroup
+	for i := range 8 {
+		r := [2]*access.Registry{here, there}[i%2]
+		all.Go(func() {
+			_, err := r.Change(s.ctx(), "web", func(k *access.Spec) { k.Limits.RequestsPerMinute = int64(i + 1) })
+			if err == nil {
+				changed.Add(1)
+			} else if !errors.Is(err, access.ErrChanged) {
+				t.Errorf("got %v, want it changed, or that others did", err)
+			}
+		})
+	}
+	all.Wait()
+	keys, version, err := s.store.Keys(context.Background())
+	if err != nil || len(keys) != 1 || keys[0].Revision != 1+changed.Load() || version != keys[0].Revision {
+		t.Errorf("got %v at version %d, %v; want one key of revision %d, and no change lost", keys, version, err, 1+changed.Load())
+	}
+	again := keys[0]
+	again.Revision = 1
+	if err := s.store.PutKey(s.ctx(), &again, 0); !errors.Is(err, access.ErrChanged) {
+		t.Errorf("made twice: got %v, want %v", err, access.ErrChanged)
+	}
+	if now, err := s.store.KeysVersion(s.ctx()); err != nil || now != version {
+		t.Errorf("after a refused change: got version %d, %v; want %d", now, err, version)
+	}
+}
+
+// testChanges writes down changes and reads them in pages.
+func testChanges(t *testing.T, s *stage) {
+	for i := range 5 {
+		c := access.Change{At: noon, By: "admin token", From: "[::1]:1", Method: "PUT", Path: fmt.Sprint("/v1/keys/", i), Query: "a=b", Body: `{"name":"é"}`, Outcome: "done"}
+		if err := s.store.AddChange(s.ctx(), &c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var seen []string
+	for before := int64(0); ; {
+		page, err := s.store.Changes(s.ctx(), before, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, c := range page {
+			seen = append(seen, c.Path)
+			if !c.At.Equal(noon) || c.By != "admin token" || c.Body != `{"name":"é"}` {
+				t.Errorf("got %+v, want it as it was written", c)
+			}
+		}
+		before = page[len(page)-1].Seq
+	}
+	if got, want := fmt.Sprint(seen), "[/v1/keys/4 /v1/keys/3 /v1/keys/2 /v1/keys/1 /v1/keys/0]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
