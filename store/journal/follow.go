@@ -166,7 +166,11 @@ func (f *follower) find(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if first := f.numbers[0]; mark.File < first && mark != (budget.Mark{}) {
+	back := mark.Before(f.mark)
+	if back {
+		f.j.opts.Log.Warn("the ledger's store has gone back, as a standby does that was behind; what the journal still has is written again")
+	}
+	if first := f.numbers[0]; mark.File < first && (back || mark != (budget.Mark{})) {
 		f.j.opts.Log.Error("the ledger has a gap: the store has come to a journal file that is no longer there; was an old copy of it restored?",
 			"file", mark.File, "first", first)
 	}
@@ -182,6 +186,8 @@ func (f *follower) bring(ctx context.Context, b *budget.Batch) error {
 		mark, markErr := f.j.opts.Store.Mark(ctx, f.j.opts.Node)
 		if markErr != nil || mark != b.To {
 			f.rewind()
+			// One that is ahead of us is another process's doing, and is not followed.
+			f.known = markErr != nil || !mark.Before(f.mark)
 			return err
 		}
 	}

@@ -507,3 +507,89 @@ func TestNoRoom(t *testing.T) {
 	}
 	d.close()
 }
+
+// TestClock sets the clock back and forth while attempts run, and between starts: none is lost, none takes less than no time,
+// and no number is used twice.
+func TestClock(t *testing.T) {
+	s := newShelf()
+	folder := t.TempDir()
+	at := time.Date(2028, 2, 29, 23, 59, 59, 0, time.UTC)
+	seen := map[int64]bool{}
+	for _, jump := range []time.Duration{0, -24 * time.Hour, time.Hour, 49 * time.Hour, -time.Hour, -400 * 24 * time.Hour} {
+		at = at.Add(jump)
+		d := openJournal(t, folder, s, func(o *Options) { o.Now = func() time.Time { return at } })
+		for _, step := range []time.Duration{time.Second, -time.Hour, 25 * time.Hour, -48 * time.Hour} {
+			n, err := d.Reserve(t.Context(), &budget.Reservation{Call: "call_x", Ordinal: 1, Line: d.line, At: at, Most: budget.Tokens{Fresh: 10}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if seen[n] {
+				t.Errorf("after a jump of %v: got the number %d again, want another", jump, n)
+			}
+			seen[n] = true
+			at = at.Add(step)
+			d.Settle(n, &budget.Settlement{Outcome: budget.Outcome{Kind: budget.Void}, At: at})
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		if err := d.Sync(ctx); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		d.close()
+	}
+	if got := s.have(); got[budget.Void] != len(seen) {
+		t.Errorf("got %v, want %d", got, len(seen))
+	}
+	for n, e := range s.entries {
+		if e.Took < 0 {
+			t.Errorf("attempt %d: took %d ms, want no less than nothing", n, e.Took)
+		}
+	}
+}
+
+// TestStoreGoesBack has the store fall behind while it is written, as a standby does that takes over: what the journal still
+// has is written again, and if that is not all, the log says so. A store that is ahead is somebody else's.
+func TestStoreGoesBack(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		mark func(now budget.Mark) budget.Mark
+		want string // in the log
+		all  bool
+	}{
+		{"a little", func(m budget.Mark) budget.Mark { return budget.Mark{File: m.File, Offset: int64(headerSize)} }, "has gone back", true},
+		{"too far", func(m budget.Mark) budget.Mark { return budget.Mark{File: m.File - 1, Offset: 99} }, "has a gap", true},
+		{"ahead", func(m budget.Mark) budget.Mark { return budget.Mark{File: m.File + 9, Offset: 99} }, "cannot be written", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newShelf()
+			d := openJournal(t, t.TempDir(), s)
+			once := func() {
+				n, err := d.reserve()
+				if err != nil {
+					t.Fatal(err)
+				}
+				d.settle(n)
+			}
+			once()
+			if err := d.Sync(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			s.set(func() { s.mark = tc.mark(s.mark); clear(s.entries) })
+			once()
+			ctx, cancel := context.WithTimeout(t.Context(), map[bool]time.Duration{true: 10 * time.Second, false: time.Second}[tc.all])
+			defer cancel()
+			if err := d.Sync(ctx); (err == nil) != tc.all {
+				t.Errorf("got %v, want all written: %v", err, tc.all)
+			}
+			if got := len(s.entries); got != 2 && tc.all {
+				t.Errorf("got %d entries, want both: the journal has them still", got)
+			}
+			ended, cancel := context.WithCancel(t.Context())
+			cancel()
+			_ = d.Close(ended) // not all may be in the store
+			if log := d.log.String(); !strings.Contains(log, tc.want) {
+				t.Errorf("log: got %s, want %q in it", log, tc.want)
+			}
+		})
+	}
+}
