@@ -36,6 +36,9 @@ func openFolder(path string) (*folder, error) {
 	if err := private(info); err != nil {
 		return nil, fmt.Errorf("%w\nhint: chmod 700 %s", err, path)
 	}
+	if err := local(path); err != nil {
+		return nil, err
+	}
 	lock, err := lockPath(filepath.Join(path, lockFile))
 	if err != nil {
 		return nil, err
