@@ -1,0 +1,154 @@
+//go:build linux
+
+package app
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/understudy-ai/understudy/internal/fakeprovider"
+)
+
+// TestPostgresFaults serves while the database is refused, stopped, killed, cut off and slow. No client notices; when it is
+// back, every attempt that the vendor had is in it, once, over no more connections than there may be, and nothing is left
+// running.
+func TestPostgresFaults(t *testing.T) {
+	c := openCluster(t)
+	for _, tc := range []struct {
+		name   string
+		during func(l *link)
+	}{
+		{"refused", func(l *link) {
+			l.refuse.Store(true)
+			l.cut()
+			time.Sleep(2 * time.Second)
+			l.refuse.Store(false)
+		}},
+		{"stopped", func(*link) {
+			c.signal(syscall.SIGSTOP)
+			time.Sleep(2 * time.Second)
+			c.signal(syscall.SIGCONT)
+		}},
+		{"killed and started again", func(*link) {
+			for range 2 {
+				c.kill()
+				time.Sleep(500 * time.Millisecond)
+				c.start()
+				time.Sleep(500 * time.Millisecond)
+			}
+		}},
+		{"cut when commits were sent", func(l *link) {
+			for range 4 { // each is the second from then on: not only that of the first connection
+				l.cutAt.Store(2)
+				time.Sleep(1100 * time.Millisecond)
+			}
+			l.cutAt.Store(0)
+			if n := l.cuts.Load(); n < 2 {
+				t.Errorf("got %d commits cut off, want some", n)
+			}
+		}},
+		{"silent, then cut", func(l *link) {
+			l.held.Store(true)
+			time.Sleep(2 * time.Second)
+			l.cut()
+			l.held.Store(false)
+		}},
+		{"slow", func(l *link) {
+			l.delay.Store(int64(300 * time.Millisecond))
+			time.Sleep(4 * time.Second)
+			l.delay.Store(0)
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) { c.fault(t, tc.during) })
+	}
+}
+
+func (c *cluster) fault(t *testing.T, during func(*link)) {
+	v := fakeprovider.New(fakeprovider.Options{Key: canary, Keep: 1 << 20})
+	if _, err := v.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(v.Close)
+	l := c.link()
+	t.Cleanup(l.close)
+	conf := parse(t, "data: ./data\nstore: "+l.url(c.database())+"\nproviders: {v: {use: openai, base_url: $V/v1, key: env:TEST_KEY}}",
+		map[string]*fakeprovider.Server{"V": v})
+	a := start(t, conf, io.Discard)
+	client := newClient(t)
+	client.Transport.(*http.Transport).MaxIdleConnsPerHost = 8 //nolint:forcetypeassert // it is
+	slowest := load(t, a, client, 300*time.Millisecond, func() { time.Sleep(200 * time.Millisecond) })
+	before := runtime.NumGoroutine()
+	slowest = max(slowest, load(t, a, client, 300*time.Millisecond, func() { during(l) }))
+	if slowest > time.Second { // the machine has other work, too
+		t.Errorf("got an answer after %v, want no client to notice", slowest)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+	defer cancel()
+	if err := a.SyncLedger(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if a.books.journal.Behind() {
+		t.Error("got a journal that says the store is behind, want it not to")
+	}
+	if most := l.most.Load(); most > 16 {
+		t.Errorf("got %d connections at a time, want 16 at most", most)
+	}
+	const slack = 12 // of the connections of clients and the pool
+	if after := runtime.NumGoroutine(); after > before+slack {
+		t.Errorf("got %d goroutines after and %d before, want no more", after, before)
+	}
+	r, err := VerifyLedger(t.Context(), conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if had := int64(v.Count()); r.Entries != had || len(r.Problems) > 0 {
+		t.Errorf("got %d entries and problems %v, want the %d that the vendor had, once each", r.Entries, r.Problems, had)
+	}
+}
+
+// load sends requests of eight clients for as long as during takes, and some time more, and returns how long the slowest took.
+func load(t *testing.T, a *App, client *http.Client, more time.Duration, during func()) (slowest time.Duration) {
+	t.Helper()
+	var clients sync.WaitGroup
+	var mu sync.Mutex
+	stop := make(chan struct{})
+	for range 8 {
+		clients.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(5 * time.Millisecond):
+				}
+				begun := time.Now()
+				resp, err := client.Post("http://"+a.Addr()+"/v1/chat/completions", "application/json",
+					strings.NewReader(`{"model": "v/m", "messages": [{"role": "user", "content": "hi"}]}`))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, resp.Body)
+				_ = resp.Body.Close()
+				if resp.StatusCode != http.StatusOK {
+					t.Errorf("got status %d, want an answer whatever the database does", resp.StatusCode)
+					return
+				}
+				mu.Lock()
+				slowest = max(slowest, time.Since(begun))
+				mu.Unlock()
+			}
+		})
+	}
+	during()
+	time.Sleep(more)
+	close(stop)
+	clients.Wait()
+	return slowest
+}
