@@ -1,0 +1,256 @@
+package fastlane
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxHead is the longest head that is read here, and how much of a connection is read ahead.
+	maxHead = 4 << 10
+	// outSize is how much of an answer is put together before it is written, headers included.
+	outSize = 4 << 10
+)
+
+// States of a connection.
+const (
+	waiting int32 = iota // for a request
+	running
+	closing // by Shutdown
+)
+
+// conn is a connection. Its goroutine reads requests and runs the handler; while that runs and has
+// read the request's body, a watcher may read on.
+type conn struct {
+	s      *Server
+	nc     net.Conn
+	remote string
+	state  atomic.Int32
+	opened time.Time
+
+	in      []byte // of it, in[start:end] has been read from the connection and not been used
+	start   int
+	end     int
+	readErr error // what comes after these
+	spare   int   // how many of the next bytes may be line ends too many: some clients send them after a POST
+
+	out      *bufio.Writer
+	writeErr error // the first
+	running  *exchange
+
+	reads, writes deadline
+}
+
+func newConn(s *Server, nc net.Conn) *conn {
+	c := &conn{s: s, nc: nc, in: make([]byte, maxHead), opened: time.Now()}
+	if a := nc.RemoteAddr(); a != nil {
+		c.remote = a.String()
+	}
+	c.out = bufio.NewWriterSize((*sink)(c), outSize)
+	c.reads.apply, c.writes.apply = nc.SetReadDeadline, nc.SetWriteDeadline
+	return c
+}
+
+// serve answers requests until there is one that is not plain, or none any more.
+func (c *conn) serve() {
+	last := http.StateClosed
+	defer func() {
+		if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
+			stack := make([]byte, 64<<10)
+			c.s.logf("http: panic serving %v: %v\n%s", c.remote, p, stack[:runtime.Stack(stack, false)])
+		}
+		if x := c.running; x != nil {
+			x.abandon()
+		}
+		if last == http.StateClosed {
+			_ = c.out.Flush() // what has been said stands, but has no end
+			c.nc.Close()
+		}
+		c.s.forget(c, last)
+	}()
+	for first := true; ; first = false {
+		h, found := c.next(first)
+		switch found {
+		case nothing:
+			return
+		case odd:
+			last = http.StateHijacked
+			_ = c.nc.SetReadDeadline(time.Time{}) // if that fails the connection is closed already
+			c.s.rest.hand(&begun{c.nc, bytes.Clone(c.in[c.start:c.end])})
+			return
+		case plain:
+		}
+		if !c.answer(h) || c.s.over.Load() || !c.state.CompareAndSwap(running, waiting) {
+			return
+		}
+		c.s.note(c.nc, http.StateIdle)
+	}
+}
+
+// found is what there is on a connection.
+type found int
+
+const (
+	nothing found = iota // the client has left, or is to be left
+	plain                // a request
+	odd                  // something for net/http
+)
+
+// aRequest is from how many bytes on net/http takes what follows a request for another one.
+const aRequest = 4
+
+// next reads the next request's head. A client may take its time before a request, but not in its head.
+func (c *conn) next(first bool) (head, found) {
+	by, limited := time.Time{}, first
+	if first {
+		by = after(c.opened, c.s.headerTime())
+	} else if idle := c.s.idleTime(); c.start == c.end && idle > 0 {
+		by = time.Now().Add(idle)
+	}
+	for got := c.end - c.start; ; {
+		if c.skip(); c.start < c.end {
+			text := c.in[c.start:c.end]
+			if end := bytes.Index(text, headEnd); end >= 0 {
+				return c.take(end)
+			}
+			if len(text) == len(c.in) || (first || got >= aRequest) && !couldBePlain(text) {
+				return c.leave()
+			}
+			if !limited {
+				by, limited = after(time.Now(), c.s.headerTime()), true
+			}
+		}
+		c.reads.set(by)
+		had := c.end - c.start
+		if err := c.fill(); err != nil {
+			if c.start == c.end || !first && got < aRequest || errors.Is(err, os.ErrDeadlineExceeded) {
+				return head{}, nothing
+			}
+			return c.leave() // net/http has words for what is cut short
+		}
+		got += c.end - c.start - had
+	}
+}
+
+// take reads a head that is there up to its end.
+func (c *conn) take(end int) (head, found) {
+	h, ok := parse(string(c.in[c.start : c.start+end+len(lineEnd)]))
+	if !ok {
+		return c.leave()
+	}
+	c.start += end + len(headEnd)
+	if h.method == http.MethodPost {
+		c.spare = maxSpare
+	}
+	if !c.begin() {
+		return head{}, nothing
+	}
+	return h, plain
+}
+
+// leave leaves the connection to net/http.
+func (c *conn) leave() (head, found) {
+	if !c.begin() {
+		return head{}, nothing
+	}
+	return head{}, odd
+}
+
+// begin says that a request has begun, unless the connection is being closed.
+func (c *conn) begin() bool {
+	if !c.state.CompareAndSwap(waiting, running) {
+		return false
+	}
+	c.s.note(c.nc, http.StateActive)
+	return true
+}
+
+// after is zero, which means never, if there is no limit.
+func after(t time.Time, limit time.Duration) time.Time {
+	if limit <= 0 {
+		return time.Time{}
+	}
+	return t.Add(limit)
+}
+
+// maxSpare is how many bytes net/http looks at for line ends too many.
+const maxSpare = 4
+
+// skip passes over them.
+func (c *conn) skip() {
+	for c.spare > 0 && c.start < c.end {
+		if b := c.in[c.start]; b != '\r' && b != '\n' {
+			c.spare = 0
+			return
+		}
+		c.start++
+		c.spare--
+	}
+}
+
+// fill reads more of the connection.
+func (c *conn) fill() error {
+	if c.readErr != nil {
+		return c.readErr
+	}
+	switch {
+	case c.start == c.end:
+		c.start, c.end = 0, 0
+	case c.end == len(c.in):
+		c.end = copy(c.in, c.in[c.start:c.end])
+		c.start = 0
+	}
+	n, err := c.read(c.in[c.end:])
+	c.end += n
+	if n > 0 {
+		err = nil // it comes again
+	}
+	return err
+}
+
+// read reads from the connection within its deadline.
+func (c *conn) read(p []byte) (int, error) {
+	if err := c.reads.begin(); err != nil {
+		return 0, err
+	}
+	defer c.reads.over()
+	return c.nc.Read(p) //nolint:wrapcheck // a connection passes its errors on
+}
+
+// sink writes to a connection.
+type sink conn
+
+// Write writes within the connection's deadline. If it fails, the client is gone.
+func (k *sink) Write(p []byte) (int, error) {
+	c := (*conn)(k)
+	if err := c.writes.begin(); err != nil {
+		return 0, err
+	}
+	n, err := c.nc.Write(p)
+	c.writes.over()
+	if err != nil && c.writeErr == nil {
+		c.writeErr = err
+		if x := c.running; x != nil {
+			x.life.end()
+		}
+	}
+	return n, err //nolint:wrapcheck // as above
+}
+
+// closeGently ends the answer's direction first: what the client still sends would otherwise make its
+// system throw away what it has not read of the answer.
+func (c *conn) closeGently() {
+	const farewell = 500 * time.Millisecond // as net/http
+	_ = c.out.Flush()                       // nobody is left to hear of it
+	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	time.Sleep(farewell)
+}

@@ -1,0 +1,440 @@
+package fastlane
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// house is a server on a port of its own.
+type house struct {
+	*Server
+	address string
+	log     lockedText
+	open    atomic.Int64 // connections
+	left    atomic.Int64 // handed over
+}
+
+type lockedText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lockedText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lockedText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func openHouse(t *testing.T, h http.HandlerFunc, changes ...func(*http.Server)) *house {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &house{address: l.Addr().String()}
+	under := quiet(h)
+	under.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(&s.log, nil), slog.LevelInfo)
+	under.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			s.open.Add(1)
+		case http.StateHijacked:
+			s.left.Add(1)
+			s.open.Add(-1)
+		case http.StateClosed:
+			s.open.Add(-1)
+		case http.StateActive, http.StateIdle:
+		}
+	}
+	for _, change := range changes {
+		change(under)
+	}
+	s.Server = New(under)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(l) }()
+	t.Cleanup(func() {
+		_ = s.Close()
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("got %v, want %v", err, http.ErrServerClosed)
+		}
+	})
+	return s
+}
+
+func (s *house) dial(t *testing.T) (net.Conn, *bufio.Reader) {
+	t.Helper()
+	conn, err := net.Dial("tcp", s.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	return conn, bufio.NewReader(conn)
+}
+
+func send(t *testing.T, w io.Writer, text string) {
+	t.Helper()
+	if _, err := io.WriteString(w, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// want reads an answer and looks at its body.
+func want(t *testing.T, r *bufio.Reader, body string) {
+	t.Helper()
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if got, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20)); string(got) != body || err != nil {
+		t.Errorf("got %.100q, %v, want %.100q", got, err, body)
+	}
+}
+
+// closedWithin says how long the connection stayed open.
+func closedWithin(t *testing.T, r io.Reader, least, most time.Duration) {
+	t.Helper()
+	start := time.Now()
+	_, err := io.Copy(io.Discard, r)
+	took := time.Since(start)
+	var ne net.Error
+	if errors.As(err, &ne) && ne.Timeout() || took > most || took < least {
+		t.Errorf("got the connection closed after %v (%v), want between %v and %v", took, err, least, most)
+	}
+}
+
+const get = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+
+func path(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.URL.Path) }
+
+func TestConnectionsAreKept(t *testing.T) {
+	s := openHouse(t, path)
+	conn, r := s.dial(t)
+	for range 3 {
+		send(t, conn, get)
+		want(t, r, "/a")
+	}
+	send(t, conn, get+get+"GET /b HTTP/1.1\r\nHost: x\r\nExpect: nothing\r\n\r\n")
+	want(t, r, "/a")
+	want(t, r, "/a")
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusExpectationFailed || s.left.Load() != 1 {
+		t.Errorf("got %d by net/http %d times, want %d by it", resp.StatusCode, s.left.Load(), http.StatusExpectationFailed)
+	}
+	closedWithin(t, r, 0, time.Second)
+}
+
+// TestHandedOver: what is not plain gets net/http's server, for good.
+func TestHandedOver(t *testing.T) {
+	s := openHouse(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
+	conn, r := s.dial(t)
+	for range 2 {
+		send(t, conn, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+		time.Sleep(5 * time.Millisecond)
+		send(t, conn, "0\r\n\r\n")
+		want(t, r, "hello")
+	}
+	send(t, conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi")
+	want(t, r, "hi")
+	if s.left.Load() != 1 || s.open.Load() != 1 {
+		t.Errorf("got %d handed over and %d open, want one", s.left.Load(), s.open.Load())
+	}
+}
+
+func TestHijack(t *testing.T) {
+	s := openHouse(t, func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusTeapot)
+			return
+		}
+		_, _ = io.WriteString(conn, "mine")
+		conn.Close()
+	})
+	conn, r := s.dial(t)
+	send(t, conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+	if got, err := io.ReadAll(io.LimitReader(r, 100)); string(got) != "mine" || err != nil {
+		t.Errorf("got %q, %v, want the connection taken over", got, err)
+	}
+	conn, r = s.dial(t)
+	send(t, conn, get)
+	want(t, r, http.ErrNotSupported.Error()+"\n")
+}
+
+func TestSlowHeads(t *testing.T) {
+	t.Parallel()
+	const limit = 300 * time.Millisecond
+	s := openHouse(t, path, func(s *http.Server) { s.ReadHeaderTimeout, s.IdleTimeout = limit, 3*limit })
+	for name, text := range map[string]string{"nothing": "", "a piece": "GET / HT", "a field": "GET / HTTP/1.1\r\nHost: x\r\nA: "} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, r := s.dial(t)
+			send(t, conn, text)
+			if text != "" {
+				go func() { // drip
+					for range 20 {
+						time.Sleep(limit / 10)
+						if _, err := io.WriteString(conn, "a"); err != nil {
+							return
+						}
+					}
+				}()
+			}
+			closedWithin(t, r, limit/2, 2*limit)
+		})
+	}
+	t.Run("between requests", func(t *testing.T) {
+		t.Parallel()
+		conn, r := s.dial(t)
+		send(t, conn, get)
+		want(t, r, "/a")
+		time.Sleep(2 * limit)
+		send(t, conn, get)
+		want(t, r, "/a")
+		time.Sleep(2 * limit)
+		send(t, conn, get[:10])
+		closedWithin(t, r, limit/2, 2*limit)
+	})
+	t.Run("idle", func(t *testing.T) {
+		t.Parallel()
+		conn, r := s.dial(t)
+		send(t, conn, get)
+		want(t, r, "/a")
+		closedWithin(t, r, 2*limit, 5*limit)
+	})
+}
+
+func TestDeadlines(t *testing.T) {
+	t.Parallel()
+	var got atomic.Value
+	s := openHouse(t, func(w http.ResponseWriter, r *http.Request) {
+		c := http.NewResponseController(w)
+		switch r.URL.Path {
+		case "/slow":
+			_ = c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		case "/aborted":
+			time.AfterFunc(100*time.Millisecond, func() { _ = c.SetReadDeadline(time.Now()) })
+		}
+		_, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+		got.Store(err)
+		w.Header().Set("Connection", "close")
+		_ = c.SetReadDeadline(time.Now())
+	})
+	for _, p := range []string{"/slow", "/aborted"} {
+		conn, r := s.dial(t)
+		send(t, conn, "POST "+p+" HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe")
+		closedWithin(t, r, 50*time.Millisecond, 2*time.Second)
+		if err, _ := got.Load().(error); err == nil || !strings.Contains(err.Error(), "timeout") {
+			t.Errorf("%s: got %v, want a deadline exceeded", p, err)
+		}
+	}
+}
+
+// TestWriteDeadline: a client that does not read is left, and its handler hears of it.
+func TestWriteDeadline(t *testing.T) {
+	t.Parallel()
+	left := make(chan error, 1)
+	s := openHouse(t, func(w http.ResponseWriter, r *http.Request) {
+		c := http.NewResponseController(w)
+		for {
+			_ = c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+			if _, err := w.Write(make([]byte, 1<<20)); err != nil {
+				<-r.Context().Done()
+				left <- err
+				return
+			}
+		}
+	})
+	conn, _ := s.dial(t)
+	send(t, conn, get)
+	select {
+	case err := <-left:
+		var ne net.Error
+		if !errors.As(err, &ne) || !ne.Timeout() {
+			t.Errorf("got %v, want a deadline exceeded", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("got a handler that writes on, want it told")
+	}
+}
+
+// TestClientsLeave: a handler hears of it within a few hundredths of a second, also when the body came late.
+func TestClientsLeave(t *testing.T) {
+	t.Parallel()
+	begun, ended := make(chan struct{}), make(chan time.Time, 1)
+	s := openHouse(t, func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/late" {
+			time.Sleep(3 * patience)
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		begun <- struct{}{}
+		<-r.Context().Done()
+		ended <- time.Now()
+	})
+	for _, p := range []string{"/", "/late"} {
+		for _, wait := range []time.Duration{0, 5 * patience} {
+			conn, _ := s.dial(t)
+			send(t, conn, "POST "+p+" HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")
+			<-begun
+			time.Sleep(wait)
+			left := time.Now()
+			conn.Close()
+			select {
+			case at := <-ended:
+				if took := at.Sub(left); took > 500*time.Millisecond {
+					t.Errorf("%s: got told after %v, want at once", p, took)
+				}
+			case <-time.After(5 * time.Second):
+				t.Fatalf("%s: got a handler that waits on, want it told", p)
+			}
+		}
+	}
+}
+
+// TestPipelinedWhileWatched: what comes while a slow answer is made is the next requests.
+func TestPipelinedWhileWatched(t *testing.T) {
+	t.Parallel()
+	s := openHouse(t, func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(5 * patience)
+		if r.Context().Err() != nil {
+			t.Error("got a request that is over, want it to run on")
+		}
+		path(w, r)
+	})
+	conn, r := s.dial(t)
+	send(t, conn, get)
+	time.Sleep(3 * patience)
+	send(t, conn, get[:10])
+	time.Sleep(patience / 2)
+	send(t, conn, strings.Repeat(get, 4)[10:])
+	for range 5 {
+		want(t, r, "/a")
+	}
+	if s.left.Load() != 0 {
+		t.Error("got the connection handed over, want it kept")
+	}
+}
+
+// TestHandlersKeepRequests: what a handler was given is its own, also after its return.
+func TestHandlersKeepRequests(t *testing.T) {
+	t.Parallel()
+	var kept []*http.Request
+	s := openHouse(t, func(_ http.ResponseWriter, r *http.Request) {
+		if r.Context().Err() != nil || r.Context().Value(http.ServerContextKey) == nil || r.Context().Value(http.LocalAddrContextKey) == nil {
+			t.Error("got a request without a context, want one that lives and knows its server")
+		}
+		kept = append(kept, r)
+	})
+	conn, r := s.dial(t)
+	for _, p := range []string{"/a", "/b", "/c"} {
+		send(t, conn, strings.Replace(get, "/a", p, 1))
+		want(t, r, "")
+	}
+	for i, p := range []string{"/a", "/b", "/c"} {
+		if kept[i].URL.Path != p || !errors.Is(context.Cause(kept[i].Context()), context.Canceled) {
+			t.Errorf("got %s, %v, want %s, over", kept[i].URL.Path, kept[i].Context().Err(), p)
+		}
+		select {
+		case <-kept[i].Context().Done():
+		default:
+			t.Error("got a context that is not done, want it over with the handler")
+		}
+	}
+}
+
+func TestPanics(t *testing.T) {
+	s := openHouse(t, func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/a" {
+			panic("oh no")
+		}
+		panic(http.ErrAbortHandler)
+	})
+	for _, p := range []string{"/a", "/b"} {
+		conn, r := s.dial(t)
+		send(t, conn, strings.Replace(get, "/a", p, 1))
+		closedWithin(t, r, 0, time.Second)
+	}
+	if got := s.log.String(); strings.Count(got, "panic serving") != 1 || !strings.Contains(got, "oh no") || !strings.Contains(got, "conn_test.go") {
+		t.Errorf("got %q, want one panic logged, with its stack", got)
+	}
+}
+
+func TestShutdown(t *testing.T) {
+	t.Parallel()
+	goOn := make(chan struct{})
+	var running sync.WaitGroup
+	s := openHouse(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			running.Done()
+			<-goOn
+		}
+		path(w, r)
+	})
+	idle, idleReader := s.dial(t)
+	send(t, idle, get)
+	want(t, idleReader, "/a")
+	_, fresh := s.dial(t)
+	running.Add(2)
+	busy, busyReader := s.dial(t)
+	send(t, busy, strings.Replace(get, "/a", "/slow", 1))
+	odd, oddReader := s.dial(t)
+	send(t, odd, "POST /slow HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+	running.Wait()
+	down := make(chan error, 1)
+	go func() { down <- s.Shutdown(t.Context()) }()
+	closedWithin(t, idleReader, 0, time.Second)
+	closedWithin(t, fresh, 0, time.Second)
+	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := s.Shutdown(short); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want the time to be over", err)
+	}
+	select {
+	case err := <-down:
+		t.Fatalf("got shut down (%v) while requests run, want it to wait", err)
+	default:
+	}
+	close(goOn)
+	for _, r := range []*bufio.Reader{busyReader, oddReader} {
+		resp, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, err := io.ReadAll(io.LimitReader(resp.Body, 100)); string(body) != "/slow" || err != nil || !resp.Close {
+			t.Errorf("got %q, %v, close %v, want an answer that is the last", body, err, resp.Close)
+		}
+		resp.Body.Close()
+		closedWithin(t, r, 0, time.Second)
+	}
+	if err := <-down; err != nil {
+		t.Errorf("got %v, want it shut down", err)
+	}
+	if n := s.open.Load(); n != 0 {
+		t.Errorf("got %d connections counted, want none", n)
+	}
+}

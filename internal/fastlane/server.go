@@ -1,0 +1,250 @@
+// Package fastlane serves the plain part of HTTP/1.1, which nearly all requests are, at half the
+// cost of net/http's server, and hands the connection of any other request over to that: with
+// all bytes read so far, for good and before anything has been answered to it. Plain is what can
+// be read in one way only: a short head without anything odd in it, and a body whose length it says.
+//
+// A handler cannot tell the difference, but that nothing here can be hijacked: requests to upgrade
+// are not plain. What net/http does with connections of its own is left to it.
+package fastlane
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Server serves plain requests itself and leaves others to HTTP. Handler, ReadHeaderTimeout,
+// IdleTimeout, ConnState and ErrorLog of HTTP hold for both (without an ErrorLog nothing is logged here); what else HTTP has (MaxHeaderBytes, protocols)
+// is about requests that are not plain. It must not have a ReadTimeout or WriteTimeout, a BaseContext
+// or a ConnContext.
+type Server struct {
+	HTTP *http.Server
+
+	watch watch
+	rest  rest // connections that are handed over
+
+	mu        sync.Mutex
+	listeners map[net.Listener]bool
+	conns     map[*conn]bool
+	over      atomic.Bool // since Shutdown or Close
+}
+
+// New returns a server beside another one, which must be left to it.
+func New(s *http.Server) *Server {
+	l := &Server{HTTP: s, listeners: map[net.Listener]bool{}, conns: map[*conn]bool{}}
+	l.rest.conns, l.rest.done = make(chan net.Conn), make(chan struct{})
+	return l
+}
+
+// Serve serves the connections of a listener until the server is shut down, and then returns
+// http.ErrServerClosed. It is called once.
+func (s *Server) Serve(l net.Listener) error {
+	if !s.keep(l) {
+		return http.ErrServerClosed
+	}
+	defer l.Close()
+	s.rest.address = l.Addr()
+	go func() { _ = s.HTTP.Serve(&s.rest) }() // ends with the server, as there is nothing to fail
+	const first, longest = 5 * time.Millisecond, time.Second
+	pause := first
+	for {
+		nc, err := l.Accept()
+		switch {
+		case s.over.Load():
+			if err == nil {
+				nc.Close()
+			}
+			return http.ErrServerClosed
+		case errors.Is(err, net.ErrClosed):
+			return err //nolint:wrapcheck // as net/http does it
+		case err != nil: // too many files are open, or the client has left already
+			s.logf("fastlane: accept: %v; retrying in %v", err, pause)
+			time.Sleep(pause)
+			pause = min(2*pause, longest)
+			continue
+		}
+		pause = first
+		s.begin(nc)
+	}
+}
+
+func (s *Server) keep(l net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over.Load() {
+		return false
+	}
+	s.listeners[l] = true
+	return true
+}
+
+// begin serves a connection in a goroutine of its own.
+func (s *Server) begin(nc net.Conn) {
+	if _, secure := nc.(*tls.Conn); secure {
+		s.rest.hand(nc)
+		return
+	}
+	c := newConn(s, nc)
+	s.mu.Lock()
+	if s.over.Load() {
+		s.mu.Unlock()
+		nc.Close()
+		return
+	}
+	s.conns[c] = true
+	s.mu.Unlock()
+	s.note(nc, http.StateNew)
+	go c.serve()
+}
+
+// forget is the last that is done for a connection.
+func (s *Server) forget(c *conn, last http.ConnState) {
+	s.mu.Lock()
+	delete(s.conns, c)
+	s.mu.Unlock()
+	s.note(c.nc, last)
+}
+
+func (s *Server) note(nc net.Conn, state http.ConnState) {
+	if s.HTTP.ConnState != nil {
+		s.HTTP.ConnState(nc, state)
+	}
+}
+
+// Shutdown stops listening, closes connections on which nothing runs, and waits for the others or for ctx.
+// Their answers say that no more requests are taken.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.stop()
+	rest := make(chan error, 1)
+	go func() { rest <- s.HTTP.Shutdown(ctx) }()
+	const look = 5 * time.Millisecond
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for !s.closeIdle() {
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), <-rest)
+		case <-tick.C:
+		}
+	}
+	return <-rest
+}
+
+// Close closes all connections at once.
+func (s *Server) Close() error {
+	s.stop()
+	s.mu.Lock()
+	for c := range s.conns {
+		c.nc.Close()
+	}
+	s.mu.Unlock()
+	return s.HTTP.Close() //nolint:wrapcheck // it is the same thing
+}
+
+func (s *Server) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over.Swap(true) {
+		return
+	}
+	for l := range s.listeners {
+		l.Close()
+	}
+}
+
+// closeIdle closes connections on which nothing runs, and reports whether there are no others.
+func (s *Server) closeIdle() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	none := true
+	for c := range s.conns {
+		if c.state.CompareAndSwap(waiting, closing) || c.state.Load() == closing {
+			c.nc.Close()
+			continue
+		}
+		none = false
+	}
+	return none
+}
+
+func (s *Server) logf(format string, args ...any) {
+	if s.HTTP.ErrorLog != nil {
+		s.HTTP.ErrorLog.Printf(format, args...) //nolint:forbidigo // it is the logger that was passed in
+	}
+}
+
+// headerTime is how long the head of a request may take; 0 if there is no limit.
+func (s *Server) headerTime() time.Duration { return max(s.HTTP.ReadHeaderTimeout, 0) }
+
+// idleTime is how long a connection may wait for its next request; 0 if there is no limit.
+func (s *Server) idleTime() time.Duration {
+	if s.HTTP.IdleTimeout != 0 {
+		return max(s.HTTP.IdleTimeout, 0)
+	}
+	return s.headerTime()
+}
+
+// rest is the listener of connections that are handed over.
+type rest struct {
+	conns   chan net.Conn
+	done    chan struct{}
+	once    sync.Once
+	address net.Addr
+}
+
+// hand hands a connection over, or closes it if nobody takes any more.
+func (r *rest) hand(nc net.Conn) {
+	select {
+	case r.conns <- nc:
+	case <-r.done:
+		nc.Close()
+	}
+}
+
+// Accept waits for a connection.
+func (r *rest) Accept() (net.Conn, error) {
+	select {
+	case nc := <-r.conns:
+		return nc, nil
+	case <-r.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close lets no more connections in.
+func (r *rest) Close() error {
+	r.once.Do(func() { close(r.done) })
+	return nil
+}
+
+// Addr is where clients connect to.
+func (r *rest) Addr() net.Addr { return r.address }
+
+// begun is a connection of which something has been read already.
+type begun struct {
+	net.Conn
+	read []byte
+}
+
+// Read gives first what has been read already.
+func (b *begun) Read(p []byte) (int, error) {
+	if len(b.read) > 0 {
+		n := copy(p, b.read)
+		b.read = b.read[n:]
+		return n, nil
+	}
+	return b.Conn.Read(p) //nolint:wrapcheck // a connection passes its errors on
+}
+
+// CloseWrite says that nothing more is sent.
+func (b *begun) CloseWrite() error {
+	if half, ok := b.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite() //nolint:wrapcheck // as above
+	}
+	return errors.ErrUnsupported
+}
