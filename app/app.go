@@ -28,6 +28,7 @@ import (
 	"github.com/understudy-ai/understudy/dialect/openaichat"
 	"github.com/understudy-ai/understudy/dialect/openairesponses"
 	"github.com/understudy-ai/understudy/gateway"
+	"github.com/understudy-ai/understudy/internal/fastlane"
 	"github.com/understudy-ai/understudy/route"
 	"github.com/understudy-ai/understudy/telemetry"
 	"github.com/understudy-ai/understudy/transport"
@@ -128,6 +129,7 @@ func New(o Options) (*App, error) {
 		Version: o.Version, Load: a.gateway.Load, LocalFaults: a.health.LocalFaults, Targets: a.targets,
 	})
 	a.clients = newServer(a.gateway, o.Log)
+	a.clients.fast = fastlane.New(&a.clients.http)
 	a.operators = newServer(nil, o.Log)              // its handler needs what Start opens
 	a.operators.http.ReadTimeout = readHeaderTimeout // bodies there are short
 	return a, nil

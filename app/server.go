@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/understudy-ai/understudy/internal/fastlane"
 	"github.com/understudy-ai/understudy/transport"
 )
 
@@ -24,6 +25,7 @@ const (
 // server is an HTTP server and the goroutine that runs it.
 type server struct {
 	http     http.Server
+	fast     *fastlane.Server // serves the plain requests; nil if http serves them all
 	log      *slog.Logger
 	open     atomic.Int64 // connections
 	most     int64        // connections at a time
@@ -60,9 +62,13 @@ func (s *server) start(address string) error {
 		return err
 	}
 	s.listener = l
+	serve := s.http.Serve
+	if s.fast != nil {
+		serve = s.fast.Serve
+	}
 	go func() {
 		defer close(s.done)
-		if err := s.http.Serve(limited{l, s}); !errors.Is(err, http.ErrServerClosed) {
+		if err := serve(limited{l, s}); !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("no more connections are accepted", "listen", address, "error", err.Error())
 		}
 	}()
@@ -77,11 +83,20 @@ func (s *server) addr() string {
 }
 
 // drain stops listening and waits for the connections to be idle, or for ctx.
-func (s *server) drain(ctx context.Context) error { return s.http.Shutdown(ctx) }
+func (s *server) drain(ctx context.Context) error {
+	if s.fast != nil {
+		return s.fast.Shutdown(ctx)
+	}
+	return s.http.Shutdown(ctx)
+}
 
-// close ends what is left.
+// close ends what is left. What cannot be closed is closed already.
 func (s *server) close() {
-	_ = s.http.Close() // what it could not close is closed already
+	if s.fast != nil {
+		_ = s.fast.Close()
+	} else {
+		_ = s.http.Close()
+	}
 	if s.listener != nil {
 		<-s.done
 	}
