@@ -50,7 +50,7 @@ func openCluster(t *testing.T) *cluster {
 	if os.Geteuid() == 0 { // which the server refuses to be
 		u, err := user.Lookup("postgres")
 		if err != nil {
-			t.Skip("skipped: there is no user postgres")
+			t.Skip("skipped: PostgreSQL has no user postgres here")
 		}
 		uid, _ := strconv.Atoi(u.Uid)
 		gid, _ := strconv.Atoi(u.Gid)
