@@ -44,7 +44,7 @@ type commands struct {
 	Restore   restoreCommand   `cmd:"" help:"Bring an evacuated provider back."`
 	Health    healthCommand    `cmd:"" help:"Show how every target fares, and why."`
 	Usage     usageCommand     `cmd:"" help:"Report what was used and what it cost, or compare it with an invoice."`
-	Ledger    ledgerCommand    `cmd:"" help:"Verify the ledger."`
+	Ledger    ledgerCommand    `cmd:"" help:"Verify the ledger, back it up and restore it."`
 	Translate translateCommand `cmd:"" help:"Translate a request, answer or stream from one API to another, offline."`
 	Demo      demoCommand      `cmd:"" help:"See two simulated vendors fail, and no application notice."`
 	Version   versionCommand   `cmd:"" help:"Say what this is."`

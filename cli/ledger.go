@@ -11,11 +11,15 @@ import (
 )
 
 type ledgerCommand struct {
-	Verify verifyCommand `cmd:"" help:"Hold every row of the ledger to its invariants."`
+	Verify  verifyCommand        `cmd:"" help:"Hold every row of the ledger to its invariants."`
+	Backup  backupCommand        `cmd:"" help:"Copy the ledger into a file, while the gateway runs."`
+	Restore restoreLedgerCommand `cmd:"" help:"Put a backup in the ledger's place."`
 }
 
 // Help shows how ledger is used.
-func (ledgerCommand) Help() string { return examples("understudy ledger verify") }
+func (ledgerCommand) Help() string {
+	return examples("understudy ledger verify", "understudy ledger backup ledger-2026-11-30.db")
+}
 
 type verifyCommand struct {
 	configFlag
@@ -64,20 +68,13 @@ func (c verifyCommand) Run(s *session) error {
 			kinds = append(kinds, fmt.Sprintf("%d %s", n, k))
 		}
 	}
-	if c.JSON {
-		err = s.writeJSON(v)
-	} else {
+	if !c.JSON {
 		fmt.Fprintf(s.out, "%d entries of %d calls: %s\n", v.Entries, v.Calls, strings.Join(kinds, ", "))
 		fmt.Fprintf(s.out, "amount     %s USD\nlast link  %s\n", v.Amount, v.Link)
-		for _, p := range v.Problems {
-			fmt.Fprintf(s.out, "%s %s\n", s.paint("wrong:", red), p)
-		}
-		if len(v.Problems) == 0 {
-			fmt.Fprintln(s.out, s.paint("all invariants hold", green))
-		}
+		return s.tellProblems(v.Problems)
 	}
-	if len(v.Problems) > 0 {
-		return errTold
+	if err := s.writeJSON(v); err != nil || len(v.Problems) == 0 {
+		return err
 	}
-	return err
+	return errTold
 }

@@ -48,6 +48,15 @@ func recoverFrom(folder string) (*leftover, error) {
 	return l, nil
 }
 
+// HasGap reports whether entries between a store's mark and the journal of a folder are in neither.
+func HasGap(folder string, mark budget.Mark) (bool, error) {
+	files, err := numbers(folder)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return false, err
+	}
+	return len(files) == 0 || mark.File < files[0], nil
+}
+
 func (l *leftover) read(r *reader) error {
 	for {
 		holds, body, err := r.next(math.MaxInt64)

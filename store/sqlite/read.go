@@ -56,6 +56,32 @@ func (r *Reader) begin(ctx context.Context) error {
 	return err
 }
 
+// Backup writes what the database at a path has at one moment into a new file that only its owner can read. A gateway may
+// be writing it meanwhile, and does not wait.
+func Backup(ctx context.Context, path, to string) error {
+	r, err := OpenReader(ctx, path)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(r.Close(), private(to)); err != nil {
+		return fmt.Errorf("back up the ledger: %w", err)
+	}
+	db, err := sql.Open("sqlite", address(path, "mode=ro", "_pragma=busy_timeout(5000)"))
+	if err != nil {
+		return fmt.Errorf("back up the ledger: %w", err)
+	}
+	_, err = db.ExecContext(ctx, "VACUUM INTO ?", to)
+	if err := errors.Join(err, db.Close()); err != nil {
+		return fmt.Errorf("back up the ledger: %w", err)
+	}
+	return nil
+}
+
+// Mark is how far a gateway's journal is in the database.
+func (r *Reader) Mark(ctx context.Context, node string) (budget.Mark, error) {
+	return markOf(ctx, r.tx, node)
+}
+
 // Close ends reading.
 func (r *Reader) Close() error {
 	if err := errors.Join(r.tx.Rollback(), r.db.Close()); err != nil {
