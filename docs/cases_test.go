@@ -82,3 +82,46 @@ func testedCases(t *testing.T) map[string]bool {
 	}
 	return named
 }
+
+// TestWireFactsHaveTests holds that every paragraph of what vendors really send has rows in the tests of such facts.
+func TestWireFactsHaveTests(t *testing.T) {
+	list, err := os.ReadFile("../../shared/cases/wire-facts.md")
+	if errors.Is(err, os.ErrNotExist) {
+		t.Skip("the list of facts is not here")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests, err := os.ReadFile("../dialect/wirefacts_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := map[string]string{
+		"OpenAI Chat Completions and its relatives": "chat ", "Responses": "responses", "Anthropic": "anthropic", "Gemini": "gemini",
+		"Bedrock": "bedrock", "Cohere and others": "cohere", "Error bodies": "errors",
+	}
+	rows, prefix := 0, ""
+	for line := range strings.Lines(string(list)) {
+		if title, ok := strings.CutPrefix(strings.TrimSpace(line), "## "); ok {
+			if prefix, ok = of[title]; !ok {
+				t.Errorf("got a chapter %q of which the tests have nothing, want rows", title)
+			}
+		}
+		number, _, isRow := strings.Cut(line, ". ")
+		if _, err := strconv.Atoi(number); prefix != "chat " {
+			number, isRow = "", strings.HasPrefix(line, "## ")
+		} else if err != nil {
+			continue
+		}
+		if !isRow {
+			continue
+		}
+		rows++
+		if name := prefix + number + ", "; !strings.Contains(string(tests), `{"`+name) {
+			t.Errorf("%s: got no test of that name, want one", name)
+		}
+	}
+	if rows < 17 {
+		t.Errorf("got %d rows, want all of the list", rows)
+	}
+}
