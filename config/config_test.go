@@ -190,7 +190,8 @@ func TestEveryKey(t *testing.T) {
 	wantProvider := Provider{Name: "acme", Key: Key{File: filepath.Join("testdata", "acme.key")}, PrivateNet: true, Concurrency: 50, Tags: []string{"eu", "no-training"}, Facts: provider.Facts{
 		Name: "Acme", Docs: "https://docs.acme.example", Checked: "2026-08-20", KeyEnv: "ACME_API_KEY", Auth: "bearer",
 		Scope: "https://acme.example/.default", Region: "eu-1", Project: "acme-prod",
-		BaseURL: "https://api.acme.example/v1", Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/chat/completions"},
+		BaseURL: "https://api.acme.example/v1", Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/chat/completions", dialect.BedrockCount: "/{model}/count"},
+		Bare:       map[dialect.Name][]string{dialect.BedrockCount: {"us."}},
 		Streams:    map[dialect.Name]string{dialect.OpenAIChat: "/chat/completions?stream=yes"},
 		Framings:   map[dialect.Name]dialect.Framing{dialect.OpenAIChat: dialect.FramingNDJSON},
 		Prefer:     dialect.OpenAIChat,

@@ -180,6 +180,11 @@ func (c *checker) dialects(f Facts) {
 			c.bad(at, "got none, want names of models, in which * stands for anything")
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(f.Bare)) {
+		if !strings.Contains(f.Dialects[name], modelHole) {
+			c.bad("bare."+string(name), "got beginnings of names for a dialect that has no {model} in its path")
+		}
+	}
 	switch {
 	case f.ModelsPath == "":
 	case isAddress(f.ModelsPath):

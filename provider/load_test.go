@@ -109,6 +109,30 @@ func TestResponsesOnly(t *testing.T) {
 	}
 }
 
+// TestProfilesAreCountedAsModels asks a counter for the model behind a profile of several regions, and an answer of the
+// profile itself.
+func TestProfilesAreCountedAsModels(t *testing.T) {
+	p := Provider{ID: "bedrock", Facts: factsOf(t, Known(), "bedrock")}
+	p.Facts.BaseURL = "https://aws.test"
+	for model, want := range map[string]string{
+		"anthropic.claude-opus-4-6-v1":        "/model/anthropic.claude-opus-4-6-v1/count-tokens",
+		"us.anthropic.claude-opus-4-6-v1":     "/model/anthropic.claude-opus-4-6-v1/count-tokens",
+		"us-gov.anthropic.claude-opus-4-6-v1": "/model/anthropic.claude-opus-4-6-v1/count-tokens",
+		"global.anthropic.claude-opus-4-6-v1": "/model/anthropic.claude-opus-4-6-v1/count-tokens",
+		"us.amazon.nova-pro-v1:0":             "",
+		"arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/us.anthropic.claude-x": "",
+	} {
+		got, _ := p.URL(dialect.BedrockCount, model, false)
+		got = strings.TrimPrefix(got, "https://aws.test")
+		if got != want {
+			t.Errorf("%s: got counted at %q, want %q", model, got, want)
+		}
+		if at, ok := p.URL(dialect.BedrockConverse, model, false); !ok || !strings.Contains(at, EscapeModel(model)) {
+			t.Errorf("%s: got asked at %q, want its own name in it", model, at)
+		}
+	}
+}
+
 // TestErrorRules shows each rule what it is for, and its neighbours.
 func TestErrorRules(t *testing.T) {
 	known := Known()

@@ -46,6 +46,9 @@ type Facts struct {
 	// speak it about all: patterns, in which "*" stands for anything. One that begins with
 	// "!" takes models away, from all if it is the first; the last that fits counts.
 	Only map[dialect.Name][]string `yaml:"only"`
+	// Bare are beginnings of models' names that are left out in the path of a dialect: it is spoken about
+	// the model behind them.
+	Bare map[dialect.Name][]string `yaml:"bare"`
 	// Relays lists the operations that the service serves in a dialect's API as that has
 	// them, at paths beside the dialect's own: images, files and others that nobody
 	// translates.
@@ -115,6 +118,16 @@ func (f *Facts) Speaks(d dialect.Name, model string) bool {
 		}
 	}
 	return spoken
+}
+
+// bare is a model's name as a dialect's path has it.
+func (f *Facts) bare(d dialect.Name, model string) string {
+	for _, beginning := range f.Bare[d] {
+		if rest, ok := strings.CutPrefix(model, beginning); ok {
+			return rest
+		}
+	}
+	return model
 }
 
 // matches reports whether name fits a pattern, in which "*" stands for anything,
@@ -250,7 +263,7 @@ func (p *Provider) URL(d dialect.Name, model string, stream bool) (string, bool)
 		if climbs(model) {
 			return "", false
 		}
-		path = strings.Replace(path, modelHole, EscapeModel(model), 1)
+		path = strings.Replace(path, modelHole, EscapeModel(p.Facts.bare(d, model)), 1)
 	}
 	return JoinURL(p.Facts.BaseURL, path), true
 }
