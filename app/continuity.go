@@ -151,8 +151,7 @@ func (a *App) toEvacuation(rec *gateway.Record) evacuate.Call {
 		Model: rec.Model, Dialect: string(rec.Dialect), Operation: string(rec.Operation), Code: rec.Code,
 		Over: rec.Start.Add(rec.Duration), Duration: rec.Duration,
 	}
-	if n := len(rec.Attempts); n > 0 && rec.Attempts[n-1].Code == "" {
-		last := &rec.Attempts[n-1]
+	if last := rec.Last(); last != nil && last.Code == "" {
 		c.Answered, c.Input, c.Output = last.Target, last.Usage.Input(), last.Usage.Output()
 	}
 	if a.evacuations.IsActive() {

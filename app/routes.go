@@ -105,6 +105,9 @@ func newRoutes(c *config.Config, providers []*provider.Provider) *routes {
 		for i := range m.Weights {
 			r.Targets[i].Weight = m.Weights[i]
 		}
+		if h := m.Hedge; h != nil {
+			r.Hedge = route.Hedge{After: h.After.Time, Percentile: h.After.Percentile, Most: float64(h.Most)}
+		}
 		r.Order, r.Affinity = route.Policy(m.Order), affinity(m)
 		configured[i] = r
 	}

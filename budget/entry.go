@@ -44,6 +44,7 @@ const (
 	Overrun                    // it cost more than was reserved
 	Rejected                   // the vendor's count was impossible
 	Orphan                     // the gateway died while it ran
+	Hedge                      // it was made beside another that took long
 )
 
 // Has reports whether f has a flag.

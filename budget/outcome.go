@@ -51,9 +51,9 @@ func (r *Result) Outcome() Outcome {
 // silent is a success that came to no content.
 func (r *Result) silent() Outcome {
 	switch {
-	case r.Streamed && r.Code != llm.CodeTimeout && r.Code != llm.CodeClientGone:
+	case r.Streamed && r.Code != llm.CodeTimeout && r.Code != llm.CodeClientGone && r.Code != llm.CodeOutrun:
 		return r.guessed(Estimated)
-	case r.Code == llm.CodeTimeout, r.Code == llm.CodeClientGone, r.Code == llm.CodeTruncated,
+	case r.Code == llm.CodeTimeout, r.Code == llm.CodeClientGone, r.Code == llm.CodeOutrun, r.Code == llm.CodeTruncated,
 		r.Code == llm.CodeBadAnswer, r.Code == llm.CodeInternal, r.Code == llm.CodeUnavailable:
 		return r.guessed(Uncertain)
 	default: // an error in the place of an answer, as if it had a status of its own

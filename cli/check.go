@@ -70,11 +70,11 @@ func (s *session) show(c *config.Config) error {
 	for _, p := range c.Providers {
 		fmt.Fprintf(w, "provider %s\t%s, key %s\n", p.Name, p.Facts.BaseURL, p.Key)
 	}
-	for _, m := range models[:len(c.Models)] {
+	for i, m := range models[:len(c.Models)] {
 		fmt.Fprintf(w, "model %s\t%s\n", m.Name, strings.Join(append([]string{m.Lead}, m.Understudies...), ", then "))
 		t := m.Timeouts
-		fmt.Fprintf(w, "\tconnect %s, first_token %s, answer %s, stall %s, %stotal %s; loss %s, rescue %s\n",
-			d(t.Connect), d(t.FirstToken), orShare(t.Answer), d(t.Stall), pace(t), d(t.Total), m.Loss, m.Rescue)
+		fmt.Fprintf(w, "\tconnect %s, first_token %s, answer %s, stall %s, %stotal %s; loss %s, rescue %s%s\n",
+			d(t.Connect), d(t.FirstToken), orShare(t.Answer), d(t.Stall), pace(t), d(t.Total), m.Loss, m.Rescue, hedge(c.Models[i].Hedge))
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("write the config: %w", err)
@@ -147,4 +147,12 @@ func orAny(n int) string {
 		return "any number"
 	}
 	return strconv.Itoa(n)
+}
+
+// hedge words when the next target is asked too, if it is.
+func hedge(h *config.Hedge) string {
+	if h == nil {
+		return ""
+	}
+	return fmt.Sprintf(", hedge after %s, most %s", h.After, h.Most)
 }

@@ -213,6 +213,7 @@ func (k *checker) model(m *Model) {
 		seen = append(seen, t)
 	}
 	k.order(m, path)
+	k.hedge(m, path)
 	k.require(m, path)
 	if m.Loss != "" && !m.Loss.Valid() {
 		all := []string{string(llm.LossStrict), string(llm.LossReport), string(llm.LossLenient)}
@@ -253,6 +254,28 @@ func (k *checker) order(m *Model, path string) {
 		k.between(path+".affinity", *m.Affinity, time.Second, 24*time.Hour)
 	}
 }
+
+func (k *checker) hedge(m *Model, path string) {
+	h := m.Hedge
+	if h == nil {
+		return
+	}
+	if _, given := k.config.at[path+".hedge.after"]; !given {
+		k.bad(path+".hedge", "for example hedge: {after: p95, most: 5%}", "%s.hedge: got no key after, want it: when the next target is asked, too", path)
+	}
+	if h.Most == 0 {
+		h.Most = usualHedge
+	}
+	if h.Most < 0.001 || h.Most > 0.5 {
+		k.bad(path+".hedge.most", "", "%s.hedge.most: got %s, want 0.1%% to 50%%", path, h.Most)
+	}
+	if len(m.Understudies) == 0 {
+		k.bad(path+".hedge", "name an understudy, or leave hedge out", "%s.hedge: got no understudies, want at least one to ask", path)
+	}
+}
+
+// usualHedge is what hedges may cost if nothing is said.
+const usualHedge Share = 0.05
 
 // require checks that every target is what the model requires.
 func (k *checker) require(m *Model, path string) {

@@ -113,10 +113,24 @@ type Model struct {
 	// answer, report (if not given) reports it and refuses what code depends on,
 	// lenient reports that too.
 	Loss llm.LossPolicy `yaml:"loss"`
+	// Hedge asks the next target beside one that takes long, and gives the client the answer of the
+	// one that is faster. If not given, nothing is hedged: a hedge is paid for twice.
+	Hedge *Hedge `yaml:"hedge"`
 	// Rescue says what becomes of a streamed answer whose vendor fails after its first
 	// content: text (if not given) goes on with it on the next understudy, if it is plain
 	// text: no tools, no JSON mode, no thinking; off ends it in an error.
 	Rescue llm.RescuePolicy `yaml:"rescue"`
+}
+
+// Hedge says when the next target is asked too, before there is any content. It is asked only if it
+// is well, once a call, and never for what depends on a vendor's store or has the vendor run tools.
+type Hedge struct {
+	// After is how long a target may take to its first content, or to an answer that is not
+	// streamed: 1ms to 10m, or a percentile of what it took of late, p50 to p99.
+	After After `yaml:"after"`
+	// Most is what all hedges of the model may cost, as a share of what its calls cost without
+	// them, 0.1% to 50%: 5% if not given. Where a price is not known, calls are counted.
+	Most Share `yaml:"most"`
 }
 
 // Timeouts bound a call phase by phase, each from 1ms to 24h and none longer than

@@ -429,6 +429,10 @@ func wanted(v reflect.Value) string {
 		return "provider/model"
 	case *Size:
 		return "a size such as 64MiB"
+	case *Share:
+		return "a share such as 5%"
+	case *After:
+		return "a time such as 2s, or a percentile such as p95"
 	case *time.Duration:
 		return "a duration such as 30s or 5m"
 	}

@@ -116,6 +116,51 @@ func (s Size) String() string {
 	return strconv.FormatInt(int64(s), 10)
 }
 
+// After is a time, or a percentile of the times that are usual.
+type After struct {
+	Time       time.Duration
+	Percentile int // 0 if it is a time
+}
+
+// UnmarshalText reads a duration, or p and a number below a hundred.
+func (a *After) UnmarshalText(text []byte) error {
+	if digits, ok := strings.CutPrefix(string(text), "p"); ok {
+		if n, err := strconv.Atoi(digits); err == nil && 50 <= n && n <= 99 {
+			*a = After{Percentile: n}
+			return nil
+		}
+	} else if d, err := time.ParseDuration(string(text)); err == nil && time.Millisecond <= d && d <= 10*time.Minute {
+		*a = After{Time: d}
+		return nil
+	}
+	return errors.New("got " + quote(string(text)) + ", want a time from 1ms to 10m, or p50 to p99")
+}
+
+// String writes it as in the file.
+func (a After) String() string {
+	if a.Percentile > 0 {
+		return "p" + strconv.Itoa(a.Percentile)
+	}
+	return FormatDuration(a.Time)
+}
+
+// Share is a part of a whole.
+type Share float64
+
+// UnmarshalText reads a percentage.
+func (s *Share) UnmarshalText(text []byte) error {
+	digits, ok := strings.CutSuffix(string(text), "%")
+	f, err := strconv.ParseFloat(digits, 64)
+	if !ok || err != nil || !(0 < f && f <= 100) {
+		return errors.New("got " + quote(string(text)) + ", want a share such as 5%")
+	}
+	*s = Share(f / 100)
+	return nil
+}
+
+// String writes it as in the file.
+func (s Share) String() string { return strconv.FormatFloat(float64(s)*100, 'g', 4, 64) + "%" }
+
 // FormatDuration writes a duration as people do: 10m, not 10m0s.
 func FormatDuration(d time.Duration) string {
 	s := d.String()

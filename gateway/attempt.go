@@ -50,6 +50,13 @@ type attempt struct {
 	conn      any          // the connection, if other attempts may be on it
 	unsent    bool         // the vendor has had nothing of it
 	size      int          // of a whole answer's body
+	// race is what the attempt takes part in, if another is made beside it, or may be; and hedge
+	// says that it is that other.
+	race   *race
+	hedge  bool
+	writer dialect.StreamWriter // of its stream
+	life   *life
+	over   func() // of life
 	// number and line are the attempt's in the ledger.
 	number int64
 	line   *budget.Line
@@ -79,7 +86,12 @@ func (c *call) attemptAll() *llm.Error {
 	target, here := 0, 0
 	var how manner
 	for c.mayAttempt() && target < len(c.route.Targets) {
-		a := c.attempt(c.route.Targets[target], how, nil)
+		var a *attempt
+		if target == 0 && here == 0 && c.mayHedge() {
+			a, target = c.attemptTwo(target)
+		} else {
+			a = c.attempt(c.route.Targets[target], how, nil)
+		}
 		if a.sent() {
 			here++
 		} else {
@@ -119,6 +131,20 @@ func (a *attempt) sent() bool { return !a.start.IsZero() }
 // attempt makes one try: plan, prepare, send, and deliver what comes; r is the answer to
 // go on with, if it is a rescue.
 func (c *call) attempt(t route.Target, how manner, r *rescue) *attempt {
+	a := c.newAttempt(t, how, r)
+	if a.err != nil {
+		return a
+	}
+	defer c.end(a)
+	if c.begin(a) {
+		c.run(a)
+	}
+	return a
+}
+
+// newAttempt plans and prepares a try, and asks the target's health for leave. What stands in the
+// way is its err; otherwise end is to be called.
+func (c *call) newAttempt(t route.Target, how manner, r *rescue) *attempt {
 	a := &attempt{target: t, manner: how, rescue: r, lead: len(c.attempts) == 0 || c.attempts[0].target == t}
 	p, ok := c.plan(t)
 	if !ok {
@@ -132,30 +158,47 @@ func (c *call) attempt(t route.Target, how manner, r *rescue) *attempt {
 	if a.err = c.prepare(a); a.err != nil {
 		return a
 	}
-	if a.err = c.enter(a); a.err != nil {
-		return a
-	}
+	a.err = c.enter(a)
+	return a
+}
+
+// begin writes the attempt down in the ledger. It is false where that cannot be, or it is too late.
+func (c *call) begin(a *attempt) bool {
 	// From here on a panic leaves it as a failure of ours.
 	ours := &llm.Error{Code: llm.CodeInternal, Origin: llm.OriginGateway, Message: llm.CodeInternal.Info().Doc}
 	a.err = ours
-	defer func() { a.pass.Leave(c.result(a)) }()
-	ctx, over := c.ctx.begin()
-	defer over()
-	if a.err = c.reserve(ctx, a); a.err != nil {
-		return a
+	a.life, a.over = c.ctx.begin()
+	if a.err = c.reserve(a.life, a); a.err != nil {
+		return false
 	}
-	w := c.watch(a, ctx.end)
-	defer w.stop()
-
-	a.start = c.g.opts.Now()
-	defer func() {
+	if a.err = a.race.join(a); a.err != nil {
+		a.unsent, a.cause = true, route.CauseUnseen
 		a.end = c.g.opts.Now()
-		c.account(a)
-	}()
+		return false
+	}
 	a.err = ours
-	c.attempts = append(c.attempts, a)
-	a.err = c.blame(ctx, a, c.exchange(ctx, a, w))
-	return a
+	a.start = c.g.opts.Now()
+	c.reply.list(a)
+	return true
+}
+
+// run makes an attempt that has begun. It may do so beside another.
+func (c *call) run(a *attempt) {
+	w := c.watch(a, a.life.end)
+	defer w.stop()
+	a.err = c.blame(a.life, a, c.exchange(a.life, a, w))
+}
+
+// end closes an attempt, whatever became of it.
+func (c *call) end(a *attempt) {
+	if a.sent() {
+		a.end = c.g.opts.Now()
+	}
+	c.account(a)
+	if a.over != nil {
+		a.over()
+	}
+	a.pass.Leave(c.result(a))
 }
 
 func (c *call) plan(t route.Target) (plan, bool) {
@@ -232,6 +275,9 @@ func (c *call) sendError(a *attempt, err error) *llm.Error {
 func (c *call) blame(ctx context.Context, a *attempt, err *llm.Error) *llm.Error {
 	if err == nil || ctx.Err() == nil {
 		return err
+	}
+	if context.Cause(ctx) == errOutrun { //nolint:errorlint // it is never wrapped
+		return outrun()
 	}
 	var late *lateError
 	if errors.As(context.Cause(ctx), &late) {

@@ -50,6 +50,9 @@ func (c *call) account(a *attempt) {
 	if a.rescue != nil {
 		s.Flags |= budget.Rescue
 	}
+	if a.hedge {
+		s.Flags |= budget.Hedge
+	}
 	if a.model != "" && a.model != a.target.Model {
 		s.Line = c.g.lines.answeredBy(c.lineKey(a), a.model)
 	}
@@ -64,6 +67,8 @@ func (c *call) spent(a *attempt) budget.Result {
 	}
 	if a.err != nil {
 		r.Code = a.err.Code
+		// One that was outrun at the very end had its answer, and so its count.
+		r.Whole = r.Code == llm.CodeOutrun && !c.peeked.Stream && a.usage.Known
 	}
 	if s := a.stream; s != nil {
 		r.Streamed, r.Begun, r.Output = true, s.begun || a.committed, s.tokens

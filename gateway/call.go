@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/understudy-ai/understudy/access"
@@ -34,9 +35,9 @@ type call struct {
 	caller    access.Caller
 	grant     *access.Grant // what the caller may do; everything if nil
 
-	inside   bool  // it has a place in the room,
-	weight   int64 // and that of its memory
-	bodyLeft bool  // of the request, so that nothing may follow it on its connection
+	inside   bool         // it has a place in the room,
+	weight   atomic.Int64 // and that of its memory
+	bodyLeft bool         // of the request, so that nothing may follow it on its connection
 	body     []byte
 	peeked   dialect.Peeked
 	form     form // of an operation that is not translated

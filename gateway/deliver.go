@@ -41,8 +41,7 @@ func (c *call) deliverWhole(a *attempt, resp *transport.Response, w *watchdog) *
 	if tapErr != nil {
 		return c.answerError(a, resp, body, tapErr)
 	}
-	c.sendAnswer(a, body)
-	return nil
+	return c.sendAnswer(a, body)
 }
 
 // deliverDecoded carries a whole answer over to the client's dialect.
@@ -67,8 +66,7 @@ func (c *call) deliverResponse(a *attempt, answer *llm.Response) *llm.Error {
 		return asError(err, llm.CodeBadAnswer)
 	}
 	a.losses = append(a.losses, losses...)
-	c.sendAnswer(a, body)
-	return nil
+	return c.sendAnswer(a, body)
 }
 
 // complete gives an answer what a stream's writer is given beforehand: what the client's
@@ -110,11 +108,15 @@ func addAll(fold *llm.Collector, events []llm.Event) {
 	}
 }
 
-func (c *call) sendAnswer(a *attempt, body []byte) {
+func (c *call) sendAnswer(a *attempt, body []byte) *llm.Error {
+	if err := a.race.win(a); err != nil {
+		return err
+	}
 	a.firstContent = c.g.opts.Now()
 	a.committed = true
 	c.answerHeaders(a)
 	c.reply.send(body)
+	return nil
 }
 
 // readAnswer reads a whole body, never an empty one. Once it has begun it must come within the stall

@@ -51,6 +51,13 @@ func newReply(c *call, w http.ResponseWriter) *reply {
 	return p
 }
 
+// list adds an attempt to those of the call, which the headers of an answer that is begun meanwhile count.
+func (p *reply) list(a *attempt) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.c.attempts = append(p.c.attempts, a)
+}
+
 // put is h.Set for a name that is written as HTTP's are.
 func put(h http.Header, name, value string) { h[name] = []string{value} }
 

@@ -26,6 +26,17 @@ type Record struct {
 	Refused []RefusedTarget
 }
 
+// Last is the attempt that decided what became of the call: the last that no other was faster than.
+// It is nil if there was none.
+func (r *Record) Last() *AttemptRecord {
+	for i := len(r.Attempts) - 1; i >= 0; i-- {
+		if r.Attempts[i].Code != llm.CodeOutrun {
+			return &r.Attempts[i]
+		}
+	}
+	return nil
+}
+
 // RefusedTarget is a target that was not asked.
 type RefusedTarget struct {
 	Target string // provider/model
@@ -44,6 +55,7 @@ type AttemptRecord struct {
 	Status       int           // the vendor's HTTP status; 0 if none
 	Code         llm.Code      // why it failed; empty if it did not
 	Committed    bool          // the client has had content from it
+	Hedge        bool          // it was asked beside another that took long
 	Rescue       bool          // it was asked to go on with what another attempt began
 	Usage        llm.Usage
 	Losses       []llm.Loss
@@ -84,7 +96,7 @@ func (c *call) record() Record {
 	for _, a := range c.attempts {
 		r := AttemptRecord{
 			Target: a.target.Name(), Answered: a.model, Mode: a.plan.mode, Start: a.start,
-			Duration: a.end.Sub(a.start), Status: a.status, Committed: a.committed, Rescue: a.rescue != nil, Usage: a.usage, Losses: a.losses,
+			Duration: a.end.Sub(a.start), Status: a.status, Committed: a.committed, Hedge: a.hedge, Rescue: a.rescue != nil, Usage: a.usage, Losses: a.losses,
 		}
 		if !a.firstContent.IsZero() {
 			r.FirstContent = a.firstContent.Sub(a.start)
@@ -108,7 +120,11 @@ func (c *call) logRecord(rec Record) {
 		if a.err == nil {
 			continue
 		}
-		log.LogAttrs(ctx, slog.LevelWarn, "attempt failed", slog.String("call", c.id),
+		level := slog.LevelWarn
+		if a.err.Code == llm.CodeOutrun {
+			level = slog.LevelInfo // as it was meant
+		}
+		log.LogAttrs(ctx, level, "attempt failed", slog.String("call", c.id),
 			slog.Int("attempt", i+1), slog.String("provider", a.target.Provider.ID), slog.String("model", a.target.Model),
 			slog.String("mode", string(a.plan.mode)), slog.String("code", string(a.err.Code)), slog.Int("status", a.status),
 			slog.Int64("ms", since(a.start, a.end)), slog.Bool("committed", a.committed), slog.Any("cause", a.err.Err))
@@ -127,8 +143,7 @@ func (c *call) logRecord(rec Record) {
 	if code != "" {
 		attrs = append(attrs, slog.String("code", code))
 	}
-	if n := len(rec.Attempts); n > 0 {
-		last := rec.Attempts[n-1]
+	if last := rec.Last(); last != nil {
 		attrs = append(attrs, slog.String("target", last.Target), slog.String("mode", string(last.Mode)),
 			slog.Int64("in", last.Usage.Input()), slog.Int64("out", last.Usage.Output()))
 		if len(last.Losses) > 0 {

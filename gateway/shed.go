@@ -74,8 +74,7 @@ func (c *call) leaveRoom() {
 	if c.inside {
 		c.g.room.calls.Add(-1)
 	}
-	c.g.room.memory.Add(-c.weight)
-	c.weight = 0
+	c.g.room.memory.Add(-c.weight.Swap(0))
 }
 
 // take takes memory, if there is as much.
@@ -86,7 +85,7 @@ func (c *call) take(n int64) bool {
 		r.shedMemory.Add(1)
 		return false
 	}
-	c.weight += n
+	c.weight.Add(n)
 	return true
 }
 
@@ -94,7 +93,7 @@ func (c *call) take(n int64) bool {
 // calls can be. A small one is in what every call takes.
 func (c *call) hold(size int64) {
 	if size > callCost {
-		c.weight += size
+		c.weight.Add(size)
 		c.g.room.memory.Add(size)
 	}
 }

@@ -89,7 +89,7 @@ type stream struct {
 
 // relay passes frames on as they were received.
 func (s *stream) relay(tap dialect.Tap) *llm.Error {
-	s.c.reply.use(nil)
+	s.c.speak(s.a, nil)
 	defer func() { s.a.usage = tap.Usage() }()
 	out := &frames.Writer{Kind: s.c.framing}
 	var framed []byte // a frame that is not passed on as it was received
@@ -159,7 +159,7 @@ func (s *stream) relayEnd(tap dialect.Tap, out *frames.Writer, cause error) *llm
 // translate passes on what the frames mean, in the client's dialect.
 func (s *stream) translate(reader dialect.StreamReader) *llm.Error {
 	writer := s.writer
-	s.c.reply.use(writer)
+	s.c.speak(s.a, writer)
 	defer func() { s.c.lostInAnswer(s.a, writer.Losses()) }()
 	var events []llm.Event
 	var out []byte
@@ -256,7 +256,9 @@ func (s *stream) send(b []byte, tokens int64, progress, last bool) *llm.Error {
 	}
 	full := len(s.held)+len(b) > maxHeld
 	if !s.a.committed && s.begun && (keepsPace || full || s.a.rescue != nil) {
-		s.c.commit(s.a)
+		if err := s.c.commit(s.a); err != nil {
+			return err
+		}
 	}
 	if !s.a.committed {
 		if full {
@@ -322,8 +324,14 @@ func (t *batch) with(b []byte) (all []byte, done func()) {
 	}
 }
 
-// commit binds the client to an attempt's target.
-func (c *call) commit(a *attempt) {
+// commit binds the client to an attempt's target, unless another was faster.
+func (c *call) commit(a *attempt) *llm.Error {
+	if a.race != nil {
+		if err := a.race.win(a); err != nil {
+			return err
+		}
+		c.reply.use(a.writer)
+	}
 	a.committed = true
 	a.firstContent = c.g.opts.Now()
 	a.pass.Begun()
@@ -331,6 +339,14 @@ func (c *call) commit(a *attempt) {
 	c.reply.startStream()
 	if a.rescue != nil {
 		a.rescue.announce(a)
+	}
+	return nil
+}
+
+// speak makes w the writer of an attempt's stream, and of the error that the answer may end in.
+func (c *call) speak(a *attempt, w dialect.StreamWriter) {
+	if a.writer = w; a.race == nil {
+		c.reply.use(w)
 	}
 }
 
@@ -349,7 +365,9 @@ func (s *stream) release() *llm.Error {
 	if !s.begun {
 		s.a.cause = route.CauseEmpty
 	}
-	s.c.commit(s.a)
+	if err := s.c.commit(s.a); err != nil {
+		return err
+	}
 	return s.pass(nil, 0, false, true)
 }
 
@@ -394,12 +412,14 @@ func (c *call) deliverAsStream(a *attempt, resp *transport.Response, body io.Rea
 			return asError(failed, llm.CodeBadAnswer)
 		}
 	}
-	c.reply.use(writer)
+	c.speak(a, writer)
 	for _, e := range events {
 		out = writer.Write(out, e)
 	}
 	a.losses = append(a.losses, writer.Losses()...)
-	c.commit(a)
+	if err := c.commit(a); err != nil {
+		return err
+	}
 	if err := c.reply.chunk(out, time.Now(), true); err != nil {
 		return clientGone(err)
 	}

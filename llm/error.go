@@ -37,6 +37,7 @@ const (
 	CodeUnavailable    Code = "unavailable"
 	CodeLedger         Code = "ledger_unavailable"
 	CodeClientGone     Code = "client_gone"
+	CodeOutrun         Code = "outrun"
 	CodeRequestTimeout Code = "request_timeout"
 	CodeInternal       Code = "internal"
 )
@@ -92,6 +93,7 @@ var codes = [...]CodeInfo{
 	{CodeRateLimit, 429, TryNext, "The vendor limits the rate for a while."},
 	{CodeQuota, 429, TryNext, "The vendor's account has no credit or quota left; waiting does not help."},
 	{CodeClientGone, 499, GiveUp, "The client left before the answer; it is only logged."},
+	{CodeOutrun, 499, GiveUp, "Another target, asked beside this one, was faster; it is only logged."},
 	{CodeInternal, 500, GiveUp, "The gateway itself failed."},
 	{CodeServerError, 500, TryNext, "The vendor failed."},
 	{CodeNotImplemented, 501, GiveUp, "The operation or method is not supported by the vendor as asked."},

@@ -33,6 +33,7 @@ type Health struct {
 	sites    atomic.Pointer[map[string]*site]
 	postures atomic.Pointer[map[string]standing] // those that are not the usual one
 	affinity affinity
+	hedges   hedges
 }
 
 // NewHealth returns a Health that knows of no failure.
@@ -77,6 +78,8 @@ type model struct {
 	retries retries
 	// whole and first are how long answers took, and in streams the first content.
 	whole, first average
+	// wholes and firsts are the latest of them.
+	wholes, firsts recent
 }
 
 func newSite(p *provider.Provider) *site {
@@ -266,6 +269,7 @@ func (p *Pass) Begun() {
 	var changes [3]Change
 	p.site.mu.Lock()
 	p.model.first.add(now, p.began.until(now))
+	p.model.firsts.add(p.began.until(now))
 	for i, b := range p.site.breakers(p.model) {
 		if b.open && (p.probes[i] || p.last) {
 			b.close(now)
@@ -324,6 +328,13 @@ func (p *Pass) Leave(r Result) {
 		m.limit.grow()
 		if !r.Stream {
 			m.whole.add(now, p.began.until(now))
+			m.wholes.add(p.began.until(now))
+		}
+	case r.Err.Code == llm.CodeOutrun && r.Cause != CauseUnseen: // it would have taken longer still
+		if !r.Stream {
+			m.wholes.add(p.began.until(now))
+		} else if !p.begun {
+			m.firsts.add(p.began.until(now))
 		}
 	}
 	s.mu.Unlock()

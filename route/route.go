@@ -80,6 +80,7 @@ type Route struct {
 	Loss     llm.LossPolicy
 	Rescue   llm.RescuePolicy // RescueOff if empty
 	Order    Policy           // PolicyOrdered if empty
+	Hedge    Hedge
 	// Affinity is how long a session stays with the target that answered it last; 0 if it does not.
 	Affinity time.Duration
 }

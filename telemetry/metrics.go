@@ -38,6 +38,7 @@ type Metrics struct {
 	callSeconds  *prometheus.HistogramVec
 	attempts     *prometheus.CounterVec
 	rescues      *prometheus.CounterVec
+	hedges       *prometheus.CounterVec
 	losses       *prometheus.CounterVec
 	seconds      *prometheus.HistogramVec
 	firstContent *prometheus.HistogramVec
@@ -68,6 +69,9 @@ func New(o Options) *Metrics {
 		rescues: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "understudy_rescues_total", Help: "Streams that broke after their first content and that another target was asked to go on with, by whether they were whole in the end.",
 		}, []string{"provider", "model", "whole"}),
+		hedges: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "understudy_hedges_total", Help: "Requests to providers beside another that took long, by whether the client got their answer.",
+		}, []string{"provider", "model", "won"}),
 		losses: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "understudy_losses_total", Help: "What translations lost and reported, in attempts.",
 		}, []string{"feature", "action", "severity"}),
@@ -82,7 +86,7 @@ func New(o Options) *Metrics {
 		}, []string{"gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type"}),
 	}
 	m.registry.MustRegister(
-		m.calls, m.callSeconds, m.attempts, m.rescues, m.losses, m.seconds, m.firstContent, m.tokens,
+		m.calls, m.callSeconds, m.attempts, m.rescues, m.hedges, m.losses, m.seconds, m.firstContent, m.tokens,
 		targets{o.Targets},
 		load{o.Load},
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
@@ -153,10 +157,29 @@ func (m *Metrics) observe(rec *gateway.Record, i int) {
 	for _, l := range a.Losses {
 		m.losses.WithLabelValues(featureOf(l), string(l.Action), string(l.Severity)).Inc()
 	}
-	if i > 0 && a.Rescue && !rec.Attempts[i-1].Rescue {
-		provider, model := m.models.of(rec.Attempts[i-1].Target)
+	if a.Hedge {
+		provider, model := m.models.of(a.Target)
+		m.hedges.WithLabelValues(provider, model, strconv.FormatBool(a.Code != llm.CodeOutrun && a.Committed)).Inc()
+	}
+	if broken := brokenBefore(rec, i); broken != nil {
+		provider, model := m.models.of(broken.Target)
 		m.rescues.WithLabelValues(provider, model, strconv.FormatBool(rec.Code == "")).Inc()
 	}
+}
+
+// brokenBefore is the attempt whose answer the first rescue goes on with, if that is attempt i.
+func brokenBefore(rec *gateway.Record, i int) *gateway.AttemptRecord {
+	if !rec.Attempts[i].Rescue {
+		return nil
+	}
+	for ; i > 0; i-- {
+		if a := &rec.Attempts[i-1]; a.Rescue {
+			return nil
+		} else if a.Committed {
+			return a
+		}
+	}
+	return nil
 }
 
 // featureOf names what was lost. A path in a client's body is none of a few words.

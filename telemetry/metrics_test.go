@@ -53,7 +53,7 @@ func rescued() *gateway.Record {
 	return &gateway.Record{
 		Dialect: "openai-chat", Operation: "generate", Model: "assistant", Stream: true, Duration: 1500 * time.Millisecond, Status: 200,
 		Attempts: []gateway.AttemptRecord{
-			{Target: "lead/m", Mode: gateway.ModeRelay, Duration: 900 * time.Millisecond, FirstContent: 50 * time.Millisecond, Code: llm.CodeTruncated},
+			{Target: "lead/m", Mode: gateway.ModeRelay, Committed: true, Duration: 900 * time.Millisecond, FirstContent: 50 * time.Millisecond, Code: llm.CodeTruncated},
 			{
 				Target: "other/n/x", Mode: gateway.ModeTranslate, Duration: 600 * time.Millisecond, FirstContent: 30 * time.Millisecond,
 				Rescue: true, Losses: lost, Usage: llm.Usage{Known: true, InFresh: 20, InCacheRead: 80, OutVisible: 7, OutReasoning: 3},

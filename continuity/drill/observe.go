@@ -230,10 +230,12 @@ func (r *run) price(t *tally, a *Attempt) {
 }
 
 func lastOf(c *Call) *Attempt {
-	if len(c.Attempts) == 0 {
-		return nil
+	for i := len(c.Attempts) - 1; i >= 0; i-- {
+		if c.Attempts[i].Code != llm.CodeOutrun { // another, beside it, was faster
+			return &c.Attempts[i]
+		}
 	}
-	return &c.Attempts[len(c.Attempts)-1]
+	return nil
 }
 
 // maxKinds bounds each list of a report: clients choose the names of models.

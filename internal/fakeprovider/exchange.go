@@ -127,7 +127,9 @@ func (x *exchange) respond() *plan {
 	x.prepareFault()
 	x.reply = x.s.reply(x.ask)
 	if x.reply.Error != nil {
-		return x.failure(x.reply.Error)
+		p := x.failure(x.reply.Error)
+		p.first = x.reply.FirstDelay
+		return p
 	}
 	if k := x.kind(); k != nil && k.tools {
 		x.reply.Text, x.reply.Parts = "", nil

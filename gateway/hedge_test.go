@@ -1,0 +1,286 @@
+package gateway_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/understudy-ai/understudy/budget"
+	"github.com/understudy-ai/understudy/dialect/openairesponses"
+	"github.com/understudy-ai/understudy/gateway"
+	"github.com/understudy-ai/understudy/internal/fakeprovider"
+	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/route"
+)
+
+const (
+	hedgeAfter = 150 * time.Millisecond
+	tooLong    = 8 * time.Second
+)
+
+// withHedge lets every route hedge as often as it wants.
+func withHedge(h route.Hedge) worldOption {
+	return func(_ *gateway.Options, w *world) { w.adjust = func(r *route.Route) { r.Hedge = h } }
+}
+
+// newHedgingWorld is one in which a target may take its time. What a call may not end by is a deadline.
+func newHedgingWorld(t *testing.T, opts ...worldOption) (*world, *notebook) {
+	t.Helper()
+	l := &notebook{}
+	return newWorld(t, append([]worldOption{withHedge(route.Hedge{After: hedgeAfter, Most: 1}), withTimeouts(patient()), withLedger(l)}, opts...)...), l
+}
+
+// wantCancelled waits until a vendor has noticed that its only request was given up, within a second.
+func (w *world) wantCancelled(id string, since time.Time) {
+	w.t.Helper()
+	eventually(w.t, id+" to be left", func() bool {
+		seen := w.vendors[id].Requests()
+		return len(seen) == 1 && !seen[0].Cancelled.IsZero()
+	})
+	if took := w.vendors[id].Requests()[0].Cancelled.Sub(since); took > 2*time.Second {
+		w.t.Errorf("%s: got its request given up after %v, want a second at most", id, took)
+	}
+}
+
+// TestHedgeWins: where the lead takes long, the client gets the answer of the next target, the lead is
+// left, and both are in the books once.
+func TestHedgeWins(t *testing.T) {
+	t.Parallel()
+	for _, a := range apis {
+		for _, order := range [][2]string{{a.own[0], a.other[0]}, {a.other[0], a.own[0]}, {a.own[0], a.own[1]}} {
+			for _, stream := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s %s stream %v", a.name, order, stream), func(t *testing.T) {
+					t.Parallel()
+					w, l := newHedgingWorld(t)
+					w.vendors[order[0]].Enqueue(fakeprovider.Reply{FirstDelay: tooLong, Text: "Too late."})
+					begun := time.Now()
+					got := w.post(a, body(order[0]+">"+order[1], "Where is Ada?", stream), nil)
+					took := time.Since(begun)
+					if !got.whole() || !strings.Contains(got.text, "Where is Ada?") || took > tooLong/2 {
+						t.Fatalf("got %v after %v, want the understudy's answer", got, took)
+					}
+					w.wantCancelled(order[0], begun.Add(took))
+					rec := w.record()
+					if n := len(rec.Attempts); n != 2 || rec.Code != "" {
+						t.Fatalf("got %d attempts and %q, want two and an answer", n, rec.Code)
+					}
+					lead, hedge := rec.Attempts[0], rec.Attempts[1]
+					if lead.Code != llm.CodeOutrun || lead.Committed || lead.Hedge {
+						t.Errorf("lead: got %+v, want it outrun", lead)
+					}
+					if hedge.Code != "" || !hedge.Committed || !hedge.Hedge {
+						t.Errorf("understudy: got %+v, want a hedge that answered", hedge)
+					}
+					if name := got.header.Get(gateway.HeaderTarget); !strings.HasPrefix(name, order[1]) || got.header.Get(gateway.HeaderAttempts) != "2" {
+						t.Errorf("got target %q after %s attempts in the headers, want %s after 2", name, got.header.Get(gateway.HeaderAttempts), order[1])
+					}
+					books := w.books(l)
+					if b := books[0]; b.Outcome.Kind != budget.Uncertain || b.Flags != budget.Wasted {
+						t.Errorf("lead: got it in the books as %v with flags %b, want uncertain and wasted", b.Outcome.Kind, b.Flags)
+					}
+					if b := books[1]; b.Outcome.Kind != budget.Posted || b.Flags != budget.Hedge {
+						t.Errorf("understudy: got it in the books as %v with flags %b, want posted and a hedge", b.Outcome.Kind, b.Flags)
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestHedgeLoses: a lead that is slow, but faster, is who answers, and the other is left.
+func TestHedgeLoses(t *testing.T) {
+	t.Parallel()
+	for _, a := range apis {
+		for _, stream := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s stream %v", a.name, stream), func(t *testing.T) {
+				t.Parallel()
+				w, l := newHedgingWorld(t)
+				w.vendors[a.own[0]].Enqueue(fakeprovider.Reply{FirstDelay: 4 * hedgeAfter, Text: "Ada is here."})
+				w.vendors[a.other[0]].Enqueue(fakeprovider.Reply{FirstDelay: tooLong, Text: "Too late."})
+				got := w.post(a, body(a.own[0]+">"+a.other[0], "Where is Ada?", stream), nil)
+				if !got.whole() || got.text != "Ada is here." {
+					t.Fatalf("got %v, want the lead's answer", got)
+				}
+				w.wantCancelled(a.other[0], time.Now())
+				rec := w.record()
+				if len(rec.Attempts) != 2 || rec.Attempts[0].Code != "" || rec.Attempts[1].Code != llm.CodeOutrun || !rec.Attempts[1].Hedge {
+					t.Errorf("got attempts %+v, want the lead's and a hedge that was outrun", rec.Attempts)
+				}
+				if last := rec.Last(); last != &rec.Attempts[0] {
+					t.Errorf("got %+v as the attempt that decided, want the lead's", last)
+				}
+				books := w.books(l)
+				if books[0].Outcome.Kind != budget.Posted || books[0].Flags != 0 || books[1].Flags != budget.Wasted|budget.Hedge {
+					t.Errorf("got %v with flags %b and %v with %b in the books, want the lead posted and the hedge wasted", books[0].Outcome.Kind, books[0].Flags, books[1].Outcome.Kind, books[1].Flags)
+				}
+			})
+		}
+	}
+}
+
+// TestHedgeBesideFailures: what one of the two fails with is judged as if it were alone.
+func TestHedgeBesideFailures(t *testing.T) {
+	t.Parallel()
+	const slow = 4 * hedgeAfter
+	failing := func(status int) fakeprovider.Reply {
+		return fakeprovider.Reply{FirstDelay: slow, Error: &fakeprovider.Error{Status: status, Type: "some_error", Message: "No."}}
+	}
+	for _, test := range []struct {
+		name     string
+		lead     fakeprovider.Reply
+		hedge    fakeprovider.Reply
+		whole    bool
+		status   int
+		attempts []llm.Code
+	}{
+		{"the lead fails at once", fakeprovider.Reply{Error: &fakeprovider.Error{Status: 503, Message: "No."}}, fakeprovider.Reply{Text: "Here."}, true, 200, []llm.Code{llm.CodeOverloaded, ""}},
+		{"the lead fails beside the hedge", failing(503), fakeprovider.Reply{FirstDelay: 2 * slow, Text: "Here."}, true, 200, []llm.Code{llm.CodeOverloaded, ""}},
+		{"the lead refuses what is wrong with the request", failing(400), fakeprovider.Reply{FirstDelay: tooLong, Text: "Here."}, false, 400, []llm.Code{llm.CodeInvalidRequest, llm.CodeOutrun}},
+		{"the hedge fails", fakeprovider.Reply{FirstDelay: 2 * slow, Text: "Here."}, fakeprovider.Reply{Error: &fakeprovider.Error{Status: 500, Message: "No."}}, true, 200, []llm.Code{"", llm.CodeServerError}},
+		{"the hedge refuses the request", fakeprovider.Reply{FirstDelay: 2 * slow, Text: "Here."}, fakeprovider.Reply{Error: &fakeprovider.Error{Status: 400, Message: "No."}}, true, 200, []llm.Code{"", llm.CodeInvalidRequest}},
+		{"both fail", failing(503), fakeprovider.Reply{Error: &fakeprovider.Error{Status: 503, Message: "No."}}, false, 503, []llm.Code{llm.CodeOverloaded, llm.CodeOverloaded}},
+	} {
+		for _, stream := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s stream %v", test.name, stream), func(t *testing.T) {
+				t.Parallel()
+				w, l := newHedgingWorld(t)
+				w.vendors["chat1"].Enqueue(test.lead)
+				w.vendors["claude1"].Enqueue(test.hedge)
+				got := w.post(chatAPI, body("chat1>claude1", "Where is Ada?", stream), nil)
+				if got.whole() != test.whole || got.status != test.status || test.whole && got.text != "Here." {
+					t.Errorf("got %v, want status %d and an answer: %v", got, test.status, test.whole)
+				}
+				var codes []llm.Code
+				for _, a := range w.record().Attempts {
+					codes = append(codes, a.Code)
+				}
+				if fmt.Sprint(codes) != fmt.Sprint(test.attempts) {
+					t.Errorf("got attempts %q, want %q", codes, test.attempts)
+				}
+				w.books(l)
+				if n := w.count("chat1") + w.count("claude1"); n != len(codes) {
+					t.Errorf("got %d requests at the vendors, want the %d attempts", n, len(codes))
+				}
+			})
+		}
+	}
+}
+
+// TestHedgeCostsNoMoreThanItMay: of calls that all take long, as many are hedged as their share is.
+func TestHedgeCostsNoMoreThanItMay(t *testing.T) {
+	t.Parallel()
+	const calls = 60
+	l := &notebook{}
+	w := newWorld(t, withHedge(route.Hedge{After: 20 * time.Millisecond, Most: 0.05}), withTimeouts(patient()), withLedger(l), withHealth(route.NewHealth(route.HealthOptions{})))
+	w.script = nil
+	for range calls {
+		w.vendors["chat1"].Enqueue(fakeprovider.Reply{FirstDelay: 300 * time.Millisecond, Text: "Late."})
+	}
+	var all sync.WaitGroup
+	room := make(chan struct{}, 20)
+	for range calls {
+		room <- struct{}{}
+		all.Go(func() {
+			defer func() { <-room }()
+			if got := w.post(chatAPI, body("chat1>claude1", "Where is Ada?", false), nil); !got.whole() {
+				t.Errorf("got %v, want an answer", got)
+			}
+		})
+	}
+	all.Wait()
+	if n := w.count("claude1"); n < 1 || n > calls/20+1 {
+		t.Errorf("got %d of %d calls hedged, want a twentieth", n, calls)
+	}
+	if n := w.count("chat1"); n != calls {
+		t.Errorf("got %d requests at the lead, want %d", n, calls)
+	}
+}
+
+// TestNoHedge: what leans on a vendor's store or has it run tools is asked of one target.
+func TestNoHedge(t *testing.T) {
+	t.Parallel()
+	hosted := map[string]any{"tools": []any{map[string]any{"type": "web_search_20250305", "name": "web_search"}}}
+	background := map[string]any{"background": true}
+	for _, test := range []struct {
+		name   string
+		api    api
+		model  string
+		extra  map[string]any
+		header map[string]string
+	}{
+		{"no fallback", chatAPI, "chat1>chat2", nil, map[string]string{gateway.HeaderFallback: "off"}},
+		{"a tool that the vendor runs", messagesAPI, "claude1>claude2", hosted, nil},
+		{"an answer in the background", responsesAPI, "resp1>resp2", background, nil},
+		{"no understudy", chatAPI, "chat1", nil, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w, _ := newHedgingWorld(t, withDialect(openairesponses.New(), "/v1/responses", "resp1", "resp2"))
+			lead, next, _ := strings.Cut(test.model, ">")
+			w.vendors[lead].Enqueue(fakeprovider.Reply{FirstDelay: 4 * hedgeAfter, Text: "Late."})
+			w.post(test.api, body(test.model, "Where is Ada?", false, test.extra), test.header)
+			if n := len(w.record().Attempts); n != 1 || next != "" && w.count(next) != 0 {
+				t.Errorf("got %d attempts, want the lead's", n)
+			}
+		})
+	}
+}
+
+// TestHedgeAndAClientThatLeaves: both attempts are given up, and both are in the books.
+func TestHedgeAndAClientThatLeaves(t *testing.T) {
+	t.Parallel()
+	w, l := newHedgingWorld(t)
+	for _, id := range []string{"chat1", "claude1"} {
+		w.vendors[id].Enqueue(fakeprovider.Reply{FirstDelay: tooLong, Text: "Too late."})
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url+chatAPI.path, strings.NewReader(`{"model":"chat1>claude1","stream":true,"messages":[{"role":"user","content":"Where is Ada?"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for w.count("claude1") == 0 && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		leave()
+	}()
+	if resp, err := http.DefaultClient.Do(req); err == nil {
+		_ = resp.Body.Close()
+	}
+	left := time.Now()
+	w.wantCancelled("chat1", left)
+	w.wantCancelled("claude1", left)
+	for i, a := range w.record().Attempts {
+		if a.Code != llm.CodeClientGone {
+			t.Errorf("attempt %d: got %q, want %q", i+1, a.Code, llm.CodeClientGone)
+		}
+	}
+	w.books(l)
+}
+
+// TestHedgeThatBreaksIsRescued: the winner of a race breaks off, and another target goes on with its text.
+func TestHedgeThatBreaksIsRescued(t *testing.T) {
+	t.Parallel()
+	w, l := newHedgingWorld(t)
+	w.vendors["chat1"].Enqueue(fakeprovider.Reply{FirstDelay: tooLong, Text: "Too late."})
+	if err := w.vendors["claude1"].SetFault(&fakeprovider.Fault{Kind: "reset-stream", After: 6}); err != nil {
+		t.Fatal(err)
+	}
+	const text = "Ada is in the garden behind the house and reads a book about engines."
+	got := w.post(chatAPI, body("chat1>claude1>chat2", text, true), nil)
+	if !got.whole() || strings.Count(got.text, "garden behind the house") != 1 || !strings.Contains(got.text, text) {
+		t.Errorf("got %v, want the text once, to its end", got)
+	}
+	var codes []llm.Code
+	for _, a := range w.record().Attempts {
+		codes = append(codes, a.Code)
+	}
+	if want := []llm.Code{llm.CodeOutrun, llm.CodeTruncated, ""}; fmt.Sprint(codes) != fmt.Sprint(want) {
+		t.Errorf("got attempts %q, want %q", codes, want)
+	}
+	w.books(l)
+}
