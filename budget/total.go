@@ -28,3 +28,10 @@ func addTo(sums map[TotalKey]*Total, e *Entry) {
 	t.Input += e.Tokens.Input()
 	t.Output += e.Tokens.All()
 }
+
+func (t *Total) add(other *Total) {
+	t.Attempts += other.Attempts
+	t.Amount += other.Amount
+	t.Input += other.Input
+	t.Output += other.Output
+}

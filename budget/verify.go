@@ -1,14 +1,12 @@
 package budget
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"fmt"
-	"hash"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Row is an entry as a store has it. Body is what was written, of which the other members are a
@@ -32,6 +30,12 @@ func RowOf(seq int64, e *Entry) Row {
 	}
 }
 
+// repeats reports whether the columns are those of the entry in the body.
+func (r *Row) repeats(e *Entry) bool {
+	return r.Attempt == e.Attempt && r.Line == e.Line && r.At == e.At && r.Kind == e.Kind && r.Flags == e.Flags &&
+		r.Reserved == e.Reserved && r.Amount == e.Amount && r.Input == e.Tokens.Input() && r.Output == e.Tokens.All()
+}
+
 // Total sums up entries that are alike: of one day in UTC, line, kind and flags.
 type Total struct {
 	Day      int64 // counted from 1970
@@ -46,8 +50,13 @@ type Total struct {
 
 // Book is what a store has, as of one moment.
 type Book interface {
-	// Rows calls f for each entry, in the order in which they were written.
-	Rows(ctx context.Context, f func(*Row) error) error
+	// Link is the first link of the chain at or behind a place, and its own place; 0 if there is none.
+	Link(ctx context.Context, from int64) (at int64, chain []byte, err error)
+	// Rows calls f for each entry behind one place and up to another, in the order in which they
+	// were written. It may be called concurrently.
+	Rows(ctx context.Context, behind, upTo int64, f func(*Row) error) error
+	// Last is the place of the last entry; 0 if there is none.
+	Last(ctx context.Context) (int64, error)
 	// Totals lists the sums that reports are made of, from one day to another.
 	Totals(ctx context.Context, from, to int64) ([]Total, error)
 	// Lines lists what entries have in common, by id.
@@ -69,37 +78,37 @@ type Report struct {
 // maxProblems bounds a report: a broken ledger is broken in many places.
 const maxProblems = 100
 
-// verifier goes through the rows once.
+// verifier holds what is found together.
 type verifier struct {
-	report  Report
-	lines   map[int64]*Line
-	chain   []byte
-	since   hash.Hash
-	open    bool // rows have come since the last link
-	seen    map[attempts]*[1 << 10]uint64
-	totals  map[TotalKey]*Total
-	windows map[Key]*Window
-	next    int64
+	*part
+	lines map[int64]*Line
 }
 
 // Verify reads every row of a store and holds it to the ledger's invariants: each attempt is closed
 // once; its amount is that of its tokens at its pinned rates; no row was changed, removed or put in
 // between; and every sum, limit and window is that of its rows, to the pico-dollar.
 func Verify(ctx context.Context, b Book) (*Report, error) {
-	v := &verifier{
-		report: Report{ByKind: map[Kind]int64{}}, seen: map[attempts]*[1 << 10]uint64{},
-		totals: map[TotalKey]*Total{}, windows: map[Key]*Window{}, next: 1,
-	}
+	v := &verifier{}
 	var err error
 	if v.lines, err = b.Lines(ctx); err != nil {
 		return nil, err
 	}
-	v.link(nil)
-	if err := b.Rows(ctx, v.row); err != nil {
+	parts, err := partsOf(ctx, b, v.lines)
+	if err != nil {
 		return nil, err
 	}
-	if v.open {
-		v.bad("the last rows belong to no batch: got no link of the chain behind them")
+	failed := make([]error, len(parts))
+	var all sync.WaitGroup
+	for i, p := range parts {
+		all.Go(func() { failed[i] = p.read(ctx, b) })
+	}
+	all.Wait()
+	if err := errors.Join(failed...); err != nil {
+		return nil, err
+	}
+	v.part = parts[0]
+	for _, p := range parts[1:] {
+		v.join(p)
 	}
 	const ever = 1 << 40
 	totals, err := b.Totals(ctx, -ever, ever)
@@ -114,95 +123,6 @@ func Verify(ctx context.Context, b Book) (*Report, error) {
 	v.accounts(windows, held)
 	v.report.Chain = v.chain
 	return &v.report, nil
-}
-
-func (v *verifier) bad(format string, args ...any) {
-	if len(v.report.Problems) < maxProblems {
-		v.report.Problems = append(v.report.Problems, fmt.Sprintf(format, args...))
-	}
-}
-
-// link begins the next part of the chain.
-func (v *verifier) link(chain []byte) {
-	v.chain, v.since, v.open = bytes.Clone(chain), sha256.New(), false
-	v.since.Write(v.chain)
-}
-
-func (v *verifier) row(r *Row) error {
-	v.report.Entries++
-	if r.Seq != v.next {
-		v.bad("row %d: want row %d there: rows are missing", r.Seq, v.next)
-	}
-	v.next = r.Seq + 1
-	v.since.Write(r.Body)
-	v.open = true
-	if r.Chain != nil {
-		if !bytes.Equal(v.since.Sum(nil), r.Chain) {
-			v.bad("row %d: the chain is broken: a row was changed, removed or put in since the link before", r.Seq)
-		}
-		v.link(r.Chain)
-	}
-	e, err := ParseEntry(r.Body)
-	if err != nil {
-		v.bad("row %d: %v", r.Seq, err)
-		return nil
-	}
-	if c := RowOf(r.Seq, &e); c.Attempt != r.Attempt || c.Line != r.Line || c.At != r.At || c.Kind != r.Kind || c.Flags != r.Flags ||
-		c.Reserved != r.Reserved || c.Amount != r.Amount || c.Input != r.Input || c.Output != r.Output {
-		v.bad("row %d: its columns are not those of its body", r.Seq)
-	}
-	v.once(r.Seq, r.Node, e.Attempt)
-	v.entry(r.Seq, &e)
-	return nil
-}
-
-// attempts are those of a gateway whose numbers begin alike.
-type attempts struct {
-	node string
-	page int64
-}
-
-// once notes an attempt, which must not have been there yet.
-func (v *verifier) once(seq int64, node string, attempt int64) {
-	page, bit := attempts{node, attempt >> 16}, attempt&(1<<16-1)
-	bits := v.seen[page]
-	if bits == nil {
-		bits = new([1 << 10]uint64)
-		v.seen[page] = bits
-	}
-	if bits[bit/64]&(1<<(bit%64)) != 0 {
-		v.bad("row %d: attempt %d is closed twice", seq, attempt)
-	}
-	bits[bit/64] |= 1 << (bit % 64)
-}
-
-func (v *verifier) entry(seq int64, e *Entry) {
-	line := v.lines[e.Line]
-	if line == nil {
-		v.bad("row %d: there is no line %d", seq, e.Line)
-		return
-	}
-	if err := e.Check(line); err != nil {
-		v.bad("row %d: %v", seq, err)
-	}
-	v.report.ByKind[e.Kind]++
-	if e.Ordinal == 1 {
-		v.report.Calls++
-	}
-	var err error
-	if v.report.Amount, err = v.report.Amount.Plus(e.Amount); err != nil {
-		v.bad("row %d: the sum of all amounts: %v", seq, err)
-	}
-	addTo(v.totals, e)
-	for _, w := range e.Windows {
-		sum := v.windows[w]
-		if sum == nil {
-			sum = &Window{}
-			v.windows[w] = sum
-		}
-		sum.Posted += e.Amount
-		sum.Overrun += max(e.Amount-e.Reserved, 0)
-	}
 }
 
 // sums compares the sums that reports show.

@@ -90,9 +90,28 @@ func (r *Reader) Close() error {
 	return nil
 }
 
-// Rows calls f for each entry, in the order in which they were written.
-func (r *Reader) Rows(ctx context.Context, f func(*budget.Row) error) error {
-	rows, err := r.tx.QueryContext(ctx, "SELECT seq, attempt, line, at, kind, flags, reserved, amount, input, output, body, chain FROM entry ORDER BY seq")
+// Last is the place of the last entry.
+func (r *Reader) Last(ctx context.Context) (last int64, err error) {
+	if err := r.tx.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) FROM entry").Scan(&last); err != nil {
+		return 0, fmt.Errorf("find the last entry: %w", err)
+	}
+	return last, nil
+}
+
+// Link is the first link of the chain at or behind a place.
+func (r *Reader) Link(ctx context.Context, from int64) (at int64, chain []byte, err error) {
+	err = r.tx.QueryRowContext(ctx, "SELECT seq, chain FROM entry WHERE seq >= ? AND chain IS NOT NULL ORDER BY seq LIMIT 1", from).Scan(&at, &chain)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, nil, fmt.Errorf("find a link of the chain: %w", err)
+	}
+	return at, chain, nil
+}
+
+// Rows calls f for entries in the order in which they were written. It reads on a connection of its own: entries never change,
+// and so they are the same at any moment.
+func (r *Reader) Rows(ctx context.Context, behind, upTo int64, f func(*budget.Row) error) error {
+	rows, err := r.db.QueryContext(ctx, `SELECT seq, attempt, line, at, kind, flags, reserved, amount, input, output, body, chain FROM entry
+		WHERE seq > ? AND seq <= ? ORDER BY seq`, behind, upTo)
 	if err != nil {
 		return fmt.Errorf("read entries: %w", err)
 	}
