@@ -29,7 +29,7 @@ var mayImport = map[string]string{
 	"bench/*":      "internal/*",
 	"console":      "", // a client of the admin API like any other
 	"admin":        "llm access budget provider route continuity/* internal/*",
-	"admin/*":      "llm route continuity/* admin",
+	"admin/*":      "llm access route continuity/* admin",
 	"continuity/*": "llm route budget provider dialect",
 	// A drill stands between the gateway and the transport.
 	"continuity/drill": "llm route budget provider dialect transport",

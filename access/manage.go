@@ -31,7 +31,7 @@ func (r *Registry) Create(ctx context.Context, id string, spec Spec) (k Key, tex
 	if err := CheckID(id); err != nil {
 		return Key{}, "", err
 	}
-	if err := r.check(&spec); err != nil {
+	if err := errors.Join(r.check(&spec), r.canMake()); err != nil {
 		return Key{}, "", err
 	}
 	if err := r.sync(ctx); err != nil {
@@ -91,6 +91,9 @@ func (r *Registry) Rotate(ctx context.Context, id, rotation string, overlap time
 	}
 	if overlap < 0 || overlap > maxOverlap {
 		return Key{}, "", llm.Invalid("overlap_seconds", "The overlap must be from 0 to %d seconds, which are 90 days.", int64(maxOverlap.Seconds()))
+	}
+	if err := r.canMake(); err != nil {
+		return Key{}, "", err
 	}
 	k, err = r.update(ctx, id, func(k *Key) (bool, error) {
 		if k.Rotation == rotation {
@@ -214,6 +217,16 @@ func (r *Registry) team(name string) Team {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.declared.Teams[name]
+}
+
+// canMake reports whether there is a secret that all gateways of the store have.
+func (r *Registry) canMake() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.secret.text) == 0 {
+		return conflict("The gateways of this store have no secret in common: set access.secret in their configs, to the same value, and restart them.")
+	}
+	return nil
 }
 
 func (r *Registry) secretSum(text string) Hash {

@@ -28,6 +28,10 @@ type Options struct {
 	Health      Health
 	Drills      Drills
 	Evacuations Evacuations
+	Keys        Keys
+	Audit       Audit
+	// GuardMetrics says that /metrics wants the token, too: others than this machine reach the listener.
+	GuardMetrics bool
 	// Log gets a line for every change, and for every caller that was turned away.
 	Log *slog.Logger
 	// Now is the clock; time.Now if nil.
@@ -57,9 +61,14 @@ func Handler(o Options) http.Handler {
 		}
 		answer(w, http.StatusOK, "ready\n")
 	})
-	mux.Handle("GET /metrics", o.Metrics)
+	api := newAPI(o)
+	metrics := o.Metrics
+	if o.GuardMetrics {
+		metrics = api.guarded(metrics)
+	}
+	mux.Handle("GET /metrics", metrics)
 	mux.Handle("/v1", http.NotFoundHandler())
-	mux.Handle("/v1/", newAPI(o))
+	mux.Handle("/v1/", api.guarded(api.mux))
 	return mux
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/understudy-ai/understudy/access"
 	"github.com/understudy-ai/understudy/continuity/drill"
 	"github.com/understudy-ai/understudy/continuity/evacuate"
 	"github.com/understudy-ai/understudy/dialect"
@@ -33,6 +34,7 @@ type world struct {
 	now         time.Time
 	drills      *drill.Drills
 	evacuations *evacuate.Evacuations
+	keys        *access.Registry
 }
 
 func newWorld(t *testing.T) *world {
@@ -64,7 +66,13 @@ func newWorld(t *testing.T) *world {
 		Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	t.Cleanup(w.evacuations.Close)
+	w.keys = access.NewRegistry(access.Options{Now: func() time.Time { return w.now }})
+	kept := &access.Memory{}
+	if err := w.keys.Open(t.Context(), access.NewSecret(), kept, false, access.Declared{}); err != nil {
+		t.Fatal(err)
+	}
 	w.handler = Handler(Options{
+		Keys: w.keys, Audit: kept,
 		Metrics: http.NotFoundHandler(),
 		IsReady: func() bool { return true }, Token: token, Log: log, Now: func() time.Time { return w.now }, Version: "1.2.3",
 		Providers: providers, Health: health, Drills: w.drills, Evacuations: w.evacuations,

@@ -89,6 +89,8 @@ func endpoints() []endpoint {
 		healthEndpoints(),
 		drillEndpoints(),
 		evacuationEndpoints(),
+		keyEndpoints(),
+		auditEndpoints(),
 	)
 }
 
@@ -113,17 +115,19 @@ func newAPI(o Options) *api {
 	return a
 }
 
-// ServeHTTP lets in whoever shows the token. Whoever does not learns nothing, not even
+// guarded lets in whoever shows the token. Whoever does not learns nothing, not even
 // which paths there are.
-func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := a.guard.admit(r); err != nil {
-		if err.Code != llm.CodeRateLimit { // whoever tries without end shall not fill the log
-			a.opts.Log.LogAttrs(r.Context(), slog.LevelWarn, "admin refused", slog.String("code", string(err.Code)), slog.String("from", r.RemoteAddr))
+func (a *api) guarded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := a.guard.admit(r); err != nil {
+			if err.Code != llm.CodeRateLimit { // whoever tries without end shall not fill the log
+				a.opts.Log.LogAttrs(r.Context(), slog.LevelWarn, "admin refused", slog.String("code", string(err.Code)), slog.String("from", r.RemoteAddr))
+			}
+			a.fail(w, err)
+			return
 		}
-		a.fail(w, err)
-		return
-	}
-	a.mux.ServeHTTP(w, r)
+		next.ServeHTTP(w, r)
+	})
 }
 
 // serve answers one request that was let in, and tells the log of a change.
@@ -194,22 +198,6 @@ func (r *request) decode(into any) error {
 		return llm.Invalid("", "The body is not what this path takes: %v.", err)
 	}
 	return nil
-}
-
-// audit tells the log who changed what. The body is part of it: it holds no secret, and says
-// what the change was.
-func (a *api) audit(r *request, e endpoint, err error) {
-	outcome := "done"
-	if err != nil {
-		outcome = string(asError(err).Code)
-	}
-	var said bytes.Buffer
-	if json.Compact(&said, r.body) != nil {
-		said.Reset()
-	}
-	a.opts.Log.LogAttrs(r.Context(), slog.LevelInfo, "admin change", slog.String("by", "admin token"), slog.String("from", r.RemoteAddr),
-		slog.String("method", e.method), slog.String("path", clip(r.URL.Path)), slog.String("query", clip(r.URL.RawQuery)),
-		slog.String("body", clip(said.String())), slog.String("outcome", outcome))
 }
 
 // clip bounds what a caller wrote where it is shown again.

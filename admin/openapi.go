@@ -2,7 +2,6 @@ package admin
 
 import (
 	"maps"
-	"net/http"
 	"reflect"
 	"regexp"
 	"slices"
@@ -170,5 +169,3 @@ func (s schemas) fields(t reflect.Type, properties map[string]any, required *[]s
 		}
 	}
 }
-
-var _ http.Handler = (*api)(nil)

@@ -22,6 +22,7 @@ func TestDocument(t *testing.T) {
 		t.Errorf("got %v and %v, want OpenAPI 3.1.0 of version 1.2.3", doc["openapi"], doc["info"])
 	}
 	const drillBody = `{"provider":"acme","fault":"reset","seconds":600,"share":0.5,"abort_if":"client_failures > 0"}`
+	const keyBody = `{"name":"The web","user":"ada","team":"search","organisation":"acme","models":["assistant","openai/*"],"limits":{"requests_per_minute":60},"expires":"2027-01-31T12:00:00Z","tags":["x"]}`
 	asked := map[string]bool{}
 	for _, tc := range []struct{ method, row, path, body string }{
 		{"GET", "/v1/openapi.json", "", ""},
@@ -42,6 +43,17 @@ func TestDocument(t *testing.T) {
 		{"GET", "/v1/evacuations/{provider}", "/v1/evacuations/acme", ""},
 		{"DELETE", "/v1/evacuations/{provider}", "/v1/evacuations/acme?ramp_seconds=0", ""},
 		{"DELETE", "/v1/evacuations/{provider}", "/v1/evacuations/acme", ""}, // again
+		{"PUT", "/v1/keys/{id}", "/v1/keys/web", keyBody},
+		{"PUT", "/v1/keys/{id}", "/v1/keys/web", keyBody}, // again
+		{"GET", "/v1/keys", "", ""},
+		{"GET", "/v1/keys/{id}", "/v1/keys/web", ""},
+		{"PATCH", "/v1/keys/{id}", "/v1/keys/web", `{"models":["*"],"limits":{"concurrent":2},"expires":"2027-01-31T00:00:00Z","disabled":false}`},
+		{"PUT", "/v1/keys/{id}/rotations/{rotation}", "/v1/keys/web/rotations/one", `{"overlap_seconds":60}`},
+		{"PUT", "/v1/keys/{id}/rotations/{rotation}", "/v1/keys/web/rotations/one", `{"overlap_seconds":60}`}, // again
+		{"DELETE", "/v1/keys/{id}", "/v1/keys/web", ""},
+		{"DELETE", "/v1/keys/{id}", "/v1/keys/web", ""}, // again
+		{"GET", "/v1/audit", "", ""},
+		{"GET", "/v1/audit", "/v1/audit?limit=2&after=5", ""},
 	} {
 		path := tc.path
 		if path == "" {
@@ -92,8 +104,8 @@ func (w *world) auditOf(t *testing.T) {
 			lines = append(lines, line)
 		}
 	}
-	if len(lines) != 9 {
-		t.Fatalf("got %d lines of changes, want 9:\n%s", len(lines), w.log.String())
+	if len(lines) != 16 {
+		t.Fatalf("got %d lines of changes, want 16:\n%s", len(lines), w.log.String())
 	}
 	for _, want := range []string{`"by":"admin token"`, `"from":"192.0.2.1:1234"`, `"method":"PUT"`, `"path":"/v1/drills/one"`, `\"share\":0.5`, `"outcome":"done"`} {
 		if !strings.Contains(lines[0], want) {

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"net/url"
 	"slices"
 	"strconv"
 
@@ -31,13 +32,9 @@ func paged(e endpoint) endpoint {
 // gone meanwhile is refused, since nobody knows what comes after it.
 func page[T any](r *request, all []T, key func(T) string) (List[T], error) {
 	q := r.URL.Query()
-	limit := usualPage
-	if text := q.Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			return List[T]{}, llm.Invalid("limit", "The parameter limit must be a number from 1 to %d.", mostPage)
-		}
-		limit = min(n, mostPage)
+	limit, err := pageSize(q)
+	if err != nil {
+		return List[T]{}, err
 	}
 	if after := q.Get("after"); after != "" {
 		i := slices.IndexFunc(all, func(one T) bool { return key(one) == after })
@@ -54,4 +51,17 @@ func page[T any](r *request, all []T, key func(T) string) (List[T], error) {
 		list.Next = key(all[limit-1])
 	}
 	return list, nil
+}
+
+// pageSize is how many a request wants at most.
+func pageSize(q url.Values) (int, error) {
+	text := q.Get("limit")
+	if text == "" {
+		return usualPage, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return 0, llm.Invalid("limit", "The parameter limit must be a number from 1 to %d.", mostPage)
+	}
+	return min(n, mostPage), nil
 }

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/understudy-ai/understudy/access"
 	"github.com/understudy-ai/understudy/admin"
 	"github.com/understudy-ai/understudy/config"
 	"github.com/understudy-ai/understudy/continuity/drill"
@@ -85,6 +86,10 @@ type App struct {
 	evacuations *evacuate.Evacuations
 	metrics     *telemetry.Metrics
 
+	access        *access.Registry
+	audit         admin.Audit
+	stopFollowing context.CancelFunc // ends looking for keys that other gateways make; nil where there are none
+
 	clients, operators *server
 	data               *folder // of what is kept; nil if nothing is
 	files              files
@@ -104,7 +109,11 @@ func New(o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := declared(o.Config, o.Env); err != nil {
+		return nil, err
+	}
 	a := &App{opts: o, config: o.Config}
+	a.access = access.NewRegistry(access.Options{Log: o.Log})
 	a.transport = transport.New(transport.Options{Log: o.Log, UserAgent: "understudy/" + o.Version})
 	l := o.Config.Limits
 	a.routes.Store(r)
@@ -118,7 +127,7 @@ func New(o Options) (*App, error) {
 		ledger, kept = a.books, a.books
 	}
 	a.gateway = gateway.New(gateway.Options{
-		Dialects: append(dialects(), framed()...), Routes: r, Sender: a.drills, Health: a.health, Ledger: ledger, Objects: kept, Settle: a.settled, Log: o.Log,
+		Dialects: append(dialects(), framed()...), Routes: r, Sender: a.drills, Health: a.health, Ledger: ledger, Objects: kept, Access: a.access, Settle: a.settled, Log: o.Log,
 		Limits: gateway.Limits{
 			Body: int64(l.Body), BodyTimeout: l.BodyTimeout, Heartbeat: l.Heartbeat, WriteTimeout: l.WriteTimeout,
 			Calls: int64(l.Calls), Memory: memoryOfCalls(MemoryLimit(o.Config)),
@@ -153,7 +162,13 @@ func (a *App) Start() error {
 	if err := a.openData(c); err != nil {
 		return err
 	}
-	err := a.openAdmin()
+	if a.data != nil {
+		a.files.use(a.data.path)
+	}
+	err := a.openAccess(c)
+	if err == nil {
+		err = a.openAdmin(c)
+	}
 	if err == nil {
 		err = a.listen(c)
 	}
@@ -171,10 +186,7 @@ func (a *App) Start() error {
 }
 
 // openAdmin makes the admin API, with the token in the data folder or a new one.
-func (a *App) openAdmin() error {
-	if a.data != nil {
-		a.files.use(a.data.path)
-	}
+func (a *App) openAdmin(c *config.Config) error {
 	token, made, err := admin.OpenToken(&a.files)
 	if err != nil {
 		return fmt.Errorf("open the admin API: %w", err)
@@ -183,7 +195,7 @@ func (a *App) openAdmin() error {
 	a.operators.http.Handler = admin.Handler(admin.Options{
 		IsReady: a.ready.Load, Token: token, Log: a.opts.Log, Version: a.opts.Version,
 		Providers: a.providers, Health: a.health, Drills: a.drills, Evacuations: a.evacuations,
-		Metrics: a.metrics,
+		Metrics: a.metrics, GuardMetrics: !c.IsAdminLocal(), Keys: a.access, Audit: a.audit,
 	})
 	return a.evacuations.Load()
 }
@@ -223,6 +235,9 @@ func (a *App) closeData() {
 		return
 	}
 	a.closing.Do(func() {
+		if a.stopFollowing != nil {
+			a.stopFollowing()
+		}
 		if err := a.books.close(); err != nil {
 			a.opts.Log.Error("the ledger was not closed in order", "error", err.Error())
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/understudy-ai/understudy/access"
 	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/config"
 	"github.com/understudy-ai/understudy/gateway"
@@ -42,6 +43,7 @@ type books struct {
 // store keeps entries.
 type store interface {
 	budget.Store
+	access.Store
 	Close() error
 }
 

@@ -37,6 +37,11 @@ func (a *App) Reload(c *config.Config) error {
 	if err != nil {
 		return err
 	}
+	d, err := declared(c, a.opts.Env)
+	if err != nil {
+		return err
+	}
+	a.access.Declare(d)
 	a.gateway.Reload(r)
 	a.health.Keep(r.providers)
 	a.routes.Store(r)
@@ -57,6 +62,7 @@ func fixed(old, c *config.Config) error {
 	hold("admin", old.Admin, c.Admin)
 	hold("data", old.DataFolder(), c.DataFolder())
 	hold("store", old.Store, c.Store)
+	hold("access.secret", old.Access.Secret, c.Access.Secret)
 	hold("limits.body", old.Limits.Body, c.Limits.Body)
 	hold("limits.body_timeout", old.Limits.BodyTimeout, c.Limits.BodyTimeout)
 	hold("limits.heartbeat", old.Limits.Heartbeat, c.Limits.Heartbeat)

@@ -48,6 +48,18 @@ func (c checkCommand) Run(s *session) error {
 	return s.showProbes(probes)
 }
 
+// describeAccess says who may call.
+func describeAccess(c *config.Config) string {
+	who := "with a key"
+	if c.Access.Anonymous {
+		who = "everybody on this machine"
+	}
+	if n := len(c.Access.Keys); n > 0 {
+		who += fmt.Sprintf("; %d declared here", n)
+	}
+	return who
+}
+
 // show prints a config with its defaults.
 func (s *session) show(c *config.Config) error {
 	models, err := app.Models(c)
@@ -67,6 +79,7 @@ func (s *session) show(c *config.Config) error {
 	l := c.Limits
 	fmt.Fprintf(w, "limits\tbody %s, body_timeout %s, heartbeat %s, write_timeout %s, memory %s, calls %s\n",
 		l.Body, d(l.BodyTimeout), d(l.Heartbeat), d(l.WriteTimeout), config.Size(app.MemoryLimit(c)), orAny(l.Calls))
+	fmt.Fprintf(w, "access\t%s\n", describeAccess(c))
 	for _, p := range c.Providers {
 		fmt.Fprintf(w, "provider %s\t%s, key %s\n", p.Name, p.Facts.BaseURL, p.Key)
 	}

@@ -43,6 +43,7 @@ type commands struct {
 	Evacuate  evacuateCommand  `cmd:"" help:"Move all traffic off a provider, or see what that would do."`
 	Restore   restoreCommand   `cmd:"" help:"Bring an evacuated provider back."`
 	Health    healthCommand    `cmd:"" help:"Show how every target fares, and why."`
+	Keys      keysCommand      `cmd:"" help:"Make, list, change, rotate and revoke the keys of clients."`
 	Usage     usageCommand     `cmd:"" help:"Report what was used and what it cost, or compare it with an invoice."`
 	Ledger    ledgerCommand    `cmd:"" help:"Verify the ledger, back it up and restore it."`
 	Translate translateCommand `cmd:"" help:"Translate a request, answer or stream from one API to another, offline."`

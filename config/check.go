@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -61,14 +60,10 @@ func (k *checker) example() string {
 func (k *checker) listeners() {
 	c := k.config
 	for _, l := range []struct{ path, address string }{{"listen", c.Listen}, {"admin", c.Admin}} {
-		host, port, err := net.SplitHostPort(l.address)
+		_, port, err := net.SplitHostPort(l.address)
 		if n, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil || n > 65535 {
 			k.bad(l.path, "", "%s: got %s, want host:port, such as 127.0.0.1:8080", l.path, quote(l.address))
 			continue
-		}
-		if !isLoopback(host) {
-			k.bad(l.path, "", "%s: got %s; this version has no access keys: listen on a loopback address, such as 127.0.0.1:%s",
-				l.path, quote(l.address), port)
 		}
 	}
 	if _, port, err := net.SplitHostPort(c.Listen); err == nil && c.Listen == c.Admin && port != "0" {
@@ -103,12 +98,6 @@ func (k *checker) data() {
 func hasPassword(u *url.URL) bool {
 	_, has := u.User.Password()
 	return has || u.Query().Has("password") || u.Query().Has("sslpassword")
-}
-
-func (k *checker) access() {
-	if !k.config.Access.Anonymous {
-		k.bad("access.anonymous", "", "access.anonymous: got false; this version has no access keys: leave it true and listen on a loopback address")
-	}
 }
 
 func (k *checker) provider(p *Provider) {
@@ -365,13 +354,4 @@ func (k *checker) between(path string, got, least, most time.Duration) {
 	if got < least || got > most {
 		k.bad(path, "", "%s: got %s, want %s to %s", path, FormatDuration(got), FormatDuration(least), FormatDuration(most))
 	}
-}
-
-// isLoopback reports whether a listener on host is reached from this machine only.
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
 }

@@ -25,11 +25,12 @@ const DefaultPath = "understudy.yaml"
 
 // Config is the whole file.
 type Config struct {
-	// Listen is the address of the client APIs: a loopback address and a port.
-	// 127.0.0.1:8080 if not given; port 0 takes a free one.
+	// Listen is the address of the client APIs: an address and a port, such as 0.0.0.0:8080.
+	// 127.0.0.1:8080 if not given; port 0 takes a free one. What is no loopback address
+	// is for clients with a key.
 	Listen string `yaml:"listen"`
 	// Admin is the address of the admin API, /metrics, /healthz and /readyz, never the same as Listen.
-	// 127.0.0.1:8081 if not given.
+	// 127.0.0.1:8081 if not given. Where it is no loopback address, /metrics wants the admin token, too.
 	Admin string `yaml:"admin"`
 	// Data is the folder of what must outlive the gateway: the ledger above all. It is
 	// made when it is first needed, and refused when others than its owner can read it.
@@ -159,10 +160,70 @@ type Timeouts struct {
 
 // Access says who may call.
 type Access struct {
-	// Anonymous lets everybody call who reaches the listener, which is then a
-	// loopback address. It is true if not given; this version has no access keys, so
-	// it cannot be false.
+	// Anonymous lets everybody call who reaches the listener, with no key or one that is none
+	// of the gateway's. If not given, it is true where every listener is on loopback and no key
+	// is declared here; elsewhere it cannot be true.
 	Anonymous bool `yaml:"anonymous"`
+	// Secret says where the secret is that keys are hashed with: env:NAME or file:/path, of 32
+	// characters or more, which openssl rand -hex 32 makes. Gateways that share a store must
+	// share it, too. If not given, one is made and kept in the data folder. With another secret no
+	// key that was made before is known.
+	Secret Key `yaml:"secret"`
+	// Teams are what keys belong to, by name. Where there are any, a key of another team is refused.
+	Teams []Team `yaml:"teams"`
+	// Keys are those that clients may show, beside those made with understudy keys create, each
+	// under its id.
+	Keys []ClientKey `yaml:"keys"`
+}
+
+// Team is what none of its keys may go beyond.
+type Team struct {
+	Name string `yaml:",name"`
+	// Organisation is what the team is of; its keys are, too, if they do not say otherwise.
+	Organisation string `yaml:"organisation"`
+	// Models, Providers and Regions are those that its keys may use, as in a key; any if not given.
+	Models    []string `yaml:"models"`
+	Providers []string `yaml:"providers"`
+	Regions   []string `yaml:"regions"`
+	// Disabled refuses all its keys.
+	Disabled bool `yaml:"disabled"`
+}
+
+// ClientKey is a key that clients show to the gateway.
+type ClientKey struct {
+	ID string `yaml:",name"`
+	// Key says where the key is: env:NAME or file:/path, of 32 characters or more.
+	Key Key `yaml:"key"`
+	// Name is what logs and the ledger call it; its id if not given.
+	Name string `yaml:"name"`
+	// User, Team and Organisation say whose it is.
+	User         string `yaml:"user"`
+	Team         string `yaml:"team"`
+	Organisation string `yaml:"organisation"`
+	// Models are those that it may ask for, as clients name them. One that ends in * stands for all
+	// that begin so: openai/* for all of a provider, * for all there are. At least one is wanted.
+	Models []string `yaml:"models"`
+	// Providers and Regions are those that it may be served by and in; any if not given.
+	Providers []string `yaml:"providers"`
+	Regions   []string `yaml:"regions"`
+	// Tags are words of your choice.
+	Tags []string `yaml:"tags"`
+	// Expires is its end: a day, as 2027-01-31, at whose beginning in UTC it is refused, or a time,
+	// as 2027-01-31T12:00:00Z.
+	Expires Time `yaml:"expires"`
+	// Disabled refuses it for the time being.
+	Disabled bool      `yaml:"disabled"`
+	Limits   KeyLimits `yaml:"limits"`
+}
+
+// KeyLimits bound how much a key may have; 0 is no limit.
+type KeyLimits struct {
+	// RequestsPerMinute bounds requests that begin.
+	RequestsPerMinute int `yaml:"requests_per_minute"`
+	// TokensPerMinute bounds tokens, of prompts and answers together.
+	TokensPerMinute int `yaml:"tokens_per_minute"`
+	// Concurrent bounds requests at once.
+	Concurrent int `yaml:"concurrent"`
 }
 
 // Limits bound what one client may cost. They are read at the start; a reload that

@@ -175,6 +175,19 @@ func TestEveryKey(t *testing.T) {
 	if want := (Limits{Body: 32 << 20, BodyTimeout: 30 * time.Second, Heartbeat: 5 * time.Second, WriteTimeout: 15 * time.Second, Memory: 2 << 30, Calls: 5000}); c.Limits != want {
 		t.Errorf("limits: got %+v, want %+v", c.Limits, want)
 	}
+	wantAccess := Access{
+		Anonymous: true, Secret: Key{File: filepath.Join("testdata", "access.secret")},
+		Teams: []Team{{Name: "search", Organisation: "acme", Models: []string{"assistant", "acme/*"}, Providers: []string{"acme"}, Regions: []string{"eu-1"}, Disabled: true}},
+		Keys: []ClientKey{{
+			ID: "web", Key: Key{File: filepath.Join("testdata", "web.key")}, Name: "The web", User: "ada", Team: "search", Organisation: "acme",
+			Models: []string{"*"}, Providers: []string{"acme", "openai"}, Regions: []string{"eu-1"}, Tags: []string{"nightly"},
+			Expires: Time{time.Date(2027, 1, 31, 12, 0, 0, 0, time.UTC)}, Disabled: true,
+			Limits: KeyLimits{RequestsPerMinute: 60, TokensPerMinute: 100_000, Concurrent: 8},
+		}},
+	}
+	if !reflect.DeepEqual(c.Access, wantAccess) {
+		t.Errorf("access: got %+v, want %+v", c.Access, wantAccess)
+	}
 	affinity := 2 * time.Minute
 	wantModel := Model{
 		Name: "assistant", Lead: Target{"acme", "large"}, Understudies: []Target{{"openai", "gpt-5"}},

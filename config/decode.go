@@ -427,6 +427,8 @@ func wanted(v reflect.Value) string {
 		return "env:NAME, file:/path or none"
 	case *Target:
 		return "provider/model"
+	case *Time:
+		return "a day such as 2027-01-31, or a time"
 	case *Size:
 		return "a size such as 64MiB"
 	case *Share:

@@ -57,6 +57,7 @@ func Parse(file string, data []byte, catalog Catalog) (*Config, error) {
 			return nil, d.problems.Err()
 		}
 	}
+	c.completeAccess(filepath.Dir(file))
 	for i := range c.Providers {
 		p := &c.Providers[i]
 		complete(p, filepath.Dir(file))

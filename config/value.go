@@ -66,6 +66,20 @@ func (k Key) String() string {
 	return ""
 }
 
+// Time is a time, or the beginning of a day in UTC.
+type Time struct{ time.Time }
+
+// UnmarshalText reads a time.
+func (t *Time) UnmarshalText(text []byte) error {
+	for _, form := range []string{time.DateOnly, time.RFC3339} {
+		if parsed, err := time.Parse(form, string(text)); err == nil {
+			t.Time = parsed.UTC()
+			return nil
+		}
+	}
+	return errors.New("got " + quote(string(text)) + ", want a day such as 2027-01-31, or a time such as 2027-01-31T12:00:00Z")
+}
+
 // Target is a provider and the model to ask it for.
 type Target struct{ Provider, Model string }
 

@@ -16,7 +16,7 @@ func TestConfigPage(t *testing.T) { check(t, "config.md", configPage(t)) }
 
 const configHead = "# The config file\n\nMade from the comments of `config.Config` and `provider.Facts`; do not edit, run `make docs`.\n\n" +
 	"The file is YAML: `understudy.yaml`, or what `--config` names. It is read again when it changes and on SIGHUP; a new `listen`, `admin`,\n" +
-	"`data`, `store` or `limits` needs a restart. `understudy check` tells every mistake with its line, and prints what holds with the defaults filled in. Durations are\n" +
+	"`data`, `store`, `access.secret` or `limits` needs a restart. `understudy check` tells every mistake with its line, and prints what holds with the defaults filled in. Durations are\n" +
 	"written `30s` or `5m`. NAME is of your choice, DIALECT one of the APIs in [losses.md](losses.md), and `[]` stands for each item of a list.\n"
 
 // structs are the types of the file, as their source has them, by package and name.

@@ -7,6 +7,7 @@
 //	journal NAME                  print what the vendor was asked: path, model, stream, user agent
 //	serve ARGS...                 start the gateway; sets $CLIENTS and $ADMIN to its URLs, and $ADMIN_ADDRESS
 //	token                         wait for the admin token that serve shows, and keep it where commands look for it
+//	keep NAME                     keep what the command before printed in $NAME
 //	logs PATTERN                  wait for a line of the gateway's log, after those seen before
 //	signal NAME                   send the gateway a signal
 //	ended CODE                    wait for the gateway to end with an exit code
@@ -91,6 +92,7 @@ func play(t *testing.T, scripts ...string) {
 			"journal": command(1, 1, (*stage).journal),
 			"serve":   command(0, 9, (*stage).serve),
 			"token":   command(0, 0, (*stage).token),
+			"keep":    command(1, 1, (*stage).keep),
 			"logs":    command(1, 1, (*stage).logs),
 			"signal":  command(1, 1, (*stage).signal),
 			"ended":   command(1, 1, (*stage).ended),

@@ -19,7 +19,7 @@ import (
 const plainAsk = `{"model":"assistant","messages":[{"role":"user","content":"Where is Ada?"}]}`
 
 // guides are the pages that are written by hand for users, the README first.
-var guides = []string{"../README.md", "../docs/routing.md", "../docs/apis.md", "../docs/operating.md"}
+var guides = []string{"../README.md", "../docs/routing.md", "../docs/apis.md", "../docs/operating.md", "../docs/keys.md"}
 
 // readme is the text of the guides, and their blocks of one language.
 func readme(t *testing.T, language string) (text string, blocks []string) {
@@ -98,7 +98,7 @@ func TestReadmeCommands(t *testing.T) {
 			continue
 		}
 		ran++
-		if word, _, _ := strings.Cut(args, " "); slices.Contains([]string{"health", "drill", "evacuate", "restore"}, word) {
+		if word, _, _ := strings.Cut(args, " "); slices.Contains([]string{"health", "drill", "evacuate", "restore", "keys"}, word) {
 			args = strings.NewReplacer("--for 10m", "--for 200ms", "--ramp 10m", "--ramp 200ms").Replace(args) + " --admin " + h.admin
 		}
 		if word, _, _ := strings.Cut(args, " "); word == "usage" || word == "ledger" {
@@ -126,7 +126,7 @@ func TestReadmeConfigs(t *testing.T) {
 			t.Fatal(err)
 		}
 		cmd := exec.Command("understudy", "check", "--config", file)
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "OPENAI_API_KEY=" + canary, "ANTHROPIC_API_KEY=" + canary, "AZURE_KEY=" + canary}
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "OPENAI_API_KEY=" + canary, "ANTHROPIC_API_KEY=" + canary, "AZURE_KEY=" + canary, "WEB_KEY=" + canary + canary}
 		if out, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(out), "note:") {
 			t.Errorf("got %v and\n%s\nwant success without a note, for\n%s", err, out, config)
 		}

@@ -110,7 +110,7 @@ func (s *stage) serve(ts *testscript.TestScript, args []string) error {
 	cmd := exec.Command("understudy", append([]string{"serve", "--log-format", "json"}, args...)...)
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "NO_PROXY=*"}
-	for _, name := range []string{"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "TEST_KEY"} {
+	for _, name := range []string{"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "TEST_KEY", "APP_KEY", "UNDERSTUDY_POSTGRES"} {
 		if v := ts.Getenv(name); v != "" {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}
@@ -143,6 +143,15 @@ func (s *stage) token(ts *testscript.TestScript, _ []string) error {
 	}
 	_, token, _ := strings.Cut(line, "shown this once: ")
 	ts.Setenv("UNDERSTUDY_ADMIN_TOKEN", token)
+	return nil
+}
+
+func (s *stage) keep(ts *testscript.TestScript, args []string) error {
+	text := strings.TrimSpace(ts.ReadFile("stdout"))
+	if text == "" {
+		return errors.New("got nothing to keep")
+	}
+	ts.Setenv(args[0], text)
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/understudy-ai/understudy/access"
 	"github.com/understudy-ai/understudy/admin"
 	"github.com/understudy-ai/understudy/continuity/drill"
 	"github.com/understudy-ai/understudy/continuity/evacuate"
@@ -37,6 +38,14 @@ type (
 	EvacuationStatus = evacuate.Status
 	// TargetHealth is how a target fares.
 	TargetHealth = admin.TargetHealth
+	// Key is a virtual key.
+	Key = admin.ShownKey
+	// KeySpec is what a key is to be.
+	KeySpec = access.Spec
+	// KeyLimits bound how much a key may have.
+	KeyLimits = access.Limits
+	// KeyChange is what is to change of a key.
+	KeyChange = admin.KeyChange
 	// Fault is one that a drill can put in the way.
 	Fault = drill.Fault
 )
@@ -223,4 +232,34 @@ func (c *Client) Health(ctx context.Context) ([]TargetHealth, error) {
 // Forget drops what the gateway knows of a provider's failures.
 func (c *Client) Forget(ctx context.Context, provider string) (TargetHealth, error) {
 	return ask[TargetHealth](ctx, c, http.MethodPost, "/v1/health/"+url.PathEscape(provider)+"/forget", nil)
+}
+
+func keyPath(id string) string { return "/v1/keys/" + url.PathEscape(id) }
+
+// Keys lists the keys, by id.
+func (c *Client) Keys(ctx context.Context) ([]Key, error) { return list[Key](ctx, c, "/v1/keys") }
+
+// Key returns a key, without its text.
+func (c *Client) Key(ctx context.Context, id string) (Key, error) {
+	return ask[Key](ctx, c, http.MethodGet, keyPath(id), nil)
+}
+
+// CreateKey makes a key under an id of the caller's choice; the answer has its text.
+func (c *Client) CreateKey(ctx context.Context, id string, s KeySpec) (Key, error) {
+	return ask[Key](ctx, c, http.MethodPut, keyPath(id), s)
+}
+
+// ChangeKey changes what a key may do.
+func (c *Client) ChangeKey(ctx context.Context, id string, change KeyChange) (Key, error) {
+	return ask[Key](ctx, c, http.MethodPatch, keyPath(id), change)
+}
+
+// RotateKey gives a key another text, which the answer has; what it was before is taken for a while.
+func (c *Client) RotateKey(ctx context.Context, id, rotation string, overlap time.Duration) (Key, error) {
+	return ask[Key](ctx, c, http.MethodPut, keyPath(id)+"/rotations/"+url.PathEscape(rotation), admin.Rotation{OverlapSeconds: overlap.Seconds()})
+}
+
+// RevokeKey ends a key, for good.
+func (c *Client) RevokeKey(ctx context.Context, id string) (Key, error) {
+	return ask[Key](ctx, c, http.MethodDelete, keyPath(id), nil)
 }

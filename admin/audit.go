@@ -1,0 +1,77 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/understudy-ai/understudy/access"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// Audit is the log of who changed what.
+type Audit interface {
+	AddChange(ctx context.Context, c *access.Change) error
+	// Changes lists changes, the latest first: those before a Seq, or all if that is 0.
+	Changes(ctx context.Context, before int64, limit int) ([]access.Change, error)
+}
+
+func auditEndpoints() []endpoint {
+	return []endpoint{paged(read("/v1/audit", "Who changed what by this API, and who tried: the latest first.", (*api).listChanges))}
+}
+
+func (a *api) listChanges(r *request) (List[access.Change], error) {
+	q := r.URL.Query()
+	limit, err := pageSize(q)
+	if err != nil {
+		return List[access.Change]{}, err
+	}
+	before := int64(0)
+	if after := q.Get("after"); after != "" {
+		if before, err = strconv.ParseInt(after, 10, 64); err != nil || before < 1 {
+			return List[access.Change]{}, llm.Invalid("after", "The parameter after must be the next of a page before this one.")
+		}
+	}
+	found, err := a.opts.Audit.Changes(r.Context(), before, limit+1)
+	if err != nil {
+		return List[access.Change]{}, &llm.Error{Code: llm.CodeUnavailable, Origin: llm.OriginGateway, Message: "The audit log cannot be read now.", Err: err}
+	}
+	list := List[access.Change]{Data: found[:min(limit, len(found))]}
+	if list.Data == nil {
+		list.Data = []access.Change{}
+	}
+	if len(found) > limit {
+		list.Next = strconv.FormatInt(found[limit-1].Seq, 10)
+	}
+	return list, nil
+}
+
+// auditTime bounds how long a change waits to be written down.
+const auditTime = 5 * time.Second
+
+// audit writes down who changed what: in the log, and in the store. The body is part of it: it
+// holds no secret, and says what the change was. A change is made all the same if the store is out:
+// a provider must be evacuated when everything burns.
+func (a *api) audit(r *request, e endpoint, err error) {
+	c := access.Change{
+		At: a.opts.Now().UTC(), By: "admin token", From: r.RemoteAddr, Method: e.method, Path: clip(r.URL.Path), Query: clip(r.URL.RawQuery), Outcome: "done",
+	}
+	if err != nil {
+		c.Outcome = string(asError(err).Code)
+	}
+	var said bytes.Buffer
+	if json.Compact(&said, r.body) == nil {
+		c.Body = clip(said.String())
+	}
+	a.opts.Log.LogAttrs(r.Context(), slog.LevelInfo, "admin change", slog.String("by", c.By), slog.String("from", c.From),
+		slog.String("method", c.Method), slog.String("path", c.Path), slog.String("query", c.Query),
+		slog.String("body", c.Body), slog.String("outcome", c.Outcome))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), auditTime)
+	defer cancel()
+	if err := a.opts.Audit.AddChange(ctx, &c); err != nil {
+		a.opts.Log.Error("a change is not in the audit log", "path", c.Path, "error", err.Error())
+	}
+}
