@@ -165,6 +165,28 @@ func TestAttackS12NearKeys(t *testing.T) {
 	}
 }
 
+// TestAttackS18Guessing guesses from one address: others, and the right key from the same one, are not held up.
+func TestAttackS18Guessing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, access.Declared{})
+	text := w.create(t, "web", all)
+	refused := 0
+	for range 100 {
+		if _, err := w.Check(bearer("us-guess"), "192.0.2.1:1234"); err.Code == llm.CodeRateLimit && err.RetryAfter > 0 {
+			refused++
+		}
+	}
+	if refused != 80 {
+		t.Errorf("got %d of 100 guesses turned away, want 80", refused)
+	}
+	if _, err := w.Check(bearer(text), "192.0.2.1:1234"); err != nil {
+		t.Errorf("the right key from the same address: got %v", err)
+	}
+	if _, err := w.Check(bearer("us-guess"), "192.0.2.2:1234"); err == nil || err.Code != llm.CodeAuthentication {
+		t.Errorf("a guess from another address: got %v, want it refused as such", err)
+	}
+}
+
 // TestAttackS14Headers shows one key in every place.
 func TestAttackS14Headers(t *testing.T) {
 	t.Parallel()
@@ -270,9 +292,15 @@ func TestDeclared(t *testing.T) {
 		name      string
 		got, want bool
 	}{
-		{"a name", g.MayAsk("assistant"), true}, {"another case", g.MayAsk("Assistant"), false}, {"a longer name", g.MayAsk("assistant2"), false},
-		{"a pattern", g.MayAsk("openai/gpt-5"), true}, {"another provider's", g.MayAsk("other/openai/gpt-5"), false}, {"all", g.MayAskAll(), false},
-		{"the provider", g.MayUse("openai", "eu-1"), true}, {"another region", g.MayUse("openai", "us"), false}, {"another provider", g.MayUse("azure", "eu-1"), false},
+		{"a name", g.MayAsk("assistant"), true},
+		{"another case", g.MayAsk("Assistant"), false},
+		{"a longer name", g.MayAsk("assistant2"), false},
+		{"a pattern", g.MayAsk("openai/gpt-5"), true},
+		{"another provider's", g.MayAsk("other/openai/gpt-5"), false},
+		{"all", g.MayAskAll(), false},
+		{"the provider", g.MayUse("openai", "eu-1"), true},
+		{"another region", g.MayUse("openai", "us"), false},
+		{"another provider", g.MayUse("azure", "eu-1"), false},
 	} {
 		if tc.got != tc.want {
 			t.Errorf("%s: got %v, want %v", tc.name, tc.got, tc.want)

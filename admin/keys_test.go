@@ -104,10 +104,21 @@ func TestAttackS26KeyFields(t *testing.T) {
 	w := newWorld(t)
 	w.key(t, 200, "PUT", "/v1/keys/web", `{"models":["*"]}`)
 	for _, tc := range []struct{ method, body string }{
-		{"PUT", `{"models":["*"],"role":"root"}`}, {"PUT", `{"models":["*"],"hash":"00"}`}, {"PUT", `{"models":["*"],"created":"2026-01-01T00:00:00Z"}`},
-		{"PUT", `{"models":["*"],"key":"us-mine"}`}, {"PUT", `{"models":[]}`}, {"PUT", `{"models":["a*b"]}`}, {"PUT", `{"models":["*"],"name":"a\nb"}`},
-		{"PUT", `{"models":["*"],"name":"<b>\u202e"}`}, {"PUT", `{"models":["*"],"limits":{"concurrent":-1}}`}, {"PUT", `{"models":["*"],"limits":{"concurrent":9223372036854775808}}`},
-		{"PATCH", `{"id":"other"}`}, {"PATCH", `{"revision":9}`}, {"PATCH", `{"revoked":""}`}, {"PATCH", `{"expires":"tomorrow"}`}, {"PATCH", `{"models":[]}`},
+		{"PUT", `{"models":["*"],"role":"root"}`},
+		{"PUT", `{"models":["*"],"hash":"00"}`},
+		{"PUT", `{"models":["*"],"created":"2026-01-01T00:00:00Z"}`},
+		{"PUT", `{"models":["*"],"key":"us-mine"}`},
+		{"PUT", `{"models":[]}`},
+		{"PUT", `{"models":["a*b"]}`},
+		{"PUT", `{"models":["*"],"name":"a\nb"}`},
+		{"PUT", `{"models":["*"],"name":"<b>\u202e"}`},
+		{"PUT", `{"models":["*"],"limits":{"concurrent":-1}}`},
+		{"PUT", `{"models":["*"],"limits":{"concurrent":9223372036854775808}}`},
+		{"PATCH", `{"id":"other"}`},
+		{"PATCH", `{"revision":9}`},
+		{"PATCH", `{"revoked":""}`},
+		{"PATCH", `{"expires":"tomorrow"}`},
+		{"PATCH", `{"models":[]}`},
 	} {
 		if rec := w.ask(tc.method, "/v1/keys/web", tc.body); rec.Code != 400 {
 			t.Errorf("%s %s: got status %d and %s, want 400", tc.method, tc.body, rec.Code, rec.Body)

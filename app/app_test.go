@@ -35,6 +35,10 @@ func env(name string) (string, bool) {
 		return canary, true
 	case "EMPTY_KEY":
 		return " \n", true
+	case "WEB_KEY":
+		return webKey, true
+	case "ACCESS_SECRET":
+		return "canary-secret-0123456789abcdef0123456789abcdef", true
 	case "TWO_LINES":
 		return canary + "\n" + canary, true
 	}
