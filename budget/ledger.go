@@ -22,9 +22,34 @@ type Reservation struct {
 	At      time.Time
 	// Most is the most tokens that the attempt can use, as far as can be told.
 	Most Tokens
-	// Accounts is the chain of those who pay, the nearest first: a key, its team, its
-	// organisation, the provider. Those without a limit cost nothing.
-	Accounts []string
+	// Payer is who pays. Those without a limit cost nothing.
+	Payer Payer
+}
+
+// Payer is the chain of those who pay for an attempt; empty are those that there are not.
+type Payer struct{ Key, User, Team, Organisation, Provider string }
+
+// Kinds of accounts: what stands before the colon of their names.
+const (
+	OfKey          = "key"
+	OfUser         = "user"
+	OfTeam         = "team"
+	OfOrganisation = "organisation"
+	OfProvider     = "provider"
+)
+
+// AccountKinds lists them, the nearest to the caller first.
+func AccountKinds() []string { return []string{OfKey, OfUser, OfTeam, OfOrganisation, OfProvider} }
+
+// Accounts names the accounts of those who pay, the nearest first: "key:ID", "provider:ID".
+func (p *Payer) Accounts() []string {
+	names := make([]string, 0, len(AccountKinds()))
+	for i, id := range [...]string{p.Key, p.User, p.Team, p.Organisation, p.Provider} {
+		if id != "" {
+			names = append(names, AccountKinds()[i]+":"+id)
+		}
+	}
+	return names
 }
 
 // Settlement closes an attempt.
@@ -78,17 +103,57 @@ type Store interface {
 	// Write adds a batch durably. A batch whose From is not the mark is ErrMark, and then
 	// nothing has changed; after any other error the mark tells whether it has.
 	Write(ctx context.Context, b *Batch) error
-	// Hold reserves on accounts, in the windows of all their limits or in none, durably, and
-	// returns those windows. The error is a *LimitError if it would go over a limit.
+	// Hold reserves in the windows of limits, in all or in none, durably, and returns those windows. The error is
+	// a *LimitError if it would go over a limit.
 	Hold(ctx context.Context, node string, h Hold) ([]Key, error)
-	// Sweep frees what is held by attempts of a gateway up to a number that were never made.
+	// Draw adds to what a gateway has leased of windows, durably, to all or to none: what is left in each, or a
+	// part of it, but no less than the gateway needs. It returns how much was added to each; a *LimitError if one
+	// has not so much left.
+	Draw(ctx context.Context, l Lease, draws []Draw) ([]Money, error)
+	// Return gives back of what was leased.
+	Return(ctx context.Context, l Lease, what map[Key]Money) error
+	// Sweep frees what is held and leased by a gateway's attempts up to a number: they are closed, or were never
+	// made.
 	Sweep(ctx context.Context, node string, upTo int64) error
 }
 
-// Hold is what an attempt reserves on accounts.
+// Hold is what an attempt reserves in the windows of limits.
 type Hold struct {
-	Attempt  int64
-	At       time.Time
-	Amount   Money
-	Accounts []string
+	Attempt int64
+	At      time.Time
+	Amount  Money
+	Limits  []Limit
+}
+
+// Lease is whose a lease is: that of a gateway since a start, known by the number of its first attempt. What its
+// attempts from there on cost is taken from it as long as it lasts.
+type Lease struct {
+	Node  string
+	Since int64
+}
+
+// Draw asks for more of a window.
+type Draw struct {
+	Key
+	Most Money // the limit that is in force
+	Need Money
+	// Share says how much of what is left is wanted, if that is more than is needed: all of it, or a half, or …
+	Share int64
+}
+
+// Grant is how much is added to a lease where so much is left.
+func (d *Draw) Grant(left Money) (Money, bool) {
+	if left < d.Need {
+		return 0, false
+	}
+	return max(d.Need, left/Money(d.Share)), true
+}
+
+// Refusal is the error for a window that has too little left.
+func (k Key) Refusal() *LimitError {
+	e := &LimitError{Account: k.Account, Period: k.Period}
+	if k.Period != Ever {
+		_, e.Ends = k.Period.Window(time.Unix(k.Start, 0))
+	}
+	return e
 }

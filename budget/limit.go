@@ -1,7 +1,10 @@
 package budget
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -47,13 +50,18 @@ func (p Period) Start(t time.Time) int64 {
 	return from.Unix()
 }
 
-// Limit is how much an account may spend in a period. A soft limit is counted and not enforced.
+// Limit is how much an account may spend in a period. A soft limit is counted and not enforced. A strict one is
+// asked of the store for each attempt; of others a gateway leases parts.
 type Limit struct {
 	Account string
 	Period  Period
 	Most    Money
 	Soft    bool
+	Strict  bool
 }
+
+// Key names the limit's window at a time.
+func (l *Limit) Key(t time.Time) Key { return Key{l.Account, l.Period, l.Period.Start(t)} }
 
 // Key names a window: an account, and a period that began at a time.
 type Key struct {
@@ -62,8 +70,13 @@ type Key struct {
 	Start   int64 // seconds since 1970; 0 for Ever
 }
 
-// Window is how an account stands in one period. Pending is what attempts that run have reserved;
-// what they cost when they are over is Posted. Overrun is by how much some cost more than they
+// Compare puts keys in the order in which all stores reserve in them.
+func (k Key) Compare(other Key) int {
+	return cmp.Or(strings.Compare(k.Account, other.Account), strings.Compare(string(k.Period), string(other.Period)), cmp.Compare(k.Start, other.Start))
+}
+
+// Window is how an account stands in one period. Pending is what attempts that run have reserved and gateways have
+// leased; what attempts cost when they are over is Posted. Overrun is by how much some cost more than they
 // had reserved.
 type Window struct {
 	Key
@@ -74,10 +87,69 @@ type Window struct {
 	Overrun Money
 }
 
-// Limits sets limits in a store and reads how accounts stand.
+// Limits keeps limits and reads how accounts stand.
 type Limits interface {
-	// SetLimits replaces all limits. Windows keep what was posted and is pending in them.
-	SetLimits(ctx context.Context, limits []Limit) error
+	// Limits lists all that are kept, by account and period.
+	Limits(ctx context.Context) ([]Limit, error)
+	// PutLimit keeps a limit, in the place of one of the same account and period. Windows keep what was posted and
+	// is pending in them.
+	PutLimit(ctx context.Context, l Limit) error
+	// DropLimit forgets the limit of an account in a period.
+	DropLimit(ctx context.Context, account string, p Period) error
 	// Windows lists how accounts stand, by account, period and beginning.
 	Windows(ctx context.Context) ([]Window, error)
+}
+
+// Spent is what closed entries cost in a window, out of a lease.
+type Spent struct {
+	Key
+	Since   int64 // which lease; 0 for none
+	Amount  Money
+	Overrun Money
+}
+
+// Take is how much of it comes out of a lease that has so much left, and whether the rest was spent in no reserve
+// at all, as where the limit was a soft one.
+func (s *Spent) Take(lease Money) (take Money, uncovered bool) {
+	return min(s.Amount, lease), s.Amount-s.Overrun > lease
+}
+
+// SpentOf sums up what entries cost in the windows that they were reserved in, in the order of keys, but for those
+// in which they held something themselves. leases are those of their gateway, in order.
+func SpentOf(entries []Entry, leases []int64, held func(attempt int64, k Key) bool) ([]Spent, error) {
+	type place struct {
+		Key
+		since int64
+	}
+	sums := map[place]*Spent{}
+	for i := range entries {
+		e := &entries[i]
+		since := int64(0)
+		for _, l := range leases {
+			if l <= e.Attempt {
+				since = l
+			}
+		}
+		for _, k := range e.Windows {
+			if held(e.Attempt, k) {
+				continue
+			}
+			s := sums[place{k, since}]
+			if s == nil {
+				s = &Spent{Key: k, Since: since}
+				sums[place{k, since}] = s
+			}
+			var err error
+			if s.Amount, err = s.Amount.Plus(e.Amount); err != nil {
+				return nil, err
+			}
+			s.Overrun += max(e.Amount-e.Reserved, 0)
+		}
+	}
+	list := make([]Spent, 0, len(sums))
+	for _, s := range sums {
+		list = append(list, *s)
+	}
+	slices.SortFunc(list, func(a, b Spent) int { return cmp.Or(a.Compare(b.Key), cmp.Compare(a.Since, b.Since)) })
+	return list, nil
 }

@@ -73,6 +73,7 @@ func (f *follower) run() {
 				f.j.opts.Log.Info("the ledger's store is written again")
 			}
 			if last {
+				f.release()
 				return
 			}
 			select {
@@ -157,7 +158,23 @@ func (f *follower) sweep(ctx context.Context) error {
 		return err
 	}
 	f.swept = true
+	close(f.j.leases.swept)
 	return nil
+}
+
+// release frees, when all entries are in the store, what this start has leased and not used.
+func (f *follower) release() {
+	f.j.mu.Lock()
+	open, next := len(f.j.open), f.j.next
+	f.j.mu.Unlock()
+	if open > 0 || !f.j.leases.isUsed() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(f.ctx, writeLimit)
+	defer cancel()
+	if err := f.j.opts.Store.Sweep(ctx, f.j.opts.Node, next-1); err != nil { // the next start frees it, too
+		f.j.opts.Log.Warn("what was leased of budgets is not given back", "error", err.Error())
+	}
 }
 
 // find asks the store where it has come to.
@@ -192,6 +209,7 @@ func (f *follower) bring(ctx context.Context, b *budget.Batch) error {
 		}
 	}
 	f.j.opts.Reach("stored")
+	f.j.leases.posted(b.Entries)
 	f.mark = b.To
 	for len(f.numbers) > 1 && f.numbers[0] < f.mark.File {
 		if err := os.Remove(pathOf(f.j.opts.Folder, f.numbers[0])); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -26,8 +26,10 @@ type Options struct {
 	Folder string // where its files are, for this process alone
 	Node   string // the gateway's name in the store
 	Store  budget.Store
-	Log    *slog.Logger
-	Now    func() time.Time
+	// Alone says that no other gateway draws on the store's limits.
+	Alone bool
+	Log   *slog.Logger
+	Now   func() time.Time
 	// FileSize is when the next file begins, and MaxSize how much may wait for a store that
 	// cannot be written; 8 MiB and 256 MiB if not given.
 	FileSize, MaxSize int64
@@ -73,6 +75,7 @@ type Journal struct {
 	stop            chan struct{}
 	writing, making sync.WaitGroup
 	follower        *follower
+	leases          *leases
 }
 
 // chunk is what goes into one file.
@@ -118,8 +121,10 @@ func Open(o Options) (*Journal, error) {
 	j.kept.Store(int64(left.files+1) * o.FileSize)
 	j.closeOrphans(left, now)
 	j.follower = newFollower(j, append(left.numbers, first))
+	j.leases = newLeases(&o, j.next, j.follower.signal)
 	j.writing.Go(j.write)
 	j.making.Go(j.makeSpares)
+	j.making.Go(func() { j.leases.run(j.stop) })
 	j.follower.running.Go(j.follower.run)
 	j.signal()
 	return j, nil
@@ -153,13 +158,9 @@ func (j *Journal) Reserve(ctx context.Context, r *budget.Reservation) (int64, er
 	if e.Attempt, err = j.admit(); err != nil {
 		return 0, err
 	}
-	if len(r.Accounts) > 0 {
-		hold := budget.Hold{Attempt: e.Attempt, At: r.At, Amount: most, Accounts: r.Accounts}
-		if e.Windows, err = j.opts.Store.Hold(ctx, j.opts.Node, hold); err != nil {
-			var over *budget.LimitError
-			if !errors.As(err, &over) {
-				err = fmt.Errorf("%w: %w", budget.ErrUnavailable, err)
-			}
+	if limits := j.leases.of(&r.Payer); len(limits) > 0 && most > 0 {
+		hold := budget.Hold{Attempt: e.Attempt, At: r.At, Amount: most, Limits: limits}
+		if e.Windows, err = j.leases.reserve(ctx, hold); err != nil {
 			return 0, err
 		}
 		j.opts.Reach("held")
@@ -167,6 +168,7 @@ func (j *Journal) Reserve(ctx context.Context, r *budget.Reservation) (int64, er
 	j.mu.Lock()
 	if j.failed != nil || j.closed {
 		j.mu.Unlock()
+		j.leases.undo(e.Attempt, most)
 		return 0, j.unavailable()
 	}
 	j.append(&e, r.Line)
@@ -235,6 +237,9 @@ func (j *Journal) Settle(attempt int64, s *budget.Settlement) {
 	if e.Amount > e.Reserved {
 		e.Flags |= budget.Overrun
 	}
+	if len(e.Windows) > 0 {
+		j.leases.settle(attempt, e.Reserved, e.Amount)
+	}
 	j.append(&e, line)
 	// Nobody waits for it, so it goes with the next reservation, or a little later.
 	if !j.later {
@@ -300,6 +305,11 @@ func (j *Journal) signal() {
 	case j.wake <- struct{}{}:
 	default:
 	}
+}
+
+// SetLimits puts limits in force, in the place of those before.
+func (j *Journal) SetLimits(ctx context.Context, limits []budget.Limit) error {
+	return j.leases.set(ctx, limits)
 }
 
 // Behind reports whether the store cannot be written, so that entries wait in the journal.

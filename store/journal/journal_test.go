@@ -30,11 +30,13 @@ type shelf struct {
 	swept   int64
 	down    bool  // writes fail
 	lost    int   // so many writes succeed and fail to say so
-	refuse  error // of every hold
+	refuse  error // of every hold and draw
+	draws   int
+	drawn   map[budget.Key]budget.Money // posted and pending
 }
 
 func newShelf() *shelf {
-	return &shelf{entries: map[int64]budget.Entry{}, lines: map[int64]*budget.Line{}, held: map[int64]bool{}}
+	return &shelf{entries: map[int64]budget.Entry{}, lines: map[int64]*budget.Line{}, held: map[int64]bool{}, drawn: map[budget.Key]budget.Money{}}
 }
 
 var errDown = errors.New("the store is down")
@@ -85,7 +87,37 @@ func (s *shelf) Hold(_ context.Context, _ string, h budget.Hold) ([]budget.Key, 
 		return nil, s.refuse
 	}
 	s.held[h.Attempt] = true
-	return []budget.Key{{Account: h.Accounts[0], Period: budget.Ever}}, nil
+	return []budget.Key{{Account: h.Limits[0].Account, Period: budget.Ever}}, nil
+}
+
+func (s *shelf) Draw(_ context.Context, _ budget.Lease, draws []budget.Draw) ([]budget.Money, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refuse != nil {
+		return nil, s.refuse
+	}
+	s.draws++
+	got := make([]budget.Money, len(draws))
+	for i := range draws {
+		amount, ok := draws[i].Grant(draws[i].Most - s.drawn[draws[i].Key])
+		if !ok {
+			return nil, draws[i].Refusal()
+		}
+		got[i] = amount
+	}
+	for i := range draws {
+		s.drawn[draws[i].Key] += got[i]
+	}
+	return got, nil
+}
+
+func (s *shelf) Return(_ context.Context, _ budget.Lease, what map[budget.Key]budget.Money) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, amount := range what {
+		s.drawn[k] -= amount
+	}
+	return nil
 }
 
 func (s *shelf) Sweep(_ context.Context, _ string, upTo int64) error {
@@ -151,9 +183,9 @@ func (l *lockedWriter) Write(b []byte) (int, error) {
 	return l.w.Write(b)
 }
 
-func (d *desk) reserve(accounts ...string) (int64, error) {
+func (d *desk) reserve(key string) (int64, error) {
 	return d.Reserve(d.t.Context(), &budget.Reservation{
-		Call: "call_x", Ordinal: 1, Line: d.line, At: time.Now(), Most: budget.Tokens{Fresh: 10, Output: 100}, Accounts: accounts,
+		Call: "call_x", Ordinal: 1, Line: d.line, At: time.Now(), Most: budget.Tokens{Fresh: 10, Output: 100}, Payer: budget.Payer{Key: key},
 	})
 }
 
@@ -201,7 +233,7 @@ func TestAllArrive(t *testing.T) {
 	for range clients {
 		all.Go(func() {
 			for range each {
-				n, err := d.reserve()
+				n, err := d.reserve("")
 				if err != nil {
 					t.Error(err)
 					return
@@ -252,7 +284,7 @@ func TestCrash(t *testing.T) {
 					return
 				default:
 				}
-				n, err := d.reserve()
+				n, err := d.reserve("")
 				if err != nil {
 					t.Error(err)
 					return
@@ -317,7 +349,7 @@ func TestStoreIsDown(t *testing.T) {
 	s.set(func() { s.down = true })
 	taken := 0
 	for {
-		n, err := d.reserve()
+		n, err := d.reserve("")
 		if err != nil {
 			if !errors.Is(err, budget.ErrUnavailable) {
 				t.Errorf("got %v, want %v", err, budget.ErrUnavailable)
@@ -339,7 +371,7 @@ func TestStoreIsDown(t *testing.T) {
 	if got := s.have(); got[budget.Estimated] != taken {
 		t.Errorf("got %v, want all %d", got, taken)
 	}
-	if n, err := d.reserve(); err != nil {
+	if n, err := d.reserve(""); err != nil {
 		t.Errorf("with the store back: got %v, want a place", err)
 	} else {
 		d.settle(n)
@@ -350,7 +382,7 @@ func TestStoreIsDown(t *testing.T) {
 // TestFlushFails promises nothing any more once a flush has failed.
 func TestFlushFails(t *testing.T) {
 	d := openJournal(t, t.TempDir(), newShelf())
-	n, err := d.reserve()
+	n, err := d.reserve("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -358,7 +390,7 @@ func TestFlushFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if _, err := d.reserve(); !errors.Is(err, budget.ErrUnavailable) {
+		if _, err := d.reserve(""); !errors.Is(err, budget.ErrUnavailable) {
 			t.Errorf("got %v, want %v", err, budget.ErrUnavailable)
 		}
 	}
@@ -375,22 +407,28 @@ func TestHolds(t *testing.T) {
 	s := newShelf()
 	folder := t.TempDir()
 	d := openJournal(t, folder, s)
-	s.set(func() { s.refuse = &budget.LimitError{Account: "key", Period: budget.Day} })
+	if err := d.SetLimits(t.Context(), []budget.Limit{{Account: "key:a", Period: budget.Day, Most: 100 * budget.USD, Strict: true}}); err != nil {
+		t.Fatal(err)
+	}
+	s.set(func() { s.refuse = &budget.LimitError{Account: "key:a", Period: budget.Day} })
 	var over *budget.LimitError
-	if _, err := d.reserve("key"); !errors.As(err, &over) {
+	if _, err := d.reserve("a"); !errors.As(err, &over) {
 		t.Errorf("got %v, want the limit's refusal", err)
 	}
 	s.set(func() { s.refuse = errDown })
-	if _, err := d.reserve("key"); !errors.Is(err, budget.ErrUnavailable) {
+	if _, err := d.reserve("a"); !errors.Is(err, budget.ErrUnavailable) {
 		t.Errorf("no store to ask: got %v, want %v", err, budget.ErrUnavailable)
 	}
-	if n, err := d.reserve(); err != nil {
+	if n, err := d.reserve(""); err != nil {
 		t.Errorf("without a limit: got %v, want a place", err)
 	} else {
 		d.settle(n)
 	}
 	s.set(func() { s.refuse = nil })
-	n, err := d.reserve("key")
+	n, err := d.reserve("a")
+	for until := time.Now().Add(5 * storePause); err != nil && time.Now().Before(until); n, err = d.reserve("a") {
+		time.Sleep(storePause / 10) // a store that failed is left alone for a while
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -398,8 +436,8 @@ func TestHolds(t *testing.T) {
 	d.settle(n) // is noted, and changes nothing
 	s.set(func() { s.held[n-1] = true })
 	d.close()
-	if e := s.entries[n]; len(e.Windows) != 1 || e.Windows[0].Account != "key" {
-		t.Errorf("got windows %v, want that of key", e.Windows)
+	if e := s.entries[n]; len(e.Windows) != 1 || e.Windows[0].Account != "key:a" {
+		t.Errorf("got windows %v, want that of the key", e.Windows)
 	}
 	if !strings.Contains(d.log.String(), "settled twice") {
 		t.Errorf("log: got %s, want it told of the second settlement", d.log)
@@ -420,7 +458,7 @@ func TestTorn(t *testing.T) {
 	d := openJournal(t, folder, newShelf())
 	var last int64
 	for range 3 {
-		n, err := d.reserve()
+		n, err := d.reserve("")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -470,7 +508,7 @@ func TestNoRoom(t *testing.T) {
 	}
 	var open []int64
 	for {
-		n, err := d.reserve()
+		n, err := d.reserve("")
 		if err != nil {
 			if !errors.Is(err, budget.ErrUnavailable) || !strings.Contains(err.Error(), "no room") {
 				t.Errorf("got %v, want %v for want of room", err, budget.ErrUnavailable)
@@ -496,7 +534,7 @@ func TestNoRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		n, err := d.reserve()
+		n, err := d.reserve("")
 		if err == nil {
 			d.settle(n)
 			break

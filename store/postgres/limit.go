@@ -2,7 +2,9 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -10,54 +12,17 @@ import (
 	"github.com/understudy-ai/understudy/budget"
 )
 
-// SetLimits replaces all limits.
-func (d *DB) SetLimits(ctx context.Context, limits []budget.Limit) error {
-	return d.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "DELETE FROM spending_limit"); err != nil {
-			return fmt.Errorf("set limits: %w", err)
-		}
-		for _, l := range limits {
-			if _, err := tx.Exec(ctx, "INSERT INTO spending_limit VALUES ($1, $2, $3, $4)", l.Account, string(l.Period), int64(l.Most), l.Soft); err != nil {
-				return fmt.Errorf("set the limit of %s: %w", l.Account, err)
-			}
-		}
-		return nil
-	})
-}
-
-// Hold reserves on accounts.
-func (d *DB) Hold(ctx context.Context, node string, h budget.Hold) ([]budget.Key, error) {
+// Limits lists the limits that are kept.
+func (d *DB) Limits(ctx context.Context) ([]budget.Limit, error) {
 	if err := d.prepare(ctx); err != nil {
 		return nil, err
 	}
-	accounts := slices.Clone(h.Accounts)
-	slices.Sort(accounts) // in one order for all, so that none wait for each other
-	var keys []budget.Key
-	err := d.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		limits, err := limitsOf(ctx, tx, accounts)
-		keys = nil
-		for _, l := range limits {
-			key := budget.Key{Account: l.Account, Period: l.Period, Start: l.Period.Start(h.At)}
-			if err := reserve(ctx, tx, node, key, l, h); err != nil {
-				return err
-			}
-			keys = append(keys, key)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return keys, nil
-}
-
-func limitsOf(ctx context.Context, tx pgx.Tx, accounts []string) ([]budget.Limit, error) {
-	rows, err := tx.Query(ctx, "SELECT account, period, most, soft FROM spending_limit WHERE account = ANY($1) ORDER BY account, period", accounts)
+	rows, err := d.pool.Query(ctx, "SELECT account, period, most, soft, strict FROM spending_limit ORDER BY account, period")
 	if err != nil {
 		return nil, fmt.Errorf("read limits: %w", err)
 	}
 	limits, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (l budget.Limit, err error) {
-		err = row.Scan(&l.Account, &l.Period, &l.Most, &l.Soft)
+		err = row.Scan(&l.Account, &l.Period, &l.Most, &l.Soft, &l.Strict)
 		return l, err
 	})
 	if err != nil {
@@ -66,13 +31,67 @@ func limitsOf(ctx context.Context, tx pgx.Tx, accounts []string) ([]budget.Limit
 	return limits, nil
 }
 
-// reserve adds to what is pending in a window, if its limit allows it.
-func reserve(ctx context.Context, tx pgx.Tx, node string, k budget.Key, l budget.Limit, h budget.Hold) error {
+// PutLimit keeps a limit.
+func (d *DB) PutLimit(ctx context.Context, l budget.Limit) error {
+	return d.change(ctx, `INSERT INTO spending_limit (account, period, most, soft, strict) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (account, period) DO UPDATE SET most = excluded.most, soft = excluded.soft, strict = excluded.strict`,
+		l.Account, string(l.Period), int64(l.Most), l.Soft, l.Strict)
+}
+
+// DropLimit forgets a limit.
+func (d *DB) DropLimit(ctx context.Context, account string, p budget.Period) error {
+	return d.change(ctx, "DELETE FROM spending_limit WHERE account = $1 AND period = $2", account, string(p))
+}
+
+func (d *DB) change(ctx context.Context, statement string, args ...any) error {
+	if err := d.prepare(ctx); err != nil {
+		return err
+	}
+	if _, err := d.pool.Exec(ctx, statement, args...); err != nil {
+		return fmt.Errorf("change a limit: %w", err)
+	}
+	return nil
+}
+
+// Hold reserves in the windows of limits.
+func (d *DB) Hold(ctx context.Context, node string, h budget.Hold) ([]budget.Key, error) {
+	if err := d.prepare(ctx); err != nil {
+		return nil, err
+	}
+	limits := map[budget.Key]budget.Limit{}
+	for _, l := range h.Limits {
+		limits[l.Key(h.At)] = l
+	}
+	keys := slices.SortedFunc(maps.Keys(limits), budget.Key.Compare) // in one order for all, so that none wait for each other
+	err := d.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		for _, k := range keys {
+			if err := reserve(ctx, tx, node, k, limits[k], h); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return keys, nil
+}
+
+// openWindow makes a window, or notes that its limit is another.
+func openWindow(ctx context.Context, tx pgx.Tx, k budget.Key, most budget.Money, soft bool) error {
 	_, err := tx.Exec(ctx, `INSERT INTO spending (account, period, start, ceiling, soft) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (account, period, start) DO UPDATE SET ceiling = greatest(spending.ceiling, excluded.ceiling), soft = spending.soft OR excluded.soft`,
-		k.Account, string(k.Period), k.Start, int64(l.Most), l.Soft)
+		k.Account, string(k.Period), k.Start, int64(most), soft)
 	if err != nil {
 		return fmt.Errorf("open a window of %s: %w", k.Account, err)
+	}
+	return nil
+}
+
+// reserve adds to what is pending in a window, if its limit allows it.
+func reserve(ctx context.Context, tx pgx.Tx, node string, k budget.Key, l budget.Limit, h budget.Hold) error {
+	if err := openWindow(ctx, tx, k, l.Most, l.Soft); err != nil {
+		return err
 	}
 	done, err := tx.Exec(ctx, `UPDATE spending SET pending = pending + $1
 		WHERE account = $2 AND period = $3 AND start = $4 AND ($5 OR posted + pending + $1 <= $6)`,
@@ -81,8 +100,7 @@ func reserve(ctx context.Context, tx pgx.Tx, node string, k budget.Key, l budget
 		return fmt.Errorf("reserve on %s: %w", k.Account, err)
 	}
 	if done.RowsAffected() == 0 {
-		_, ends := k.Period.Window(h.At)
-		return &budget.LimitError{Account: k.Account, Period: k.Period, Ends: ends}
+		return k.Refusal()
 	}
 	if _, err := tx.Exec(ctx, "INSERT INTO hold VALUES ($1, $2, $3, $4, $5, $6)", node, h.Attempt, k.Account, string(k.Period), k.Start, int64(h.Amount)); err != nil {
 		return fmt.Errorf("hold on %s: %w", k.Account, err)
@@ -90,29 +108,179 @@ func reserve(ctx context.Context, tx pgx.Tx, node string, k budget.Key, l budget
 	return nil
 }
 
-// settleHolds posts what entries cost in the windows that they were reserved in.
-func settleHolds(do *pgx.Batch, b *budget.Batch) {
-	for i := range b.Entries {
-		e := &b.Entries[i]
-		windows := slices.Clone(e.Windows)
-		for _, k := range windows {
-			do.Queue(`UPDATE spending SET pending = pending - $1, posted = posted + $2, overrun = overrun + greatest($2 - $1, 0)
-				WHERE account = $3 AND period = $4 AND start = $5`, int64(e.Reserved), int64(e.Amount), k.Account, string(k.Period), k.Start)
-		}
-		if len(windows) > 0 {
-			do.Queue("DELETE FROM hold WHERE node = $1 AND attempt = $2", b.Node, e.Attempt)
-		}
+// Draw adds to what is leased of windows.
+func (d *DB) Draw(ctx context.Context, l budget.Lease, draws []budget.Draw) ([]budget.Money, error) {
+	if err := d.prepare(ctx); err != nil {
+		return nil, err
 	}
+	var got []budget.Money
+	err := d.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		got = nil
+		for i := range draws {
+			draw := &draws[i]
+			if err := openWindow(ctx, tx, draw.Key, draw.Most, false); err != nil { // which locks it, too
+				return err
+			}
+			var used budget.Money
+			err := tx.QueryRow(ctx, "SELECT posted + pending FROM spending WHERE account = $1 AND period = $2 AND start = $3",
+				draw.Account, string(draw.Period), draw.Start).Scan(&used)
+			if err != nil {
+				return fmt.Errorf("read what %s has left: %w", draw.Account, err)
+			}
+			amount, ok := draw.Grant(draw.Most - used)
+			if !ok {
+				return draw.Refusal()
+			}
+			if err := lease(ctx, tx, l, draw.Key, amount); err != nil {
+				return err
+			}
+			got = append(got, amount)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return got, nil
 }
 
-// Sweep frees what is held by attempts that were never made.
+// lease adds to a lease, or takes from it, and so to what is pending.
+func lease(ctx context.Context, tx pgx.Tx, l budget.Lease, k budget.Key, amount budget.Money) error {
+	_, err := tx.Exec(ctx, "UPDATE spending SET pending = pending + $1 WHERE account = $2 AND period = $3 AND start = $4",
+		int64(amount), k.Account, string(k.Period), k.Start)
+	if err == nil {
+		_, err = tx.Exec(ctx, `INSERT INTO lease VALUES ($1, $2, $3, $4, $5, greatest($6::bigint, 0))
+			ON CONFLICT (node, since, account, period, start) DO UPDATE SET amount = lease.amount + $6::bigint`,
+			l.Node, l.Since, k.Account, string(k.Period), k.Start, int64(amount))
+	}
+	if err != nil {
+		return fmt.Errorf("lease of %s: %w", k.Account, err)
+	}
+	return nil
+}
+
+// Return gives back of what was leased.
+func (d *DB) Return(ctx context.Context, l budget.Lease, what map[budget.Key]budget.Money) error {
+	return d.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		for _, k := range slices.SortedFunc(maps.Keys(what), budget.Key.Compare) {
+			if err := lease(ctx, tx, l, k, -what[k]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// settleWindows posts what entries cost in the windows that they were reserved in.
+func settleWindows(ctx context.Context, tx pgx.Tx, b *budget.Batch) error {
+	byAttempt := map[int64]*budget.Entry{}
+	var attempts []int64
+	for i := range b.Entries {
+		if e := &b.Entries[i]; len(e.Windows) > 0 {
+			byAttempt[e.Attempt] = e
+			attempts = append(attempts, e.Attempt)
+		}
+	}
+	if len(attempts) == 0 {
+		return nil
+	}
+	held, err := settleHolds(ctx, tx, b.Node, attempts, byAttempt)
+	if err != nil {
+		return err
+	}
+	rows, err := tx.Query(ctx, "SELECT DISTINCT since FROM lease WHERE node = $1 ORDER BY since", b.Node)
+	if err != nil {
+		return fmt.Errorf("read leases: %w", err)
+	}
+	leases, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		return fmt.Errorf("read leases: %w", err)
+	}
+	spent, err := budget.SpentOf(b.Entries, leases, func(n int64, k budget.Key) bool { return held[holding{n, k}] })
+	if err != nil {
+		return err
+	}
+	for i := range spent {
+		if err := settleLease(ctx, tx, b.Node, &spent[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holding is a window in which an attempt holds something itself.
+type holding struct {
+	attempt int64
+	key     budget.Key
+}
+
+// settleHolds posts what entries cost where they held something themselves.
+func settleHolds(ctx context.Context, tx pgx.Tx, node string, attempts []int64, entries map[int64]*budget.Entry) (map[holding]bool, error) {
+	rows, err := tx.Query(ctx, "DELETE FROM hold WHERE node = $1 AND attempt = ANY($2) RETURNING attempt, account, period, start", node, attempts)
+	if err != nil {
+		return nil, fmt.Errorf("let go of holds: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (h holding, err error) {
+		err = row.Scan(&h.attempt, &h.key.Account, &h.key.Period, &h.key.Start)
+		return h, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("let go of holds: %w", err)
+	}
+	slices.SortFunc(found, func(a, b holding) int { return a.key.Compare(b.key) })
+	held := make(map[holding]bool, len(found))
+	var do pgx.Batch
+	for _, h := range found {
+		held[h] = true
+		e := entries[h.attempt]
+		do.Queue(`UPDATE spending SET pending = pending - $1, posted = posted + $2, overrun = overrun + greatest($2::bigint - $1::bigint, 0)
+			WHERE account = $3 AND period = $4 AND start = $5`, int64(e.Reserved), int64(e.Amount), h.key.Account, string(h.key.Period), h.key.Start)
+	}
+	if err := tx.SendBatch(ctx, &do).Close(); err != nil {
+		return nil, fmt.Errorf("post to accounts: %w", err)
+	}
+	return held, nil
+}
+
+// settleLease posts what was spent out of a lease. The window is locked before the lease, as in Draw.
+func settleLease(ctx context.Context, tx pgx.Tx, node string, s *budget.Spent) error {
+	if err := openWindow(ctx, tx, s.Key, 0, false); err != nil {
+		return err
+	}
+	var left budget.Money
+	err := tx.QueryRow(ctx, "SELECT amount FROM lease WHERE node = $1 AND since = $2 AND account = $3 AND period = $4 AND start = $5",
+		node, s.Since, s.Account, string(s.Period), s.Start).Scan(&left)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("read the lease of %s: %w", s.Account, err)
+	}
+	take, uncovered := s.Take(left)
+	_, err = tx.Exec(ctx, `UPDATE spending SET pending = pending - $1, posted = posted + $2, overrun = overrun + $3, soft = soft OR $4
+		WHERE account = $5 AND period = $6 AND start = $7`,
+		int64(take), int64(s.Amount), int64(s.Overrun), uncovered, s.Account, string(s.Period), s.Start)
+	if err == nil && take > 0 {
+		_, err = tx.Exec(ctx, "UPDATE lease SET amount = amount - $1 WHERE node = $2 AND since = $3 AND account = $4 AND period = $5 AND start = $6",
+			int64(take), node, s.Since, s.Account, string(s.Period), s.Start)
+	}
+	if err != nil {
+		return fmt.Errorf("post to %s: %w", s.Account, err)
+	}
+	return nil
+}
+
+// Sweep frees what is held and leased by attempts that are over, or were never made.
 func (d *DB) Sweep(ctx context.Context, node string, upTo int64) error {
 	return d.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE spending SET pending = pending - held.amount
-			FROM (SELECT account, period, start, sum(amount)::bigint AS amount FROM hold WHERE node = $1 AND attempt <= $2 GROUP BY account, period, start) AS held
+			FROM (SELECT account, period, start, sum(amount)::bigint AS amount FROM (
+				SELECT account, period, start, amount FROM hold WHERE node = $1 AND attempt <= $2
+				UNION ALL SELECT account, period, start, amount FROM lease WHERE node = $1 AND since <= $2
+			) AS part GROUP BY account, period, start) AS held
 			WHERE spending.account = held.account AND spending.period = held.period AND spending.start = held.start`, node, upTo)
 		if err == nil {
 			_, err = tx.Exec(ctx, "DELETE FROM hold WHERE node = $1 AND attempt <= $2", node, upTo)
+		}
+		if err == nil {
+			_, err = tx.Exec(ctx, "DELETE FROM lease WHERE node = $1 AND since <= $2", node, upTo)
 		}
 		if err != nil {
 			return fmt.Errorf("free what nobody holds: %w", err)
@@ -122,7 +290,12 @@ func (d *DB) Sweep(ctx context.Context, node string, upTo int64) error {
 }
 
 // Windows lists how accounts stand.
-func (d *DB) Windows(ctx context.Context) ([]budget.Window, error) { return windows(ctx, d.pool) }
+func (d *DB) Windows(ctx context.Context) ([]budget.Window, error) {
+	if err := d.prepare(ctx); err != nil {
+		return nil, err
+	}
+	return windows(ctx, d.pool)
+}
 
 type querier interface {
 	Query(ctx context.Context, query string, args ...any) (pgx.Rows, error)

@@ -132,7 +132,9 @@ func (r *Reader) Holds(ctx context.Context) ([]budget.Window, map[budget.Key]bud
 	if err != nil {
 		return nil, nil, err
 	}
-	rows, err := r.tx.Query(ctx, "SELECT account, period, start, sum(amount)::bigint FROM hold GROUP BY account, period, start")
+	rows, err := r.tx.Query(ctx, `SELECT account, period, start, sum(amount)::bigint FROM (
+		SELECT account, period, start, amount FROM hold UNION ALL SELECT account, period, start, amount FROM lease
+	) AS part GROUP BY account, period, start`)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read holds: %w", err)
 	}

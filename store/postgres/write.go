@@ -54,10 +54,12 @@ func add(ctx context.Context, tx pgx.Tx, b *budget.Batch) error {
 			input = usage.input + excluded.input, output = usage.output + excluded.output`,
 			key.Day, key.Line, int64(key.Kind), int64(key.Flags), t.Attempts, int64(t.Amount), t.Input, t.Output)
 	}
-	settleHolds(&do, b)
 	do.Queue("INSERT INTO mark VALUES ($1, $2, $3) ON CONFLICT (node) DO UPDATE SET file = excluded.file, off = excluded.off", b.Node, b.To.File, b.To.Offset)
 	if err := tx.SendBatch(ctx, &do).Close(); err != nil {
 		return fmt.Errorf("write lines and sums: %w", err)
+	}
+	if err := settleWindows(ctx, tx, b); err != nil {
+		return err
 	}
 	return addEntries(ctx, tx, b, seq, chain)
 }

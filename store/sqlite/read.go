@@ -11,7 +11,7 @@ import (
 )
 
 // newest is the newest schema that is known: how many migrations there are.
-const newest = 2
+const newest = 3
 
 // Reader reads a database that a gateway may be writing, as it was at one moment. Close it.
 type Reader struct {
@@ -194,7 +194,11 @@ func (r *Reader) Holds(ctx context.Context) ([]budget.Window, map[budget.Key]bud
 	if err != nil {
 		return nil, nil, err
 	}
-	rows, err := r.tx.QueryContext(ctx, "SELECT account, period, start, sum(amount) FROM hold GROUP BY account, period, start")
+	pending := "hold"
+	if r.version > 2 { // there are leases
+		pending = "(SELECT account, period, start, amount FROM hold UNION ALL SELECT account, period, start, amount FROM lease)"
+	}
+	rows, err := r.tx.QueryContext(ctx, "SELECT account, period, start, sum(amount) FROM "+pending+" GROUP BY account, period, start")
 	if err != nil {
 		return nil, nil, fmt.Errorf("read holds: %w", err)
 	}

@@ -175,7 +175,7 @@ func (d *DB) add(ctx context.Context, tx *sql.Tx, b *budget.Batch) error {
 	if err := addTotals(ctx, tx, b.Entries); err != nil {
 		return err
 	}
-	if err := settleHolds(ctx, tx, b.Entries); err != nil {
+	if err := settleWindows(ctx, tx, b.Entries); err != nil {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, "INSERT INTO mark VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET file = excluded.file, off = excluded.off",

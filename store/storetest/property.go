@@ -46,16 +46,13 @@ func testRandom(t *testing.T, s *stage) {
 }
 
 func (s *stage) setLimits(r *rapid.T, m *model, names []string) {
-	var limits []budget.Limit
+	s.limits = nil
 	clear(m.limits)
 	for _, name := range names {
 		if rapid.Bool().Draw(r, "has") {
 			m.limits[name] = budget.Money(rapid.Int64Range(0, 60).Draw(r, "limit")) * 1e6
-			limits = append(limits, budget.Limit{Account: name, Period: budget.Ever, Most: m.limits[name]})
+			s.limits = append(s.limits, budget.Limit{Account: name, Period: budget.Ever, Most: m.limits[name]})
 		}
-	}
-	if err := s.store.SetLimits(s.ctx(), limits); err != nil {
-		r.Fatal(err)
 	}
 }
 
@@ -70,8 +67,7 @@ func (s *stage) hold(r *rapid.T, m *model, l *budget.Line, names []string) {
 		limit, has := m.limits[a]
 		fits = fits && (!has || m.posted[a]+m.pending[a]+most <= limit)
 	}
-	n := s.attempt.Add(1)
-	keys, err := s.store.Hold(s.ctx(), node, budget.Hold{Attempt: n, At: noon, Amount: most, Accounts: accounts})
+	n, keys, err := s.try(noon, most, accounts...)
 	var over *budget.LimitError
 	switch {
 	case err != nil && !errors.As(err, &over):
@@ -183,9 +179,7 @@ func testLinear(t *testing.T, s *stage) {
 	l := line("linear")
 	for round := range 8 {
 		account := fmt.Sprint("linear", round)
-		if err := s.store.SetLimits(t.Context(), []budget.Limit{{Account: account, Period: budget.Ever, Most: limit * 1e6}}); err != nil {
-			t.Fatal(err)
-		}
+		s.limits = []budget.Limit{{Account: account, Period: budget.Ever, Most: limit * 1e6}}
 		var mu sync.Mutex
 		var history []porcupine.Operation
 		begun := time.Now()
@@ -218,8 +212,7 @@ func testLinear(t *testing.T, s *stage) {
 func (s *stage) step(op *operation, account string, l *budget.Line, open *[]budget.Entry) (answer, bool) {
 	switch op.kind {
 	case "hold":
-		n := s.attempt.Add(1)
-		keys, err := s.store.Hold(s.ctx(), node, budget.Hold{Attempt: n, At: noon, Amount: op.amount, Accounts: []string{account}})
+		n, keys, err := s.try(noon, op.amount, account)
 		if err == nil {
 			*open = append(*open, budget.Entry{
 				Attempt: n, Call: fmt.Sprintf("call_%d", n), Ordinal: 1, Line: l.ID(), Reserved: op.amount, At: noon.UnixMilli(), Windows: keys,

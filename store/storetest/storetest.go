@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -35,6 +36,9 @@ func Run(t *testing.T, open func(t *testing.T) (s Store, read func(func(budget.B
 		"windows":   testWindows,
 		"sweep":     testSweep,
 		"chain":     testAllOrNone,
+		"limits":    testLimits,
+		"lease":     testLease,
+		"starts":    testStarts,
 		"random":    testRandom,
 		"order":     testOrder,
 		"races":     testLinear,
@@ -54,12 +58,25 @@ type stage struct {
 	store Store
 	read  func(func(budget.Book) error) error
 
+	limits  []budget.Limit
 	mu      sync.Mutex
 	mark    budget.Mark
 	attempt atomic.Int64
 }
 
 func (s *stage) ctx() context.Context { return s.t.Context() }
+
+// try reserves on accounts, in the windows of all their limits.
+func (s *stage) try(at time.Time, amount budget.Money, accounts ...string) (int64, []budget.Key, error) {
+	h := budget.Hold{Attempt: s.attempt.Add(1), At: at, Amount: amount}
+	for _, l := range s.limits {
+		if slices.Contains(accounts, l.Account) {
+			h.Limits = append(h.Limits, l)
+		}
+	}
+	keys, err := s.store.Hold(s.ctx(), node, h)
+	return h.Attempt, keys, err
+}
 
 // noon is when everything happens, if nothing is said.
 var noon = time.Date(2028, 2, 29, 12, 0, 0, 0, time.UTC)
@@ -191,20 +208,16 @@ func testTwice(t *testing.T, s *stage) {
 // testAdmission has room for so many, and many more that want it at once.
 func testAdmission(t *testing.T, s *stage) {
 	const clients = 512
-	limits := []budget.Limit{}
 	rooms := []int64{1, 7, 100}
 	for _, room := range rooms {
-		limits = append(limits, budget.Limit{Account: fmt.Sprint("room", room), Period: budget.Month, Most: budget.Money(10*room + 9)})
-	}
-	if err := s.store.SetLimits(t.Context(), limits); err != nil {
-		t.Fatal(err)
+		s.limits = append(s.limits, budget.Limit{Account: fmt.Sprint("room", room), Period: budget.Month, Most: budget.Money(10*room + 9)})
 	}
 	for i, room := range rooms {
 		var admitted, refused atomic.Int64
 		var all sync.WaitGroup
 		for range clients {
 			all.Go(func() {
-				_, err := s.store.Hold(t.Context(), node, budget.Hold{Attempt: s.attempt.Add(1), At: noon, Amount: 10, Accounts: []string{limits[i].Account}})
+				_, _, err := s.try(noon, 10, s.limits[i].Account)
 				var over *budget.LimitError
 				switch {
 				case err == nil:
@@ -226,12 +239,10 @@ func testAdmission(t *testing.T, s *stage) {
 
 // testWindows crosses midnight on the last of February, there and back again.
 func testWindows(t *testing.T, s *stage) {
-	if err := s.store.SetLimits(t.Context(), []budget.Limit{{Account: "a", Period: budget.Day, Most: 10}, {Account: "a", Period: budget.Month, Most: 25}}); err != nil {
-		t.Fatal(err)
-	}
+	s.limits = []budget.Limit{{Account: "a", Period: budget.Day, Most: 10}, {Account: "a", Period: budget.Month, Most: 25}}
 	hold := func(at time.Time, want budget.Period) {
 		t.Helper()
-		_, err := s.store.Hold(t.Context(), node, budget.Hold{Attempt: s.attempt.Add(1), At: at, Amount: 10, Accounts: []string{"a"}})
+		_, _, err := s.try(at, 10, "a")
 		var over *budget.LimitError
 		if got := errors.As(err, &over); got != (want != "") || got && over.Period != want || err != nil && !got {
 			t.Errorf("at %v: got %v, want it refused by the limit of %q", at, err, want)
@@ -250,11 +261,9 @@ func testWindows(t *testing.T, s *stage) {
 
 // testSweep frees what attempts held that were never made.
 func testSweep(t *testing.T, s *stage) {
-	if err := s.store.SetLimits(t.Context(), []budget.Limit{{Account: "a", Period: budget.Ever, Most: 20}}); err != nil {
-		t.Fatal(err)
-	}
+	s.limits = []budget.Limit{{Account: "a", Period: budget.Ever, Most: 20}}
 	hold := func(n int64) error {
-		_, err := s.store.Hold(t.Context(), node, budget.Hold{Attempt: n, At: noon, Amount: 10, Accounts: []string{"a"}})
+		_, err := s.store.Hold(t.Context(), node, budget.Hold{Attempt: n, At: noon, Amount: 10, Limits: s.limits})
 		return err
 	}
 	if err := errors.Join(hold(1), hold(2)); err != nil {
@@ -277,17 +286,15 @@ func testSweep(t *testing.T, s *stage) {
 
 // testAllOrNone reserves on a chain of which one has no room.
 func testAllOrNone(t *testing.T, s *stage) {
-	if err := s.store.SetLimits(t.Context(), []budget.Limit{
+	s.limits = []budget.Limit{
 		{Account: "key", Period: budget.Day, Most: 100}, {Account: "org", Period: budget.Ever, Most: 5}, {Account: "soft", Period: budget.Ever, Most: 1, Soft: true},
-	}); err != nil {
-		t.Fatal(err)
 	}
-	_, err := s.store.Hold(t.Context(), node, budget.Hold{Attempt: 1, At: noon, Amount: 10, Accounts: []string{"key", "org"}})
+	_, _, err := s.try(noon, 10, "key", "org")
 	var over *budget.LimitError
 	if !errors.As(err, &over) || over.Account != "org" {
 		t.Errorf("got %v, want it refused by the limit of org", err)
 	}
-	keys, err := s.store.Hold(t.Context(), node, budget.Hold{Attempt: 2, At: noon, Amount: 10, Accounts: []string{"soft", "key", "nobody", "key"}})
+	_, keys, err := s.try(noon, 10, "soft", "key", "nobody")
 	if err != nil || len(keys) != 2 {
 		t.Errorf("got %v, %v, want windows of key and soft: a soft limit refuses nothing, and who has none needs none", keys, err)
 	}

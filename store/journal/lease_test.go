@@ -1,0 +1,143 @@
+package journal
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/understudy-ai/understudy/budget"
+)
+
+// price is what desk's attempts reserve, and cost is what they come to.
+func prices(t *testing.T, d *desk) (price, cost budget.Money) {
+	t.Helper()
+	price, err := d.line.Rates.Cost(budget.Tokens{Fresh: 10, Output: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cost, err = d.line.Rates.Cost(budget.Tokens{Fresh: 10, Output: 50}); err != nil {
+		t.Fatal(err)
+	}
+	return price, cost
+}
+
+func limit(d *desk, l budget.Limit) {
+	d.t.Helper()
+	if err := d.SetLimits(d.t.Context(), []budget.Limit{l}); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *desk) wants(key string, admitted bool) int64 {
+	d.t.Helper()
+	n, err := d.reserve(key)
+	var over *budget.LimitError
+	if (err == nil) != admitted || err != nil && !errors.As(err, &over) {
+		d.t.Fatalf("got %v, want it admitted: %v", err, admitted)
+	}
+	return n
+}
+
+// TestAlone spends a limit to the end, on one gateway: what is left is drawn once, and what an attempt has not used
+// is there again at once.
+func TestAlone(t *testing.T) {
+	s := newShelf()
+	d := openJournal(t, t.TempDir(), s, func(o *Options) { o.Alone = true })
+	defer d.close()
+	price, cost := prices(t, d)
+	k := budget.Limit{Account: "key:a", Period: budget.Ever, Most: 3*price + cost}
+	limit(d, k)
+	first := d.wants("a", true)
+	d.wants("a", true)
+	third := d.wants("a", true)
+	d.wants("a", false)
+	d.wants("b", true) // has no limit
+	if s.draws != 2 {
+		t.Errorf("got %d draws, want one of all that is left, and one more try", s.draws)
+	}
+	d.settle(first)
+	d.wants("a", true) // what is left of the first and the rest
+	d.wants("a", false)
+	d.settle(third)
+	limit(d, budget.Limit{Account: k.Account, Period: k.Period, Most: 2 * price}) // less than is spent
+	d.wants("a", false)
+	limit(d, budget.Limit{Account: k.Account, Period: k.Period, Most: 9 * price})
+	d.wants("a", true)
+	limit(d, budget.Limit{Account: k.Account, Period: k.Period, Most: 1, Soft: true})
+	soft := d.wants("a", true)
+	d.settle(soft)
+	if err := d.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if e := s.entries[soft]; len(e.Windows) != 1 {
+		t.Errorf("got windows %v of an attempt under a soft limit, want it counted", e.Windows)
+	}
+}
+
+// TestShared draws parts of what is left, and gives back what it does not use.
+func TestShared(t *testing.T) {
+	t.Parallel()
+	s := newShelf()
+	d := openJournal(t, t.TempDir(), s)
+	defer d.close()
+	price, _ := prices(t, d)
+	k := budget.Limit{Account: "key:a", Period: budget.Ever, Most: 160 * price}
+	limit(d, k)
+	n := d.wants("a", true)
+	drawn := func() (m budget.Money) {
+		s.set(func() { m = s.drawn[k.Key(time.Now())] })
+		return m
+	}
+	if got := drawn(); got != 10*price {
+		t.Errorf("got %v drawn, want a sixteenth of what is left, %v", got, 10*price)
+	}
+	for until := time.Now().Add(10 * tidyEvery); drawn() != price; time.Sleep(tidyEvery / 20) {
+		if time.Now().After(until) {
+			t.Fatalf("got %v drawn, want no more than runs, %v, when nobody has asked for a while", drawn(), price)
+		}
+	}
+	d.settle(n)
+}
+
+// TestStoreIsGone spends what is leased and refuses the rest, without waiting for a store that is gone.
+func TestStoreIsGone(t *testing.T) {
+	s := newShelf()
+	d := openJournal(t, t.TempDir(), s)
+	defer d.close()
+	price, _ := prices(t, d)
+	limit(d, budget.Limit{Account: "key:a", Period: budget.Month, Most: 32 * price})
+	d.wants("a", true)
+	s.set(func() { s.refuse = errDown })
+	d.wants("a", true)
+	for range 3 {
+		if _, err := d.reserve("a"); !errors.Is(err, budget.ErrUnavailable) {
+			t.Errorf("got %v, want %v", err, budget.ErrUnavailable)
+		}
+	}
+	if s.draws != 1 {
+		t.Errorf("got %d draws, want the one that succeeded", s.draws)
+	}
+	d.wants("b", true)
+}
+
+// TestNoPlace gives up what was taken for an attempt that is not made.
+func TestNoPlace(t *testing.T) {
+	s := newShelf()
+	d := openJournal(t, t.TempDir(), s, func(o *Options) { o.Alone = true })
+	defer d.close()
+	price, _ := prices(t, d)
+	limits := []budget.Limit{{Account: "key:a", Period: budget.Ever, Most: price}, {Account: "key:a", Period: budget.Day, Most: price, Strict: true}}
+	if err := d.SetLimits(t.Context(), limits); err != nil {
+		t.Fatal(err)
+	}
+	hold := budget.Hold{Attempt: 7, At: time.Now(), Amount: price, Limits: limits}
+	d.leases.undo(7, price) // nothing to give up
+	if _, err := d.leases.reserve(t.Context(), hold); err != nil {
+		t.Fatal(err)
+	}
+	d.leases.undo(7, price)
+	hold.Attempt = 8
+	if keys, err := d.leases.reserve(t.Context(), hold); err != nil || len(keys) != 2 {
+		t.Errorf("got %v, %v, want the place of the one that was given up", keys, err)
+	}
+}
