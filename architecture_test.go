@@ -40,7 +40,7 @@ var mayImport = map[string]string{
 	"route":            "llm dialect provider",
 	"budget":           "llm access provider",
 	"access":           "llm",
-	"config":           "llm provider",
+	"config":           "llm provider budget",
 	"provider":         "llm dialect",
 	"dialect/*":        "llm dialect internal/*",
 	"dialect":          "llm",

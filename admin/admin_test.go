@@ -35,6 +35,7 @@ type world struct {
 	drills      *drill.Drills
 	evacuations *evacuate.Evacuations
 	keys        *access.Registry
+	budgets     purse
 }
 
 func newWorld(t *testing.T) *world {
@@ -76,6 +77,7 @@ func newWorld(t *testing.T) *world {
 		Metrics: http.NotFoundHandler(),
 		IsReady: func() bool { return true }, Token: token, Log: log, Now: func() time.Time { return w.now }, Version: "1.2.3",
 		Providers: providers, Health: health, Drills: w.drills, Evacuations: w.evacuations,
+		Budgets: &w.budgets,
 	})
 	return w
 }

@@ -54,6 +54,11 @@ func TestDocument(t *testing.T) {
 		{"DELETE", "/v1/keys/{id}", "/v1/keys/web", ""}, // again
 		{"GET", "/v1/audit", "", ""},
 		{"GET", "/v1/audit", "/v1/audit?limit=2&after=5", ""},
+		{"PUT", "/v1/budgets/{account}/{period}", "/v1/budgets/team:search/month", `{"most_usd":"500"}`},
+		{"PUT", "/v1/budgets/{account}/{period}", "/v1/budgets/team:search/month", `{"most_usd":"500.25","soft":true}`},
+		{"GET", "/v1/budgets", "", ""},
+		{"DELETE", "/v1/budgets/{account}/{period}", "/v1/budgets/team:search/month", ""},
+		{"DELETE", "/v1/budgets/{account}/{period}", "/v1/budgets/team:search/month", ""}, // again
 	} {
 		path := tc.path
 		if path == "" {
@@ -104,8 +109,8 @@ func (w *world) auditOf(t *testing.T) {
 			lines = append(lines, line)
 		}
 	}
-	if len(lines) != 16 {
-		t.Fatalf("got %d lines of changes, want 16:\n%s", len(lines), w.log.String())
+	if len(lines) != 20 {
+		t.Fatalf("got %d lines of changes, want 20:\n%s", len(lines), w.log.String())
 	}
 	for _, want := range []string{`"by":"admin token"`, `"from":"192.0.2.1:1234"`, `"method":"PUT"`, `"path":"/v1/drills/one"`, `\"share\":0.5`, `"outcome":"done"`} {
 		if !strings.Contains(lines[0], want) {

@@ -136,6 +136,7 @@ func New(o Options) (*App, error) {
 	})
 	a.metrics = telemetry.New(telemetry.Options{
 		Version: o.Version, Load: a.gateway.Load, LocalFaults: a.health.LocalFaults, Targets: a.targets,
+		Budgets: a.budgets,
 	})
 	a.clients = newServer(a.gateway, o.Log)
 	a.clients.fast = fastlane.New(&a.clients.http)
@@ -195,7 +196,7 @@ func (a *App) openAdmin(c *config.Config) error {
 	a.operators.http.Handler = admin.Handler(admin.Options{
 		IsReady: a.ready.Load, Token: token, Log: a.opts.Log, Version: a.opts.Version,
 		Providers: a.providers, Health: a.health, Drills: a.drills, Evacuations: a.evacuations,
-		Metrics: a.metrics, GuardMetrics: !c.IsAdminLocal(), Keys: a.access, Audit: a.audit,
+		Metrics: a.metrics, GuardMetrics: !c.IsAdminLocal(), Keys: a.access, Audit: a.audit, Budgets: a.budgetsOf(),
 	})
 	return a.evacuations.Load()
 }

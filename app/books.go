@@ -38,12 +38,14 @@ type books struct {
 	objects io.Closer // the same
 	journal *journal.Journal
 	store   store
+	budgets *budgets
 }
 
-// store keeps entries.
+// store keeps entries and limits.
 type store interface {
 	budget.Store
 	access.Store
+	budget.Limits
 	Close() error
 }
 
@@ -58,12 +60,15 @@ func (b *books) open(c *config.Config, o *Options) error {
 	if err != nil {
 		return err
 	}
-	opts := journal.Options{Folder: filepath.Join(folder, journalFolder), Node: node, Store: b.store, Log: o.Log, Now: time.Now}
+	opts := journal.Options{
+		Folder: filepath.Join(folder, journalFolder), Node: node, Store: b.store, Alone: c.Store == "", Log: o.Log, Now: time.Now,
+	}
 	failpoints(&opts)
 	b.journal, err = journal.Open(opts)
 	if err != nil {
 		return errors.Join(err, b.objects.Close(), b.store.Close())
 	}
+	b.budgets = openBudgets(b.journal, b.store, c.SpendingLimits(), o.Log)
 	return nil
 }
 
@@ -127,6 +132,7 @@ const closeTime = 5 * time.Second
 func (b *books) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
+	b.budgets.close()
 	return errors.Join(b.journal.Close(ctx), b.objects.Close(), b.store.Close())
 }
 

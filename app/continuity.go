@@ -139,6 +139,9 @@ func (a *App) price(target string, u llm.Usage) (usd float64, known bool) {
 // settled hands what a call came to to everybody who wants to know.
 func (a *App) settled(rec gateway.Record) {
 	a.metrics.Observe(&rec)
+	if len(rec.Over) > 0 {
+		a.books.budgets.refused(&rec)
+	}
 	if a.drills.IsWatching() {
 		a.drills.Observe(toDrill(&rec))
 	}

@@ -1,6 +1,25 @@
 package app
 
-import "github.com/understudy-ai/understudy/telemetry"
+import (
+	"github.com/understudy-ai/understudy/admin"
+	"github.com/understudy-ai/understudy/telemetry"
+)
+
+// budgets is how every budget stands, for the metrics.
+func (a *App) budgets() []telemetry.Budget {
+	if a.data == nil {
+		return nil
+	}
+	return a.books.budgets.metrics()
+}
+
+// budgetsOf are what the admin API shows and changes.
+func (a *App) budgetsOf() admin.Budgets {
+	if a.data == nil {
+		return noBudgets{}
+	}
+	return a.books.budgets
+}
 
 // targets is how those fare that were asked, for the metrics.
 func (a *App) targets() []telemetry.Target {

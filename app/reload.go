@@ -42,6 +42,9 @@ func (a *App) Reload(c *config.Config) error {
 		return err
 	}
 	a.access.Declare(d)
+	if a.data != nil {
+		a.books.budgets.reload(c.SpendingLimits())
+	}
 	a.gateway.Reload(r)
 	a.health.Keep(r.providers)
 	a.routes.Store(r)

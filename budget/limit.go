@@ -3,6 +3,7 @@ package budget
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -48,6 +49,22 @@ func (p Period) Start(t time.Time) int64 {
 		return 0
 	}
 	return from.Unix()
+}
+
+// maxAccount bounds an account's name.
+const maxAccount = 160
+
+// CheckAccount finds what is wrong with an account's name.
+func CheckAccount(account string) error {
+	kind, id, _ := strings.Cut(account, ":")
+	isPlain := !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' })
+	if !slices.Contains(AccountKinds(), kind) || id == "" || !isPlain || len(account) > maxAccount {
+		if len(account) > maxAccount {
+			account = account[:maxAccount] + "…"
+		}
+		return fmt.Errorf("got %q, want %s: with a name behind it, such as team:search", account, strings.Join(AccountKinds(), ":, "))
+	}
+	return nil
 }
 
 // Limit is how much an account may spend in a period. A soft limit is counted and not enforced. A strict one is

@@ -45,6 +45,7 @@ type commands struct {
 	Health    healthCommand    `cmd:"" help:"Show how every target fares, and why."`
 	Keys      keysCommand      `cmd:"" help:"Make, list, change, rotate and revoke the keys of clients."`
 	Usage     usageCommand     `cmd:"" help:"Report what was used and what it cost, or compare it with an invoice."`
+	Budgets   budgetsCommand   `cmd:"" help:"Show, set and remove what may be spent."`
 	Ledger    ledgerCommand    `cmd:"" help:"Verify the ledger, back it up and restore it."`
 	Translate translateCommand `cmd:"" help:"Translate a request, answer or stream from one API to another, offline."`
 	Demo      demoCommand      `cmd:"" help:"See two simulated vendors fail, and no application notice."`

@@ -45,6 +45,7 @@ func (k *checker) check() {
 	}
 	k.between("drain", k.config.Drain, 0, 24*time.Hour)
 	k.limits()
+	k.budgets()
 }
 
 // example is a line that would mend a config without providers.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/provider"
 )
@@ -49,6 +50,9 @@ type Config struct {
 	// not named here can still be asked for as provider/model.
 	Models []Model `yaml:"models"`
 	Access Access  `yaml:"access"`
+	// Budgets bound what may be spent. They need a data folder. More can be set while the gateway runs, by
+	// understudy budgets set; those of the file go before.
+	Budgets []Budget `yaml:"budgets"`
 	// Drain is how long running calls may take to finish when the gateway is
 	// stopped: 0s to 24h, 15m if not given.
 	Drain  time.Duration `yaml:"drain"`
@@ -224,6 +228,22 @@ type KeyLimits struct {
 	TokensPerMinute int `yaml:"tokens_per_minute"`
 	// Concurrent bounds requests at once.
 	Concurrent int `yaml:"concurrent"`
+}
+
+// Budget is how much an account may spend in a period.
+type Budget struct {
+	// Account is who pays: provider:NAME, key:ID, user:ID, team:ID or organisation:ID. key:anonymous is whoever
+	// has no key.
+	Account string `yaml:"account"`
+	// Period is how long it holds until it begins anew, in UTC: day, week (from Monday), month or ever.
+	Period budget.Period `yaml:"period"`
+	// Most is the amount, exactly, with up to twelve decimals: 500 USD.
+	Most Amount `yaml:"most"`
+	// Soft says that it is only watched: what is over it is served, told of in the log and shown by the metrics.
+	Soft bool `yaml:"soft"`
+	// Strict says that each call asks the database, where several gateways share one: see
+	// docs/running-several-nodes.md. If not given, each gateway leases parts of what is left.
+	Strict bool `yaml:"strict"`
 }
 
 // Limits bound what one client may cost. They are read at the start; a reload that

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/provider"
@@ -187,6 +188,13 @@ func TestEveryKey(t *testing.T) {
 	}
 	if !reflect.DeepEqual(c.Access, wantAccess) {
 		t.Errorf("access: got %+v, want %+v", c.Access, wantAccess)
+	}
+	wantBudgets := []budget.Limit{
+		{Account: "team:search", Period: budget.Month, Most: 500 * budget.USD, Strict: true},
+		{Account: "provider:acme", Period: budget.Day, Most: 1, Soft: true},
+	}
+	if got := c.SpendingLimits(); !reflect.DeepEqual(got, wantBudgets) {
+		t.Errorf("budgets: got %+v, want %+v", got, wantBudgets)
 	}
 	affinity := 2 * time.Minute
 	wantModel := Model{

@@ -435,6 +435,8 @@ func wanted(v reflect.Value) string {
 		return "a share such as 5%"
 	case *After:
 		return "a time such as 2s, or a percentile such as p95"
+	case *Amount:
+		return "an amount such as 500 USD"
 	case *time.Duration:
 		return "a duration such as 30s or 5m"
 	}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/understudy-ai/understudy/budget"
 )
 
 // Key says where a provider's key is. The zero value says nothing; the provider's
@@ -174,6 +176,23 @@ func (s *Share) UnmarshalText(text []byte) error {
 
 // String writes it as in the file.
 func (s Share) String() string { return strconv.FormatFloat(float64(s)*100, 'g', 4, 64) + "%" }
+
+// Amount is an amount of money.
+type Amount budget.Money
+
+// UnmarshalText reads dollars such as 500 USD, exactly.
+func (a *Amount) UnmarshalText(text []byte) error {
+	number, isUSD := strings.CutSuffix(string(text), "USD")
+	m, err := budget.ParseMoney(strings.TrimSpace(number))
+	if !isUSD || err != nil || m < 0 {
+		return errors.New("got " + quote(string(text)) + ", want an amount such as 500 USD or 0.25 USD")
+	}
+	*a = Amount(m)
+	return nil
+}
+
+// String writes it as it is read.
+func (a Amount) String() string { return budget.Money(a).String() + " USD" }
 
 // FormatDuration writes a duration as people do: 10m, not 10m0s.
 func FormatDuration(d time.Duration) string {

@@ -1,10 +1,14 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"sync"
+	"time"
 
+	"github.com/understudy-ai/understudy/access"
 	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/llm"
@@ -19,7 +23,7 @@ func (c *call) reserve(ctx context.Context, a *attempt) *llm.Error {
 	}
 	a.line = c.g.lines.of(c.lineKey(a))
 	number, err := c.g.opts.Ledger.Reserve(ctx, &budget.Reservation{
-		Call: c.id, Ordinal: int64(len(c.attempts) + 1), Line: a.line, At: c.g.opts.Now(), Most: c.most(a),
+		Call: c.id, Ordinal: int64(len(c.attempts) + 1), Line: a.line, At: c.g.opts.Now(), Most: c.most(a), Payer: c.payer(a),
 	})
 	if err == nil {
 		a.number = number
@@ -27,9 +31,38 @@ func (c *call) reserve(ctx context.Context, a *attempt) *llm.Error {
 	}
 	var over *budget.LimitError
 	if errors.As(err, &over) {
-		return &llm.Error{Code: llm.CodeQuota, Origin: llm.OriginGateway, Message: "The gateway's budget does not allow the request: " + over.Error() + ".", Err: err}
+		return c.overBudget(over)
 	}
 	return &llm.Error{Code: llm.CodeLedger, Origin: llm.OriginGateway, Message: llm.CodeLedger.Info().Doc, Err: err}
+}
+
+// payer is who pays for an attempt. Whoever has no key has the account of all of these.
+func (c *call) payer(a *attempt) budget.Payer {
+	return budget.Payer{
+		Key: cmp.Or(c.caller.Key, access.Anonymous), User: c.caller.User, Team: c.caller.Team, Organisation: c.caller.Organisation,
+		Provider: a.target.Provider.ID,
+	}
+}
+
+// overBudget is the error for a budget that is used up. Only that of a provider is no matter of the others.
+func (c *call) overBudget(over *budget.LimitError) *llm.Error {
+	c.over = append(c.over, over)
+	e := &llm.Error{
+		Code: llm.CodeQuota, Origin: llm.OriginGateway, Err: over,
+		Message: "The budget of " + over.Account + " by the " + string(over.Period) + " has too little left for this request.",
+	}
+	if over.Period == budget.Ever {
+		e.Message = "The budget of " + over.Account + " has too little left for this request."
+	} else {
+		e.Message += " It begins anew at " + over.Ends.Format(time.RFC3339) + "."
+	}
+	return e
+}
+
+// isShared reports whether an error is a budget's that all targets are paid from.
+func isShared(err *llm.Error) bool {
+	var over *budget.LimitError
+	return errors.As(err.Err, &over) && !strings.HasPrefix(over.Account, budget.OfProvider+":")
 }
 
 // account closes an attempt in the ledger, whatever became of it.

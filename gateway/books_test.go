@@ -233,7 +233,7 @@ func TestLedgerRefuses(t *testing.T) {
 		want   string
 	}{
 		{budget.ErrUnavailable, http.StatusServiceUnavailable, "ledger"},
-		{&budget.LimitError{Account: "key", Period: budget.Day}, http.StatusTooManyRequests, "the budget of key (day)"},
+		{&budget.LimitError{Account: "team:a", Period: budget.Day}, http.StatusTooManyRequests, "The budget of team:a by the day"},
 	} {
 		l := &notebook{refuse: tc.err}
 		w := newWorld(t, withLedger(l))

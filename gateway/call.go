@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/understudy-ai/understudy/access"
+	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/frames"
 	"github.com/understudy-ai/understudy/llm"
@@ -52,12 +53,13 @@ type call struct {
 	cleanup  func() // releases what pickTargets started
 
 	attempts  []*attempt
-	refused   []*attempt // targets not asked, because they would lose what may not be lost
-	skipped   []skipped  // targets that were not considered
-	tags      []string   // that the request requires of a provider
-	session   uint64     // tells sessions apart, where that matters; 0 if it does not
-	firstLast int        // from which of the route's targets on they are out, and tried if no other has answered
-	estimated int64      // tokens, where nobody counted them
+	refused   []*attempt           // targets not asked, because they would lose what may not be lost
+	skipped   []skipped            // targets that were not considered
+	over      []*budget.LimitError // budgets that did not allow an attempt
+	tags      []string             // that the request requires of a provider
+	session   uint64               // tells sessions apart, where that matters; 0 if it does not
+	firstLast int                  // from which of the route's targets on they are out, and tried if no other has answered
+	estimated int64                // tokens, where nobody counted them
 	reply     *reply
 	failure   *llm.Error // what the client was told, if not an answer
 }

@@ -27,7 +27,7 @@ func (c *call) judge(a *attempt, here int, alone bool) outcome {
 	if a.refused != "" {
 		return next
 	}
-	if c.ctx.Err() != nil {
+	if c.ctx.Err() != nil || isShared(a.err) {
 		return giveUp
 	}
 	room := here < maxAttemptsTarget

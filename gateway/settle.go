@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -24,6 +25,8 @@ type Record struct {
 	Attempts  []AttemptRecord
 	// Refused lists the targets that were not asked, because they would have lost what may not be lost.
 	Refused []RefusedTarget
+	// Over lists the budgets that had too little left for an attempt.
+	Over []*budget.LimitError
 }
 
 // Last is the attempt that decided what became of the call: the last that no other was faster than.
@@ -85,7 +88,7 @@ func (c *call) record() Record {
 	rec := Record{
 		Call: c.id, Caller: c.caller.Name, Dialect: c.dialect.Name, Operation: c.operation,
 		Model: c.peeked.Model, Stream: c.peeked.Stream, Start: c.start, Duration: now.Sub(c.start),
-		Status: c.reply.status,
+		Status: c.reply.status, Over: c.over,
 	}
 	switch {
 	case c.failure != nil:

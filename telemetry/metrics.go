@@ -28,6 +28,8 @@ type Options struct {
 	LocalFaults func() int64
 	// Targets lists what was asked so far.
 	Targets func() []Target
+	// Budgets lists how every budget stands.
+	Budgets func() []Budget
 }
 
 // Metrics are the counts of one process. Its methods may be called concurrently.
@@ -43,6 +45,7 @@ type Metrics struct {
 	seconds      *prometheus.HistogramVec
 	firstContent *prometheus.HistogramVec
 	tokens       *prometheus.HistogramVec
+	refusals     *prometheus.CounterVec
 
 	// What calls and attempts of a kind count in, found once.
 	callSeries, attemptSeries sync.Map
@@ -84,10 +87,13 @@ func New(o Options) *Metrics {
 		tokens: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "gen_ai_client_token_usage", Help: "Tokens of requests to providers, where the provider counted them.", Buckets: tokenBuckets(),
 		}, []string{"gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type"}),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "understudy_budget_refusals_total", Help: "Attempts that were not made since the account's budget had too little left.",
+		}, []string{"account", "period"}),
 	}
 	m.registry.MustRegister(
-		m.calls, m.callSeconds, m.attempts, m.rescues, m.hedges, m.losses, m.seconds, m.firstContent, m.tokens,
-		targets{o.Targets},
+		m.calls, m.callSeconds, m.attempts, m.rescues, m.hedges, m.losses, m.seconds, m.firstContent, m.tokens, m.refusals,
+		targets{o.Targets}, budgets{o.Budgets},
 		load{o.Load},
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "understudy_local_faults_total", Help: "Attempts that failed for want of something on this machine, which no provider is blamed for.",
@@ -139,6 +145,9 @@ func (m *Metrics) Observe(rec *gateway.Record) {
 	c.seconds.Observe(rec.Duration.Seconds())
 	for i := range rec.Attempts {
 		m.observe(rec, i)
+	}
+	for _, over := range rec.Over {
+		m.refusals.WithLabelValues(over.Account, string(over.Period)).Inc()
 	}
 }
 

@@ -17,6 +17,9 @@ func metrics(targets ...Target) *Metrics {
 			return gateway.Load{Calls: 4, MaxCalls: 10, Memory: 1 << 20, MaxMemory: 1 << 30, ShedForCalls: 2, ShedForMemory: 3}
 		}, LocalFaults: func() int64 { return 5 },
 		Targets: func() []Target { return targets },
+		Budgets: func() []Budget {
+			return []Budget{{Account: "team:search", Period: "month", Most: 500, Spent: 1.5, Reserved: 0.25}}
+		},
 	})
 }
 

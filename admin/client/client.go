@@ -46,6 +46,10 @@ type (
 	KeyLimits = access.Limits
 	// KeyChange is what is to change of a key.
 	KeyChange = admin.KeyChange
+	// Budget is how much an account may spend, and how it stands.
+	Budget = admin.Budget
+	// BudgetTerms are what a budget is to be.
+	BudgetTerms = admin.BudgetTerms
 	// Fault is one that a drill can put in the way.
 	Fault = drill.Fault
 )
@@ -262,4 +266,24 @@ func (c *Client) RotateKey(ctx context.Context, id, rotation string, overlap tim
 // RevokeKey ends a key, for good.
 func (c *Client) RevokeKey(ctx context.Context, id string) (Key, error) {
 	return ask[Key](ctx, c, http.MethodDelete, keyPath(id), nil)
+}
+
+func budgetPath(account, period string) string {
+	return "/v1/budgets/" + url.PathEscape(account) + "/" + url.PathEscape(period)
+}
+
+// Budgets lists every budget.
+func (c *Client) Budgets(ctx context.Context) ([]Budget, error) {
+	return list[Budget](ctx, c, "/v1/budgets")
+}
+
+// SetBudget sets how much an account may spend in a period.
+func (c *Client) SetBudget(ctx context.Context, account, period string, terms BudgetTerms) (Budget, error) {
+	return ask[Budget](ctx, c, http.MethodPut, budgetPath(account, period), terms)
+}
+
+// RemoveBudget removes a budget.
+func (c *Client) RemoveBudget(ctx context.Context, account, period string) error {
+	_, err := ask[admin.Removed](ctx, c, http.MethodDelete, budgetPath(account, period), nil)
+	return err
 }

@@ -419,3 +419,14 @@ func (l *leases) isUsed() bool {
 	defer l.mu.Unlock()
 	return len(l.windows) > 0 || len(l.owed) > 0
 }
+
+// Free is what this gateway has leased of a window and not given to any attempt.
+func (j *Journal) Free(k budget.Key) budget.Money {
+	j.leases.mu.Lock()
+	defer j.leases.mu.Unlock()
+	w := j.leases.windows[k]
+	if w == nil {
+		return 0
+	}
+	return w.free
+}

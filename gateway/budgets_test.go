@@ -1,0 +1,75 @@
+package gateway_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/understudy-ai/understudy/budget"
+	"github.com/understudy-ai/understudy/gateway"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// purse is a ledger in which an account has nothing left.
+type purse struct {
+	notebook
+	empty string
+}
+
+func (p *purse) Reserve(ctx context.Context, r *budget.Reservation) (int64, error) {
+	for _, account := range r.Payer.Accounts() {
+		if account == p.empty {
+			return 0, &budget.LimitError{Account: account, Period: budget.Month, Ends: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}
+		}
+	}
+	return p.notebook.Reserve(ctx, r)
+}
+
+// TestBudgetIsUsedUp refuses in each dialect's own words, which its SDKs do not try again, and asks nobody else what
+// the same account would pay.
+func TestBudgetIsUsedUp(t *testing.T) {
+	for _, tc := range []struct {
+		api    api
+		route  string
+		status int
+		want   string
+	}{
+		{chatAPI, "chat1>claude1", http.StatusTooManyRequests, `"insufficient_quota"`},
+		{messagesAPI, "claude1>chat1", http.StatusPaymentRequired, `"billing_error"`},
+	} {
+		for _, stream := range []bool{false, true} {
+			l := &purse{empty: "key:anonymous"}
+			w := newWorld(t, func(o *gateway.Options, _ *world) { o.Ledger = l })
+			got := w.post(tc.api, body(tc.route, "Who is there?", stream), nil)
+			if got.status != tc.status || !strings.Contains(string(got.body), tc.want) || !strings.Contains(string(got.body), "begins anew at 2026-12-01T00:00:00Z") {
+				t.Errorf("%s: got status %d and %s, want %d with %s and when it begins anew", tc.api.name, got.status, got.body, tc.status, tc.want)
+			}
+			if retry := got.header.Get("X-Should-Retry"); retry != "false" {
+				t.Errorf("%s: got X-Should-Retry %q, want false", tc.api.name, retry)
+			}
+			rec := w.record()
+			if len(rec.Attempts) != 0 || rec.Code != llm.CodeQuota || len(rec.Over) != 1 || rec.Over[0].Account != "key:anonymous" {
+				t.Errorf("%s: got %d attempts, code %q and %v, want none, and the budget recorded once", tc.api.name, len(rec.Attempts), rec.Code, rec.Over)
+			}
+		}
+	}
+}
+
+// TestBudgetOfAProvider goes to the next target.
+func TestBudgetOfAProvider(t *testing.T) {
+	l := &purse{empty: "provider:chat1"}
+	w := newWorld(t, func(o *gateway.Options, _ *world) { o.Ledger = l })
+	got := w.post(chatAPI, body("chat1>claude1", "Who is there?", false), nil)
+	if got.status != http.StatusOK {
+		t.Errorf("got status %d and %s, want an answer of the understudy", got.status, got.body)
+	}
+	if rec := w.record(); len(rec.Attempts) != 1 || !strings.HasPrefix(rec.Attempts[0].Target, "claude1/") || len(rec.Over) != 1 {
+		t.Errorf("got attempts %v and %v, want one at the understudy", rec.Attempts, rec.Over)
+	}
+	got = w.post(chatAPI, body("chat1", "Who is there?", false), nil)
+	if got.status != http.StatusTooManyRequests || !strings.Contains(string(got.body), "provider:chat1") {
+		t.Errorf("got status %d and %s, want the budget's refusal", got.status, got.body)
+	}
+}
