@@ -602,7 +602,7 @@ func TestStoreGoesBack(t *testing.T) {
 			s := newShelf()
 			d := openJournal(t, t.TempDir(), s)
 			once := func() {
-				n, err := d.reserve()
+				n, err := d.reserve("")
 				if err != nil {
 					t.Fatal(err)
 				}

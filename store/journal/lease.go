@@ -23,6 +23,7 @@ type leases struct {
 
 	limits atomic.Pointer[map[string][]budget.Limit] // by account; nil if there are none
 
+	holding chan struct{} // for those that hold something in the store themselves
 	drawing sync.Mutex    // for whoever asks the store for more
 	swept   chan struct{} // closed when what earlier starts had leased is free again
 	hurry   func()        // makes that happen soon
@@ -59,6 +60,8 @@ const (
 	lackTime = 50 * time.Millisecond
 	// tidyEvery is how often what is not used is given back.
 	tidyEvery = time.Second
+	// maxHolding is how many attempts reserve in the store at a time.
+	maxHolding = 4
 )
 
 func newLeases(o *Options, since int64, hurry func()) *leases {
@@ -68,7 +71,7 @@ func newLeases(o *Options, since int64, hurry func()) *leases {
 	}
 	return &leases{
 		store: o.Store, lease: budget.Lease{Node: o.Node, Since: since}, share: share, now: o.Now,
-		swept: make(chan struct{}), hurry: hurry,
+		swept: make(chan struct{}), hurry: hurry, holding: make(chan struct{}, maxHolding),
 		windows: map[budget.Key]*window{}, spent: map[int64][]*window{}, owed: map[budget.Key]budget.Money{},
 	}
 }
@@ -260,8 +263,14 @@ func (l *leases) ask(ctx context.Context, draws []budget.Draw) (got []budget.Mon
 	return got, err
 }
 
-// hold reserves in the store itself.
+// hold reserves in the store itself, a few attempts at a time: all those under one limit would wait for one row.
 func (l *leases) hold(ctx context.Context, h budget.Hold) (keys []budget.Key, err error) {
+	select {
+	case l.holding <- struct{}{}:
+		defer func() { <-l.holding }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", budget.ErrUnavailable, context.Cause(ctx))
+	}
 	ask := func(ctx context.Context) error {
 		keys, err = l.store.Hold(ctx, l.lease.Node, h)
 		return err

@@ -88,22 +88,23 @@ func openWindow(ctx context.Context, tx pgx.Tx, k budget.Key, most budget.Money,
 	return nil
 }
 
-// reserve adds to what is pending in a window, if its limit allows it.
+// reserve adds to what is pending in a window, if its limit allows it, in one statement: all that want something of the
+// window wait for its row meanwhile.
 func reserve(ctx context.Context, tx pgx.Tx, node string, k budget.Key, l budget.Limit, h budget.Hold) error {
-	if err := openWindow(ctx, tx, k, l.Most, l.Soft); err != nil {
-		return err
-	}
-	done, err := tx.Exec(ctx, `UPDATE spending SET pending = pending + $1
-		WHERE account = $2 AND period = $3 AND start = $4 AND ($5 OR posted + pending + $1 <= $6)`,
-		int64(h.Amount), k.Account, string(k.Period), k.Start, l.Soft, int64(l.Most))
+	done, err := tx.Exec(ctx, `WITH taken AS (
+			INSERT INTO spending (account, period, start, ceiling, soft, pending)
+			SELECT $1::text, $2::text, $3::bigint, $4::bigint, $5::boolean, $6::bigint WHERE $5 OR $6 <= $4
+			ON CONFLICT (account, period, start) DO UPDATE SET
+				ceiling = greatest(spending.ceiling, excluded.ceiling), soft = spending.soft OR excluded.soft, pending = spending.pending + excluded.pending
+			WHERE $5 OR spending.posted + spending.pending + $6 <= $4
+			RETURNING 1
+		) INSERT INTO hold SELECT $7::text, $8::bigint, $1, $2, $3, $6 FROM taken`,
+		k.Account, string(k.Period), k.Start, int64(l.Most), l.Soft, int64(h.Amount), node, h.Attempt)
 	if err != nil {
 		return fmt.Errorf("reserve on %s: %w", k.Account, err)
 	}
 	if done.RowsAffected() == 0 {
 		return k.Refusal()
-	}
-	if _, err := tx.Exec(ctx, "INSERT INTO hold VALUES ($1, $2, $3, $4, $5, $6)", node, h.Attempt, k.Account, string(k.Period), k.Start, int64(h.Amount)); err != nil {
-		return fmt.Errorf("hold on %s: %w", k.Account, err)
 	}
 	return nil
 }
