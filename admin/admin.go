@@ -32,7 +32,7 @@ type Options struct {
 	Audit       Audit
 	// GuardMetrics says that /metrics wants the token, too: others than this machine reach the listener.
 	GuardMetrics bool
-	Budgets     Budgets
+	Budgets      Budgets
 	// Log gets a line for every change, and for every caller that was turned away.
 	Log *slog.Logger
 	// Now is the clock; time.Now if nil.
