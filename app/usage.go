@@ -37,13 +37,30 @@ func Usage(ctx context.Context, c *config.Config, from, until time.Time, by []st
 	}
 	var report []*budget.Usage
 	err := ReadLedger(ctx, c, func(b budget.Book) error {
-		totals, err := b.Totals(ctx, budget.DayOf(from), budget.DayOf(until))
+		totals, err := totalsOf(ctx, b, budget.DayOf(from), budget.DayOf(until))
 		if err == nil {
 			report, err = budget.ReportBy(totals, columns)
 		}
 		return err
 	})
 	return report, err
+}
+
+// totalsOf are sums as they stand, corrections included.
+func totalsOf(ctx context.Context, b budget.Book, from, to int64) ([]budget.Total, error) {
+	totals, err := b.Totals(ctx, from, to)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := b.Corrections(ctx)
+	if err != nil || len(rows) == 0 {
+		return totals, err
+	}
+	lines, err := b.Lines(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return budget.Corrected(totals, rows, lines, from, to)
 }
 
 // Reconcile compares a vendor's invoice or usage export with what the ledger has of its provider.
@@ -56,7 +73,7 @@ func Reconcile(ctx context.Context, c *config.Config, provider string, invoice i
 	last := slices.MaxFunc(charges, func(a, b budget.Charge) int { return int(a.Day - b.Day) }).Day
 	var found []budget.Difference
 	err = ReadLedger(ctx, c, func(b budget.Book) error {
-		totals, err := b.Totals(ctx, first, last)
+		totals, err := totalsOf(ctx, b, first, last)
 		found = budget.Reconcile(totals, provider, charges)
 		return err
 	})

@@ -59,6 +59,8 @@ type Book interface {
 	Last(ctx context.Context) (int64, error)
 	// Totals lists the sums that reports are made of, from one day to another.
 	Totals(ctx context.Context, from, to int64) ([]Total, error)
+	// Corrections lists what operators have corrected, in the order in which they did.
+	Corrections(ctx context.Context) ([]CorrectionRow, error)
 	// Lines lists what entries have in common, by id.
 	Lines(ctx context.Context) (map[int64]*Line, error)
 	// Holds lists how accounts stand, and what is held in their windows.
@@ -67,12 +69,15 @@ type Book interface {
 
 // Report is what Verify found.
 type Report struct {
-	Entries  int64
-	Calls    int64
-	ByKind   map[Kind]int64
-	Amount   Money
-	Chain    []byte // the last link: it stands for every entry
-	Problems []string
+	Entries int64
+	Calls   int64
+	ByKind  map[Kind]int64
+	Amount  Money
+	Chain   []byte // the last link: it stands for every entry
+	// Corrections is how many there are; they are in Amount. CorrectionChain stands for all of them.
+	Corrections     int64
+	CorrectionChain []byte
+	Problems        []string
 }
 
 // maxProblems bounds a report: a broken ledger is broken in many places.
@@ -93,7 +98,12 @@ func Verify(ctx context.Context, b Book) (*Report, error) {
 	if v.lines, err = b.Lines(ctx); err != nil {
 		return nil, err
 	}
-	parts, err := partsOf(ctx, b, v.lines)
+	rows, err := b.Corrections(ctx)
+	if err != nil {
+		return nil, err
+	}
+	corrected, problems := correctionsOf(rows)
+	parts, err := partsOf(ctx, b, v.lines, corrected)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +120,10 @@ func Verify(ctx context.Context, b Book) (*Report, error) {
 	for _, p := range parts[1:] {
 		v.join(p)
 	}
+	for _, text := range problems {
+		v.bad("%s", text)
+	}
+	v.corrections(corrected)
 	const ever = 1 << 40
 	totals, err := b.Totals(ctx, -ever, ever)
 	if err != nil {
@@ -123,6 +137,21 @@ func Verify(ctx context.Context, b Book) (*Report, error) {
 	v.accounts(windows, held)
 	v.report.Chain = v.chain
 	return &v.report, nil
+}
+
+// corrections sums up what operators have corrected.
+func (v *verifier) corrections(c *corrections) {
+	if found := int64(len(c.of)); found != v.corrected {
+		v.bad("corrections: got some of %d attempts, of which the ledger has %d", found, v.corrected)
+	}
+	for i, m := range c.made {
+		var err error
+		if v.report.Amount, err = v.report.Amount.Plus(m.Change()); err != nil {
+			v.bad("correction %d: the sum of all amounts: %v", c.rows[i].Seq, err)
+		}
+		v.report.CorrectionChain = c.rows[i].Chain
+	}
+	v.report.Corrections = int64(len(c.made))
 }
 
 // sums compares the sums that reports show.

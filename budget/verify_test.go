@@ -13,6 +13,8 @@ type shelf struct {
 	lines  map[int64]*Line
 	rows   []Row
 	totals map[TotalKey]*Total
+
+	corrections []CorrectionRow
 }
 
 // newShelf has so many entries, in batches.
@@ -71,6 +73,8 @@ func (s *shelf) Totals(context.Context, int64, int64) (list []Total, err error) 
 	}
 	return list, nil
 }
+
+func (s *shelf) Corrections(context.Context) ([]CorrectionRow, error) { return s.corrections, nil }
 
 func (s *shelf) Lines(context.Context) (map[int64]*Line, error) { return s.lines, nil }
 

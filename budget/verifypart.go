@@ -14,6 +14,8 @@ type part struct {
 	behind, upTo int64
 	report       Report
 	lines        map[int64]*Line
+	corrections  *corrections
+	corrected    int64 // attempts of this part that have some
 	chain        []byte
 	since        hash.Hash
 	open         bool // rows have come since the last link
@@ -29,13 +31,13 @@ type part struct {
 const minPart = 50_000
 
 // partsOf divides the rows among the processors, at links, so that each part of the chain can be followed by itself.
-func partsOf(ctx context.Context, b Book, lines map[int64]*Line) ([]*part, error) {
+func partsOf(ctx context.Context, b Book, lines map[int64]*Line, c *corrections) ([]*part, error) {
 	last, err := b.Last(ctx)
 	if err != nil {
 		return nil, err
 	}
 	most := min(int64(runtime.GOMAXPROCS(0)), 1+last/minPart)
-	parts := []*part{newPart(0, nil, lines)}
+	parts := []*part{newPart(0, nil, lines, c)}
 	for i := int64(1); i < most; i++ {
 		end := parts[len(parts)-1]
 		at, chain, err := b.Link(ctx, max(last/most*i, end.behind+1))
@@ -46,15 +48,15 @@ func partsOf(ctx context.Context, b Book, lines map[int64]*Line) ([]*part, error
 			break
 		}
 		end.upTo = at
-		parts = append(parts, newPart(at, chain, lines))
+		parts = append(parts, newPart(at, chain, lines, c))
 	}
 	parts[len(parts)-1].upTo = last
 	return parts, nil
 }
 
-func newPart(behind int64, chain []byte, lines map[int64]*Line) *part {
+func newPart(behind int64, chain []byte, lines map[int64]*Line, c *corrections) *part {
 	p := &part{
-		behind: behind, lines: lines, next: behind + 1, report: Report{ByKind: map[Kind]int64{}}, since: sha256.New(),
+		behind: behind, lines: lines, corrections: c, next: behind + 1, report: Report{ByKind: map[Kind]int64{}}, since: sha256.New(),
 		seen: map[attempts]*[1 << 10]uint64{}, totals: map[TotalKey]*Total{}, windows: map[Key]*Window{},
 	}
 	p.link(chain)
@@ -80,6 +82,7 @@ func (p *part) read(ctx context.Context, b Book) error {
 // join adds what was found in the part behind this one.
 func (p *part) join(q *part) {
 	p.chain = q.chain
+	p.corrected += q.corrected
 	p.report.Entries += q.report.Entries
 	p.report.Calls += q.report.Calls
 	for k, n := range q.report.ByKind {
@@ -158,6 +161,9 @@ func (p *part) row(r *Row) error {
 	}
 	p.once(r.Seq, r.Node, e.Attempt)
 	p.entry(r.Seq, &e)
+	if of := p.corrections.of[attempts{r.Node, e.Attempt}]; len(of) > 0 {
+		p.correct(of, &e)
+	}
 	return nil
 }
 
@@ -210,5 +216,20 @@ func (p *part) entry(seq int64, e *Entry) {
 		}
 		sum.Posted += e.Amount
 		sum.Overrun += max(e.Amount-e.Reserved, 0)
+	}
+}
+
+// correct holds an entry's corrections to it, and notes what they change in its windows.
+func (p *part) correct(of []int, e *Entry) {
+	p.corrected++
+	for _, text := range p.corrections.check(of, e) {
+		p.bad("%s", text)
+	}
+	for _, w := range e.Windows {
+		for _, i := range of {
+			change := p.corrections.made[i].Change()
+			p.windows[w].Posted += change
+			p.windows[w].Overrun += max(change, 0)
+		}
 	}
 }

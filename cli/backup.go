@@ -43,7 +43,8 @@ type restoreLedgerCommand struct {
 func (restoreLedgerCommand) Help() string {
 	return "Puts a backup in the ledger's place if every invariant holds in it, and keeps what was there in a folder beside it. Stop the gateway " +
 		"first. What its journal has from after the backup comes into the ledger at the next start; if the journal does not reach " +
-		"back so far, this says so, and usage reconcile finds by the vendors' exports what is missing.\n\n" +
+		"back so far, this says so, and usage reconcile finds by the vendors' exports what is missing. Clients' keys are in it, too: one that was " +
+		"revoked or made since is as it was before.\n\n" +
 		examples("understudy ledger restore ledger-2026-11-30.db")
 }
 

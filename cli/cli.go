@@ -46,7 +46,7 @@ type commands struct {
 	Keys      keysCommand      `cmd:"" help:"Make, list, change, rotate and revoke the keys of clients."`
 	Usage     usageCommand     `cmd:"" help:"Report what was used and what it cost, or compare it with an invoice."`
 	Budgets   budgetsCommand   `cmd:"" help:"Show, set and remove what may be spent."`
-	Ledger    ledgerCommand    `cmd:"" help:"Verify the ledger, back it up and restore it."`
+	Ledger    ledgerCommand    `cmd:"" help:"Verify the ledger, correct it, back it up and restore it."`
 	Translate translateCommand `cmd:"" help:"Translate a request, answer or stream from one API to another, offline."`
 	Demo      demoCommand      `cmd:"" help:"See two simulated vendors fail, and no application notice."`
 	Version   versionCommand   `cmd:"" help:"Say what this is."`

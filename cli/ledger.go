@@ -13,6 +13,7 @@ import (
 type ledgerCommand struct {
 	Verify  verifyCommand        `cmd:"" help:"Hold every row of the ledger to its invariants."`
 	Backup  backupCommand        `cmd:"" help:"Copy the ledger into a file, while the gateway runs."`
+	Correct correctCommand       `cmd:"" help:"Write down what an attempt really cost."`
 	Restore restoreLedgerCommand `cmd:"" help:"Put a backup in the ledger's place."`
 }
 
@@ -31,19 +32,21 @@ func (verifyCommand) Help() string {
 	return "Reads every row: each attempt is closed once, its amount is that of its tokens at the price that was pinned to it, no row was " +
 		"changed, removed or put in between, and every sum, limit and account is that of its rows. A gateway may be running; what " +
 		"it has not yet brought from its journal into the ledger is not looked at. Exits with 1 if anything is wrong. The last link " +
-		"stands for all rows before it: keep it elsewhere to notice if all of the ledger is replaced.\n\n" +
+		"stands for all rows before it: keep it elsewhere to notice if all of the ledger is replaced. Corrections have a chain of their own.\n\n" +
 		examples("understudy ledger verify", "understudy ledger verify --config understudy.yaml --json")
 }
 
 // verified is what verify found, as JSON.
 type verified struct {
-	Entries  int64            `json:"entries"`
-	Calls    int64            `json:"calls"`
-	Kinds    map[string]int64 `json:"kinds"`
-	Amount   string           `json:"amount_usd"`
-	Link     string           `json:"last_link"`
-	Seconds  float64          `json:"seconds"`
-	Problems []string         `json:"problems"`
+	Entries        int64            `json:"entries"`
+	Calls          int64            `json:"calls"`
+	Kinds          map[string]int64 `json:"kinds"`
+	Amount         string           `json:"amount_usd"`
+	Link           string           `json:"last_link"`
+	Corrections    int64            `json:"corrections"`
+	CorrectionLink string           `json:"last_correction_link,omitempty"`
+	Seconds        float64          `json:"seconds"`
+	Problems       []string         `json:"problems"`
 }
 
 // Run verifies the ledger.
@@ -59,6 +62,7 @@ func (c verifyCommand) Run(s *session) error {
 	}
 	v := verified{
 		Entries: r.Entries, Calls: r.Calls, Kinds: map[string]int64{}, Amount: r.Amount.String(), Link: hex.EncodeToString(r.Chain),
+		Corrections: r.Corrections, CorrectionLink: hex.EncodeToString(r.CorrectionChain),
 		Seconds: time.Since(begun).Round(time.Millisecond).Seconds(), Problems: append([]string{}, r.Problems...),
 	}
 	var kinds []string
@@ -71,6 +75,9 @@ func (c verifyCommand) Run(s *session) error {
 	if !c.JSON {
 		fmt.Fprintf(s.out, "%d entries of %d calls: %s\n", v.Entries, v.Calls, strings.Join(kinds, ", "))
 		fmt.Fprintf(s.out, "amount     %s USD\nlast link  %s\n", v.Amount, v.Link)
+		if v.Corrections > 0 {
+			fmt.Fprintf(s.out, "%d corrections, in the amount\nlast link  %s\n", v.Corrections, v.CorrectionLink)
+		}
 		return s.tellProblems(v.Problems)
 	}
 	if err := s.writeJSON(v); err != nil || len(v.Problems) == 0 {

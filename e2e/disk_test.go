@@ -52,35 +52,6 @@ func (h *house) slowStream(tag string) (wantWhole func()) {
 	}
 }
 
-// served sends requests until one is refused, and returns how many were not.
-func (h *house) served(run, most int) int {
-	h.t.Helper()
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	n, full := 0, false
-	for client := range 8 {
-		all.Go(func() {
-			for i := 0; ; i++ {
-				tag := fmt.Sprintf("run%d-%d-%d", run, client, i)
-				a := h.post(chatPath, taggedAsk("assistant", tag, false), "X-Understudy-Tag", tag)
-				mu.Lock()
-				if a.status == http.StatusOK {
-					n++
-				} else {
-					full = true
-				}
-				ends := full || n >= most
-				mu.Unlock()
-				if ends {
-					return
-				}
-			}
-		})
-	}
-	all.Wait()
-	return n
-}
-
 // back waits until requests are served again.
 func (h *house) back(run int) {
 	h.t.Helper()

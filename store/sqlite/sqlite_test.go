@@ -58,7 +58,13 @@ func filled(t *testing.T) string {
 		}
 		b.Entries = append(b.Entries, e)
 	}
-	if err := errors.Join(d.Write(t.Context(), b), d.Close()); err != nil {
+	err := d.Write(t.Context(), b)
+	for _, cost := range []budget.Money{5, 7} {
+		c := &budget.Found{Entry: b.Entries[2], Cost: 0, Kind: budget.Posted}
+		c.Cost = map[budget.Money]budget.Money{5: c.Entry.Amount, 7: 5}[cost]
+		err = errors.Join(err, d.Correct(t.Context(), c.Correction(cost, "honest", "ada", 1)))
+	}
+	if err := errors.Join(err, d.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -71,6 +77,8 @@ func TestRowsAreFinal(t *testing.T) {
 		{"forged", "UPDATE entry SET body = (SELECT body FROM entry WHERE seq = 2), line = 1 WHERE seq = 3", "entry_is_final", "chain is broken"},
 		{"removed", "DELETE FROM entry WHERE seq = 3", "entry_stays", "rows are missing"},
 		{"cut", "DELETE FROM entry WHERE seq = 5", "entry_stays", "belong to no batch"},
+		{"recorrected", "UPDATE correction SET body = CAST(replace(CAST(body AS TEXT), 'honest', 'forged') AS BLOB)", "correction_is_final", "correction 1: its chain is broken"},
+		{"uncorrected", "DELETE FROM correction WHERE seq = 1", "correction_stays", "want correction 1 there: some are missing"},
 		{"dearer", "UPDATE line SET rates = '{}'", "line_is_final", "was changed"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

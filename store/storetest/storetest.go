@@ -20,6 +20,7 @@ import (
 type Store interface {
 	budget.Store
 	budget.Limits
+	budget.Corrector
 	access.Store
 }
 
@@ -42,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) (s Store, read func(func(budget.B
 		"random":    testRandom,
 		"order":     testOrder,
 		"races":     testLinear,
+		"correct":   testCorrections,
 		"keys":      testKeys,
 		"changes":   testChanges,
 	} {
