@@ -327,7 +327,7 @@ func TestHTTP2(t *testing.T) {
 }
 
 // TestTooManyConnections keeps connections open until there is no room, and makes
-// room again.
+// room again (S67).
 func TestTooManyConnections(t *testing.T) {
 	c := parse(t, "providers: {v: {use: openai, base_url: http://127.0.0.1:1, key: none}}", nil)
 	a, err := New(Options{Config: c, Env: env})

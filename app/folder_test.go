@@ -9,6 +9,7 @@ import (
 	"testing"
 )
 
+// A data folder is its owner's alone, and one gateway's at a time (S96).
 func TestFolder(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "made", "data")
 	f, err := openFolder(path)

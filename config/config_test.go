@@ -378,7 +378,7 @@ func TestAbsent(t *testing.T) {
 }
 
 // TestBombs feeds what makes YAML parsers slow; each must be refused with its line
-// well before anybody gets impatient.
+// well before anybody gets impatient (S50).
 func TestBombs(t *testing.T) {
 	var laughs strings.Builder
 	laughs.WriteString("a0: &a0 [x,x,x,x,x,x,x,x,x]\n")
@@ -406,7 +406,7 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-// TestNoSecrets puts a key wherever somebody may by mistake; no problem may quote it.
+// TestNoSecrets puts a key wherever somebody may by mistake; no problem may quote it (S79).
 func TestNoSecrets(t *testing.T) {
 	const secret = "sk-canary4f9a1c77e2"
 	for _, text := range []string{

@@ -18,13 +18,29 @@ import (
 // The attacks of these files are those of the project's list of them; a test is
 // named for its rows.
 
+// way is how an attack comes: on a connection of its own, or on one that began as a good client's does.
+type way struct {
+	name string
+	raw  func(text string, within time.Duration) (answer string, closed bool)
+}
+
+func (h *house) ways() []way { return []way{{"at once", h.raw}, {"after a call", h.rawAfter}} }
+
+// wantCalls checks that the vendors were asked by the plain calls before attacks, and by no attack.
+func (h *house) wantCalls(plain int) {
+	h.t.Helper()
+	if n := h.seen(); n != plain {
+		h.t.Errorf("got %d requests at the vendors, want the %d of plain calls", n, plain)
+	}
+}
+
 func TestAttackS1ToS5Framing(t *testing.T) {
 	t.Parallel()
 	h := openHouse(t, standard)
 	body := ask("assistant", false)
 	chunked := fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(body), body)
 	head := "POST " + chatPath + " HTTP/1.1\r\nHost: x\r\n"
-	for _, test := range []struct {
+	tests := []struct {
 		name, raw string
 		statuses  []int
 	}{
@@ -44,26 +60,49 @@ func TestAttackS1ToS5Framing(t *testing.T) {
 		{"Host with a fragment", "POST " + chatPath + " HTTP/1.1\r\nHost: a/#@b\r\nContent-Length: 2\r\n\r\n{}", []int{400}},
 		{"NUL in a header", head + "X-A: a\x00b\r\nContent-Length: 2\r\n\r\n{}", []int{400}},
 		{"bad header name", head + "X A: b\r\nContent-Length: 2\r\n\r\n{}", []int{400}},
-	} {
-		answer, closed := h.raw(test.raw, 3*time.Second)
-		if !slices.Contains(test.statuses, status(answer)) || !closed {
-			t.Errorf("%s: got %.60q (closed: %v), want %v and the connection closed", test.name, answer, closed, test.statuses)
+		{"no header name", head + ": b\r\nContent-Length: 2\r\n\r\n{}", []int{400}},
+		{"line that goes on", head + "X-A: b\r\n c\r\nX-B: d\r\nContent-Length: -2\r\n\r\n{}", []int{400}},
+		{"length that goes on", head + "Content-Length: 2\r\n 0\r\n\r\n{}", []int{400}},
+		{"bare CR in a header", head + "X-A: b\rContent-Length: 2\r\n\r\n{}", []int{400}},
+		{"length of many digits", head + "Content-Length: 99999999999999999999\r\n\r\n{}", []int{400, 413}},
+		{"length with a space in it", head + "Content-Length: 1 2\r\n\r\n{}", []int{400}},
+		{"length of nothing", head + "Content-Length: \r\n\r\n" + body, []int{400}},
+		{"chunk with a sign", head + "Transfer-Encoding: chunked\r\n\r\n+" + chunked, []int{400}},
+		{"chunk longer than it says", head + "Transfer-Encoding: chunked\r\n\r\n5\r\n" + body + "\r\n0\r\n\r\n", []int{400}},
+		{"another HTTP", "POST " + chatPath + " HTTP/3.0\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", []int{400, 505}},
+		{"no HTTP", "POST " + chatPath + "\r\nHost: x\r\n\r\n", []int{400}},
+		{"spaces in the first line", "POST  " + chatPath + " HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", []int{400, 404}},
+		{"space before the method", " POST " + chatPath + " HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", []int{400}},
+		{"encoding in HTTP/1.0", "POST " + chatPath + " HTTP/1.0\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n" + chunked, []int{400}},
+	}
+	var all sync.WaitGroup
+	for _, test := range tests {
+		for _, way := range h.ways() {
+			all.Go(func() {
+				answer, closed := way.raw(test.raw, 3*time.Second)
+				if !slices.Contains(test.statuses, status(answer)) || !closed || strings.Count(answer, "HTTP/1.") != 1 {
+					t.Errorf("%s, %s: got %.60q (closed: %v), want %v, once, and the connection closed", test.name, way.name, answer, closed, test.statuses)
+				}
+			})
 		}
 	}
-	h.wantNothingSent()
+	all.Wait()
+	h.wantCalls(len(tests))
+	h.chat.Forget()
 
 	// With both, Transfer-Encoding wins, the vendor sees one request that we framed,
 	// and what follows on the connection is not taken for a request.
 	smuggled := head + "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked + head + "Content-Length: 2\r\n\r\n{}"
-	answer, closed := h.raw(smuggled, 3*time.Second)
-	if status(answer) != 200 || !closed || strings.Count(answer, "HTTP/1.1 ") != 1 {
-		t.Errorf("both: got %.300q (closed: %v), want one answer and the connection closed", answer, closed)
-	}
-	if n := h.seen(); n != 1 {
-		t.Errorf("both: got %d requests at the vendors, want 1", n)
-	}
-	if last := h.chat.Last(); last.Header.Get("Content-Length") == "6" || last.Header.Get("Transfer-Encoding") != "" {
-		t.Errorf("got %v at the vendor, want our own framing", last.Header)
+	for i, way := range h.ways() {
+		h.chat.Forget()
+		answer, closed := way.raw(smuggled, 3*time.Second)
+		if status(answer) != 200 || !closed || strings.Count(answer, "HTTP/1.1 ") != 1 {
+			t.Errorf("both, %s: got %.300q (closed: %v), want one answer and the connection closed", way.name, answer, closed)
+		}
+		h.wantCalls(1 + i) // and the plain one
+		if last := h.chat.Last(); last.Header.Get("Content-Length") == "6" || last.Header.Get("Transfer-Encoding") != "" {
+			t.Errorf("both, %s: got %v at the vendor, want our own framing", way.name, last.Header)
+		}
 	}
 }
 
@@ -71,31 +110,38 @@ func TestAttackS6S7Paths(t *testing.T) {
 	t.Parallel()
 	h := openHouse(t, standard)
 	body := ask("assistant", false)
+	plain := 0
+	want := func(name, raw string, statuses ...int) {
+		t.Helper()
+		for _, way := range h.ways() {
+			answer, _ := way.raw(raw, 3*time.Second)
+			if !slices.Contains(statuses, status(answer)) || strings.Contains(answer, "HTTP/1.1 200") {
+				t.Errorf("%s, %s: got %.100q, want %v", name, way.name, answer, statuses)
+			}
+		}
+		plain++
+	}
 	for _, path := range []string{
 		"//v1/chat/completions", "/v1//chat/completions", "/v1/../v1/chat/completions", "/v1/./chat/completions",
 		"/v1/%2e%2e/v1/chat/completions", "/v1/chat/completions/", "/v1/chat/completions;x", "/V1/chat/completions",
 		"/v1/chat/completions%00", "/v1/chat/completions%20", "/v1/chat/completions%c0%af", "/v1/chat/completions%2f",
 		"/v1/chat/completions%3fx", "/healthz", "/readyz", "/metrics", "/debug/pprof/", "/admin", "/../healthz", "/", "*",
-		"/v1/models/../chat/completions",
+		"/v1/models/../chat/completions", "/v1/chat/completions%", "/v1/chat/completions%zz",
+		"/v1/chat/completions#x", "/v1/chat/completions\xc0\xaf", "/v1/chat/completions\xff", "http://evil.example/admin", "http:///admin",
 	} {
-		answer, _ := h.raw(request(path, "", body), 3*time.Second)
-		if code := status(answer); code != 404 && code != 400 && code != 405 {
-			t.Errorf("%s: got %.100q, want 404", path, answer)
-		}
+		want(path, request(path, "", body), 404, 400, 405)
 	}
-	for _, line := range []string{"POST \\v1\\chat\\completions HTTP/1.1", "POST /v1/chat/completions\x00 HTTP/1.1", "POST v1/chat/completions HTTP/1.1"} {
-		answer, _ := h.raw(line+"\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", 3*time.Second)
-		if code := status(answer); code != 400 && code != 404 {
-			t.Errorf("%q: got %.100q, want 400 or 404", line, answer)
-		}
+	for _, line := range []string{
+		"POST \\v1\\chat\\completions HTTP/1.1", "POST /v1/chat/completions\x00 HTTP/1.1", "POST v1/chat/completions HTTP/1.1",
+		"POST /v1/chat/completions HTTP/1.1 HTTP/1.1", "POST /v1/chat/completions x HTTP/1.1", "POST\t/v1/chat/completions\tHTTP/1.1",
+	} {
+		want(fmt.Sprintf("%q", line), line+"\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", 400, 404)
 	}
-	for _, method := range []string{"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "CONNECT", "FOO"} {
-		answer, _ := h.raw(method+" "+chatPath+" HTTP/1.1\r\nHost: x\r\nX-HTTP-Method-Override: POST\r\nConnection: close\r\n\r\n", 3*time.Second)
-		if code := status(answer); code != 405 && code != 404 && code != 400 {
-			t.Errorf("%s: got %.100q, want 405", method, answer)
-		}
+	for _, method := range []string{"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "CONNECT", "FOO", "post"} {
+		want(method, method+" "+chatPath+" HTTP/1.1\r\nHost: x\r\nX-HTTP-Method-Override: POST\r\nConnection: close\r\n\r\n", 405, 404, 400)
 	}
-	h.wantNothingSent()
+	h.wantCalls(plain)
+	h.chat.Forget()
 
 	// An absolute form or another Host leads to the same handler.
 	for name, raw := range map[string]string{
@@ -103,9 +149,11 @@ func TestAttackS6S7Paths(t *testing.T) {
 		"unknown query": request(chatPath+"?beta=true&key=sk-other&"+strings.Repeat("a=b&", 2000), "", body),
 		"HTTP/1.0":      strings.Replace(request(chatPath, "", body), "HTTP/1.1", "HTTP/1.0", 1),
 	} {
-		answer, _ := h.raw(raw, 3*time.Second)
-		if !strings.Contains(answer, " 200 OK") {
-			t.Errorf("%s: got %.200q, want 200", name, answer)
+		for _, way := range h.ways() {
+			answer, _ := way.raw(raw, 3*time.Second)
+			if status(answer) != 200 || strings.Count(answer, "HTTP/1.") != 1 {
+				t.Errorf("%s, %s: got %.200q, want 200", name, way.name, answer)
+			}
 		}
 	}
 	for _, seen := range h.chat.Requests() {
@@ -271,6 +319,7 @@ func TestAttackS62S63HeaderLimits(t *testing.T) {
 	t.Parallel()
 	h := openHouse(t, standard)
 	body := ask("assistant", false)
+	plain := 0
 	for name, test := range map[string]struct {
 		headers  string
 		statuses []int
@@ -281,18 +330,24 @@ func TestAttackS62S63HeaderLimits(t *testing.T) {
 		"10,000 cookies":      {"Cookie: " + strings.Repeat("a=b; ", 10_000) + "\r\n", []int{431}},
 		"30 KiB":              {"X-A: " + strings.Repeat("a", 30<<10) + "\r\n", []int{200}},
 	} {
-		answer, _ := h.raw(request(chatPath, test.headers, body), 3*time.Second)
-		if !slices.Contains(test.statuses, status(answer)) {
-			t.Errorf("%s: got %.100q, want %v", name, answer, test.statuses)
+		plain++
+		for _, way := range h.ways() {
+			answer, _ := way.raw(request(chatPath, test.headers, body), 3*time.Second)
+			if !slices.Contains(test.statuses, status(answer)) {
+				t.Errorf("%s, %s: got %.100q, want %v", name, way.name, answer, test.statuses)
+			}
+			if status(answer) == 200 {
+				plain++
+			}
 		}
 	}
-	answer, _ := h.raw(request(chatPath+"?"+strings.Repeat("a=b&", 10_001), "", body), 3*time.Second)
-	if status(answer) != 431 {
-		t.Errorf("10,001 parameters: got %.100q, want 431", answer)
+	for _, way := range h.ways() {
+		answer, _ := way.raw(request(chatPath+"?"+strings.Repeat("a=bc&", 10_001), "", body), 3*time.Second)
+		if status(answer) != 431 {
+			t.Errorf("10,001 parameters, %s: got %.100q, want 431", way.name, answer)
+		}
 	}
-	if n := h.seen(); n != 1 {
-		t.Errorf("got %d requests at the vendors, want 1", n)
-	}
+	h.wantCalls(plain + 1)
 }
 
 func TestAttackS73Upgrades(t *testing.T) {

@@ -225,7 +225,7 @@ func TestReloadUnderLoad(t *testing.T) {
 }
 
 // TestStopCutsNoStream: SIGTERM lets 50 streams end; the second one ends them at
-// once, in an error event.
+// once, in an error event (F35, F36).
 func TestStopCutsNoStream(t *testing.T) {
 	t.Parallel()
 	for _, twice := range []bool{false, true} {

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"encoding/json"
@@ -269,13 +270,45 @@ func rawTo(t *testing.T, address, text string, within time.Duration) (answer str
 	if err != nil {
 		t.Fatal(err)
 	}
+	return rawOn(t, conn, conn, text, within)
+}
+
+// rawAfter is raw on a connection that has begun as those of good clients do, with a call that was answered.
+func (h *house) rawAfter(text string, within time.Duration) (answer string, closed bool) {
+	h.t.Helper()
+	conn, r := h.begun()
+	return rawOn(h.t, conn, r, text, within)
+}
+
+// begun is a connection on which one call was made and answered, as it is without anything odd, and its reader.
+func (h *house) begun() (net.Conn, *bufio.Reader) {
+	h.t.Helper()
+	conn, err := net.Dial("tcp", h.address)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	_, _ = io.WriteString(conn, strings.Replace(request(chatPath, "", ask("assistant", false)), "Connection: close\r\n", "", 1))
+	r := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	resp.Body.Close()
+	wantWhole(h.t, "plain", got{resp.StatusCode, resp.Header, string(body), err}, "Where is Ada?")
+	return conn, r
+}
+
+func rawOn(t *testing.T, conn net.Conn, r io.Reader, text string, within time.Duration) (answer string, closed bool) {
+	t.Helper()
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(within))
 	if _, err := io.WriteString(conn, text); err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	_, err = io.Copy(&out, io.LimitReader(conn, 8<<20))
+	_, err := io.Copy(&out, io.LimitReader(r, 8<<20))
 	return out.String(), !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
@@ -286,8 +319,8 @@ func request(path, headers, body string) string {
 
 // status is the status of a raw answer; 0 if it is none.
 func status(answer string) int {
-	var code int
-	if _, err := fmt.Sscanf(answer, "HTTP/1.1 %d", &code); err != nil {
+	var minor, code int
+	if _, err := fmt.Sscanf(answer, "HTTP/1.%d %d", &minor, &code); err != nil {
 		return 0
 	}
 	return code

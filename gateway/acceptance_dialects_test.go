@@ -15,7 +15,7 @@ import (
 )
 
 // A01: a spent account is told after the stream has begun and before content. The client sees the understudy's stream
-// and nothing of the lead's.
+// and nothing of the lead's (F04).
 func TestA01QuotaAfterTheStreamBegan(t *testing.T) {
 	t.Parallel()
 	w := responsesWorld(t, withTimeouts(patient()))
@@ -100,7 +100,7 @@ func TestA41StopSequencesToResponses(t *testing.T) {
 	}
 }
 
-// A47: a prompt that is too long is an error in Responses, whole and streamed, and for whoever asks through it.
+// A47: a prompt that is too long is an error in Responses, whole and streamed, and for whoever asks through it (F22).
 func TestA47ContextLengthInResponses(t *testing.T) {
 	t.Parallel()
 	w := responsesWorld(t, withTimeouts(patient()))

@@ -18,7 +18,7 @@ import (
 )
 
 // A02, T097: an overload after the start frames fails over, and the client sees one
-// start.
+// start (F01, F02).
 func TestA02OverloadBeforeContent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -88,7 +88,7 @@ func TestA08FallbackOff(t *testing.T) {
 	}
 }
 
-// A10: a large body is sent again, whole.
+// A10: a large body is sent again, whole (F20).
 func TestA10LargeBodyIsRetried(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -133,7 +133,7 @@ func TestA11LongEvent(t *testing.T) {
 	}
 }
 
-// A13: a first token that takes too long is another target's chance.
+// A13: a first token that takes too long is another target's chance (F23).
 func TestA13SlowFirstToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, withTimeouts(impatient()))
@@ -478,7 +478,7 @@ func TestA67OddFramings(t *testing.T) {
 }
 
 // A70: after total failure the client gets the lead's cause, every attempt by
-// class, and no vendor's words.
+// class, and no vendor's words (F27, F28).
 func TestA70TotalFailure(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -16,7 +16,7 @@ func withRoutes(change func(*route.Route)) worldOption {
 }
 
 // TestConditions: a target that is known not to take a request is skipped, and the log says why; a
-// request that does not ask for it is none of its concern, whatever words are in its text.
+// request that does not ask for it is none of its concern, whatever words are in its text (F21).
 func TestConditions(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, withTimeouts(patient()), withRoutes(func(r *route.Route) {

@@ -204,7 +204,7 @@ func hasFault(kind string) bool {
 	return false
 }
 
-// TestWasted tells what no client has had from what one has, and marks a rescue.
+// TestWasted tells what no client has had from what one has, and marks a rescue (A69).
 func TestWasted(t *testing.T) {
 	l := &notebook{}
 	w := newWorld(t, withLedger(l))

@@ -46,7 +46,7 @@ func TestHeartbeatBesideEvents(t *testing.T) {
 }
 
 // TestGoneBeforeContent: a client that leaves before it has anything ends the
-// call: nobody else is asked, and the vendor is not blamed.
+// call: nobody else is asked, and the vendor is not blamed (F26).
 func TestGoneBeforeContent(t *testing.T) {
 	t.Parallel()
 	for _, a := range apis {

@@ -346,7 +346,8 @@ func mergeMaps(list ...map[string]any) map[string]any {
 	return all
 }
 
-// TestEmbedNeverOfAnotherModel holds design decision 13: the same model elsewhere takes over, another never does.
+// TestEmbedNeverOfAnotherModel holds design decision 13: the same model elsewhere takes over, another never does
+// (F03, F32).
 func TestEmbedNeverOfAnotherModel(t *testing.T) {
 	t.Parallel()
 	w := embedWorld(t)

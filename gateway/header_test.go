@@ -11,7 +11,7 @@ import (
 )
 
 // TestAttemptsAreTold: every answer that has asked a vendor says how many requests
-// went out: in headers, or in trailers when a heartbeat has put the headers out.
+// went out: in headers, or in trailers when a heartbeat has put the headers out (F24).
 func TestAttemptsAreTold(t *testing.T) {
 	t.Parallel()
 	limits := gateway.DefaultLimits()

@@ -55,7 +55,7 @@ func (w *ward) state(id string) route.TargetState {
 }
 
 // TestOutage: when a vendor is down, calls soon go to the understudy without touching it; then one
-// probe at a time, and its traffic comes back step by step.
+// probe at a time, and its traffic comes back step by step (F19, F25, F33).
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
@@ -104,7 +104,7 @@ func TestOutage(t *testing.T) {
 }
 
 // TestEffects: what each fault of the catalogue does to its target's health: rows A to D of the
-// table of faults.
+// table of faults (F11, F15, F34).
 func TestEffects(t *testing.T) {
 	t.Parallel()
 	const (
@@ -170,7 +170,7 @@ func TestEffects(t *testing.T) {
 }
 
 // TestComeBack: however a vendor words when to come back, its target cools for so long, and when no
-// target is left the client is told.
+// target is left the client is told (F10, F11).
 func TestComeBack(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
@@ -226,7 +226,7 @@ func TestComeBack(t *testing.T) {
 }
 
 // TestAmplification: a vendor that fails for everybody gets at most a tenth of its first attempts
-// again, a client's call at most two at one target, and what it sees is what the records say.
+// again, a client's call at most two at one target, and what it sees is what the records say (F12).
 func TestAmplification(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
@@ -259,7 +259,7 @@ func TestAmplification(t *testing.T) {
 }
 
 // TestNobodyLeft: with every vendor hanging, few calls wait and the others get a fast answer with the
-// reason of each target, which no SDK repeats by itself.
+// reason of each target, which no SDK repeats by itself (F17).
 func TestNobodyLeft(t *testing.T) {
 	t.Parallel()
 	w := newWard(t, withTimeouts(route.Timeouts{Connect: time.Second, FirstToken: time.Second, Answer: 300 * time.Millisecond, Stall: time.Second, Total: time.Minute}))

@@ -25,7 +25,7 @@ func floored() route.Timeouts {
 }
 
 // A15: a trickle is replaced before the client has any of it, where a pace is asked
-// for, and else served as it comes.
+// for, and else served as it comes (F09).
 func TestA15Trickle(t *testing.T) {
 	t.Parallel()
 	const trickle = 700 // milliseconds between two words

@@ -94,7 +94,7 @@ func TestNarrow(t *testing.T) {
 }
 
 // TestWatchdog plays what happens in an attempt and notes when, if ever, and why it
-// is ended.
+// is ended (F07).
 func TestWatchdog(t *testing.T) {
 	t.Parallel()
 	const first, stall = 10 * time.Second, 3 * time.Second

@@ -165,19 +165,20 @@ func (c *call) relayPlan(t route.Target) (plan, bool) {
 	return plan{mode: ModeRelay, dialect: c.dialect, url: address, framing: frames.SSE, raw: true}, ok
 }
 
-// ownPath is the request's path at the dialect's own vendor, for a model.
+// ownPath is the request's path at the dialect's own vendor, for a model. It is written anew: with the client's own
+// escapes a provider might read something else in it than was matched here.
 func (c *call) ownPath(model string) string {
 	const version = "/v1"
+	written := func(path string) string { return (&url.URL{Path: path}).EscapedPath() }
 	switch e := c.endpoint; {
 	case e.Under == "" && e.pattern.hasModel:
 		return strings.Replace(e.Path, "{"+modelHole+"}", provider.EscapeModel(model), 1)
 	case e.Under == "":
-		return c.r.URL.EscapedPath()
+		return written(c.r.URL.Path)
 	case e.pattern.hasModel:
 		return version + strings.TrimPrefix(e.Path, e.Under) // there is no other hole
 	default:
-		own := url.URL{Path: version + strings.TrimPrefix(c.r.URL.Path, e.Under)}
-		return own.EscapedPath()
+		return written(version + strings.TrimPrefix(c.r.URL.Path, e.Under))
 	}
 }
 

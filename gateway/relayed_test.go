@@ -141,6 +141,7 @@ func tells(contentType, body string) http.HandlerFunc {
 	}
 }
 
+// An operation that is only relayed fails over as every other does (F03).
 func TestRelayedJSON(t *testing.T) {
 	t.Parallel()
 	answer := `{"created": 1, "data":[{"b64_json":"aGk="}],"usage":{"input_tokens":7,"output_tokens":9}}`
@@ -226,7 +227,7 @@ func TestObjectsGoBackToTheirOwner(t *testing.T) {
 	w.saw(t, "b GET /v1/files/file-1", "b GET /v1/files/file-1/content?after=2", "b POST /v1/batches", "b GET /v1/batches/batch_1", "b DELETE /v1/files/file-3")
 }
 
-// An answer that a vendor keeps is gone on with there, and looked up there.
+// An answer that a vendor keeps is gone on with there, and looked up there (F31).
 func TestAnswersAreGoneOnWithWhereTheyAre(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -484,6 +485,27 @@ func TestRealtimeNotRead(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second):
 		t.Error("got a session that goes on, want it ended")
+	}
+}
+
+// TestRelayedPathsAreWrittenAnew: however a path is escaped, a provider is asked for what was matched here (S7).
+func TestRelayedPathsAreWrittenAnew(t *testing.T) {
+	t.Parallel()
+	ok := func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{}`) }
+	w := newRelayWorld(t, ok, ok)
+	for path, want := range map[string]string{
+		"/v1/f%69les/file%2Dabc":       "/v1/files/file-abc",
+		"/v1%2ffiles/a%41":             "/v1/files/aA",
+		"/v1/files/%252e%252e%252fa":   "/v1/files/%252e%252e%252fa",
+		"/v1/files/a%3fb%23c%25%3b%26": "/v1/files/a%3Fb%23c%25;&",
+	} {
+		w.mu.Lock()
+		w.asked = nil
+		w.mu.Unlock()
+		if resp, got := w.do(t, "GET", path, "", ""); resp.StatusCode != http.StatusOK {
+			t.Errorf("%s: got %d %s, want 200", path, resp.StatusCode, got)
+		}
+		w.saw(t, "a GET "+want)
 	}
 }
 

@@ -109,7 +109,7 @@ func TestRescueUsage(t *testing.T) {
 	}
 }
 
-// A06: with tools, or anything else that is no plain text, nobody goes on.
+// A06: with tools, or anything else that is no plain text, nobody goes on (F06).
 func TestA06OnlyPlainText(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -179,7 +179,7 @@ func TestA07NoPrefillWhereNoneIsTaken(t *testing.T) {
 	}
 }
 
-// TestA07NewModels: the same with a model whose vendor refuses an answer to be continued.
+// TestA07NewModels: the same with a model whose vendor refuses an answer to be continued (F05).
 func TestA07NewModels(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -192,7 +192,7 @@ func TestA07NewModels(t *testing.T) {
 	}
 }
 
-// A09: a conversation in Slovak is gone on with without a word of another language.
+// A09: a conversation in Slovak is gone on with without a word of another language (F06).
 func TestA09NoInstructionInEnglish(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -250,7 +250,7 @@ func spoken(body []byte) (texts []string) {
 	return texts
 }
 
-// TestRescueIsOff: by the route or by the request nobody goes on.
+// TestRescueIsOff: by the route or by the request nobody goes on (F06).
 func TestRescueIsOff(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

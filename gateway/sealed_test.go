@@ -10,7 +10,7 @@ import (
 )
 
 // TestT064SealedForAnotherAccount: reasoning that was sealed for one account is taken out for another that cannot read
-// it, once, and reported; the rest of the conversation goes on.
+// it, once, and reported; the rest of the conversation goes on (F31).
 func TestT064SealedForAnotherAccount(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {

@@ -13,7 +13,7 @@ import (
 	"github.com/understudy-ai/understudy/dialect"
 )
 
-// TestSecretStaysHidden prints a key, and what holds it, in every way there is.
+// TestSecretStaysHidden prints a key, and what holds it, in every way there is (S79).
 func TestSecretStaysHidden(t *testing.T) {
 	const key = "sk-canary-0123456789"
 	secret := NewSecret(key)

@@ -109,7 +109,7 @@ func (w *ward) breakDown(t route.Target) {
 }
 
 // TestOpens: five counted failures in a row open a breaker, and no fewer; so does half of twenty
-// within ten seconds.
+// within ten seconds (F16).
 func TestOpens(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
@@ -177,7 +177,7 @@ func TestFlaky(t *testing.T) {
 }
 
 // TestHalfOpen: when its time is over one attempt at a time finds out; its failure opens the breaker
-// again, its success lets traffic come back step by step.
+// again, its success lets traffic come back step by step (F13, F33).
 func TestHalfOpen(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
@@ -225,7 +225,7 @@ func TestHalfOpen(t *testing.T) {
 }
 
 // TestStreamProbe: a probe that streams has found out when its content begins, but is judged at its
-// end.
+// end (F18).
 func TestStreamProbe(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
@@ -274,7 +274,7 @@ func TestLastLive(t *testing.T) {
 }
 
 // TestCooling: what the vendor says of when to come back is respected, and told: of several that
-// cool, all. The last target is left alone for a minute at most.
+// cool, all. The last target is left alone for a minute at most (F16, F17).
 func TestCooling(t *testing.T) {
 	t.Parallel()
 	limited := func(after time.Duration) route.Result {
@@ -573,7 +573,7 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
-// TestUnbounded: the names that clients think of take a bounded place.
+// TestUnbounded: the names that clients think of take a bounded place (S71).
 func TestUnbounded(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)

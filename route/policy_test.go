@@ -120,7 +120,7 @@ func TestCheapest(t *testing.T) {
 }
 
 // TestAffinity: a session stays with the target that answered it, while that is well, for its time,
-// and not for ever.
+// and not for ever (F29, F30).
 func TestAffinity(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
@@ -160,7 +160,7 @@ func TestAffinity(t *testing.T) {
 }
 
 // TestLacks: a target that does not take what is asked is skipped, and why; but not the only one, and
-// not all: catalogs err.
+// not all: catalogs err (F21).
 func TestLacks(t *testing.T) {
 	t.Parallel()
 	no, yes := false, true

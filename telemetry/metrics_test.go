@@ -106,7 +106,7 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// A client that asks for ever new models makes no more series than there is room for.
+// A client that asks for ever new models makes no more series than there is room for (S71).
 func TestModelsAreBounded(t *testing.T) {
 	t.Parallel()
 	m := metrics()

@@ -117,7 +117,7 @@ func TestBodyLimit(t *testing.T) {
 	}
 }
 
-// TestGzipBomb stops where the limit is, long before the end.
+// TestGzipBomb stops where the limit is, long before the end (S106).
 func TestGzipBomb(t *testing.T) {
 	bomb := zip(t, strings.Repeat("\x00", 16<<20))
 	at := serve(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -58,6 +58,7 @@ func TestConnectionRefused(t *testing.T) {
 	}
 }
 
+// A peer that cannot show that it is the provider gets nothing of a request (S97, S108).
 func TestTLSFailures(t *testing.T) {
 	ca := newAuthority(t)
 	now := time.Now()
@@ -385,7 +386,7 @@ func TestStaleNames(t *testing.T) {
 	}
 }
 
-// TestGuardAtTheSocket refuses what a name turns out to mean, however it means it.
+// TestGuardAtTheSocket refuses what a name turns out to mean, however it means it (S31, S32, S34, S38).
 func TestGuardAtTheSocket(t *testing.T) {
 	var hits atomic.Int32
 	at := listen(t, func(conn net.Conn, _ int) {
@@ -414,7 +415,7 @@ func TestGuardAtTheSocket(t *testing.T) {
 	}
 }
 
-// TestAddressesAreTried passes over refused, dead and superfluous addresses.
+// TestAddressesAreTried passes over refused, dead and superfluous addresses (S34, S41).
 func TestAddressesAreTried(t *testing.T) {
 	at := serve(t, func(http.ResponseWriter, *http.Request) {})
 	_, port, _ := net.SplitHostPort(strings.TrimPrefix(at, "http://"))

@@ -6,6 +6,7 @@ import (
 	"testing"
 )
 
+// Addresses that a provider may be at, and that it may not (S31, S32, S33).
 func TestAllowed(t *testing.T) {
 	const (
 		public  = "public"  // always

@@ -90,7 +90,7 @@ func TestIssuerRebound(t *testing.T) {
 	}
 }
 
-// TestIssuerRedirects answers a request for a token with another address.
+// TestIssuerRedirects answers a request for a token with another address (S35).
 func TestIssuerRedirects(t *testing.T) {
 	stolen := false
 	thief := serve(t, func(http.ResponseWriter, *http.Request) { stolen = true })

@@ -203,6 +203,7 @@ func TestConnectionsOfAHost(t *testing.T) {
 	}
 }
 
+// Nobody goes where a provider points to (S35, S37).
 func TestRedirectIsAnAnswer(t *testing.T) {
 	var hits atomic.Int32
 	other := serve(t, func(http.ResponseWriter, *http.Request) { hits.Add(1) })
@@ -213,6 +214,7 @@ func TestRedirectIsAnAnswer(t *testing.T) {
 	}
 }
 
+// What is no plain address of a provider is never dialled (S35, S36).
 func TestRefusedURLs(t *testing.T) {
 	tr := newTransport(t, Options{})
 	public := &provider.Provider{ID: "q", Key: provider.NewSecret(testKey), Facts: provider.Facts{Auth: "bearer"}}

@@ -147,6 +147,7 @@ func (h *house) call(model string, asked ...string) {
 	h.Observe(&c)
 }
 
+// Traffic moves step by step, there and back (F33).
 func TestRamp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse()

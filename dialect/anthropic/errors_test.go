@@ -8,6 +8,7 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
+// Errors are classed by the vendor's types, and its words only where it has no type of its own (F22).
 func TestDecodeError(t *testing.T) {
 	body := func(kind, message string) string {
 		return `{"type":"error","error":{"type":"` + kind + `","message":"` + message + `"},"request_id":null}`

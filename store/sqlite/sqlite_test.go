@@ -140,6 +140,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// A database that others can read is not opened (S96).
 func TestMode(t *testing.T) {
 	path := filled(t)
 	if err := os.Chmod(path, 0o640); err != nil { //nolint:gosec // a file that is too open is what is tested
