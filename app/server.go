@@ -41,7 +41,8 @@ func newServer(h http.Handler, log *slog.Logger) *server {
 	protocols.SetUnencryptedHTTP2(true)
 	s.http = http.Server{
 		Protocols:         &protocols,
-		Handler:           h,
+		Handler:           boundResets(h),
+		ConnContext:       withTally,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
