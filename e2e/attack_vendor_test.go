@@ -20,8 +20,8 @@ import (
 	"time"
 )
 
-// evilHouse is a house with a third vendor, evil, of either dialect.
-func evilHouse(t *testing.T, handler http.HandlerFunc) *house {
+// evilHouse is a house with a third vendor, evil, of either dialect; more is added to the config.
+func evilHouse(t *testing.T, handler http.HandlerFunc, more ...string) *house {
 	t.Helper()
 	evil := httptest.NewServer(handler)
 	t.Cleanup(evil.CloseClientConnections)
@@ -31,7 +31,7 @@ func evilHouse(t *testing.T, handler http.HandlerFunc) *house {
 models:
   chat: {lead: evilchat/m, understudies: [chat/small], timeouts: {answer: 3s, first_token: 3s, stall: 3s, total: 30s}}
   claude: {lead: evilclaude/m, understudies: [claude/small], timeouts: {answer: 3s, first_token: 3s, stall: 3s, total: 30s}}
-`)
+`+strings.Join(more, ""))
 }
 
 // wholeAnswer is a vendor's unary answer for the path that was asked.

@@ -288,7 +288,7 @@ func (h *house) begun() (net.Conn, *bufio.Reader) {
 		h.t.Fatal(err)
 	}
 	_ = conn.SetDeadline(time.Now().Add(patience))
-	_, _ = io.WriteString(conn, strings.Replace(request(chatPath, "", ask("assistant", false)), "Connection: close\r\n", "", 1))
+	_, _ = io.WriteString(conn, strings.Replace(request(chatPath, "", ask("chat/small", false)), "Connection: close\r\n", "", 1))
 	r := bufio.NewReader(conn)
 	resp, err := http.ReadResponse(r, nil)
 	if err != nil {

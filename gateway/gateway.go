@@ -180,6 +180,9 @@ func (c *call) serve() *llm.Error {
 	if err := c.admit(); err != nil {
 		return err
 	}
+	if err := c.checkOrigin(); err != nil {
+		return err
+	}
 	if err := c.enterRoom(); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -28,7 +29,7 @@ const sessionTime = 2 * time.Hour
 // serveRealtime joins the client's WebSocket to one at a provider. Until that is open
 // another provider can be tried; after it the two are one connection.
 func (c *call) serveRealtime() *llm.Error {
-	if !strings.EqualFold(c.r.Header.Get("Upgrade"), "websocket") {
+	if !isHandshake(c.r) {
 		return &llm.Error{Code: llm.CodeInvalidRequest, Origin: llm.OriginClient, Message: "This path takes a WebSocket: the request must ask for an upgrade to one."}
 	}
 	c.bodyRead() // there is none
@@ -43,6 +44,19 @@ func (c *call) serveRealtime() *llm.Error {
 		return err
 	}
 	return c.attemptAll()
+}
+
+// isHandshake reports whether a request asks for a WebSocket in full (RFC 6455 section 4.2.1): no provider is asked for one
+// that the client cannot have.
+func isHandshake(r *http.Request) bool {
+	keys := r.Header["Sec-Websocket-Key"]
+	if len(keys) != 1 || r.Header.Get("Sec-WebSocket-Version") != "13" || !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		return false
+	}
+	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(keys[0]))
+	return err == nil && len(key) == 16 && r.ProtoMajor == 1 && slices.ContainsFunc(r.Header["Connection"], func(line string) bool {
+		return slices.ContainsFunc(strings.Split(line, ","), func(word string) bool { return strings.EqualFold(strings.TrimSpace(word), "upgrade") })
+	})
 }
 
 // exchangeRealtime is exchange for a session.

@@ -247,9 +247,12 @@ func (c *call) deliverRaw(a *attempt, resp *transport.Response, w *watchdog) *ll
 	a.countInHeaders(resp.Header)
 	header := http.Header{}
 	for _, name := range []string{"Content-Type", "Content-Disposition"} {
-		if v := resp.Header.Get(name); v != "" {
+		if v := resp.Header.Get(name); v != "" && len(v) <= maxHeader {
 			header.Set(name, v)
 		}
+	}
+	if resp.Status != http.StatusNoContent && header.Get("Content-Type") == "" {
+		header.Set("Content-Type", unknownMedia) // else it would be guessed, and a browser shown a page
 	}
 	size, err := strconv.ParseInt(resp.Header.Get("Content-Length"), 10, 64)
 	isSmall := err == nil && size <= maxBuffered || resp.Status == http.StatusNoContent
@@ -259,7 +262,10 @@ func (c *call) deliverRaw(a *attempt, resp *transport.Response, w *watchdog) *ll
 	return c.deliverRawPieces(a, resp, w, header)
 }
 
-const jsonMedia = "application/json"
+const (
+	jsonMedia    = "application/json"
+	unknownMedia = "application/octet-stream"
+)
 
 // mediaOf is the media type of an answer without its parameters: other types begin like JSON's.
 func mediaOf(header http.Header) string {

@@ -488,6 +488,25 @@ func TestRealtimeNotRead(t *testing.T) {
 	}
 }
 
+// TestRelayedMediaIsNotGuessed: what a vendor does not name is no page for a browser (S100).
+func TestRelayedMediaIsNotGuessed(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{"": "application/octet-stream", "image/" + strings.Repeat("x", 5000): "application/octet-stream", "audio/wav": "audio/wav"} {
+		page := func(w http.ResponseWriter, _ *http.Request) {
+			w.Header()["Content-Type"] = nil
+			if given != "" {
+				w.Header().Set("Content-Type", given)
+			}
+			_, _ = io.WriteString(w, "<html><script>alert(1)</script>")
+		}
+		w := newRelayWorld(t, page, page)
+		resp, got := w.do(t, "GET", "/v1/files/file-1/content", "", "")
+		if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != want || !strings.HasPrefix(got, "<html>") {
+			t.Errorf("%.20q: got %d, %.50q and %q; want it as %s", given, resp.StatusCode, resp.Header.Get("Content-Type"), got, want)
+		}
+	}
+}
+
 // TestRelayedPathsAreWrittenAnew: however a path is escaped, a provider is asked for what was matched here (S7).
 func TestRelayedPathsAreWrittenAnew(t *testing.T) {
 	t.Parallel()
