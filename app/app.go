@@ -181,6 +181,7 @@ func (a *App) Start() error {
 		a.closeData()
 		return err
 	}
+	a.tellProxies(c)
 	a.ready.Store(true)
 	a.opts.Log.Info("serving", "listen", a.Addr(), "admin", a.AdminAddr(), "version", a.opts.Version)
 	return nil

@@ -210,7 +210,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestNoSecretInLog serves, fails and reloads at the level that tells most.
+// TestNoSecretInLog serves, fails and reloads at the level that tells most (S79).
 func TestNoSecretInLog(t *testing.T) {
 	vendors := map[string]*fakeprovider.Server{"V": newVendor(t)}
 	c := parse(t, "providers: {v: {use: openai, base_url: $V/v1, key: env:TEST_KEY}}", vendors)

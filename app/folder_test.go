@@ -42,6 +42,7 @@ func TestFolder(t *testing.T) {
 	}
 }
 
+// What is no folder of one's own is refused (S96).
 func TestNoFolder(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

@@ -114,6 +114,7 @@ func TestCostGrows(t *testing.T) {
 	})
 }
 
+// What an attempt is closed as, whatever the vendor says that it used (S104).
 func TestOutcome(t *testing.T) {
 	known := llm.Usage{Known: true, InFresh: 90, OutVisible: 45}
 	for _, tc := range []struct {

@@ -64,7 +64,7 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	play(t, slices.DeleteFunc(scripts, func(s string) bool { return s == "check.txtar" || s == "reload.txtar" })...)
+	play(t, slices.DeleteFunc(scripts, func(s string) bool { return s == "check.txtar" || s == "evacuate.txtar" || s == "reload.txtar" })...)
 }
 
 // A58: a config that names a provider which does not exist is refused, by its line.
@@ -72,6 +72,9 @@ func TestA58UnknownProviderIsRefused(t *testing.T) { play(t, "check.txtar") }
 
 // A59: a config with a mistake leaves the old one in force, and says so.
 func TestA59MistakeKeepsTheOldConfig(t *testing.T) { play(t, "reload.txtar") }
+
+// A65: an evacuation lets streams that run end where they are, and moves what is new; it is undone.
+func TestA65EvacuationLetsStreamsEnd(t *testing.T) { play(t, "evacuate.txtar") }
 
 func play(t *testing.T, scripts ...string) {
 	t.Helper()

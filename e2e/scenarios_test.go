@@ -246,6 +246,7 @@ func TestS06SilenceIsNotRetried(t *testing.T) {
 	benchHouse(t).wantFailover("hang", 1)
 }
 
+// A route has its own time for the first content (F08).
 func TestS07SlowFirstToken(t *testing.T) {
 	t.Parallel()
 	h := benchHouse(t)

@@ -92,7 +92,7 @@ func (w *world) vendorsHad(l *notebook) int {
 	return n
 }
 
-// TestMoney holds faults to the money column of the table of faults: what the first attempt is closed as.
+// TestMoney holds faults to the money column of the table of faults: what the first attempt is closed as (A69).
 func TestMoney(t *testing.T) {
 	for _, tc := range []struct {
 		fault  string

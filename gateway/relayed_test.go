@@ -528,7 +528,7 @@ func TestRelayedPathsAreWrittenAnew(t *testing.T) {
 	}
 }
 
-// TestRelayedStaysInPlace asks for objects whose ids are steps: a provider would go up.
+// TestRelayedStaysInPlace asks for objects whose ids are steps: a provider would go up (S7).
 func TestRelayedStaysInPlace(t *testing.T) {
 	t.Parallel()
 	ok := func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{}`) }

@@ -93,7 +93,7 @@ func TestSlowReaderIsNotTheVendorsFault(t *testing.T) {
 }
 
 // TestWriteTimeout: a client may be as slow as it likes while it reads, and is
-// given up when it does not.
+// given up when it does not (S61).
 func TestWriteTimeout(t *testing.T) {
 	t.Parallel()
 	const pieces = 200

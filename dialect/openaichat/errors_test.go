@@ -7,7 +7,7 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// TestDecodeError is T140, too: a code that is a number, an error that is a text, and none but a detail.
+// TestDecodeError is T140, too: a code that is a number, an error that is a text, and none but a detail (F22).
 func TestDecodeError(t *testing.T) {
 	for _, tc := range []struct {
 		status int

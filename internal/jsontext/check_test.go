@@ -160,6 +160,7 @@ func TestCheckFindsDuplicatesAmongManyNames(t *testing.T) {
 	}
 }
 
+// Text that is meant to be slow to check is not (S43, S44).
 func TestCheckIsQuickOnHostileText(t *testing.T) {
 	manyNames := func(format string) string {
 		var b strings.Builder
