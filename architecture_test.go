@@ -204,6 +204,10 @@ func TestRules(t *testing.T) {
 		{"scanner", "gateway/a.go", `package x; import "bufio"; var _ = bufio.NewScanner(nil)`, "bufio.NewScanner"},
 		{"scanner at the terminal", "cli/a.go", `package x; import "bufio"; var _ = bufio.NewScanner(nil)`, ""},
 		{"random", "gateway/a.go", `package x; import "math/rand/v2"`, "math/rand"},
+		{"program", "gateway/a.go", `package x; import "os/exec"`, "os/exec"},
+		{"program in a test", "gateway/a_test.go", `package x; import "os/exec"`, ""},
+		{"profiles over HTTP", "app/a.go", `package x; import _ "net/http/pprof"`, "pprof"},
+		{"unknown peer", "transport/a.go", `package x; var _ = tls.Config{InsecureSkipVerify: true}`, "InsecureSkipVerify"},
 		{"random in jitter", "gateway/jitter.go", `package x; import "math/rand/v2"`, ""},
 		{"package name", "route/a.go", `package routing`, "package routing"},
 		{"package name of a test", "route/a_test.go", `package route_test`, ""},
@@ -313,8 +317,29 @@ func (tr *tree) forbidden(f file) []string {
 		if (name == "math/rand" || name == "math/rand/v2") && path.Base(f.path) != "jitter.go" {
 			add(spec.Pos(), "got %s, want crypto/rand, or the code in jitter.go", name)
 		}
+		if folders, ok := onlyIn[name]; ok && !slices.Contains(folders, f.folder) {
+			add(spec.Pos(), "got %s, want it only in %v", name, folders)
+		}
 	}
+	ast.Inspect(f.syntax, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok && id.Name == "InsecureSkipVerify" {
+			add(id.Pos(), "got InsecureSkipVerify, want peers that show who they are")
+		}
+		return true
+	})
 	return found
+}
+
+// onlyIn are imports with which a mistake is dear: programs started, memory read as something else, and text that a
+// template makes of what it is given. They are left to few packages.
+var onlyIn = map[string][]string{
+	"os/exec":        {"bench", "app"},
+	"plugin":         {},
+	"unsafe":         {"bench", "cli"},
+	"text/template":  {"demo"},
+	"html/template":  {},
+	"net/http/pprof": {},
+	"expvar":         {},
 }
 
 // placed holds a file to its folder: a package is named for it, and a provider is facts alone.

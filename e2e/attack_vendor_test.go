@@ -403,7 +403,7 @@ func TestAttackS105Crossing(t *testing.T) {
 }
 
 // TestAttackS36S50S97Config: addresses that are not what they seem, and files that
-// are meant to hurt, are refused with their line.
+// are meant to hurt, are refused with their line; and so is a gateway that is open to the world (S90).
 func TestAttackS36S50S97Config(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -446,8 +446,9 @@ func TestAttackS36S50S97Config(t *testing.T) {
 		"not UTF-8":     {"listen: \"\xff\"\n", ""},
 		"two documents": {"listen: 127.0.0.1:1\n---\nadmin: 127.0.0.1:2\n", ""},
 		"literal key":   {"providers:\n  openai: {key: " + canary + "}\n", "2:"},
-		"wide open":     {"listen: 0.0.0.0:8080\nproviders: {openai: {key: none}}\n", "1:"},
-		"not anonymous": {"providers: {openai: {key: none}}\naccess: {anonymous: false}\n", "2:"},
+		"wide open":     {"listen: 0.0.0.0:8080\nproviders: {openai: {key: none}}\naccess: {anonymous: true}\n", "3:"},
+		"admin open":    {"admin: 0.0.0.0:8081\nproviders: {openai: {key: none}}\naccess: {anonymous: true}\n", "3:"},
+		"known secret":  {"providers: {openai: {key: none}}\naccess: {secret: sk-1234}\n", "2:"},
 	} {
 		check(name, test[0], test[1])
 	}

@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"sync/atomic"
@@ -91,6 +93,29 @@ func TestTLSFailures(t *testing.T) {
 				t.Error("got a byte of the request at a peer that is not the provider, want none")
 			}
 		})
+	}
+}
+
+// TestBadCertificateForAMoment: while a certificate is bad nothing is sent, and once it is good all is (S108).
+func TestBadCertificateForAMoment(t *testing.T) {
+	ca := newAuthority(t)
+	good, bad := ca.issue(t, "127.0.0.1", time.Now().Add(time.Hour)), ca.issue(t, "127.0.0.1", time.Now().Add(-time.Hour))
+	var now atomic.Pointer[tls.Certificate]
+	now.Store(&good)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Connection", "close") }))
+	s.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		return &tls.Config{Certificates: []tls.Certificate{*now.Load()}, SessionTicketsDisabled: true}, nil
+	}}
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	tr := newTransport(t, Options{RootCAs: ca.pool})
+	for i, cert := range []*tls.Certificate{&good, &bad, &bad, &good, &bad, &good} {
+		now.Store(cert)
+		_, _, err := send(t, tr, Request{URL: s.URL})
+		if (err == nil) != (cert == &good) {
+			t.Errorf("request %d: got %v, want it to fail as long as the certificate is bad", i, err)
+		}
 	}
 }
 
