@@ -92,10 +92,15 @@ func (l *caseList) reasons(t *testing.T) map[string]string {
 	}
 	reasons := map[string]string{}
 	for line := range strings.Lines(text) {
-		id, rest, ok := strings.Cut(strings.TrimPrefix(line, "| "), " |")
+		cell, rest, ok := strings.Cut(strings.TrimPrefix(line, "| "), " |")
 		reason := strings.Trim(rest, " |\n")
-		if ok && l.row.MatchString(id) && reason != "" {
-			reasons[id] = reason
+		if !ok || reason == "" {
+			continue
+		}
+		for _, id := range rowsIn(cell) {
+			if l.row.MatchString(id) {
+				reasons[id] = reason
+			}
 		}
 	}
 	return reasons
