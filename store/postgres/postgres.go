@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -146,7 +145,7 @@ func (d *DB) transact(ctx context.Context, do func(context.Context, pgx.Tx) erro
 			return err
 		}
 		select {
-		case <-time.After(rand.N(time.Duration(try) * 20 * time.Millisecond)): // not both at once again
+		case <-time.After(jitter(time.Duration(try) * 20 * time.Millisecond)): // not both at once again
 		case <-ctx.Done():
 			return err
 		}
