@@ -4,11 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/anishathalye/porcupine"
 	"pgregory.net/rapid"
 
 	"github.com/understudy-ai/understudy/budget"
@@ -21,6 +18,7 @@ type model struct {
 	overrun map[string]budget.Money
 	pending map[string]budget.Money
 	open    []budget.Entry
+	closed  []budget.Entry
 }
 
 // testRandom reserves, posts, voids, changes limits and sweeps at random, and holds the store to the
@@ -30,13 +28,14 @@ func testRandom(t *testing.T, s *stage) {
 	round := 0
 	rapid.Check(t, func(r *rapid.T) {
 		round++
-		m := &model{map[string]budget.Money{}, map[string]budget.Money{}, map[string]budget.Money{}, map[string]budget.Money{}, nil}
+		m := &model{map[string]budget.Money{}, map[string]budget.Money{}, map[string]budget.Money{}, map[string]budget.Money{}, nil, nil}
 		names := []string{fmt.Sprint("key", round), fmt.Sprint("team", round), fmt.Sprint("org", round)}
 		r.Repeat(map[string]func(*rapid.T){
-			"limit":  func(r *rapid.T) { s.setLimits(r, m, names) },
-			"hold":   func(r *rapid.T) { s.hold(r, m, l, names) },
-			"settle": func(r *rapid.T) { s.settle(r, m, l) },
-			"":       func(r *rapid.T) { s.compare(r, m) },
+			"limit":   func(r *rapid.T) { s.setLimits(r, m, names) },
+			"hold":    func(r *rapid.T) { s.hold(r, m, l, names) },
+			"settle":  func(r *rapid.T) { s.settle(r, m, l) },
+			"correct": func(r *rapid.T) { s.correct(r, m) },
+			"":        func(r *rapid.T) { s.compare(r, m) },
 		})
 		for len(m.open) > 0 { // rounds share the store
 			s.settle(r, m, l)
@@ -111,6 +110,27 @@ func (s *stage) settle(r *rapid.T, m *model, l *budget.Line) {
 		m.posted[k.Account] += e.Amount
 		m.overrun[k.Account] += max(e.Amount-e.Reserved, 0)
 	}
+	m.closed = append(m.closed, e)
+}
+
+// correct gives a closed attempt another cost.
+func (s *stage) correct(r *rapid.T, m *model) {
+	if len(m.closed) == 0 {
+		return
+	}
+	e := m.closed[rapid.IntRange(0, len(m.closed)-1).Draw(r, "which")]
+	f, err := s.store.Find(s.ctx(), e.Call, 1)
+	if err != nil {
+		r.Fatal(err)
+	}
+	cost := budget.Money(rapid.Int64Range(0, 30).Draw(r, "cost")) * 1e6
+	if err := s.store.Correct(s.ctx(), f.Correction(cost, "drawn", "", 0)); err != nil {
+		r.Fatal(err)
+	}
+	for _, k := range f.Entry.Windows {
+		m.posted[k.Account] += cost - f.Cost
+		m.overrun[k.Account] += max(cost-f.Cost, 0)
+	}
 }
 
 // compare holds every account to the model.
@@ -155,118 +175,5 @@ func testOrder(t *testing.T, s *stage) {
 	}
 	if r := s.verify(); r.Amount != want || r.Entries != 40 {
 		t.Errorf("got %d entries of %v, want 40 of %v", r.Entries, r.Amount, want)
-	}
-}
-
-// What a client does to one account, and what it is told.
-type operation struct {
-	kind   string // hold, settle or read
-	amount budget.Money
-	posted budget.Money
-}
-
-type answer struct {
-	admitted        bool
-	posted, pending budget.Money
-}
-
-type standing struct{ posted, pending budget.Money }
-
-// testLinear has clients reserve, settle and read one account at once, and looks for an order of what
-// they did that explains all they were told.
-func testLinear(t *testing.T, s *stage) {
-	const clients, steps, limit = 6, 12, 40
-	l := line("linear")
-	for round := range 8 {
-		account := fmt.Sprint("linear", round)
-		s.limits = []budget.Limit{{Account: account, Period: budget.Ever, Most: limit * 1e6}}
-		var mu sync.Mutex
-		var history []porcupine.Operation
-		begun := time.Now()
-		var all sync.WaitGroup
-		for client := range clients {
-			all.Go(func() {
-				var open []budget.Entry
-				for range steps {
-					op := operation{kind: []string{"hold", "hold", "settle", "read"}[dice(4)], amount: budget.Money(dice(10)) * 1e6}
-					call := time.Since(begun).Nanoseconds()
-					out, did := s.step(&op, account, l, &open)
-					if !did {
-						continue
-					}
-					mu.Lock()
-					history = append(history, porcupine.Operation{ClientId: client, Input: op, Call: call, Output: out, Return: time.Since(begun).Nanoseconds()})
-					mu.Unlock()
-				}
-			})
-		}
-		all.Wait()
-		if got := porcupine.CheckOperationsTimeout(linear(limit*1e6), history, 20*time.Second); got != porcupine.Ok {
-			t.Errorf("round %d: got a history of %d operations that is %s, want it linearizable", round, len(history), got)
-		}
-	}
-	s.verify()
-}
-
-// step does one operation; not when there is nothing to do.
-func (s *stage) step(op *operation, account string, l *budget.Line, open *[]budget.Entry) (answer, bool) {
-	switch op.kind {
-	case "hold":
-		n, keys, err := s.try(noon, op.amount, account)
-		if err == nil {
-			*open = append(*open, budget.Entry{
-				Attempt: n, Call: fmt.Sprintf("call_%d", n), Ordinal: 1, Line: l.ID(), Reserved: op.amount, At: noon.UnixMilli(), Windows: keys,
-			})
-		}
-		return answer{admitted: err == nil}, true
-	case "settle":
-		if len(*open) == 0 {
-			return answer{}, false
-		}
-		e := (*open)[0]
-		*open = (*open)[1:]
-		e.Kind, e.Tokens.Fresh = budget.Posted, int64(e.Reserved/1e6)
-		e.Amount = e.Reserved
-		op.amount, op.posted = e.Reserved, e.Amount
-		if err := s.write([]*budget.Line{l}, e); err != nil {
-			s.t.Errorf("settle: got %v, want it written", err)
-		}
-		return answer{}, true
-	default:
-		windows, err := s.store.Windows(s.ctx())
-		if err != nil {
-			s.t.Errorf("read: got %v, want how accounts stand", err)
-		}
-		for _, w := range windows {
-			if w.Account == account {
-				return answer{posted: w.Posted, pending: w.Pending}, true
-			}
-		}
-		return answer{}, true
-	}
-}
-
-// linear is an account with a limit, one operation after the other.
-func linear(limit budget.Money) porcupine.Model {
-	return porcupine.Model{
-		Init: func() any { return standing{} },
-		Step: func(state, input, output any) (bool, any) {
-			st, op, out := state.(standing), input.(operation), output.(answer) //nolint:forcetypeassert // they are no others
-			switch op.kind {
-			case "hold":
-				if fits := st.posted+st.pending+op.amount <= limit; fits != out.admitted {
-					return false, st
-				}
-				if out.admitted {
-					st.pending += op.amount
-				}
-			case "settle":
-				st.pending -= op.amount
-				st.posted += op.posted
-			default:
-				return out.posted == st.posted && out.pending == st.pending, st
-			}
-			return true, st
-		},
 	}
 }
