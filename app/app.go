@@ -85,6 +85,7 @@ type App struct {
 
 	evacuations *evacuate.Evacuations
 	metrics     *telemetry.Metrics
+	traces      *telemetry.Traces // nil if nothing is traced
 
 	access        *access.Registry
 	audit         admin.Audit
@@ -118,7 +119,7 @@ func New(o Options) (*App, error) {
 	l := o.Config.Limits
 	a.routes.Store(r)
 	a.drills = a.newDrills()
-	a.health = route.NewHealth(route.HealthOptions{Log: o.Log})
+	a.health = route.NewHealth(route.HealthOptions{Log: o.Log, Changed: a.changed})
 	a.evacuations = a.newEvacuations()
 	var ledger gateway.Ledger
 	var kept gateway.Objects
@@ -126,7 +127,14 @@ func New(o Options) (*App, error) {
 		a.books = &books{}
 		ledger, kept = a.books, a.books
 	}
+	if endpoint := o.Config.Telemetry.OTLP; endpoint != "" {
+		headers, _ := o.Env("OTEL_EXPORTER_OTLP_HEADERS")
+		if a.traces, err = telemetry.NewTraces(telemetry.TraceOptions{Endpoint: endpoint, Headers: headers, Version: o.Version, Log: o.Log}); err != nil {
+			return nil, err //nolint:wrapcheck // it says what it is about
+		}
+	}
 	a.gateway = gateway.New(gateway.Options{
+		Trace: a.traces != nil, Sampled: float64(o.Config.Telemetry.Share),
 		Dialects: append(dialects(), framed()...), Routes: r, Sender: a.drills, Health: a.health, Ledger: ledger, Objects: kept, Access: a.access, Settle: a.settled, Log: o.Log,
 		Limits: gateway.Limits{
 			Body: int64(l.Body), BodyTimeout: l.BodyTimeout, Heartbeat: l.Heartbeat, WriteTimeout: l.WriteTimeout,
@@ -134,9 +142,15 @@ func New(o Options) (*App, error) {
 		},
 		Now: time.Now, NewID: newID,
 	})
+	var spans func() (sent, failed, dropped int64)
+	if a.traces != nil {
+		spans = a.traces.Spans
+	}
 	a.metrics = telemetry.New(telemetry.Options{
+		Spans:   spans,
 		Version: o.Version, Load: a.gateway.Load, LocalFaults: a.health.LocalFaults, Targets: a.targets,
 		Budgets: a.budgets,
+		Drill:   a.drill, Evacuations: a.evacuated,
 	})
 	a.clients = newServer(a.gateway, o.Log)
 	a.clients.fast = fastlane.New(&a.clients.http)
@@ -182,6 +196,9 @@ func (a *App) Start() error {
 		return err
 	}
 	a.tellProxies(c)
+	if a.traces != nil {
+		a.traces.Start()
+	}
 	a.ready.Store(true)
 	a.opts.Log.Info("serving", "listen", a.Addr(), "admin", a.AdminAddr(), "version", a.opts.Version)
 	return nil
@@ -269,6 +286,9 @@ func (a *App) AdminAddr() string { return a.operators.addr() }
 // aborted, and then the connections to close.
 const abortTime = 4 * time.Second
 
+// tracesTime is how long the collector of traces has to take the last of them.
+const tracesTime = 500 * time.Millisecond
+
 // Stop takes no more connections and returns when the running calls have ended.
 // Those that still run when the config's drain time is over, or ctx ends, are ended
 // with an error in their own dialect.
@@ -291,12 +311,23 @@ func (a *App) Stop(ctx context.Context) error {
 	a.clients.close()
 	a.operators.close()
 	a.transport.Close()
+	a.closeTraces()
 	a.closeData()
 	if err != nil {
 		return errors.New("stop: some calls did not end in time and were cut")
 	}
 	a.opts.Log.Info("stopped")
 	return nil
+}
+
+// closeTraces sends the last traces, if there is a collector that takes them.
+func (a *App) closeTraces() {
+	if a.traces == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), tracesTime)
+	defer cancel()
+	a.traces.Close(ctx)
 }
 
 // drain waits for the calls that run: net/http for the answers, and we for the sessions, which it

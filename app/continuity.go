@@ -142,6 +142,9 @@ func (a *App) settled(rec gateway.Record) {
 	if len(rec.Over) > 0 {
 		a.books.budgets.refused(&rec)
 	}
+	if a.traces != nil {
+		a.traces.Observe(&rec)
+	}
 	if a.drills.IsWatching() {
 		a.drills.Observe(toDrill(&rec))
 	}

@@ -71,6 +71,8 @@ func fixed(old, c *config.Config) error {
 	hold("limits.heartbeat", old.Limits.Heartbeat, c.Limits.Heartbeat)
 	hold("limits.write_timeout", old.Limits.WriteTimeout, c.Limits.WriteTimeout)
 	hold("limits.memory", old.Limits.Memory, c.Limits.Memory)
+	hold("telemetry.otlp", old.Telemetry.OTLP, c.Telemetry.OTLP)
+	hold("telemetry.share", old.Telemetry.Share, c.Telemetry.Share)
 	hold("limits.calls", old.Limits.Calls, c.Limits.Calls)
 	return problems.Err()
 }

@@ -46,6 +46,7 @@ func (k *checker) check() {
 	k.between("drain", k.config.Drain, 0, 24*time.Hour)
 	k.limits()
 	k.budgets()
+	k.telemetry()
 }
 
 // example is a line that would mend a config without providers.
@@ -348,6 +349,18 @@ func (k *checker) limits() {
 	}
 	if _, given := k.config.at["limits.calls"]; given && (l.Calls < 1 || l.Calls > 1_000_000) {
 		k.bad("limits.calls", "", "limits.calls: got %d, want 1 to 1000000", l.Calls)
+	}
+}
+
+func (k *checker) telemetry() {
+	t := k.config.Telemetry
+	if t.OTLP == "" {
+		return
+	}
+	u, err := url.Parse(t.OTLP)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		k.bad("telemetry.otlp", "headers that the collector wants are in the variable OTEL_EXPORTER_OTLP_HEADERS",
+			"telemetry.otlp: got %s, want a collector's address, such as http://127.0.0.1:4318", quote(t.OTLP))
 	}
 }
 

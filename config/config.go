@@ -57,6 +57,8 @@ type Config struct {
 	// stopped: 0s to 24h, 15m if not given.
 	Drain  time.Duration `yaml:"drain"`
 	Limits Limits        `yaml:"limits"`
+	// Telemetry says where traces go. /metrics is at the admin address in any case.
+	Telemetry Telemetry `yaml:"telemetry"`
 
 	file string              // as it was named; empty without a file
 	at   map[string]position // of keys and list items, by their path
@@ -82,6 +84,9 @@ type Provider struct {
 	// more goes to the next target, or is refused. No limit if not given: what the service itself
 	// refuses as too much is learned.
 	Concurrency int `yaml:"concurrency"`
+	// Traceparent tells the service which distributed trace a request belongs to, by the W3C's headers.
+	// Not if not given: nobody but its vendor reads them there.
+	Traceparent bool `yaml:"traceparent"`
 	// Tags are words of your choice for what the service is (eu, no-training), by which a model or
 	// a request can require it. Its region is one, too.
 	Tags []string `yaml:"tags"`
@@ -246,6 +251,17 @@ type Budget struct {
 	Strict bool `yaml:"strict"`
 }
 
+// Telemetry says where traces go: a span for each call and one for each attempt, without a word of
+// what was asked and answered. It is read at the start; a reload that would change it is refused.
+type Telemetry struct {
+	// OTLP is the address of a collector that takes OpenTelemetry's protocol over HTTP, such as
+	// http://127.0.0.1:4318; /v1/traces is added where there is no path. Headers that it wants are in the
+	// variable OTEL_EXPORTER_OTLP_HEADERS. If not given, nothing is traced.
+	OTLP string `yaml:"otlp"`
+	// Share is how many of the calls are traced that belong to no trace of their client's: 100%.
+	Share Share `yaml:"share"`
+}
+
 // Limits bound what one client may cost. They are read at the start; a reload that
 // would change them is refused, as it is for a listener's address.
 type Limits struct {
@@ -311,7 +327,8 @@ func defaults() *Config {
 			Body: 64 << 20, BodyTimeout: 60 * time.Second,
 			Heartbeat: 10 * time.Second, WriteTimeout: 30 * time.Second,
 		},
-		at: map[string]position{},
+		Telemetry: Telemetry{Share: 1},
+		at:        map[string]position{},
 	}
 }
 

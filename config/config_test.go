@@ -196,6 +196,9 @@ func TestEveryKey(t *testing.T) {
 	if got := c.SpendingLimits(); !reflect.DeepEqual(got, wantBudgets) {
 		t.Errorf("budgets: got %+v, want %+v", got, wantBudgets)
 	}
+	if want := (Telemetry{OTLP: "https://otel.example:4318", Share: 0.1}); c.Telemetry != want {
+		t.Errorf("telemetry: got %+v, want %+v", c.Telemetry, want)
+	}
 	affinity := 2 * time.Minute
 	wantModel := Model{
 		Name: "assistant", Lead: Target{"acme", "large"}, Understudies: []Target{{"openai", "gpt-5"}},
@@ -209,7 +212,7 @@ func TestEveryKey(t *testing.T) {
 	}
 	yes, no := true, false
 	p, ok := c.Provider("acme")
-	wantProvider := Provider{Name: "acme", Key: Key{File: filepath.Join("testdata", "acme.key")}, PrivateNet: true, Concurrency: 50, Tags: []string{"eu", "no-training"}, Facts: provider.Facts{
+	wantProvider := Provider{Name: "acme", Key: Key{File: filepath.Join("testdata", "acme.key")}, PrivateNet: true, Concurrency: 50, Traceparent: true, Tags: []string{"eu", "no-training"}, Facts: provider.Facts{
 		Name: "Acme", Docs: "https://docs.acme.example", Checked: "2026-08-20", KeyEnv: "ACME_API_KEY", Auth: "bearer",
 		Scope: "https://acme.example/.default", Region: "eu-1", Project: "acme-prod",
 		BaseURL: "https://api.acme.example/v1", Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/chat/completions", dialect.BedrockCount: "/{model}/count"},

@@ -55,6 +55,7 @@ type attempt struct {
 	race   *race
 	hedge  bool
 	writer dialect.StreamWriter // of its stream
+	span   [8]byte              // in the call's trace
 	life   *life
 	over   func() // of life
 	// number and line are the attempt's in the ledger.
@@ -178,6 +179,9 @@ func (c *call) begin(a *attempt) bool {
 	}
 	a.err = ours
 	a.start = c.g.opts.Now()
+	if c.g.opts.Trace {
+		a.span = newSpan()
+	}
 	c.reply.list(a)
 	return true
 }

@@ -52,6 +52,7 @@ type call struct {
 	tag      string // what the client says that the call is for
 	cleanup  func() // releases what pickTargets started
 
+	trace     Trace // zero if the gateway does not trace
 	attempts  []*attempt
 	refused   []*attempt           // targets not asked, because they would lose what may not be lost
 	skipped   []skipped            // targets that were not considered
@@ -68,6 +69,9 @@ func (g *Gateway) newCall(w http.ResponseWriter, r *http.Request) *call {
 	c := &call{g: g, id: g.opts.NewID(), r: r, start: g.opts.Now()}
 	asked := r.Context()
 	c.stay = context.AfterFunc(asked, func() { c.ctx.end(context.Cause(asked)) })
+	if g.opts.Trace {
+		c.trace = traceOf(r.Header, g.opts.Sampled)
+	}
 	c.dialect = g.dialectOf(r)
 	c.reply = newReply(c, w)
 	return c

@@ -52,6 +52,9 @@ type Options struct {
 	Settle func(Record)
 	Log    *slog.Logger
 	Limits Limits
+	// Trace says that calls have a trace, and Sampled which share is recorded of those that begin one.
+	Trace   bool
+	Sampled float64
 	// Now and NewID are the clock and the source of call ids.
 	Now   func() time.Time
 	NewID func() string

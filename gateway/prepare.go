@@ -260,6 +260,7 @@ func (c *call) upstream(a *attempt) transport.Request {
 			}
 		}
 	}
+	c.traceHeaders(a, header)
 	r := transport.Request{
 		Provider: a.target.Provider, Method: http.MethodPost, URL: a.plan.url,
 		Header: header, Body: a.body, Stream: c.peeked.Stream,

@@ -22,6 +22,7 @@ type Record struct {
 	Duration  time.Duration
 	Status    int      // HTTP status the client got, or would have if it had not left
 	Code      llm.Code // why there was no whole answer; empty if there was
+	Trace     Trace    // zero if the gateway does not trace
 	Attempts  []AttemptRecord
 	// Refused lists the targets that were not asked, because they would have lost what may not be lost.
 	Refused []RefusedTarget
@@ -62,6 +63,7 @@ type AttemptRecord struct {
 	Rescue       bool          // it was asked to go on with what another attempt began
 	Usage        llm.Usage
 	Losses       []llm.Loss
+	Span         [8]byte // in the call's trace
 }
 
 // settle ends the call: whatever became of it, it is recorded once.
@@ -88,7 +90,7 @@ func (c *call) record() Record {
 	rec := Record{
 		Call: c.id, Caller: c.caller.Name, Dialect: c.dialect.Name, Operation: c.operation,
 		Model: c.peeked.Model, Stream: c.peeked.Stream, Start: c.start, Duration: now.Sub(c.start),
-		Status: c.reply.status, Over: c.over,
+		Status: c.reply.status, Over: c.over, Trace: c.trace,
 	}
 	switch {
 	case c.failure != nil:
@@ -99,7 +101,7 @@ func (c *call) record() Record {
 	for _, a := range c.attempts {
 		r := AttemptRecord{
 			Target: a.target.Name(), Answered: a.model, Mode: a.plan.mode, Start: a.start,
-			Duration: a.end.Sub(a.start), Status: a.status, Committed: a.committed, Hedge: a.hedge, Rescue: a.rescue != nil, Usage: a.usage, Losses: a.losses,
+			Duration: a.end.Sub(a.start), Status: a.status, Committed: a.committed, Hedge: a.hedge, Rescue: a.rescue != nil, Usage: a.usage, Losses: a.losses, Span: a.span,
 		}
 		if !a.firstContent.IsZero() {
 			r.FirstContent = a.firstContent.Sub(a.start)

@@ -246,6 +246,8 @@ type Provider struct {
 	Private bool
 	// Concurrency is how many requests may run at a time; 0 if there is no limit.
 	Concurrency int
+	// Traced says that it is told which trace a request belongs to.
+	Traced bool
 	// Tags are what the user says of the provider: where it is, what it does with data.
 	Tags []string
 }

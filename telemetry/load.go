@@ -30,3 +30,20 @@ func (l load) Collect(to chan<- prometheus.Metric) {
 	to <- prometheus.MustNewConstMetric(shed, prometheus.CounterValue, float64(now.ShedForCalls), "calls")
 	to <- prometheus.MustNewConstMetric(shed, prometheus.CounterValue, float64(now.ShedForMemory), "memory")
 }
+
+// spans collects what became of traces when somebody asks.
+type spans struct {
+	count func() (sent, failed, dropped int64)
+}
+
+// Describe says nothing: there are no others.
+func (spans) Describe(chan<- *prometheus.Desc) {}
+
+// Collect lists the spans by what became of them.
+func (s spans) Collect(to chan<- prometheus.Metric) {
+	sent, failed, dropped := s.count()
+	desc := prometheus.NewDesc("understudy_spans_total", "Spans for the collector of traces, by what became of them.", []string{"result"}, nil)
+	to <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(sent), "sent")
+	to <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(failed), "failed")
+	to <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(dropped), "dropped")
+}

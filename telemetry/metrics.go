@@ -24,12 +24,18 @@ type Options struct {
 	Version string
 	// Load is how much runs.
 	Load func() gateway.Load
+	// Spans is how many a collector took, how many it did not, and how many it was not sent; nil if
+	// there is none.
+	Spans func() (sent, failed, dropped int64)
 	// LocalFaults is how many attempts failed for want of something on the gateway's own machine.
 	LocalFaults func() int64
 	// Targets lists what was asked so far.
 	Targets func() []Target
 	// Budgets lists how every budget stands.
 	Budgets func() []Budget
+	// Drill is the drill that runs, if one does, and Evacuations lists the providers that are left.
+	Drill       func() (Drill, bool)
+	Evacuations func() []Evacuation
 }
 
 // Metrics are the counts of one process. Its methods may be called concurrently.
@@ -41,6 +47,7 @@ type Metrics struct {
 	attempts     *prometheus.CounterVec
 	rescues      *prometheus.CounterVec
 	hedges       *prometheus.CounterVec
+	changes      *prometheus.CounterVec
 	losses       *prometheus.CounterVec
 	seconds      *prometheus.HistogramVec
 	firstContent *prometheus.HistogramVec
@@ -75,6 +82,9 @@ func New(o Options) *Metrics {
 		hedges: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "understudy_hedges_total", Help: "Requests to providers beside another that took long, by whether the client got their answer.",
 		}, []string{"provider", "model", "won"}),
+		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "understudy_target_changes_total", Help: "Changes of the health of endpoints, models and credentials. reason says why one is out, and is empty for one that is back.",
+		}, []string{"provider", "scope", "reason"}),
 		losses: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "understudy_losses_total", Help: "What translations lost and reported, in attempts.",
 		}, []string{"feature", "action", "severity"}),
@@ -92,8 +102,8 @@ func New(o Options) *Metrics {
 		}, []string{"account", "period"}),
 	}
 	m.registry.MustRegister(
-		m.calls, m.callSeconds, m.attempts, m.rescues, m.hedges, m.losses, m.seconds, m.firstContent, m.tokens, m.refusals,
-		targets{o.Targets}, budgets{o.Budgets},
+		m.calls, m.callSeconds, m.attempts, m.rescues, m.hedges, m.changes, m.losses, m.seconds, m.firstContent, m.tokens, m.refusals,
+		targets{o.Targets}, budgets{o.Budgets}, planned{o.Drill, o.Evacuations},
 		load{o.Load},
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "understudy_local_faults_total", Help: "Attempts that failed for want of something on this machine, which no provider is blamed for.",
@@ -104,6 +114,9 @@ func New(o Options) *Metrics {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	if o.Spans != nil {
+		m.registry.MustRegister(spans{o.Spans})
+	}
 	return m
 }
 

@@ -16,10 +16,15 @@ func metrics(targets ...Target) *Metrics {
 		Version: "1.2.3", Load: func() gateway.Load {
 			return gateway.Load{Calls: 4, MaxCalls: 10, Memory: 1 << 20, MaxMemory: 1 << 30, ShedForCalls: 2, ShedForMemory: 3}
 		}, LocalFaults: func() int64 { return 5 },
+		Spans:   func() (int64, int64, int64) { return 7, 8, 9 },
 		Targets: func() []Target { return targets },
 		Budgets: func() []Budget {
 			return []Budget{{Account: "team:search", Period: "month", Most: 500, Spent: 1.5, Reserved: 0.25}}
 		},
+		Drill: func() (Drill, bool) {
+			return Drill{Provider: "p", Struck: 5, StruckFailed: 1, Spared: 20, SparedFailed: 2}, true
+		},
+		Evacuations: func() []Evacuation { return []Evacuation{{"q", "evacuating", 0.25, 100, 30, 1}} },
 	})
 }
 
@@ -69,6 +74,7 @@ func TestObserve(t *testing.T) {
 	t.Parallel()
 	m := metrics()
 	m.Observe(rescued())
+	m.Changed(Change{"p", "model", "open"})
 	m.Observe(&gateway.Record{Dialect: "anthropic-messages", Operation: "count tokens", Duration: time.Second, Status: 404, Code: llm.CodeModelNotFound})
 	want(t, m.page(t),
 		`understudy_calls_total{code="",dialect="openai-chat",operation="generate",status="200",stream="true"} 1`,
@@ -83,6 +89,11 @@ func TestObserve(t *testing.T) {
 		`gen_ai_client_operation_time_to_first_chunk_seconds_sum{gen_ai_operation_name="chat",gen_ai_provider_name="other",gen_ai_request_model="n/x"} 0.03`,
 		`gen_ai_client_token_usage_sum{gen_ai_operation_name="chat",gen_ai_provider_name="other",gen_ai_request_model="n/x",gen_ai_token_type="input"} 100`,
 		`gen_ai_client_token_usage_sum{gen_ai_operation_name="chat",gen_ai_provider_name="other",gen_ai_request_model="n/x",gen_ai_token_type="output"} 10`,
+		`understudy_spans_total{result="sent"} 7`, `understudy_spans_total{result="failed"} 8`, `understudy_spans_total{result="dropped"} 9`,
+		`understudy_drill_running{provider="p"} 1`, `understudy_drill_calls{failed="true",group="struck",provider="p"} 1`, `understudy_drill_calls{failed="false",group="spared",provider="p"} 18`,
+		`understudy_evacuation_share{phase="evacuating",provider="q"} 0.25`, `understudy_evacuation_calls{provider="q"} 100`,
+		`understudy_evacuation_calls_there{provider="q"} 30`, `understudy_evacuation_calls_failed{provider="q"} 1`,
+		`understudy_target_changes_total{provider="p",reason="open",scope="model"} 1`,
 		`understudy_calls_running 4`, `understudy_calls_limit 10`, `understudy_calls_memory_bytes 1.048576e+06`, `understudy_calls_memory_limit_bytes 1.073741824e+09`,
 		`understudy_calls_shed_total{limit="calls"} 2`, `understudy_calls_shed_total{limit="memory"} 3`, `understudy_local_faults_total 5`, `understudy_build_info{version="1.2.3"} 1`,
 	)
