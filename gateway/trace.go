@@ -1,9 +1,10 @@
 package gateway
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
-	"math/rand/v2"
+	"math"
 	"net/http"
 )
 
@@ -34,16 +35,17 @@ func traceOf(h http.Header, share float64) Trace {
 			t.State = state[0]
 		}
 	} else {
-		binary.BigEndian.PutUint64(t.ID[:], rand.Uint64())
-		binary.BigEndian.PutUint64(t.ID[8:], rand.Uint64()|1) // never all zero
-		t.Sampled = rand.Float64() < share
+		_, _ = rand.Read(t.ID[:])                                                                   // never fails
+		t.Sampled = share >= 1 || float64(binary.BigEndian.Uint64(t.ID[8:])) < share*math.MaxUint64 // by the id, as others would
+		t.ID[0] |= 1                                                                                // never all zero
 	}
 	t.Span = newSpan()
 	return t
 }
 
 func newSpan() (id [8]byte) {
-	binary.BigEndian.PutUint64(id[:], rand.Uint64()|1)
+	_, _ = rand.Read(id[:])
+	id[0] |= 1
 	return id
 }
 
