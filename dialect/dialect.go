@@ -164,6 +164,9 @@ type Dialect struct {
 	// RequestIDHeader is the response header in which clients of this dialect look
 	// for the request's id.
 	RequestIDHeader string
+	// Rates returns the response headers that say how a client stands to a limit; nil if clients of
+	// the dialect look for none.
+	Rates func(Rate) []Header
 	// ErrorType returns the response header, and its value, in which the dialect names
 	// the kind of an error beside the body; nil if it has none.
 	ErrorType func(*llm.Error) (header, value string)

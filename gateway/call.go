@@ -55,6 +55,9 @@ type call struct {
 	trace     Trace // zero if the gateway does not trace
 	attempts  []*attempt
 	refused   []*attempt           // targets not asked, because they would lose what may not be lost
+	place     *atomic.Int64        // among the calls of its key that run at once, if it has one
+	charged   int64                // tokens that were taken of the key's for the prompt
+	denied    string               // which limit of the key refused the call
 	skipped   []skipped            // targets that were not considered
 	over      []*budget.LimitError // budgets that did not allow an attempt
 	tags      []string             // that the request requires of a provider

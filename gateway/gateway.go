@@ -48,6 +48,8 @@ type Options struct {
 	Ledger Ledger
 	// Objects remembers which provider keeps what; until the program ends if nil.
 	Objects Objects
+	// Rates counts what callers have by the minute; in memory if nil.
+	Rates Rates
 	// Settle is called once for each call, when it is over.
 	Settle func(Record)
 	Log    *slog.Logger
@@ -85,6 +87,11 @@ type Ledger interface {
 	Settle(attempt int64, s *budget.Settlement)
 }
 
+// Rates counts what callers have by the minute. It may be used concurrently.
+type Rates interface {
+	Draw(ctx context.Context, d access.Draw) access.Level
+}
+
 // Limits bound what one client may cost.
 type Limits struct {
 	Body        int64         // bytes of a request's body
@@ -114,6 +121,8 @@ type Gateway struct {
 	routes   atomic.Pointer[Routes]
 	running  running
 	room     room
+	atOnce   atOnce
+	denials  denials
 }
 
 // errShutdown is the cause by which the last calls end when the time to drain is
@@ -125,6 +134,9 @@ var errShutdown = errors.New("the gateway shuts down")
 func New(opts Options) *Gateway {
 	if opts.Limits == (Limits{}) {
 		opts.Limits = DefaultLimits()
+	}
+	if opts.Rates == nil {
+		opts.Rates = &access.Rates{}
 	}
 	if opts.Health == nil {
 		opts.Health = route.NewHealth(route.HealthOptions{Now: opts.Now, Log: opts.Log})
@@ -186,6 +198,9 @@ func (c *call) serve() *llm.Error {
 	if err := c.checkOrigin(); err != nil {
 		return err
 	}
+	if err := c.enterRates(); err != nil {
+		return err
+	}
 	if err := c.enterRoom(); err != nil {
 		return err
 	}
@@ -202,6 +217,9 @@ func (c *call) serve() *llm.Error {
 	}
 	if err := c.read(); err != nil {
 		return c.relayOther(err)
+	}
+	if err := c.chargePrompt(); err != nil {
+		return err
 	}
 	if err := c.pickTargets(); err != nil {
 		return err

@@ -26,6 +26,8 @@ type Record struct {
 	Attempts  []AttemptRecord
 	// Refused lists the targets that were not asked, because they would have lost what may not be lost.
 	Refused []RefusedTarget
+	// Denied names the limit of the caller's key that refused the call: requests, tokens or concurrent.
+	Denied string
 	// Over lists the budgets that had too little left for an attempt.
 	Over []*budget.LimitError
 }
@@ -75,11 +77,14 @@ func (c *call) settle() {
 	c.stay()
 	c.ctx.end(nil)
 	c.leaveRoom()
+	c.leaveRates()
 	for _, a := range c.attempts {
 		c.counted(a)
 	}
 	rec := c.record()
-	c.logRecord(rec)
+	if c.denied == "" || c.g.denials.isSample(c.caller.Key, rec.Start) {
+		c.logRecord(rec)
+	}
 	if c.g.opts.Settle != nil {
 		c.g.opts.Settle(rec)
 	}
@@ -90,7 +95,7 @@ func (c *call) record() Record {
 	rec := Record{
 		Call: c.id, Caller: c.caller.Name, Dialect: c.dialect.Name, Operation: c.operation,
 		Model: c.peeked.Model, Stream: c.peeked.Stream, Start: c.start, Duration: now.Sub(c.start),
-		Status: c.reply.status, Over: c.over, Trace: c.trace,
+		Status: c.reply.status, Over: c.over, Denied: c.denied, Trace: c.trace,
 	}
 	switch {
 	case c.failure != nil:

@@ -90,7 +90,7 @@ var codes = [...]CodeInfo{
 	{CodeConflict, 409, RetryOnce, "The vendor reports a conflict with another request."},
 	{CodeTooLarge, 413, GiveUp, "The request's body is larger than the limit."},
 	{CodeMediaType, 415, GiveUp, "The request's content type or encoding is not accepted."},
-	{CodeRateLimit, 429, TryNext, "The vendor limits the rate for a while."},
+	{CodeRateLimit, 429, TryNext, "The vendor, or a limit of the client's key, limits the rate for a while."},
 	{CodeQuota, 429, TryNext, "The vendor's account has no credit or quota left, or a budget of the gateway's has not; waiting does not help."},
 	{CodeClientGone, 499, GiveUp, "The client left before the answer; it is only logged."},
 	{CodeOutrun, 499, GiveUp, "Another target, asked beside this one, was faster; it is only logged."},

@@ -53,6 +53,7 @@ type Metrics struct {
 	firstContent *prometheus.HistogramVec
 	tokens       *prometheus.HistogramVec
 	refusals     *prometheus.CounterVec
+	denials      *prometheus.CounterVec
 
 	// What calls and attempts of a kind count in, found once.
 	callSeries, attemptSeries sync.Map
@@ -97,12 +98,15 @@ func New(o Options) *Metrics {
 		tokens: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "gen_ai_client_token_usage", Help: "Tokens of requests to providers, where the provider counted them.", Buckets: tokenBuckets(),
 		}, []string{"gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type"}),
+		denials: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "understudy_rate_refusals_total", Help: "Client calls that a limit of their key refused: requests or tokens by the minute, or concurrent.",
+		}, []string{"limit"}),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "understudy_budget_refusals_total", Help: "Attempts that were not made since the account's budget had too little left.",
 		}, []string{"account", "period"}),
 	}
 	m.registry.MustRegister(
-		m.calls, m.callSeconds, m.attempts, m.rescues, m.hedges, m.changes, m.losses, m.seconds, m.firstContent, m.tokens, m.refusals,
+		m.calls, m.callSeconds, m.attempts, m.rescues, m.hedges, m.changes, m.losses, m.seconds, m.firstContent, m.tokens, m.refusals, m.denials,
 		targets{o.Targets}, budgets{o.Budgets}, planned{o.Drill, o.Evacuations},
 		load{o.Load},
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
@@ -158,6 +162,9 @@ func (m *Metrics) Observe(rec *gateway.Record) {
 	c.seconds.Observe(rec.Duration.Seconds())
 	for i := range rec.Attempts {
 		m.observe(rec, i)
+	}
+	if rec.Denied != "" {
+		m.denials.WithLabelValues(rec.Denied).Inc()
 	}
 	for _, over := range rec.Over {
 		m.refusals.WithLabelValues(over.Account, string(over.Period)).Inc()

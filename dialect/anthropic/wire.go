@@ -57,6 +57,7 @@ func New() *dialect.Dialect {
 		},
 		ErrorHeader:     versionHeader,
 		RequestIDHeader: "Request-Id",
+		Rates:           dialect.AnthropicRates,
 		ErrorTypeHeader: dialect.ExceptionHeader, // of Amazon Bedrock, which serves the dialect, too
 		RelayHeaders:    []string{versionHeader, betaHeader},
 		IsError:         isError,

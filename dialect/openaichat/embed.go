@@ -24,6 +24,7 @@ func NewEmbeddings() *dialect.Dialect {
 			{Method: "POST", Path: "/openai/v1/embeddings", Operation: dialect.Embed},
 		},
 		RequestIDHeader: "X-Request-Id",
+		Rates:           dialect.OpenAIRates,
 		Client:          embedClient{},
 		Provider:        embedProvider{},
 		Relay:           wholeRelay{embedProvider{}},

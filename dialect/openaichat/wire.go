@@ -34,6 +34,7 @@ func New() *dialect.Dialect {
 			{Method: "GET", Path: "/openai/models/{model}", Operation: dialect.GetModel},
 		}, relayedAtAzure()), // these last: a model's name may end in "/chat"
 		RequestIDHeader: "X-Request-Id",
+		Rates:           dialect.OpenAIRates,
 		RelayHeaders:    []string{"Openai-Beta"},
 		Client:          clientSide{},
 		Provider:        providerSide{},

@@ -27,6 +27,7 @@ func New() *dialect.Dialect {
 			{Method: "POST", Path: "/openai/responses", Operation: dialect.Generate},
 		}...),
 		RequestIDHeader: "X-Request-Id",
+		Rates:           dialect.OpenAIRates,
 		RelayHeaders:    []string{"Openai-Beta"},
 		MessagePath:     "input[]",
 		PartPath:        "input[].content[]",
