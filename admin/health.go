@@ -12,6 +12,8 @@ import (
 // Health is what the API shows of how targets fare.
 type Health interface {
 	Snapshot() []route.TargetState
+	// Keys lists how the keys of providers fare that have several.
+	Keys() []route.TargetState
 	Posture(provider string) (p route.Posture, share float64)
 	// Forget drops what is known of a provider's failures.
 	Forget(provider string) bool
@@ -22,8 +24,9 @@ var _ Health = (*route.Health)(nil)
 // TargetHealth is how a target fares: a model of a provider's or, where there is no model, the
 // provider itself.
 type TargetHealth struct {
-	Target       string  `json:"target" doc:"provider/model, or the provider."`
+	Target       string  `json:"target" doc:"provider/model, or the provider; or one of its keys, if it has several, as provider#1."`
 	Provider     string  `json:"provider"`
+	Key          int     `json:"key,omitempty" doc:"Which of the provider's keys it is about, from 1, if it has several."`
 	Model        string  `json:"model,omitempty"`
 	State        string  `json:"state" doc:"up, ramping, probing, cooling or out; untried if it was not asked since the gateway began."`
 	Why          string  `json:"why,omitempty" doc:"In words; missing if it is up."`
@@ -69,6 +72,9 @@ func (a *api) listHealth(r *request) (List[TargetHealth], error) {
 		seen[s.Provider] = true
 		all = append(all, toHealth(s))
 	}
+	for _, s := range a.opts.Health.Keys() {
+		all = append(all, toHealth(s))
+	}
 	for _, p := range a.opts.Providers() {
 		if !seen[p.ID] {
 			all = append(all, a.neverAsked(p.ID))
@@ -94,12 +100,15 @@ func and(one, other string) string {
 
 func toHealth(s route.TargetState) TargetHealth {
 	t := TargetHealth{
-		Target: s.Provider, Provider: s.Provider, Model: s.Model, State: string(s.State), Scope: string(s.Scope), Code: string(s.Code),
+		Target: s.Provider, Provider: s.Provider, Key: s.Key, Model: s.Model, State: string(s.State), Scope: string(s.Scope), Code: string(s.Code),
 		WaitMS: milliseconds(s.Wait), Posture: string(s.Posture), Share: s.Share, Running: s.Running, Limit: s.Limit,
 		LatencyMS: milliseconds(s.Latency), FirstTokenMS: milliseconds(s.FirstToken),
 	}
 	if s.Model != "" {
 		t.Target += "/" + s.Model
+	}
+	if s.Key > 0 {
+		t.Target += "#" + strconv.Itoa(s.Key)
 	}
 	t.Why = why(s)
 	return t

@@ -46,10 +46,24 @@ func ProbeAll(ctx context.Context, o Options) ([]Probe, error) {
 	}
 	t := transport.New(transport.Options{Log: o.Log, UserAgent: "understudy/" + o.Version})
 	defer t.Close()
-	probes := make([]Probe, len(o.Config.Providers))
+	var each []config.Provider // with each of its keys
+	var names []string
+	for _, p := range o.Config.Providers {
+		for i, k := range p.Keys {
+			p.Key = k.Key
+			each, names = append(each, p), append(names, fmt.Sprintf("%s key %d", p.Name, i+1))
+		}
+		if len(p.Keys) == 0 {
+			each, names = append(each, p), append(names, p.Name)
+		}
+	}
+	probes := make([]Probe, len(each))
 	var all sync.WaitGroup
-	for i, p := range o.Config.Providers {
-		all.Go(func() { probes[i] = probe(ctx, t, p, o.Env) })
+	for i, p := range each {
+		all.Go(func() {
+			probes[i] = probe(ctx, t, p, o.Env)
+			probes[i].Provider = names[i]
+		})
 	}
 	all.Wait()
 	return probes, nil

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -40,10 +41,16 @@ func buildRoutes(c *config.Config, env func(string) (string, bool)) (*routes, er
 	}
 	providers := make([]*provider.Provider, len(c.Providers))
 	for i, p := range c.Providers {
+		path := "providers." + p.Name
+		if len(p.Keys) > 0 {
+			var bad config.Problems
+			providers[i], bad = withKeys(c, p, path, env)
+			problems = append(problems, bad...)
+			continue
+		}
 		key, err := resolve(p, env)
 		if err != nil {
-			path := "providers." + p.Name + ".key"
-			problems = append(problems, c.Problem(path, path+": "+err.Error(), ""))
+			problems = append(problems, c.Problem(path+".key", path+".key: "+err.Error(), ""))
 		}
 		providers[i] = newProvider(p, key)
 	}
@@ -51,6 +58,27 @@ func buildRoutes(c *config.Config, env func(string) (string, bool)) (*routes, er
 		return nil, err
 	}
 	return newRoutes(c, providers), nil
+}
+
+// withKeys makes a provider that has several keys: the same with each of them.
+func withKeys(c *config.Config, p config.Provider, path string, env func(string) (string, bool)) (*provider.Provider, config.Problems) {
+	var problems config.Problems
+	keys := make([]*provider.Provider, len(p.Keys))
+	for i, k := range p.Keys {
+		p.Key = k.Key
+		key, err := resolve(p, env)
+		if err != nil {
+			at := fmt.Sprintf("%s.keys.%d.key", path, i)
+			problems = append(problems, c.Problem(at, at+": "+err.Error(), ""))
+		}
+		made := newProvider(p, key)
+		made.Keys, made.Slot, made.Weight = keys, i, 1
+		if k.Weight != nil {
+			made.Weight = *k.Weight
+		}
+		keys[i] = made
+	}
+	return keys[0], problems
 }
 
 // noProviders says what to do when nothing is enabled.

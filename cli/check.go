@@ -48,6 +48,21 @@ func (c checkCommand) Run(s *session) error {
 	return s.showProbes(probes)
 }
 
+// describeKeys says where a provider's keys are.
+func describeKeys(p *config.Provider) string {
+	if len(p.Keys) == 0 {
+		return "key " + p.Key.String()
+	}
+	all := make([]string, len(p.Keys))
+	for i, k := range p.Keys {
+		all[i] = k.Key.String()
+		if k.Weight != nil {
+			all[i] += fmt.Sprintf(" (weight %v)", *k.Weight)
+		}
+	}
+	return "keys " + strings.Join(all, ", ")
+}
+
 // describeAccess says who may call.
 func describeAccess(c *config.Config) string {
 	who := "with a key"
@@ -81,7 +96,7 @@ func (s *session) show(c *config.Config) error {
 		l.Body, d(l.BodyTimeout), d(l.Heartbeat), d(l.WriteTimeout), config.Size(app.MemoryLimit(c)), orAny(l.Calls))
 	fmt.Fprintf(w, "access\t%s\n", describeAccess(c))
 	for _, p := range c.Providers {
-		fmt.Fprintf(w, "provider %s\t%s, key %s\n", p.Name, p.Facts.BaseURL, p.Key)
+		fmt.Fprintf(w, "provider %s\t%s, %s\n", p.Name, p.Facts.BaseURL, describeKeys(&p))
 	}
 	for i, m := range models[:len(c.Models)] {
 		fmt.Fprintf(w, "model %s\t%s\n", m.Name, strings.Join(append([]string{m.Lead}, m.Understudies...), ", then "))

@@ -126,10 +126,34 @@ func (k *checker) provider(p *Provider) {
 			k.bad(path+".tags."+strconv.Itoa(i), "", "%s.tags: got %s, want up to 64 letters, digits, dots, dashes or underscores", path, quote(tag))
 		}
 	}
+	k.keys(p, path)
 	k.key(p, path)
 	k.address(p, path)
 	k.facts(p, path)
 }
+
+// keys checks that several keys are what they should be.
+func (k *checker) keys(p *Provider, path string) {
+	if _, given := k.config.at[path+".key"]; given && len(p.Keys) > 0 {
+		k.bad(path+".keys", "", "%s: got key and keys, want one of them", path)
+	}
+	if len(p.Keys) > maxKeys {
+		k.bad(path+".keys", "", "%s.keys: got %d, want up to %d", path, len(p.Keys), maxKeys)
+	}
+	for i, key := range p.Keys {
+		at := path + ".keys." + strconv.Itoa(i)
+		k.reference(at+".key", key.Key, true)
+		if slices.ContainsFunc(p.Keys[:i], func(other ProviderKey) bool { return other.Key == key.Key && key.Key != Key{} }) {
+			k.bad(at+".key", "", "%s.key: got %s again, want each once", at, key.Key)
+		}
+		if w := key.Weight; w != nil && (*w < 0 || *w > 1000) {
+			k.bad(at+".weight", "", "%s.weight: got %v, want 0 to 1000", at, *w)
+		}
+	}
+}
+
+// maxKeys bounds the keys of a provider: a call may try each.
+const maxKeys = 16
 
 // key checks that there is a key where one is shown, and none where none is.
 func (k *checker) key(p *Provider, path string) {

@@ -77,6 +77,9 @@ type Provider struct {
 	// file of credentials, or missing: the default credentials are used then. With auth
 	// entra there is none: the identity is the environment's.
 	Key Key `yaml:"key"`
+	// Keys are several keys, in the place of Key: of those that work, each is used as often as its
+	// weight says, and another at once when one is refused or has used up what it may.
+	Keys []ProviderKey `yaml:"keys"`
 	// PrivateNet lets the service be at a private address although its name is a public
 	// one, as where a cloud has an endpoint in one's own network. Not if not given.
 	PrivateNet bool `yaml:"private"`
@@ -93,6 +96,15 @@ type Provider struct {
 	// Facts are the keys of a provider.yaml. What is given here replaces what is
 	// known of the service; maps are merged key by key, models by id.
 	Facts provider.Facts `yaml:",inline"`
+}
+
+// ProviderKey is one of several keys of a service.
+type ProviderKey struct {
+	// Key says where the key is: env:NAME or file:/path.
+	Key Key `yaml:"key"`
+	// Weight is how often it is used, compared to the others: 0 to 1000, 1 if not given. One
+	// with 0 is used when the others are out.
+	Weight *float64 `yaml:"weight"`
 }
 
 // Model is a name that clients ask for and what serves it.

@@ -211,6 +211,11 @@ func TestEveryKey(t *testing.T) {
 		t.Errorf("models: got %+v, want %+v", c.Models, wantModel)
 	}
 	yes, no := true, false
+	three := 3.0
+	wantKeys := []ProviderKey{{Key: Key{Env: "OPENAI_API_KEY"}, Weight: &three}, {Key: Key{File: filepath.Join("testdata", "other.key")}}}
+	if p, _ := c.Provider("openai"); !reflect.DeepEqual(p.Keys, wantKeys) || p.Key != wantKeys[0].Key {
+		t.Errorf("keys: got %+v and %v, want %+v and the first", p.Keys, p.Key, wantKeys)
+	}
 	p, ok := c.Provider("acme")
 	wantProvider := Provider{Name: "acme", Key: Key{File: filepath.Join("testdata", "acme.key")}, PrivateNet: true, Concurrency: 50, Traceparent: true, Tags: []string{"eu", "no-training"}, Facts: provider.Facts{
 		Name: "Acme", Docs: "https://docs.acme.example", Checked: "2026-08-20", KeyEnv: "ACME_API_KEY", Auth: "bearer",

@@ -113,6 +113,12 @@ func (c *Config) detach(p *Provider) {
 // is, and where a relative path begins.
 func complete(p *Provider, folder string) {
 	p.Facts.Complete()
+	for i := range p.Keys {
+		p.Keys[i].Key.under(folder)
+	}
+	if p.Key == (Key{}) && len(p.Keys) > 0 {
+		p.Key = p.Keys[0].Key
+	}
 	if p.Key == (Key{}) {
 		p.Key = usualKey(&p.Facts)
 	}

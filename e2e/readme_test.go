@@ -126,7 +126,7 @@ func TestReadmeConfigs(t *testing.T) {
 			t.Fatal(err)
 		}
 		cmd := exec.Command("understudy", "check", "--config", file)
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "OPENAI_API_KEY=" + canary, "ANTHROPIC_API_KEY=" + canary, "AZURE_KEY=" + canary, "WEB_KEY=" + canary + canary}
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "OPENAI_API_KEY=" + canary, "ANTHROPIC_API_KEY=" + canary, "AZURE_KEY=" + canary, "WEB_KEY=" + canary + canary, "OTHER_KEY=" + canary}
 		if out, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(out), "note:") {
 			t.Errorf("got %v and\n%s\nwant success without a note, for\n%s", err, out, config)
 		}

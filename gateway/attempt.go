@@ -112,7 +112,10 @@ func (c *call) attemptAll() *llm.Error {
 		case unsealed:
 			how.unsealed = true
 		case next:
-			target, here, how = target+1, 0, manner{}
+			if !c.otherKey(a) {
+				target++
+			}
+			here, how = 0, manner{}
 		case giveUp:
 			return c.verdict()
 		}
@@ -122,7 +125,7 @@ func (c *call) attemptAll() *llm.Error {
 
 // mayAttempt reports whether another attempt can be made.
 func (c *call) mayAttempt() bool {
-	return len(c.attempts) < max(maxAttempts, len(c.route.Targets)) && c.ctx.Err() == nil
+	return len(c.attempts) < max(maxAttempts, len(c.route.Targets))+len(c.keysTried) && c.ctx.Err() == nil
 }
 
 // sent reports whether the attempt went out: one that was refused for its losses
@@ -146,7 +149,7 @@ func (c *call) attempt(t route.Target, how manner, r *rescue) *attempt {
 // newAttempt plans and prepares a try, and asks the target's health for leave. What stands in the
 // way is its err; otherwise end is to be called.
 func (c *call) newAttempt(t route.Target, how manner, r *rescue) *attempt {
-	a := &attempt{target: t, manner: how, rescue: r, lead: len(c.attempts) == 0 || c.attempts[0].target == t}
+	a := &attempt{target: t, manner: how, rescue: r, lead: len(c.attempts) == 0 || c.attempts[0].target.IsSame(t)}
 	p, ok := c.plan(t)
 	if !ok {
 		a.err = &llm.Error{Code: llm.CodeModelGone, Origin: llm.OriginGateway, Message: "The provider speaks no dialect of this gateway about this model in which it could be asked to " + string(c.operation) + "."}

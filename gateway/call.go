@@ -12,6 +12,7 @@ import (
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/frames"
 	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/route"
 )
 
@@ -60,6 +61,7 @@ type call struct {
 	denied    string               // which limit of the key refused the call
 	skipped   []skipped            // targets that were not considered
 	over      []*budget.LimitError // budgets that did not allow an attempt
+	keysTried []*provider.Provider // with which a target was asked, and is to be asked with another
 	tags      []string             // that the request requires of a provider
 	session   uint64               // tells sessions apart, where that matters; 0 if it does not
 	firstLast int                  // from which of the route's targets on they are out, and tried if no other has answered

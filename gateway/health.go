@@ -36,7 +36,7 @@ func (c *call) order() *llm.Error {
 		s := &choices[i]
 		if s.Skip == "" {
 			n++
-			asItWas = asItWas && s.Target == &c.route.Targets[i]
+			asItWas = asItWas && s.Target == &c.route.Targets[i] && s.Provider == s.Target.Provider
 		}
 		if out := cmp.Or(s.Skip, s.Last); out != "" {
 			c.firstLast = min(c.firstLast, i)
@@ -50,6 +50,7 @@ func (c *call) order() *llm.Error {
 		targets := make([]route.Target, n)
 		for i := range targets {
 			targets[i] = *choices[i].Target
+			targets[i].Provider = choices[i].Provider
 		}
 		c.route.Targets = targets
 	}
@@ -146,6 +147,34 @@ func (c *call) mayRepeat(a *attempt, o outcome) outcome {
 		return next
 	}
 	return o
+}
+
+// otherKey puts another of the provider's keys in the place of the one that was refused or has used up
+// what it may; the target is then asked with that before the next one is. It reports whether there is
+// another.
+func (c *call) otherKey(a *attempt) bool {
+	if len(a.target.Provider.Keys) == 0 || c.onlyOnce || a.refused == "" && !isOfKey(a.err.Code) {
+		return false
+	}
+	place := slices.Index(c.route.Targets, a.target)
+	c.keysTried = append(c.keysTried, a.target.Provider)
+	other := c.g.opts.Health.OtherKey(a.target, c.keysTried)
+	if place < 0 || other == nil {
+		return false
+	}
+	c.route.Targets = slices.Clone(c.route.Targets) // they may be the route's own
+	c.route.Targets[place].Provider = other
+	return true
+}
+
+// isOfKey reports whether a failure is the key's, so that another may do better.
+func isOfKey(code llm.Code) bool {
+	switch code {
+	case llm.CodeProviderAuth, llm.CodeQuota, llm.CodeRateLimit:
+		return true
+	default:
+		return false
+	}
 }
 
 // result is what an attempt says of its target's health.

@@ -187,11 +187,23 @@ func (c *call) ownersOf(targets []route.Target, ids ...string) ([]route.Target, 
 		}
 		// The provider's key may have been replaced by another of the same account since.
 		isMade := func(t route.Target) bool { return t.Provider.Key.Fingerprint() == o.Credential }
+		pin(targets, o.Credential)
 		if slices.ContainsFunc(targets, isMade) {
 			targets = slices.DeleteFunc(targets, func(t route.Target) bool { return !isMade(t) })
 		}
 	}
 	return targets, nil
+}
+
+// pin asks targets with the key of a fingerprint, where their provider has several and it among them.
+func pin(targets []route.Target, fingerprint string) {
+	for i := range targets {
+		for _, p := range targets[i].Provider.Keys {
+			if p.Key.Fingerprint() == fingerprint {
+				targets[i].Provider, targets[i].Pinned = p, true
+			}
+		}
+	}
 }
 
 // isHidden reports whether an object is another caller's.

@@ -7,6 +7,7 @@ import (
 	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/route"
 )
 
 // Record is what a call came to. Attempts lists every request that went out to a
@@ -122,6 +123,14 @@ func (c *call) record() Record {
 	return rec
 }
 
+// keyAttr says with which of its provider's keys a target was asked, from 1; nothing if there is one.
+func keyAttr(t route.Target) slog.Attr {
+	if len(t.Provider.Keys) == 0 {
+		return slog.Attr{}
+	}
+	return slog.Int("key", t.Provider.Slot+1)
+}
+
 // logRecord writes a line for the call and one for each attempt that failed. No
 // body and no key is ever in them.
 func (c *call) logRecord(rec Record) {
@@ -137,7 +146,7 @@ func (c *call) logRecord(rec Record) {
 		log.LogAttrs(ctx, level, "attempt failed", slog.String("call", c.id),
 			slog.Int("attempt", i+1), slog.String("provider", a.target.Provider.ID), slog.String("model", a.target.Model),
 			slog.String("mode", string(a.plan.mode)), slog.String("code", string(a.err.Code)), slog.Int("status", a.status),
-			slog.Int64("ms", since(a.start, a.end)), slog.Bool("committed", a.committed), slog.Any("cause", a.err.Err))
+			slog.Int64("ms", since(a.start, a.end)), slog.Bool("committed", a.committed), slog.Any("cause", a.err.Err), keyAttr(a.target))
 	}
 	level, code := slog.LevelInfo, string(rec.Code)
 	if rec.Code != "" && rec.Code.Info().Status >= 500 {

@@ -241,6 +241,11 @@ type Provider struct {
 	ID    string // the name in the config
 	Facts Facts
 	Key   Secret
+	// Keys is the same service once with each of the user's keys, this one among them, where there
+	// are several; Slot is its place there, and Weight how often its key is used, compared to the others.
+	Keys   []*Provider
+	Slot   int
+	Weight float64
 	// Private allows connections to loopback and private addresses, because the
 	// config's base_url names one.
 	Private bool

@@ -9,8 +9,11 @@ func (h *Health) Forget(provider string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	sites := maps.Clone(*h.sites.Load())
-	_, known := sites[provider]
-	delete(sites, provider)
+	known := false
+	maps.DeleteFunc(sites, func(k siteKey, _ *site) bool {
+		known = known || k.provider == provider
+		return k.provider == provider
+	})
 	h.sites.Store(&sites)
 	return known
 }

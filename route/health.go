@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,7 +31,7 @@ type Health struct {
 	base     time.Time
 	local    atomic.Int64
 	mu       sync.Mutex // of replacing the sites
-	sites    atomic.Pointer[map[string]*site]
+	sites    atomic.Pointer[map[siteKey]*site]
 	postures atomic.Pointer[map[string]standing] // those that are not the usual one
 	affinity affinity
 	hedges   hedges
@@ -48,24 +49,39 @@ func NewHealth(o HealthOptions) *Health {
 		o.Random = jitter
 	}
 	h := &Health{opts: o, base: o.Now()}
-	h.sites.Store(&map[string]*site{})
+	h.sites.Store(&map[siteKey]*site{})
 	h.postures.Store(&map[string]standing{})
 	return h
 }
 
-// site is a provider's endpoint, with its credential and its models. One lock is enough for all of
-// them: what is done under it is short.
-type site struct {
-	id      string
-	address string
-	key     provider.Secret
-	mu      sync.Mutex
-	running int
-	// The breakers of the endpoint and of the credential, of which a provider has one.
-	endpoint, credential breaker
-	models               map[string]*model
-	shared               [8]any // connections whose end was counted, the latest last
+// host is a provider's endpoint, whichever of its keys it is asked with. One lock is enough for all
+// of it: what is done under it is short.
+type host struct {
+	mu       sync.Mutex
+	running  int
+	endpoint breaker
+	shared   [8]any // connections whose end was counted, the latest last
 }
+
+// site is a provider's endpoint, with one of its credentials and its models as they are with that.
+type site struct {
+	*host
+	id         string
+	slot       int // of the credential among the provider's
+	several    bool
+	address    string
+	key        provider.Secret
+	credential breaker
+	models     map[string]*model
+}
+
+// siteKey names a site.
+type siteKey struct {
+	provider string
+	slot     int
+}
+
+func keyOf(p *provider.Provider) siteKey { return siteKey{p.ID, p.Slot} }
 
 // model is a model at a site, asked with its credential.
 type model struct {
@@ -82,26 +98,35 @@ type model struct {
 	wholes, firsts recent
 }
 
-func newSite(p *provider.Provider) *site {
-	return &site{id: p.ID, address: p.Facts.BaseURL, key: p.Key, models: map[string]*model{}}
+// newSite makes a site, which shares its host with those of the provider's other keys.
+func newSite(p *provider.Provider, sites map[siteKey]*site) *site {
+	s := &site{id: p.ID, slot: p.Slot, several: len(p.Keys) > 1, address: p.Facts.BaseURL, key: p.Key, models: map[string]*model{}}
+	for _, other := range p.Keys {
+		if at := sites[keyOf(other)]; at != nil {
+			s.host = at.host
+			return s
+		}
+	}
+	s.host = &host{}
+	return s
 }
 
 func (h *Health) now() instant { return instant(h.opts.Now().Sub(h.base)) }
 
 // site finds or makes the state of a provider.
 func (h *Health) site(p *provider.Provider) *site {
-	if s := (*h.sites.Load())[p.ID]; s != nil {
+	if s := (*h.sites.Load())[keyOf(p)]; s != nil {
 		return s
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	sites := *h.sites.Load()
-	if s := sites[p.ID]; s != nil {
+	if s := sites[keyOf(p)]; s != nil {
 		return s
 	}
-	s := newSite(p)
+	s := newSite(p, sites)
 	sites = maps.Clone(sites)
-	sites[p.ID] = s
+	sites[keyOf(p)] = s
 	h.sites.Store(&sites)
 	return s
 }
@@ -144,18 +169,31 @@ func (h *Health) Keep(providers []*provider.Provider) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	old := *h.sites.Load()
-	sites := make(map[string]*site, len(providers))
+	sites := make(map[siteKey]*site, len(providers))
+	known := make(map[string]int, len(providers)) // how many keys there were, by provider
+	for k := range old {
+		known[k.provider] = max(known[k.provider], k.slot+1)
+	}
 	for _, p := range providers {
-		s := old[p.ID]
-		switch {
-		case s == nil:
-			continue
-		case s.address != p.Facts.BaseURL || s.key.Reveal() != p.Key.Reveal():
-			s = newSite(p)
+		keys := p.Keys
+		if len(keys) == 0 {
+			keys = []*provider.Provider{p}
 		}
-		sites[p.ID] = s
+		if known[p.ID] > len(keys) || slices.ContainsFunc(keys, func(p *provider.Provider) bool { return !old[keyOf(p)].isOf(p) }) {
+			continue // it is anew when it is asked
+		}
+		for _, p := range keys {
+			if s := old[keyOf(p)]; s != nil {
+				sites[keyOf(p)] = s
+			}
+		}
 	}
 	h.sites.Store(&sites)
+}
+
+// isOf reports whether a site, if there is one, is what the config says now.
+func (s *site) isOf(p *provider.Provider) bool {
+	return s == nil || s.address == p.Facts.BaseURL && s.key.Reveal() == p.Key.Reveal() && s.several == (len(p.Keys) > 1)
 }
 
 // LocalFaults is how many attempts failed for want of something on the gateway's own machine.
@@ -370,6 +408,7 @@ var scopes = [3]Scope{ScopeEndpoint, ScopeModel, ScopeCredential}
 // Change is what became of a breaker, or of a provider's posture.
 type Change struct {
 	Provider string
+	Key      int    // which of the provider's keys it is about, from 1; 0 if it has one
 	Model    string // of ScopeModel
 	Scope    Scope  // empty if it is the posture that changed
 	Reason   Reason // why it is out; empty if it is back
@@ -385,6 +424,9 @@ func (p *Pass) change(i int, b *breaker) Change {
 	c := Change{Provider: p.site.id, Scope: scopes[i], Code: b.code}
 	if c.Scope == ScopeModel {
 		c.Model = p.model.name
+	}
+	if p.site.several && c.Scope != ScopeEndpoint {
+		c.Key = p.site.slot + 1
 	}
 	switch {
 	case b.open:
@@ -408,7 +450,7 @@ func (h *Health) tell(changes []Change) {
 }
 
 func (h *Health) log(c *Change) {
-	attrs := append(make([]slog.Attr, 0, 6), slog.String("provider", c.Provider))
+	attrs := append(make([]slog.Attr, 0, 7), slog.String("provider", c.Provider))
 	if c.Scope == "" {
 		attrs = append(attrs, slog.String("posture", string(c.Posture)), slog.Float64("share", c.Share))
 		h.opts.Log.LogAttrs(context.Background(), slog.LevelInfo, "posture", attrs...)
@@ -417,6 +459,9 @@ func (h *Health) log(c *Change) {
 	attrs = append(attrs, slog.String("scope", string(c.Scope)))
 	if c.Model != "" {
 		attrs = append(attrs, slog.String("model", c.Model))
+	}
+	if c.Key > 0 {
+		attrs = append(attrs, slog.Int("key", c.Key))
 	}
 	if c.Reason == "" {
 		h.opts.Log.LogAttrs(context.Background(), slog.LevelInfo, "target is back", attrs...)

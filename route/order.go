@@ -3,6 +3,8 @@ package route
 import (
 	"slices"
 	"time"
+
+	"github.com/understudy-ai/understudy/provider"
 )
 
 // Ask is what of a request matters to the order in which targets are tried.
@@ -23,6 +25,8 @@ type Ask struct {
 // Choice is a target of a route, and whether a call may try it.
 type Choice struct {
 	Target *Target // of the route's own
+	// Provider is the target's, with that of its keys which it is to be asked with.
+	Provider *provider.Provider
 	// Skip says why it is not tried; empty if it may be.
 	Skip Reason
 	// Wait is how long until a target that is skipped for its health may be tried again.
@@ -83,7 +87,7 @@ func mix(x uint64) uint64 {
 
 // choose looks at one target.
 func (h *Health) choose(r *Route, t *Target, now instant, ask *Ask, draw float64) Choice {
-	c := Choice{Target: t, lack: t.lack(ask)}
+	c := Choice{Target: t, Provider: t.Provider, lack: t.lack(ask)}
 	for _, tag := range ask.Tags {
 		if !t.Is(tag) {
 			c.Skip, c.rank = ReasonTags, rankNever
@@ -94,7 +98,8 @@ func (h *Health) choose(r *Route, t *Target, now instant, ask *Ask, draw float64
 	if at != usual && draw >= at.share {
 		c.rank, c.away = rankLater, at.posture == PostureEvacuated
 	}
-	s := h.site(t.Provider)
+	c.Provider = h.pickKey(t, now, draw)
+	s := h.site(c.Provider)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := s.model(t.Model, now)
@@ -198,7 +203,7 @@ func (h *Health) lastResort(c *Choice, now instant, hopeless, none bool) bool {
 	if c.rank != rankOut || c.Skip == ReasonFull {
 		return false
 	}
-	s := h.site(c.Target.Provider)
+	s := h.site(c.Provider)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := s.model(c.Target.Model, now)

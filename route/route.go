@@ -24,6 +24,8 @@ type Target struct {
 	MaxInput int64
 	Lacks    Need
 	Price    *provider.Price
+	// Pinned says that no other of the provider's keys will do.
+	Pinned bool
 	// Weight is how often the target comes first, compared to the route's others.
 	Weight float64
 }
@@ -31,6 +33,11 @@ type Target struct {
 // IsModelOf reports whether two targets are known to be one model, served twice.
 func (t Target) IsModelOf(other Target) bool {
 	return t.SameAs != "" && t.SameAs == other.SameAs || t.Provider == other.Provider && t.Model == other.Model
+}
+
+// IsSame reports whether two targets are one, whichever of the provider's keys they are asked with.
+func (t Target) IsSame(other Target) bool {
+	return t.Provider.ID == other.Provider.ID && t.Model == other.Model
 }
 
 // Name is provider/model, as in headers and logs; the provider alone for a request that

@@ -24,6 +24,7 @@ const (
 // provider itself.
 type TargetState struct {
 	Provider string
+	Key      int // which of the provider's keys it is about, from 1; 0 if it is about all
 	Model    string
 	State    State
 	Scope    Scope         // of the breaker that makes it so; empty if it is up
@@ -38,14 +39,55 @@ type TargetState struct {
 	Latency, FirstToken time.Duration
 }
 
-// Snapshot lists every provider and model that was asked, by name.
+// Snapshot lists every provider and model that was asked, by name. One that can be asked with several
+// keys is as it is with the best of them.
 func (h *Health) Snapshot() []TargetState {
+	var all []TargetState
+	for _, t := range h.states() {
+		if n := len(all); n > 0 && all[n-1].Provider == t.Provider && all[n-1].Model == t.Model {
+			all[n-1].merge(&t)
+			continue
+		}
+		t.Key = 0
+		all = append(all, t)
+	}
+	return all
+}
+
+// merge takes in the same target with another key.
+func (t *TargetState) merge(other *TargetState) {
+	running := t.Running + other.Running
+	if t.Model == "" {
+		running = t.Running // it is counted once for all keys
+	}
+	limit := t.Limit + other.Limit
+	if t.Limit == 0 || other.Limit == 0 { // one knows of none
+		limit = 0
+	}
+	latency, first := max(t.Latency, other.Latency), max(t.FirstToken, other.FirstToken)
+	if severity(other.State) < severity(t.State) {
+		*t = *other
+	}
+	t.Key, t.Running, t.Limit, t.Latency, t.FirstToken = 0, running, limit, latency, first
+}
+
+// Keys lists how the keys of providers fare that have several, as far as they were used.
+func (h *Health) Keys() []TargetState {
+	return slices.DeleteFunc(h.states(), func(t TargetState) bool { return t.Key == 0 || t.Model != "" })
+}
+
+// states lists every provider and model with every key.
+func (h *Health) states() []TargetState {
 	now := h.now()
 	var all []TargetState
-	for id, s := range *h.sites.Load() {
+	for _, s := range *h.sites.Load() {
+		id, key := s.id, 0
+		if s.several {
+			key = s.slot + 1
+		}
 		at := h.standingOf(id)
 		s.mu.Lock()
-		site := TargetState{Provider: id, Posture: at.posture, Running: s.running, Share: at.share}
+		site := TargetState{Provider: id, Key: key, Posture: at.posture, Running: s.running, Share: at.share}
 		site.take(now, []*breaker{&s.endpoint, &s.credential}, []Scope{ScopeEndpoint, ScopeCredential})
 		all = append(all, site)
 		for name, m := range s.models {
@@ -53,7 +95,7 @@ func (h *Health) Snapshot() []TargetState {
 				continue // requests that name no model
 			}
 			t := TargetState{
-				Provider: id, Model: name, Posture: at.posture, Running: m.running, Share: at.share, Limit: int(m.limit.most),
+				Provider: id, Key: key, Model: name, Posture: at.posture, Running: m.running, Share: at.share, Limit: int(m.limit.most),
 				Latency: time.Duration(m.whole.value), FirstToken: time.Duration(m.first.value),
 			}
 			t.take(now, []*breaker{&s.endpoint, &s.credential, &m.breaker}, []Scope{ScopeEndpoint, ScopeCredential, ScopeModel})
@@ -62,7 +104,7 @@ func (h *Health) Snapshot() []TargetState {
 		s.mu.Unlock()
 	}
 	slices.SortFunc(all, func(a, b TargetState) int {
-		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Model, b.Model))
+		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Model, b.Model), cmp.Compare(a.Key, b.Key))
 	})
 	return all
 }

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -96,7 +97,7 @@ type credentials struct {
 
 	mu     sync.Mutex
 	closed bool
-	held   map[string]*held // by the provider's name
+	held   map[string]*held // by the name of the provider, and of which of its keys it is about
 }
 
 // held is what one provider has. It belongs to what the config says about it: a reload
@@ -140,7 +141,11 @@ func (c *credentials) of(p *provider.Provider) *held {
 	f := &p.Facts
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if h := c.held[p.ID]; h != nil && h.auth == f.Auth && h.scope == f.Scope && h.region == f.Region && h.key.Reveal() == p.Key.Reveal() {
+	name := p.ID
+	if p.Slot > 0 {
+		name += "#" + strconv.Itoa(p.Slot)
+	}
+	if h := c.held[name]; h != nil && h.auth == f.Auth && h.scope == f.Scope && h.region == f.Region && h.key.Reveal() == p.Key.Reveal() {
 		return h
 	}
 	h := &held{auth: f.Auth, scope: f.Scope, region: f.Region, key: p.Key}
@@ -157,6 +162,6 @@ func (c *credentials) of(p *provider.Provider) *held {
 			return googleToken(ctx, c.issuers, h.scope, h.key)
 		}
 	}
-	c.held[p.ID] = h
+	c.held[name] = h
 	return h
 }
