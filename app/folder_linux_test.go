@@ -21,7 +21,7 @@ func TestIsNetwork(t *testing.T) {
 	}
 }
 
-// TestFolderOfOthers refuses a folder that somebody else owns.
+// TestFolderOfOthers refuses a folder that somebody else owns (K10).
 func TestFolderOfOthers(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("skipped: only root can give a folder away")

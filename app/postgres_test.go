@@ -18,7 +18,7 @@ import (
 
 // TestPostgresFaults serves while the database is refused, stopped, killed, cut off and slow. No client notices; when it is
 // back, every attempt that the vendor had is in it, once, over no more connections than there may be, and nothing is left
-// running.
+// running (K5). What was committed when the answer was lost is not written twice (K6).
 func TestPostgresFaults(t *testing.T) {
 	c := openCluster(t)
 	for _, tc := range []struct {

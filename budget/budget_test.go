@@ -114,7 +114,7 @@ func TestCostGrows(t *testing.T) {
 	})
 }
 
-// What an attempt is closed as, whatever the vendor says that it used (S104).
+// What an attempt is closed as, whatever the vendor says that it used (S104, I7).
 func TestOutcome(t *testing.T) {
 	known := llm.Usage{Known: true, InFresh: 90, OutVisible: 45}
 	for _, tc := range []struct {
@@ -165,6 +165,7 @@ func TestOutcome(t *testing.T) {
 	}
 }
 
+// TestPeriods knows a window by its beginning, so that none begins twice, whatever the clock does (I11).
 func TestPeriods(t *testing.T) {
 	at := func(text string) time.Time {
 		v, err := time.Parse(time.RFC3339, text)
@@ -264,6 +265,16 @@ func TestReport(t *testing.T) {
 	}
 	if _, err := ReportBy(totals, []Column{"colour"}); err == nil {
 		t.Error("by what there is not: got no error, want one")
+	}
+	for _, c := range Columns() { // however it is told apart, it is the same in all (I8)
+		rows, err := ReportBy(totals, []Column{c})
+		sum := Usage{}
+		for _, u := range rows {
+			sum.Attempts, sum.Cost, sum.Unpriced = sum.Attempts+u.Attempts, sum.Cost+u.Cost, sum.Unpriced+u.Unpriced
+		}
+		if err != nil || sum.Attempts != 5 || sum.Cost != 7 || sum.Unpriced != 100 {
+			t.Errorf("by %s: got %+v, %v in all, want 5 attempts, 7 and 100", c, sum, err)
+		}
 	}
 	diff := Reconcile(totals, "acme", []Charge{{Day: 20000, Model: "m", Cost: 6}, {Day: 20002, Model: "m", Cost: 1}})
 	wantDiff := []Difference{{20000, "m", 6, 5, 5}, {20001, "m", 0, 2, 0}, {20001, "n", 0, 100, 0}, {20002, "m", 1, 0, 0}}

@@ -26,6 +26,7 @@ type caseList struct {
 
 const (
 	noteOfTranslation = "decisions/0017-cases-of-translation.md"
+	noteOfLedger      = "decisions/0030-a-ledger-that-is-killed.md"
 	noteOfAttacks     = "decisions/0031-attacks-and-how-they-are-held.md"
 )
 
@@ -38,6 +39,8 @@ var caseLists = []caseList{
 	{file: "security.md", note: noteOfAttacks, part: "## Attacks", row: regexp.MustCompile(`^S\d{1,3}$`), beside: scenarios},
 	{file: "failover-bugs.md", note: noteOfAttacks, part: "## Fail-over", row: regexp.MustCompile(`^S\d\d$`), in: scenarios},
 	{file: "failover-bugs.md", note: noteOfAttacks, part: "## Fail-over", row: regexp.MustCompile(`^F\d\d$`)},
+	{file: "ledger.md", note: noteOfLedger, part: "## Faults", row: regexp.MustCompile(`^K\d\d?$`)},
+	{file: "ledger.md", note: noteOfLedger, part: "## Invariants", row: regexp.MustCompile(`^I\d\d?$`)},
 	{file: "acceptance.md", note: noteOfAttacks, part: "## Acceptance", row: regexp.MustCompile(`^A\d\d$`)},
 }
 

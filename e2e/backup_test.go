@@ -15,7 +15,7 @@ import (
 )
 
 // TestBackup backs the ledger up under load, several times, goes on, and restores one of the copies: with the journal that is
-// still there nothing is missing; without it, what is missing is told of, and the vendor's export shows how much it is.
+// still there nothing is missing; without it, what is missing is told of, and the vendor's export shows how much it is (K12).
 func TestBackup(t *testing.T) {
 	t.Parallel()
 	h := openHouse(t, priced)

@@ -42,7 +42,7 @@ models:
 `
 
 // TestKilled kills the gateway at random moments, with streams running and vendors that fail, and holds its ledger against the
-// vendors' own journals: no request that a vendor had is missing, and none is there twice.
+// vendors' own journals: no request that a vendor had is missing, and none is there twice (K1, I2, I15).
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	h := openHouse(t, priced)

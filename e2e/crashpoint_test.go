@@ -93,7 +93,7 @@ func (h *house) busy(run int, vendors map[string]int) {
 	h.collect(vendors)
 }
 
-// TestKilledInTheJournal kills the gateway at each named point of the way from a reservation to the database.
+// TestKilledInTheJournal kills the gateway at each named point of the way from a reservation to the database (K2, I5).
 func TestKilledInTheJournal(t *testing.T) {
 	t.Parallel()
 	binary := withFailpoints(t)
@@ -121,7 +121,7 @@ func TestKilledInTheJournal(t *testing.T) {
 }
 
 // TestKilledInTheDatabase kills the gateway when SQLite makes certain syscalls: in the middle of a transaction, before it
-// is durable, while the log is brought into the database, and at the end.
+// is durable, while the log is brought into the database, and at the end (K2).
 func TestKilledInTheDatabase(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ name, file, call, when string }{
@@ -152,7 +152,7 @@ func TestKilledInTheDatabase(t *testing.T) {
 	}
 }
 
-// TestKilledWhileTheSchemaIsMade kills the gateway at its first start, at each write to the database.
+// TestKilledWhileTheSchemaIsMade kills the gateway at its first start, at each write to the database (K2).
 func TestKilledWhileTheSchemaIsMade(t *testing.T) {
 	t.Parallel()
 	h := openHouse(t, priced)
@@ -190,7 +190,7 @@ func taggedAsk(model, tag string, stream bool) string {
 
 // TestKilledOnTheWay kills the gateway at each point of one streamed call: when it has dialled, when the vendor has the
 // request, has answered with headers, the client has the first words, some of them, and how much was used; and in the end,
-// when it was told to stop and could not wait.
+// when it was told to stop and could not wait (K2, K14).
 func TestKilledOnTheWay(t *testing.T) {
 	t.Parallel()
 	deaf, accepted := deafVendor(t)

@@ -63,7 +63,7 @@ func (h *house) back(run int) {
 }
 
 // TestDiskFull fills the disk that the ledger is on: calls are refused, those that run end as they should, and with room
-// again everything is there.
+// again everything is there (K4).
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
@@ -174,7 +174,7 @@ func (h *house) tamper(file, call, how string) (end func()) {
 }
 
 // TestDiskFails has the journal's disk fail once: nothing is promised from then on, even when the disk is in order, until
-// the gateway is started again.
+// the gateway is started again (K3).
 func TestDiskFails(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ name, call, how string }{
@@ -209,7 +209,7 @@ func TestDiskFails(t *testing.T) {
 	}
 }
 
-// TestDiskOfTheDatabaseFails has the database's disk fail for a while: no client notices, and everything is there in the end.
+// TestDiskOfTheDatabaseFails has the database's disk fail for a while: no client notices, and everything is there in the end (K3).
 func TestDiskOfTheDatabaseFails(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ name, file, call, how string }{
@@ -244,7 +244,7 @@ func TestDiskOfTheDatabaseFails(t *testing.T) {
 }
 
 // TestDiskIsCopied copies the data folder at random moments, as a crash of the machine would leave it, and starts a gateway
-// on the copy: all that a vendor had by then is there.
+// on the copy: all that a vendor had by then is there (K3).
 func TestDiskIsCopied(t *testing.T) {
 	t.Parallel()
 	h := openHouse(t, priced)

@@ -225,7 +225,7 @@ func TestWasted(t *testing.T) {
 	}
 }
 
-// TestLedgerRefuses sends nothing that could not be written down.
+// TestLedgerRefuses sends nothing that could not be written down (I5).
 func TestLedgerRefuses(t *testing.T) {
 	for _, tc := range []struct {
 		err    error
@@ -270,7 +270,7 @@ func TestReservation(t *testing.T) {
 	}
 }
 
-// TestClientLeaves settles an attempt whose client is gone.
+// TestClientLeaves settles an attempt whose client is gone (I9).
 func TestClientLeaves(t *testing.T) {
 	l := &notebook{}
 	w := newWorld(t, withLedger(l), withTimeouts(patient()))

@@ -28,7 +28,7 @@ func (p *purse) Reserve(ctx context.Context, r *budget.Reservation) (int64, erro
 }
 
 // TestBudgetIsUsedUp refuses in each dialect's own words, which its SDKs do not try again, and asks nobody else what
-// the same account would pay.
+// the same account would pay; it costs nothing, and the call's record has it (I13).
 func TestBudgetIsUsedUp(t *testing.T) {
 	for _, tc := range []struct {
 		api    api

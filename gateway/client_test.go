@@ -85,7 +85,7 @@ func (panicking) Send(context.Context, transport.Request) (*transport.Response, 
 	panic("BUG: for the test")
 }
 
-// TestPanic costs one call, which is settled with the attempt that it happened in.
+// TestPanic costs one call, which is settled with the attempt that it happened in (I9).
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(o *gateway.Options, _ *world) { o.Sender = panicking{} })

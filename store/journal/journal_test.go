@@ -266,7 +266,7 @@ func TestAllArrive(t *testing.T) {
 	}
 }
 
-// TestCrash copies the journal while calls run and opens the copy: what was reserved is there, once, settled or uncertain.
+// TestCrash copies the journal while calls run and opens the copy: what was reserved is there, once, settled or uncertain (I14).
 func TestCrash(t *testing.T) {
 	s := newShelf()
 	folder := t.TempDir()
@@ -547,7 +547,7 @@ func TestNoRoom(t *testing.T) {
 }
 
 // TestClock sets the clock back and forth while attempts run, and between starts: none is lost, none takes less than no time,
-// and no number is used twice.
+// and no number is used twice (K9).
 func TestClock(t *testing.T) {
 	s := newShelf()
 	folder := t.TempDir()

@@ -105,7 +105,7 @@ func TestNewer(t *testing.T) {
 }
 
 // TestDeadlocks has transactions that lock two rows in opposite orders, over and over: the server ends one of two, which is
-// tried again, and none is lost.
+// tried again, and none is lost (K7).
 func TestDeadlocks(t *testing.T) {
 	d := open(t)
 	const clients, rounds = 2, 15

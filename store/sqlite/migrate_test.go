@@ -14,7 +14,7 @@ import (
 )
 
 // TestMigrates opens databases of every earlier schema, as an earlier version left them when it was killed: between two steps of
-// bringing them up to date, with what it wrote still in the log.
+// bringing them up to date, with what it wrote still in the log (K11).
 func TestMigrates(t *testing.T) {
 	steps, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil || len(steps) != newest {

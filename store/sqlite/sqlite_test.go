@@ -21,6 +21,8 @@ func open(t *testing.T, path string) *DB {
 	return d
 }
 
+// TestStore is the suite of all stores: sums and windows are those of the rows at each step (I1, I4), an attempt is closed once,
+// by the schema and not by code (I3), and nothing but money changes what was spent (I12).
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) (storetest.Store, func(func(budget.Book) error) error) {
 		path := filepath.Join(t.TempDir(), "ledger.db")
@@ -70,7 +72,7 @@ func filled(t *testing.T) string {
 	return path
 }
 
-// TestRowsAreFinal tries to change and remove what is written, then does it behind the triggers' back: it is found.
+// TestRowsAreFinal tries to change and remove what is written, then does it behind the triggers' back: it is found (I6).
 func TestRowsAreFinal(t *testing.T) {
 	for _, tc := range []struct{ name, statement, trigger, want string }{
 		{"changed", "UPDATE entry SET amount = 0 WHERE seq = 3", "entry_is_final", "columns are not those of its body"},
@@ -112,6 +114,7 @@ func TestRowsAreFinal(t *testing.T) {
 	}
 }
 
+// TestRefused opens neither what a newer version has written nor what another program has (K11).
 func TestRefused(t *testing.T) {
 	for _, tc := range []struct {
 		name, statement string
@@ -141,6 +144,7 @@ func TestRefused(t *testing.T) {
 }
 
 // A database that others can read is not opened (S96).
+// TestMode refuses a file that others can read (K10).
 func TestMode(t *testing.T) {
 	path := filled(t)
 	if err := os.Chmod(path, 0o640); err != nil { //nolint:gosec // a file that is too open is what is tested
@@ -151,7 +155,7 @@ func TestMode(t *testing.T) {
 	}
 }
 
-// TestFull fills the disk, as far as SQLite can tell: nothing is written by halves, and it goes on when there is room.
+// TestFull fills the disk, as far as SQLite can tell: nothing is written by halves, and it goes on when there is room (K4).
 func TestFull(t *testing.T) {
 	path := filled(t)
 	d := open(t, path)

@@ -2,8 +2,10 @@ package storetest
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
+	"github.com/understudy-ai/understudy/access"
 	"github.com/understudy-ai/understudy/budget"
 )
 
@@ -24,6 +26,7 @@ func testCorrections(t *testing.T, s *stage) {
 		}
 		total += e.Amount
 	}
+	s.wantUnmoved()
 	for _, call := range []string{"call_", "call_4", "nobody's"} {
 		if _, err := s.store.Find(t.Context(), call, 1); !errors.Is(err, budget.ErrNoAttempt) {
 			t.Errorf("find %s: got %v, want %v", call, err, budget.ErrNoAttempt)
@@ -60,6 +63,23 @@ func testCorrections(t *testing.T, s *stage) {
 		t.Errorf("got %d corrections of %d entries, want 4 of 3", r.Corrections, r.Entries)
 	}
 	s.wantCorrected(l, total)
+}
+
+// wantUnmoved changes limits and keys, and finds that what was spent is as it was.
+func (s *stage) wantUnmoved() {
+	s.t.Helper()
+	before, err := s.store.Windows(s.ctx())
+	if err != nil || len(before) == 0 {
+		s.t.Fatalf("got %v, %v, want windows", before, err)
+	}
+	limit := budget.Limit{Account: "key", Period: budget.Ever, Most: 1}
+	_, _, keyErr := s.registry(access.NewSecret()).Create(s.ctx(), "key", access.Spec{Name: "Ada", Models: []string{"*"}})
+	if err := errors.Join(keyErr, s.store.PutLimit(s.ctx(), limit), s.store.DropLimit(s.ctx(), limit.Account, limit.Period)); err != nil {
+		s.t.Fatal(err)
+	}
+	if after, err := s.store.Windows(s.ctx()); err != nil || !slices.Equal(after, before) {
+		s.t.Errorf("after changes of limits and keys: got %v, %v, want %v", after, err, before)
+	}
 }
 
 // wantCorrected holds the report to a sum.
