@@ -7,22 +7,30 @@ import (
 	"github.com/understudy-ai/understudy/budget"
 )
 
-// gather is how long a flush waits for more to come, when several came to the last one: a flush
-// costs as much for one as for many.
-const gather = 500 * time.Microsecond
+// A flush costs as much for one as for many. When several came to the last one it waits a little for more, and
+// longer when there were many: whoever is that busy has better use for what a flush costs.
+const (
+	gather     = 500 * time.Microsecond
+	gatherMany = 2 * time.Millisecond
+	many       = 8
+)
 
 // write makes durable what is pending, group by group, until the journal is closed.
 func (j *Journal) write() {
 	var spare []chunk
-	busy := false
+	last := 0 // how many came to the last one
 	for open := true; open; {
 		select {
 		case <-j.wake:
 		case <-j.stop:
 			open = false
 		}
-		if busy && open {
+		switch {
+		case !open || last <= 1:
+		case last < many:
 			time.Sleep(gather)
+		default:
+			time.Sleep(gatherMany)
 		}
 		j.mu.Lock()
 		chunks, g := j.pending, j.group
@@ -30,7 +38,7 @@ func (j *Journal) write() {
 		failed := j.failed
 		j.later = false
 		j.mu.Unlock()
-		busy = g.waiting > 1
+		last = g.waiting
 		spare = chunks // when they are written; never what is pending now
 		if len(chunks) == 0 {
 			continue
