@@ -24,9 +24,10 @@ type Row struct {
 
 // RowOf is an entry's row, but for its chain.
 func RowOf(seq int64, e *Entry) Row {
+	const room = 128 // for nearly all
 	return Row{
 		Seq: seq, Attempt: e.Attempt, Line: e.Line, At: e.At, Kind: e.Kind, Flags: e.Flags,
-		Reserved: e.Reserved, Amount: e.Amount, Input: e.Tokens.Input(), Output: e.Tokens.All(), Body: e.Append(nil),
+		Reserved: e.Reserved, Amount: e.Amount, Input: e.Tokens.Input(), Output: e.Tokens.All(), Body: e.Append(make([]byte, 0, room)),
 	}
 }
 

@@ -232,6 +232,10 @@ func (f *follower) rewind() {
 // collect reads what is durable behind the mark into a batch.
 func (f *follower) collect(durable budget.Mark) (*budget.Batch, error) {
 	b := &budget.Batch{Node: f.j.opts.Node, From: f.mark, To: f.mark}
+	if durable.File == f.mark.File {
+		const bytes = 200 // that an attempt leaves behind, about
+		b.Entries = make([]budget.Entry, 0, min((durable.Offset-f.mark.Offset)/bytes, maxBatch))
+	}
 	used := map[int64]bool{}
 	for len(b.Entries) < maxBatch {
 		if f.reader == nil {

@@ -60,12 +60,13 @@ type Journal struct {
 	cramped bool     // it could not be made
 	pending []chunk  // given and not yet written
 	group   *group   // of those who wait for pending
-	open    map[int64]budget.Entry
+	open    map[int64]*budget.Entry
 	lines   map[int64]*budget.Line // those that the current file has
 	next    int64                  // the next attempt's number
 	failed  error                  // why nothing more is promised
 	closed  bool
-	later   bool // the writer will be woken
+	timer   *time.Timer // wakes the writer for what nobody waits for
+	later   bool        // it runs
 
 	durable atomic.Pointer[budget.Mark]
 	kept    atomic.Int64 // bytes of all files
@@ -112,11 +113,12 @@ func Open(o Options) (*Journal, error) {
 		return nil, err
 	}
 	j := &Journal{
-		opts: o, current: current, group: newGroup(), open: map[int64]budget.Entry{}, lines: map[int64]*budget.Line{},
+		opts: o, current: current, group: newGroup(), open: map[int64]*budget.Entry{}, lines: map[int64]*budget.Line{},
 		// A number is never used twice, even if the journal was lost and the store was not.
 		next: max(left.lastAttempt+1, now.UnixMicro()),
 		wake: make(chan struct{}, 1), wantSpare: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
+	j.timer = time.AfterFunc(unhurried, j.signal)
 	j.durable.Store(&budget.Mark{File: first, Offset: int64(headerSize)})
 	j.kept.Store(int64(left.files+1) * o.FileSize)
 	j.closeOrphans(left, now)
@@ -152,7 +154,7 @@ func (j *Journal) Reserve(ctx context.Context, r *budget.Reservation) (int64, er
 	if err != nil {
 		return 0, fmt.Errorf("price the attempt: %w", err)
 	}
-	e := budget.Entry{
+	e := &budget.Entry{
 		Call: r.Call, Ordinal: r.Ordinal, Line: r.Line.ID(), Reserved: most, At: r.At.UnixMilli(),
 	}
 	if e.Attempt, err = j.admit(); err != nil {
@@ -171,7 +173,7 @@ func (j *Journal) Reserve(ctx context.Context, r *budget.Reservation) (int64, er
 		j.leases.undo(e.Attempt, most)
 		return 0, j.unavailable()
 	}
-	j.append(&e, r.Line)
+	j.append(e, r.Line)
 	j.open[e.Attempt] = e
 	g := j.group
 	g.waiting++
@@ -240,11 +242,11 @@ func (j *Journal) Settle(attempt int64, s *budget.Settlement) {
 	if len(e.Windows) > 0 {
 		j.leases.settle(attempt, e.Reserved, e.Amount)
 	}
-	j.append(&e, line)
+	j.append(e, line)
 	// Nobody waits for it, so it goes with the next reservation, or a little later.
 	if !j.later {
 		j.later = true
-		time.AfterFunc(unhurried, j.signal)
+		j.timer.Reset(unhurried)
 	}
 }
 
@@ -259,9 +261,9 @@ func (j *Journal) append(e *budget.Entry, line *budget.Line) {
 	}
 	if j.lines[e.Line] == nil {
 		j.lines[e.Line] = line
-		j.put(holdsLine, line.Append)
+		j.put(holdsLine, line)
 	}
-	j.put(holdsEntry, e.Append)
+	j.put(holdsEntry, e)
 }
 
 // rotate goes on in the next file. What is open is written again there, so that no file is needed
@@ -273,9 +275,9 @@ func (j *Journal) rotate() {
 	for _, e := range j.open {
 		if j.lines[e.Line] == nil {
 			j.lines[e.Line] = lines[e.Line]
-			j.put(holdsLine, lines[e.Line].Append)
+			j.put(holdsLine, lines[e.Line])
 		}
-		j.put(holdsEntry, e.Append)
+		j.put(holdsEntry, e)
 	}
 	select {
 	case j.wantSpare <- struct{}{}:
@@ -284,7 +286,7 @@ func (j *Journal) rotate() {
 }
 
 // put frames a record into what is pending for the current file.
-func (j *Journal) put(holds byte, write func([]byte) []byte) {
+func (j *Journal) put(holds byte, what appender) {
 	n := len(j.pending)
 	if n == 0 || j.pending[n-1].seg != j.current {
 		var buf []byte
@@ -296,7 +298,7 @@ func (j *Journal) put(holds byte, write func([]byte) []byte) {
 	}
 	c := &j.pending[n-1]
 	before := len(c.buf)
-	c.buf = appendRecord(c.buf, holds, write)
+	c.buf = appendRecord(c.buf, holds, what)
 	j.current.off += int64(len(c.buf) - before)
 }
 
@@ -341,6 +343,7 @@ func (j *Journal) Close(ctx context.Context) error {
 	j.closed = true
 	j.mu.Unlock()
 	close(j.stop)
+	j.timer.Stop()
 	j.writing.Wait()
 	j.making.Wait()
 	j.follower.finish(ctx)

@@ -31,11 +31,14 @@ func appendHeader(b []byte, number int64) []byte {
 	return binary.BigEndian.AppendUint64(append(b, magic...), uint64(number)) //nolint:gosec // its bits
 }
 
-// appendRecord frames what write appends.
-func appendRecord(b []byte, holds byte, write func([]byte) []byte) []byte {
+// appender is what a record can hold.
+type appender interface{ Append(b []byte) []byte }
+
+// appendRecord frames what is appended.
+func appendRecord(b []byte, holds byte, what appender) []byte {
 	start := len(b)
 	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0, holds)
-	b = write(b)
+	b = what.Append(b)
 	body := b[start+frameSize:]
 	binary.BigEndian.PutUint32(b[start:], uint32(len(body))) //nolint:gosec // bounded by maxRecord
 	binary.BigEndian.PutUint32(b[start+4:], crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))

@@ -36,7 +36,10 @@ func (j *Journal) write() {
 		chunks, g := j.pending, j.group
 		j.pending, j.group = spare[:0], newGroup()
 		failed := j.failed
-		j.later = false
+		if j.later {
+			j.later = false
+			j.timer.Stop()
+		}
 		j.mu.Unlock()
 		last = g.waiting
 		spare = chunks // when they are written; never what is pending now
