@@ -14,6 +14,7 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/route"
+	"github.com/understudy-ai/understudy/transport"
 )
 
 // call is one client request from its opening to its settlement. It belongs to
@@ -73,7 +74,7 @@ type call struct {
 func (g *Gateway) newCall(w http.ResponseWriter, r *http.Request) *call {
 	c := &call{g: g, id: g.opts.NewID(), r: r, start: g.opts.Now()}
 	asked := r.Context()
-	c.stay = context.AfterFunc(asked, func() { c.ctx.end(context.Cause(asked)) })
+	c.stay = transport.AfterFunc(asked, func() { c.ctx.end(context.Cause(asked)) })
 	if g.opts.Trace {
 		c.trace = traceOf(r.Header, g.opts.Sampled)
 	}

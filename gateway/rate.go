@@ -81,7 +81,7 @@ func (c *call) draw(of string, d access.Draw) access.Level {
 	c.reply.mu.Lock()
 	defer c.reply.mu.Unlock()
 	for _, h := range c.dialect.Rates(dialect.Rate{Of: of, Limit: d.PerMinute, Remaining: level.Remaining, Full: level.Full, Now: c.g.opts.Now()}) {
-		put(c.reply.header(), h.Name, h.Value)
+		c.reply.put(h.Name, h.Value)
 	}
 	return level
 }

@@ -43,11 +43,13 @@ type reply struct {
 	extended  time.Time // when the write deadline was last moved
 	err       error     // of the first write that failed: the client is gone
 	status    int
+	values    []string // of the header; room is for as many as there mostly are
+	room      [8]string
 }
 
 func newReply(c *call, w http.ResponseWriter) *reply {
 	p := &reply{c: c, w: w, control: *http.NewResponseController(w)}
-	put(w.Header(), HeaderCall, c.id)
+	p.put(HeaderCall, c.id)
 	return p
 }
 
@@ -58,8 +60,15 @@ func (p *reply) list(a *attempt) {
 	p.c.attempts = append(p.c.attempts, a)
 }
 
-// put is h.Set for a name that is written as HTTP's are.
-func put(h http.Header, name, value string) { h[name] = []string{value} }
+// put sets a field of the header whose name is written as HTTP's are.
+func (p *reply) put(name, value string) {
+	if p.values == nil {
+		p.values = p.room[:0]
+	}
+	p.values = append(p.values, value)
+	n := len(p.values)
+	p.w.Header()[name] = p.values[n-1 : n : n]
+}
 
 // header is the header of the answer, until it has begun.
 func (p *reply) header() http.Header { return p.w.Header() }
@@ -71,9 +80,8 @@ func (p *reply) send(body []byte) {
 	if p.begun || p.closed {
 		return
 	}
-	h := p.w.Header()
-	put(h, "Content-Type", "application/json")
-	put(h, "Content-Length", strconv.Itoa(len(body)))
+	p.put("Content-Type", "application/json")
+	p.put("Content-Length", strconv.Itoa(len(body)))
 	p.begin(http.StatusOK)
 	p.write(body)
 	p.closed = true
@@ -250,7 +258,7 @@ func (p *reply) begin(status int) {
 	p.begun, p.status = true, status
 	h := p.w.Header()
 	if p.c.bodyLeft {
-		put(h, "Connection", "close")
+		p.put("Connection", "close")
 	}
 	if name := p.c.dialect.RequestIDHeader; name != "" {
 		h.Set(name, p.c.id)
@@ -359,12 +367,11 @@ func (c *call) answerHeaders(a *attempt) {
 	if c.reply.begun {
 		prefix = http.TrailerPrefix
 	}
-	h := c.reply.w.Header()
-	put(h, prefix+HeaderTarget, a.target.Name())
-	put(h, prefix+HeaderAttempts, strconv.Itoa(len(c.attempts)))
-	put(h, prefix+HeaderMode, string(a.plan.mode))
+	c.reply.put(prefix+HeaderTarget, a.target.Name())
+	c.reply.put(prefix+HeaderAttempts, strconv.Itoa(len(c.attempts)))
+	c.reply.put(prefix+HeaderMode, string(a.plan.mode))
 	if len(a.losses) > 0 {
-		h.Set(prefix+HeaderLoss, llm.FormatLosses(a.losses, maxHeader))
+		c.reply.w.Header().Set(prefix+HeaderLoss, llm.FormatLosses(a.losses, maxHeader))
 	}
 }
 

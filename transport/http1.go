@@ -201,7 +201,7 @@ type exchange struct {
 
 // exchange sends a request and reads the head of its answer.
 func (p *pool) exchange(ctx context.Context, l *line, req *http.Request, r Request) (*http.Response, error) {
-	e := &exchange{ctx: ctx, p: p, l: l, stop: afterFunc(ctx, func() { l.conn.Close() })}
+	e := &exchange{ctx: ctx, p: p, l: l, stop: AfterFunc(ctx, func() { l.conn.Close() })}
 	l.since, l.read, l.left = time.Now(), 0, maxHeader
 	if err := e.write(req, r.Body); err != nil {
 		return nil, e.failure(PhaseWrite, err)
@@ -216,8 +216,8 @@ func (p *pool) exchange(ctx context.Context, l *line, req *http.Request, r Reque
 	return resp, nil
 }
 
-// afterFunc is context.AfterFunc, less what that makes around a context which can do so itself.
-func afterFunc(ctx context.Context, f func()) (stop func() bool) {
+// AfterFunc is context.AfterFunc, less what that makes around a context which can do so itself.
+func AfterFunc(ctx context.Context, f func()) (stop func() bool) {
 	if own, ok := ctx.(interface{ AfterFunc(f func()) func() bool }); ok {
 		return own.AfterFunc(f)
 	}
