@@ -199,7 +199,7 @@ func TestAttackS14Headers(t *testing.T) {
 	}
 }
 
-// TestAttackS17StoreOut has a store that cannot be reached: what is known works, and no other.
+// TestAttackS17StoreOut has a store that cannot be reached: what is known works, and no other (A60).
 func TestAttackS17StoreOut(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, access.Declared{})

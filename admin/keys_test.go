@@ -68,7 +68,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestAttackS23Lists asks for pages of keys in every way.
+// TestAttackS23Lists asks for pages of keys in every way: nothing searches, and no page is longer than the longest (S74).
 func TestAttackS23Lists(t *testing.T) {
 	w := newWorld(t)
 	for i := range 5 {

@@ -55,7 +55,7 @@ access: {anonymous: false}`, nil), io.Discard)
 	return a, keys
 }
 
-// TestAttackS20Matrix walks every route as everybody. A route without a row in the table fails, and so does a row without
+// TestAttackS20Matrix walks every route, by every method (S21) as everybody. A route without a row in the table fails, and so does a row without
 // a route: what a new one lets in is decided by whoever adds it.
 func TestAttackS20Matrix(t *testing.T) {
 	a, keys := walls(t)
