@@ -17,8 +17,9 @@ import (
 
 // Options is what the API is built from; it must be complete, but for what has a default.
 type Options struct {
-	// IsReady says whether the gateway takes requests.
-	IsReady func() bool
+	// IsReady says whether the gateway takes requests, and IsBroken whether it will take none any more until it is
+	// started again; nil is never.
+	IsReady, IsBroken func() bool
 	// Token is the one that everything under /v1/ wants; the zero Token refuses everybody.
 	Token Token
 	// Providers lists those that are configured.
@@ -41,8 +42,8 @@ type Options struct {
 	Version string
 }
 
-// Handler serves /healthz, which answers 200 while the process lives, /readyz, which
-// answers 503 when the gateway takes no more requests, and the API. The answers of the
+// Handler serves /healthz, which answers 200 while the process lives, and 503 when only a new start
+// can help it, /readyz, which answers 503 when the gateway takes no more requests, and the API. The answers of the
 // first two are constant, so that they tell nothing about what is configured.
 func Handler(o Options) http.Handler {
 	if o.Log == nil {
@@ -52,16 +53,20 @@ func Handler(o Options) http.Handler {
 		o.Now = time.Now
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, "ok\n")
-	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if !o.IsReady() {
-			answer(w, http.StatusServiceUnavailable, "stopping\n")
-			return
-		}
-		answer(w, http.StatusOK, "ready\n")
-	})
+	probe := func(path, good string, isReady func() bool) {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
+			switch {
+			case o.IsBroken != nil && o.IsBroken():
+				answer(w, http.StatusServiceUnavailable, "broken\n")
+			case !isReady():
+				answer(w, http.StatusServiceUnavailable, "stopping\n")
+			default:
+				answer(w, http.StatusOK, good)
+			}
+		})
+	}
+	probe("/healthz", "ok\n", func() bool { return true })
+	probe("/readyz", "ready\n", o.IsReady)
 	api := newAPI(o)
 	metrics := o.Metrics
 	if o.GuardMetrics {

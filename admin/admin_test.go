@@ -158,8 +158,8 @@ func (w *world) ask(method, path, body string, header ...string) *httptest.Respo
 }
 
 func TestOpenPaths(t *testing.T) {
-	ready := true
-	h := Handler(Options{IsReady: func() bool { return ready }, Metrics: http.NotFoundHandler()})
+	ready, broken := true, false
+	h := Handler(Options{IsReady: func() bool { return ready }, IsBroken: func() bool { return broken }, Metrics: http.NotFoundHandler()})
 	check := func(method, path string, status int, body string) {
 		t.Helper()
 		w := httptest.NewRecorder()
@@ -173,6 +173,9 @@ func TestOpenPaths(t *testing.T) {
 	ready = false
 	check("GET", "/readyz", 503, "stopping\n")
 	check("GET", "/healthz", 200, "ok\n")
+	broken = true
+	check("GET", "/healthz", 503, "broken\n")
+	check("GET", "/readyz", 503, "broken\n")
 	// What operators of other programs expose by mistake.
 	for _, path := range []string{"/", "/debug/pprof/", "/v1", "/v2/drills", "/console"} {
 		check("GET", path, 404, "")

@@ -212,7 +212,7 @@ func (a *App) openAdmin(c *config.Config) error {
 	}
 	a.token = made
 	a.operators.http.Handler = admin.Handler(admin.Options{
-		IsReady: a.ready.Load, Token: token, Log: a.opts.Log, Version: a.opts.Version,
+		IsReady: a.ready.Load, IsBroken: a.isBroken, Token: token, Log: a.opts.Log, Version: a.opts.Version,
 		Providers: a.providers, Health: a.health, Drills: a.drills, Evacuations: a.evacuations,
 		Metrics: a.metrics, GuardMetrics: !c.IsAdminLocal(), Keys: a.access, Audit: a.audit, Budgets: a.budgetsOf(),
 	})
@@ -223,6 +223,9 @@ func (a *App) openAdmin(c *config.Config) error {
 // empty if there was one. It is to be shown to whoever started the program, and to nobody
 // else.
 func (a *App) AdminToken() string { return a.token }
+
+// isBroken reports whether the ledger's disk has failed.
+func (a *App) isBroken() bool { return a.data != nil && a.books.journal.IsBroken() }
 
 // openData opens what outlives the program, if anything is to.
 func (a *App) openData(c *config.Config) error {

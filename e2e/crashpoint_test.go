@@ -97,10 +97,14 @@ func (h *house) busy(run int, vendors map[string]int) {
 func TestKilledInTheJournal(t *testing.T) {
 	t.Parallel()
 	binary := withFailpoints(t)
-	for _, point := range []string{"before write", "written", "flushed", "before store", "stored"} {
+	for _, point := range []string{"held", "before write", "written", "flushed", "before store", "stored"} {
 		t.Run(strings.ReplaceAll(point, " ", "-"), func(t *testing.T) {
 			t.Parallel()
-			h := openHouse(t, priced)
+			config := priced
+			if point == "held" {
+				config += "budgets: [{account: \"key:anonymous\", period: ever, most: 500 USD, strict: true}]\n"
+			}
+			h := openHouse(t, config)
 			vendors := map[string]int{}
 			for run := range pointRuns(t) {
 				h.stop()

@@ -185,6 +185,7 @@ func TestDiskFails(t *testing.T) {
 			t.Parallel()
 			h := openHouse(t, priced)
 			h.served(1, 50)
+			h.wantProbe("/healthz", http.StatusOK)
 			wantWhole := h.slowStream("run2-0-0")
 			end := h.tamper(h.journalFile(), tc.call, tc.how)
 			defer end()
@@ -195,6 +196,8 @@ func TestDiskFails(t *testing.T) {
 			}
 			end()
 			h.wantRefusals(20)
+			h.wantProbe("/healthz", http.StatusServiceUnavailable)
+			h.wantProbe("/readyz", http.StatusServiceUnavailable)
 			wantWhole()
 			h.wantRefusals(5)
 			h.signal(syscall.SIGTERM)
@@ -206,6 +209,19 @@ func TestDiskFails(t *testing.T) {
 			h.stop()
 			h.wantBooks(vendors)
 		})
+	}
+}
+
+// wantProbe asks the admin listener, as whatever runs the gateway does.
+func (h *house) wantProbe(path string, status int) {
+	h.t.Helper()
+	resp, err := h.client.Get("http://" + h.admin + path)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != status {
+		h.t.Errorf("%s: got status %d, want %d", path, resp.StatusCode, status)
 	}
 }
 

@@ -314,6 +314,13 @@ func (j *Journal) SetLimits(ctx context.Context, limits []budget.Limit) error {
 	return j.leases.set(ctx, limits)
 }
 
+// IsBroken reports whether nothing can be reserved any more, because a flush has failed.
+func (j *Journal) IsBroken() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.failed != nil
+}
+
 // Behind reports whether the store cannot be written, so that entries wait in the journal.
 func (j *Journal) Behind() bool { return j.behind.Load() }
 
