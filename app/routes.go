@@ -133,6 +133,7 @@ func newRoutes(c *config.Config, providers []*provider.Provider) *routes {
 		for i := range m.Weights {
 			r.Targets[i].Weight = m.Weights[i]
 		}
+		r.Identity = route.Identity(m.Identity)
 		if h := m.Hedge; h != nil {
 			r.Hedge = route.Hedge{After: h.After.Time, Percentile: h.After.Percentile, Most: float64(h.Most)}
 		}

@@ -45,6 +45,7 @@ const (
 	Rejected                   // the vendor's count was impossible
 	Orphan                     // the gateway died while it ran
 	Hedge                      // it was made beside another that took long
+	Other                      // another model answered than was asked
 )
 
 // Has reports whether f has a flag.

@@ -58,7 +58,7 @@ type Settlement struct {
 	At      time.Time
 	// Line is another than the reserved one if another model answered; else nil.
 	Line   *Line
-	Flags  Flags // Wasted, Rescue and Hedge; the others follow from the rest
+	Flags  Flags // Wasted, Rescue, Hedge and Other; the others follow from the rest
 	Status int
 	Code   llm.Code
 }

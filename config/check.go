@@ -229,6 +229,9 @@ func (k *checker) model(m *Model) {
 	}
 	k.order(m, path)
 	k.hedge(m, path)
+	if identities := []string{"report", "strict"}; m.Identity != "" && !slices.Contains(identities, m.Identity) {
+		k.bad(path+".identity", didYouMean(m.Identity, identities), "%s.identity: got %s, want report or strict", path, quote(m.Identity))
+	}
 	k.require(m, path)
 	if m.Loss != "" && !m.Loss.Valid() {
 		all := []string{string(llm.LossStrict), string(llm.LossReport), string(llm.LossLenient)}

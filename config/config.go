@@ -135,6 +135,11 @@ type Model struct {
 	// answer, report (if not given) reports it and refuses what code depends on,
 	// lenient reports that too.
 	Loss llm.LossPolicy `yaml:"loss"`
+	// Identity says what becomes of an answer whose vendor names another model than the one that was
+	// asked: report (if not given) gives it to the client with the header X-Understudy-Answered;
+	// strict counts it as a failure, and the next target is asked. Versions and dates of one model
+	// are no other, nor is what same_as in the provider's models says that a model is.
+	Identity string `yaml:"identity"`
 	// Hedge asks the next target beside one that takes long, and gives the client the answer of the
 	// one that is faster. If not given, nothing is hedged: a hedge is paid for twice.
 	Hedge *Hedge `yaml:"hedge"`

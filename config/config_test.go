@@ -204,7 +204,7 @@ func TestEveryKey(t *testing.T) {
 		Name: "assistant", Lead: Target{"acme", "large"}, Understudies: []Target{{"openai", "gpt-5"}},
 		Order: "weighted", Weights: []float64{3, 0.5}, Affinity: &affinity, Require: []string{"eu"},
 		Timeouts: Timeouts{time.Second, 2 * time.Second, 3 * time.Second, 4 * time.Second, 0.5, 5 * time.Second, time.Minute},
-		Hedge:    &Hedge{After: After{Percentile: 95}, Most: 0.025},
+		Identity: "strict", Hedge: &Hedge{After: After{Percentile: 95}, Most: 0.025},
 		Loss:     llm.LossStrict, Rescue: llm.RescueOff,
 	}
 	if !reflect.DeepEqual(c.Models, []Model{wantModel}) {

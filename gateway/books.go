@@ -86,6 +86,9 @@ func (c *call) account(a *attempt) {
 	if a.hedge {
 		s.Flags |= budget.Hedge
 	}
+	if a.isOther() {
+		s.Flags |= budget.Other
+	}
 	if a.model != "" && a.model != a.target.Model {
 		s.Line = c.g.lines.answeredBy(c.lineKey(a), a.model)
 	}
@@ -100,8 +103,8 @@ func (c *call) spent(a *attempt) budget.Result {
 	}
 	if a.err != nil {
 		r.Code = a.err.Code
-		// One that was outrun at the very end had its answer, and so its count.
-		r.Whole = r.Code == llm.CodeOutrun && !c.peeked.Stream && a.usage.Known
+		// One that was outrun at the very end, or came of another model, had its answer, and so its count.
+		r.Whole = (r.Code == llm.CodeOutrun || r.Code == llm.CodeOtherModel) && !c.peeked.Stream && a.usage.Known
 	}
 	if s := a.stream; s != nil {
 		r.Streamed, r.Begun, r.Output = true, s.begun || a.committed, s.tokens

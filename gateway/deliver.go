@@ -109,6 +109,9 @@ func addAll(fold *llm.Collector, events []llm.Event) {
 }
 
 func (c *call) sendAnswer(a *attempt, body []byte) *llm.Error {
+	if err := c.checkAnswered(a); err != nil {
+		return err
+	}
 	if err := a.race.win(a); err != nil {
 		return err
 	}

@@ -138,7 +138,7 @@ func TestHedgeBesideFailures(t *testing.T) {
 		attempts []llm.Code
 	}{
 		{"the lead fails at once", fakeprovider.Reply{Error: &fakeprovider.Error{Status: 503, Message: "No."}}, fakeprovider.Reply{Text: "Here."}, true, 200, []llm.Code{llm.CodeOverloaded, ""}},
-		{"the lead fails beside the hedge", failing(503), fakeprovider.Reply{FirstDelay: 2 * slow, Text: "Here."}, true, 200, []llm.Code{llm.CodeOverloaded, ""}},
+		{"the lead fails beside the hedge", failing(503), fakeprovider.Reply{FirstDelay: 6 * slow, Text: "Here."}, true, 200, []llm.Code{llm.CodeOverloaded, ""}},
 		{"the lead refuses what is wrong with the request", failing(400), fakeprovider.Reply{FirstDelay: tooLong, Text: "Here."}, false, 400, []llm.Code{llm.CodeInvalidRequest, llm.CodeOutrun}},
 		{"the hedge fails", fakeprovider.Reply{FirstDelay: 2 * slow, Text: "Here."}, fakeprovider.Reply{Error: &fakeprovider.Error{Status: 500, Message: "No."}}, true, 200, []llm.Code{"", llm.CodeServerError}},
 		{"the hedge refuses the request", fakeprovider.Reply{FirstDelay: 2 * slow, Text: "Here."}, fakeprovider.Reply{Error: &fakeprovider.Error{Status: 400, Message: "No."}}, true, 200, []llm.Code{"", llm.CodeInvalidRequest}},

@@ -55,6 +55,7 @@ type RefusedTarget struct {
 type AttemptRecord struct {
 	Target       string // provider/model
 	Answered     string // the model that the vendor says answered
+	Other        bool   // which is not the one that was asked
 	Mode         Mode
 	Start        time.Time
 	Duration     time.Duration
@@ -106,7 +107,7 @@ func (c *call) record() Record {
 	}
 	for _, a := range c.attempts {
 		r := AttemptRecord{
-			Target: a.target.Name(), Answered: a.model, Mode: a.plan.mode, Start: a.start,
+			Target: a.target.Name(), Answered: a.model, Other: a.isOther(), Mode: a.plan.mode, Start: a.start,
 			Duration: a.end.Sub(a.start), Status: a.status, Committed: a.committed, Hedge: a.hedge, Rescue: a.rescue != nil, Usage: a.usage, Losses: a.losses, Span: a.span,
 		}
 		if !a.firstContent.IsZero() {
@@ -165,6 +166,9 @@ func (c *call) logRecord(rec Record) {
 	if last := rec.Last(); last != nil {
 		attrs = append(attrs, slog.String("target", last.Target), slog.String("mode", string(last.Mode)),
 			slog.Int64("in", last.Usage.Input()), slog.Int64("out", last.Usage.Output()))
+		if last.Other {
+			attrs = append(attrs, slog.String("answered", last.Answered))
+		}
 		if len(last.Losses) > 0 {
 			attrs = append(attrs, slog.String("loss", llm.FormatLosses(last.Losses, maxHeader)))
 		}

@@ -326,6 +326,9 @@ func (t *batch) with(b []byte) (all []byte, done func()) {
 
 // commit binds the client to an attempt's target, unless another was faster.
 func (c *call) commit(a *attempt) *llm.Error {
+	if err := c.checkAnswered(a); err != nil {
+		return err
+	}
 	if a.race != nil {
 		if err := a.race.win(a); err != nil {
 			return err

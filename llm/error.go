@@ -38,6 +38,7 @@ const (
 	CodeLedger         Code = "ledger_unavailable"
 	CodeClientGone     Code = "client_gone"
 	CodeOutrun         Code = "outrun"
+	CodeOtherModel     Code = "other_model"
 	CodeRequestTimeout Code = "request_timeout"
 	CodeInternal       Code = "internal"
 )
@@ -101,6 +102,7 @@ var codes = [...]CodeInfo{
 	{CodeModelGone, 404, TryNext, "The vendor does not have the target's model any more, or not for this account."},
 	{CodeUnreachable, 502, TryNext, "No connection to the vendor, or it broke before an answer."},
 	{CodeBadAnswer, 502, TryNext, "The vendor's answer could not be understood."},
+	{CodeOtherModel, 502, TryNext, "The vendor answered with another model than it was asked for, which the route does not allow."},
 	{CodeTruncated, 502, TryNext, "The vendor's answer ended before it was whole."},
 	{CodeOverloaded, 503, TryNext, "The vendor has no capacity now."},
 	{CodeUnavailable, 503, GiveUp, "The gateway cannot take the request now, for example while it shuts down."},

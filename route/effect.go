@@ -149,6 +149,8 @@ func effectOfCode(r Result) Effect {
 		return Effect{Endpoint: Failed}
 	case llm.CodeTimeout:
 		return effectOfTimeout(r)
+	case llm.CodeOtherModel:
+		return Effect{Endpoint: Succeeded, Model: Failed, Credential: Succeeded}
 	case llm.CodeUnreachable, llm.CodeBadAnswer, llm.CodeTruncated:
 		return Effect{Endpoint: Failed}
 	default:

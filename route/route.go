@@ -88,9 +88,19 @@ type Route struct {
 	Rescue   llm.RescuePolicy // RescueOff if empty
 	Order    Policy           // PolicyOrdered if empty
 	Hedge    Hedge
+	Identity Identity // IdentityReport if empty
 	// Affinity is how long a session stays with the target that answered it last; 0 if it does not.
 	Affinity time.Duration
 }
+
+// Identity says what becomes of an answer from another model than the one that was asked.
+type Identity string
+
+// The identities.
+const (
+	IdentityReport Identity = "report" // it is the client's, and told
+	IdentityStrict Identity = "strict" // it is a failure of the target
+)
 
 // Table finds the route of a model. It is immutable.
 type Table struct {

@@ -47,6 +47,7 @@ type Metrics struct {
 	attempts     *prometheus.CounterVec
 	rescues      *prometheus.CounterVec
 	hedges       *prometheus.CounterVec
+	others       *prometheus.CounterVec
 	changes      *prometheus.CounterVec
 	losses       *prometheus.CounterVec
 	seconds      *prometheus.HistogramVec
@@ -83,6 +84,9 @@ func New(o Options) *Metrics {
 		hedges: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "understudy_hedges_total", Help: "Requests to providers beside another that took long, by whether the client got their answer.",
 		}, []string{"provider", "model", "won"}),
+		others: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "understudy_other_model_total", Help: "Answers that the provider says are another model's than the one it was asked for.",
+		}, []string{"provider", "model"}),
 		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "understudy_target_changes_total", Help: "Changes of the health of endpoints, models and credentials. reason says why one is out, and is empty for one that is back.",
 		}, []string{"provider", "scope", "reason"}),
@@ -106,7 +110,7 @@ func New(o Options) *Metrics {
 		}, []string{"account", "period"}),
 	}
 	m.registry.MustRegister(
-		m.calls, m.callSeconds, m.attempts, m.rescues, m.hedges, m.changes, m.losses, m.seconds, m.firstContent, m.tokens, m.refusals, m.denials,
+		m.calls, m.callSeconds, m.attempts, m.rescues, m.hedges, m.others, m.changes, m.losses, m.seconds, m.firstContent, m.tokens, m.refusals, m.denials,
 		targets{o.Targets}, budgets{o.Budgets}, planned{o.Drill, o.Evacuations},
 		load{o.Load},
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
@@ -185,6 +189,10 @@ func (m *Metrics) observe(rec *gateway.Record, i int) {
 	}
 	for _, l := range a.Losses {
 		m.losses.WithLabelValues(featureOf(l), string(l.Action), string(l.Severity)).Inc()
+	}
+	if a.Other {
+		provider, model := m.models.of(a.Target)
+		m.others.WithLabelValues(provider, model).Inc()
 	}
 	if a.Hedge {
 		provider, model := m.models.of(a.Target)

@@ -38,6 +38,11 @@ func awkwardStreams() []kind {
 			respeak(x, p, Reply{Text: "Well, this is ", Stop: reasonIn(x.ask.Dialect, "filter")})
 		}),
 		serve("usage-twice", "D30", "cumulative usage stands in two events", usageTwice),
+		serve("model-differs-stream", "C17", "another model answers", func(_ *exchange, p *plan) {
+			for i := range p.frames {
+				p.frames[i].data = modelMember.ReplaceAllString(p.frames[i].data, `"model":"cheap-model"`)
+			}
+		}),
 		serve("model-change", "D31", "the model's name changes after the first chunk", func(_ *exchange, p *plan) {
 			for i := range p.frames[1:] {
 				p.frames[i+1].data = modelMember.ReplaceAllString(p.frames[i+1].data, `"model":"other-model"`)

@@ -20,7 +20,7 @@ CREATE TABLE entry (
 	line     BIGINT NOT NULL REFERENCES line (id),
 	at       BIGINT NOT NULL,
 	kind     BIGINT NOT NULL CHECK (kind BETWEEN 1 AND 4), -- posted, estimated, uncertain, void
-	flags    BIGINT NOT NULL, -- 1 wasted, 2 rescue, 4 overrun, 8 rejected, 16 orphan, 32 hedge
+	flags    BIGINT NOT NULL, -- 1 wasted, 2 rescue, 4 overrun, 8 rejected, 16 orphan, 32 hedge, 64 other model
 	reserved BIGINT NOT NULL CHECK (reserved >= 0),
 	amount   BIGINT NOT NULL CHECK (amount >= 0),
 	input    BIGINT NOT NULL CHECK (input >= 0),

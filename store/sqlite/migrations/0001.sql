@@ -19,7 +19,7 @@ CREATE TABLE entry (
 	line     INTEGER NOT NULL REFERENCES line (id),
 	at       INTEGER NOT NULL,
 	kind     INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 4), -- posted, estimated, uncertain, void
-	flags    INTEGER NOT NULL, -- 1 wasted, 2 rescue, 4 overrun, 8 rejected, 16 orphan, 32 hedge
+	flags    INTEGER NOT NULL, -- 1 wasted, 2 rescue, 4 overrun, 8 rejected, 16 orphan, 32 hedge, 64 other model
 	reserved INTEGER NOT NULL CHECK (reserved >= 0),
 	amount   INTEGER NOT NULL CHECK (amount >= 0),
 	input    INTEGER NOT NULL CHECK (input >= 0),
