@@ -52,15 +52,19 @@ var buildFailpoints = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// strace are the words that run a program under strace with the syscalls of one file tampered with.
-func strace(t *testing.T, file string, tamper ...string) []string {
+// wantStrace skips a test that tampers with syscalls where it is not asked for.
+func wantStrace(t *testing.T) {
 	t.Helper()
-	if _, err := exec.LookPath("strace"); err != nil {
-		if os.Getenv("UNDERSTUDY_CRASH_RUNS") != "" {
-			t.Fatal("got no strace, want it installed")
-		}
-		t.Skip("skipped: no strace, which `.ci/run crash` installs")
+	if os.Getenv("UNDERSTUDY_CRASH_RUNS") == "" {
+		t.Skip("skipped: it needs strace and takes a while: `.ci/run crash` runs it")
 	}
+	if _, err := exec.LookPath("strace"); err != nil {
+		t.Fatal("got no strace, want it installed")
+	}
+}
+
+// strace are the words that run a program under strace with the syscalls of one file tampered with.
+func strace(file string, tamper ...string) []string {
 	// -D keeps the program the child of the test.
 	return append([]string{"strace", "-D", "-f", "-qq", "-o", os.DevNull, "-P", file}, tamper...)
 }
@@ -127,6 +131,7 @@ func TestKilledInTheJournal(t *testing.T) {
 // TestKilledInTheDatabase kills the gateway when SQLite makes certain syscalls: in the middle of a transaction, before it
 // is durable, while the log is brought into the database, and at the end (K2).
 func TestKilledInTheDatabase(t *testing.T) {
+	wantStrace(t)
 	t.Parallel()
 	for _, tc := range []struct{ name, file, call, when string }{
 		{"log-begun", "ledger.db-wal", "pwrite64", "1"},
@@ -138,7 +143,7 @@ func TestKilledInTheDatabase(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			h := openHouse(t, priced)
-			wrap := strace(t, filepath.Join(filepath.Dir(h.config), "data", tc.file), "-e", "trace="+tc.call, "-e", "inject="+tc.call+":signal=KILL:when="+tc.when)
+			wrap := strace(filepath.Join(filepath.Dir(h.config), "data", tc.file), "-e", "trace="+tc.call, "-e", "inject="+tc.call+":signal=KILL:when="+tc.when)
 			vendors := map[string]int{}
 			for run := range pointRuns(t) {
 				h.stop()
@@ -158,6 +163,7 @@ func TestKilledInTheDatabase(t *testing.T) {
 
 // TestKilledWhileTheSchemaIsMade kills the gateway at its first start, at each write to the database (K2).
 func TestKilledWhileTheSchemaIsMade(t *testing.T) {
+	wantStrace(t)
 	t.Parallel()
 	h := openHouse(t, priced)
 	h.stop()
@@ -170,7 +176,7 @@ func TestKilledWhileTheSchemaIsMade(t *testing.T) {
 			if err := os.RemoveAll(folder); err != nil {
 				t.Fatal(err)
 			}
-			h.launch(strace(t, filepath.Join(folder, tc.file), "-e", "trace=pwrite64", "-e", "inject=pwrite64:signal=KILL:when="+tc.when)...)
+			h.launch(strace(filepath.Join(folder, tc.file), "-e", "trace=pwrite64", "-e", "inject=pwrite64:signal=KILL:when="+tc.when)...)
 			h.wantDead()
 			h.start()
 			tag := fmt.Sprintf("run%d-0-0", run)

@@ -153,9 +153,8 @@ func (h *house) journalFile() string {
 // tamper changes what the running gateway's syscalls on a file come to, until the returned function is called.
 func (h *house) tamper(file, call, how string) (end func()) {
 	h.t.Helper()
-	wrap := strace(h.t, file)
 	said := filepath.Join(h.t.TempDir(), "strace")
-	cmd := exec.Command(wrap[0], "-f", "-o", said, "-P", file, "-p", fmt.Sprint(h.process.Pid), "-e", "trace="+call, "-e", "inject="+call+":"+how)
+	cmd := exec.Command("strace", "-f", "-o", said, "-P", file, "-p", fmt.Sprint(h.process.Pid), "-e", "trace="+call, "-e", "inject="+call+":"+how)
 	attached := &logReader{grown: make(chan struct{}, 1)}
 	cmd.Stderr = attached
 	if err := cmd.Start(); err != nil {
@@ -176,6 +175,7 @@ func (h *house) tamper(file, call, how string) (end func()) {
 // TestDiskFails has the journal's disk fail once: nothing is promised from then on, even when the disk is in order, until
 // the gateway is started again (K3).
 func TestDiskFails(t *testing.T) {
+	wantStrace(t)
 	t.Parallel()
 	for _, tc := range []struct{ name, call, how string }{
 		{"flush", "fdatasync", "error=EIO:when=1"},
@@ -227,6 +227,7 @@ func (h *house) wantProbe(path string, status int) {
 
 // TestDiskOfTheDatabaseFails has the database's disk fail for a while: no client notices, and everything is there in the end (K3).
 func TestDiskOfTheDatabaseFails(t *testing.T) {
+	wantStrace(t)
 	t.Parallel()
 	for _, tc := range []struct{ name, file, call, how string }{
 		{"flush", "ledger.db-wal", "fdatasync,fsync", "error=EIO"},
