@@ -30,6 +30,7 @@ type Options struct {
 	Drills      Drills
 	Evacuations Evacuations
 	Keys        Keys
+	Ledger      Ledger
 	Audit       Audit
 	// GuardMetrics says that /metrics wants the token, too: others than this machine reach the listener.
 	GuardMetrics bool

@@ -17,6 +17,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/understudy-ai/understudy/access"
+	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/continuity/drill"
 	"github.com/understudy-ai/understudy/continuity/evacuate"
 	"github.com/understudy-ai/understudy/dialect"
@@ -73,7 +74,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.handler = Handler(Options{
-		Keys: w.keys, Audit: kept,
+		Keys: w.keys, Audit: kept, Ledger: books{},
 		Metrics: http.NotFoundHandler(),
 		IsReady: func() bool { return true }, Token: token, Log: log, Now: func() time.Time { return w.now }, Version: "1.2.3",
 		Providers: providers, Health: health, Drills: w.drills, Evacuations: w.evacuations,
@@ -81,6 +82,15 @@ func newWorld(t *testing.T) *world {
 	})
 	return w
 }
+
+// books are a ledger with one row.
+type books struct{}
+
+func (books) Usage(_ context.Context, _, _ time.Time, by []string) ([]*budget.Usage, error) {
+	return []*budget.Usage{{Names: by, Attempts: 3, Cost: budget.USD}, {Names: slices.Repeat([]string{"z"}, len(by))}}, nil
+}
+
+func (books) Verify(context.Context) (*budget.Report, error) { return &budget.Report{Entries: 3}, nil }
 
 // nobody sends nothing.
 type nobody struct{}

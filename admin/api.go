@@ -91,6 +91,7 @@ func endpoints() []endpoint {
 		evacuationEndpoints(),
 		keyEndpoints(),
 		auditEndpoints(),
+		usageEndpoints(),
 		budgetEndpoints(),
 	)
 }

@@ -53,6 +53,9 @@ func TestDocument(t *testing.T) {
 		{"DELETE", "/v1/keys/{id}", "/v1/keys/web", ""},
 		{"DELETE", "/v1/keys/{id}", "/v1/keys/web", ""}, // again
 		{"GET", "/v1/audit", "", ""},
+		{"GET", "/v1/usage", "", ""},
+		{"GET", "/v1/usage", "/v1/usage?by=team,key&since=2026-11-01&until=2026-11-30&limit=1&after=team%1fkey", ""},
+		{"GET", "/v1/ledger/verification", "", ""},
 		{"GET", "/v1/audit", "/v1/audit?limit=2&after=5", ""},
 		{"PUT", "/v1/budgets/{account}/{period}", "/v1/budgets/team:search/month", `{"most_usd":"500"}`},
 		{"PUT", "/v1/budgets/{account}/{period}", "/v1/budgets/team:search/month", `{"most_usd":"500.25","soft":true}`},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/understudy-ai/understudy/access"
+	"github.com/understudy-ai/understudy/admin"
 	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/config"
 	"github.com/understudy-ai/understudy/gateway"
@@ -145,7 +146,7 @@ func (b *books) Reserve(ctx context.Context, r *budget.Reservation) (int64, erro
 func (b *books) Settle(attempt int64, s *budget.Settlement) { b.journal.Settle(attempt, s) }
 
 // errNoLedger is a config that keeps no books.
-var errNoLedger = errors.New("the config keeps no ledger: it has data: " + config.NoData)
+var errNoLedger = fmt.Errorf("the config has data: %s: %w", config.NoData, admin.ErrNoLedger)
 
 // ReadLedger calls f with the ledger of a config, as it is at one moment. A gateway may be writing it.
 func ReadLedger(ctx context.Context, c *config.Config, f func(budget.Book) error) error {
@@ -173,6 +174,16 @@ func readPostgres(ctx context.Context, c *config.Config, f func(budget.Book) err
 		err = errors.Join(f(r), r.Close(ctx))
 	}
 	return errors.Join(err, db.Close())
+}
+
+// Verification is VerifyLedger as the admin API has it.
+func Verification(ctx context.Context, c *config.Config) (admin.Verification, error) {
+	begun := time.Now()
+	report, err := VerifyLedger(ctx, c)
+	if err != nil {
+		return admin.Verification{}, err
+	}
+	return admin.NewVerification(report, time.Since(begun)), nil
 }
 
 // VerifyLedger holds every row of a ledger to its invariants.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/understudy-ai/understudy/admin"
 	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/config"
 )
@@ -78,6 +79,31 @@ func Reconcile(ctx context.Context, c *config.Config, provider string, invoice i
 		return err
 	})
 	return found, err
+}
+
+// UsageRows is Usage as the admin API has it.
+func UsageRows(ctx context.Context, c *config.Config, from, until time.Time, by []string) ([]admin.UsageRow, error) {
+	report, err := Usage(ctx, c, from, until, by)
+	rows := make([]admin.UsageRow, len(report))
+	for i, u := range report {
+		rows[i] = admin.NewUsageRow(u, by)
+	}
+	return rows, err
+}
+
+// ledgerView is the ledger of a config, for the admin API.
+type ledgerView struct{ config *config.Config }
+
+var _ admin.Ledger = ledgerView{}
+
+// Usage is the report.
+func (l ledgerView) Usage(ctx context.Context, from, until time.Time, by []string) ([]*budget.Usage, error) {
+	return Usage(ctx, l.config, from, until, by)
+}
+
+// Verify holds every row to its invariants.
+func (l ledgerView) Verify(ctx context.Context) (*budget.Report, error) {
+	return VerifyLedger(ctx, l.config)
 }
 
 // maxInvoice bounds the lines of an invoice.

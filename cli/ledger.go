@@ -2,11 +2,10 @@ package cli
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"strings"
-	"time"
 
+	"github.com/understudy-ai/understudy/admin/client"
 	"github.com/understudy-ai/understudy/app"
 )
 
@@ -23,7 +22,7 @@ func (ledgerCommand) Help() string {
 }
 
 type verifyCommand struct {
-	configFlag
+	gatewayFlags
 	JSON bool `help:"Write JSON: what was found."`
 }
 
@@ -32,43 +31,38 @@ func (verifyCommand) Help() string {
 	return "Reads every row: each attempt is closed once, its amount is that of its tokens at the price that was pinned to it, no row was " +
 		"changed, removed or put in between, and every sum, limit and account is that of its rows. A gateway may be running; what " +
 		"it has not yet brought from its journal into the ledger is not looked at. Exits with 1 if anything is wrong. The last link " +
-		"stands for all rows before it: keep it elsewhere to notice if all of the ledger is replaced. Corrections have a chain of their own.\n\n" +
+		"stands for all rows before it: keep it elsewhere to notice if all of the ledger is replaced. Corrections have a chain of their own. " +
+		"With --admin the running gateway does it.\n\n" +
 		examples("understudy ledger verify", "understudy ledger verify --config understudy.yaml --json")
 }
 
-// verified is what verify found, as JSON.
-type verified struct {
-	Entries        int64            `json:"entries"`
-	Calls          int64            `json:"calls"`
-	Kinds          map[string]int64 `json:"kinds"`
-	Amount         string           `json:"amount_usd"`
-	Link           string           `json:"last_link"`
-	Corrections    int64            `json:"corrections"`
-	CorrectionLink string           `json:"last_correction_link,omitempty"`
-	Seconds        float64          `json:"seconds"`
-	Problems       []string         `json:"problems"`
+// verification is that of the gateway that was named, or else of the ledger of the config.
+func (c verifyCommand) verification() (client.Verification, error) {
+	ctx := context.Background()
+	if c.Admin != "" {
+		api, err := c.client()
+		if err != nil {
+			return client.Verification{}, err
+		}
+		defer api.Close()
+		return api.VerifyLedger(ctx)
+	}
+	conf, err := app.Load(c.path(), nil)
+	if err != nil {
+		return client.Verification{}, err
+	}
+	return app.Verification(ctx, conf)
 }
 
 // Run verifies the ledger.
 func (c verifyCommand) Run(s *session) error {
-	conf, err := app.Load(c.path(), nil)
+	v, err := c.verification()
 	if err != nil {
 		return err
-	}
-	begun := time.Now()
-	r, err := app.VerifyLedger(context.Background(), conf)
-	if err != nil {
-		return err
-	}
-	v := verified{
-		Entries: r.Entries, Calls: r.Calls, Kinds: map[string]int64{}, Amount: r.Amount.String(), Link: hex.EncodeToString(r.Chain),
-		Corrections: r.Corrections, CorrectionLink: hex.EncodeToString(r.CorrectionChain),
-		Seconds: time.Since(begun).Round(time.Millisecond).Seconds(), Problems: append([]string{}, r.Problems...),
 	}
 	var kinds []string
 	for _, k := range app.LedgerKinds() {
-		v.Kinds[k.String()] = r.ByKind[k]
-		if n := r.ByKind[k]; n > 0 {
+		if n := v.Kinds[k.String()]; n > 0 {
 			kinds = append(kinds, fmt.Sprintf("%d %s", n, k))
 		}
 	}

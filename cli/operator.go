@@ -17,19 +17,24 @@ const tokenEnv = "UNDERSTUDY_ADMIN_TOKEN"
 // lostToken says where the token is from.
 const lostToken = "hint: serve shows it when it makes it; if it is lost, remove admin-token.json from the data folder and start the gateway again"
 
-// operatorFlags say which running gateway is asked, and show it who asks.
-type operatorFlags struct {
+// gatewayFlags say which running gateway is asked, and show it who asks.
+type gatewayFlags struct {
 	configFlag
 	Admin     string `help:"The address of the gateway's admin listener; the config's if not given." placeholder:"HOST:PORT"`
 	TokenFile string `help:"A file with the admin token, instead of the variable UNDERSTUDY_ADMIN_TOKEN." placeholder:"FILE"`
-	JSON      bool   `help:"Write JSON."`
+}
+
+// operatorFlags are those of commands that ask a running gateway.
+type operatorFlags struct {
+	gatewayFlags
+	JSON bool `help:"Write JSON."`
 }
 
 // maxToken bounds a token file.
 const maxToken = 4 << 10
 
 // client returns a client of the gateway. Close it.
-func (f operatorFlags) client() (*client.Client, error) {
+func (f gatewayFlags) client() (*client.Client, error) {
 	address := f.Admin
 	if address == "" {
 		conf, err := app.Load(f.path(), nil)
@@ -48,7 +53,7 @@ func (f operatorFlags) client() (*client.Client, error) {
 	return client.New(address, token), nil
 }
 
-func (f operatorFlags) token() (string, error) {
+func (f gatewayFlags) token() (string, error) {
 	if f.TokenFile == "" {
 		token := strings.TrimSpace(os.Getenv(tokenEnv))
 		if token == "" {

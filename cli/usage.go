@@ -13,6 +13,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/understudy-ai/understudy/admin/client"
 	"github.com/understudy-ai/understudy/app"
 )
 
@@ -27,7 +28,7 @@ func (usageCommand) Help() string {
 }
 
 type reportCommand struct {
-	configFlag
+	gatewayFlags
 	By    []string  `help:"What to tell apart: ${columns}." default:"provider,model" placeholder:"WORD,…"`
 	Since time.Time `help:"The first day, in UTC; the first of this month if not given." format:"2006-01-02" placeholder:"YYYY-MM-DD"`
 	Until time.Time `help:"The last day; today if not given." format:"2006-01-02" placeholder:"YYYY-MM-DD"`
@@ -39,21 +40,9 @@ type reportCommand struct {
 func (reportCommand) Help() string {
 	return "Costs are in USD, of every attempt that a vendor may charge for, failed ones included. Of the cost, estimated is by the gateway's own " +
 		"count, uncertain for attempts of which nobody knows whether they ran, and wasted for what no client has had. Unpriced is what " +
-		"models of unknown price would cost at a cap; it is in no other sum, and giving their price in the config ends it.\n\n" +
+		"models of unknown price would cost at a cap; it is in no other sum, and giving their price in the config ends it. " +
+		"With --admin the running gateway is asked, else the ledger of the config is read.\n\n" +
 		examples("understudy usage", "understudy usage --by day,provider,model --csv > usage.csv", "understudy usage --by tag --since 2026-11-01 --json")
-}
-
-// used is a row of the report.
-type used struct {
-	By        map[string]string `json:"by"`
-	Attempts  int64             `json:"attempts"`
-	Input     int64             `json:"input_tokens"`
-	Output    int64             `json:"output_tokens"`
-	Cost      string            `json:"cost_usd"`
-	Estimated string            `json:"estimated_usd"`
-	Uncertain string            `json:"uncertain_usd"`
-	Wasted    string            `json:"wasted_usd"`
-	Unpriced  string            `json:"unpriced_usd"`
 }
 
 // Run reports usage.
@@ -63,10 +52,6 @@ func (c reportCommand) Run(s *session) error {
 			return usageError{fmt.Sprintf("--by: got %q, want some of %s", word, strings.Join(app.UsageColumns(), ", "))}
 		}
 	}
-	conf, err := app.Load(c.path(), nil)
-	if err != nil {
-		return err
-	}
 	now := time.Now().UTC()
 	if c.Since.IsZero() {
 		c.Since = now.AddDate(0, 0, 1-now.Day())
@@ -74,19 +59,9 @@ func (c reportCommand) Run(s *session) error {
 	if c.Until.IsZero() {
 		c.Until = now
 	}
-	report, err := app.Usage(context.Background(), conf, c.Since, c.Until, c.By)
+	rows, err := c.rows()
 	if err != nil {
 		return err
-	}
-	rows := make([]used, len(report))
-	for i, u := range report {
-		rows[i] = used{
-			By: map[string]string{}, Attempts: u.Attempts, Input: u.Input, Output: u.Output, Cost: u.Cost.String(), Estimated: u.Estimated.String(),
-			Uncertain: u.Uncertain.String(), Wasted: u.Wasted.String(), Unpriced: u.Unpriced.String(),
-		}
-		for j, word := range c.By {
-			rows[i].By[word] = u.Names[j]
-		}
 	}
 	switch {
 	case c.JSON:
@@ -98,8 +73,26 @@ func (c reportCommand) Run(s *session) error {
 	}
 }
 
+// rows are the report's: of the gateway that was named, or else of the ledger of the config.
+func (c reportCommand) rows() ([]client.UsageRow, error) {
+	ctx := context.Background()
+	if c.Admin != "" {
+		api, err := c.client()
+		if err != nil {
+			return nil, err
+		}
+		defer api.Close()
+		return api.Usage(ctx, c.Since, c.Until, c.By)
+	}
+	conf, err := app.Load(c.path(), nil)
+	if err != nil {
+		return nil, err
+	}
+	return app.UsageRows(ctx, conf, c.Since, c.Until, c.By)
+}
+
 // columns are a row's, as text.
-func (c reportCommand) columns(u *used) []string {
+func (c reportCommand) columns(u *client.UsageRow) []string {
 	var names []string
 	for _, word := range c.By {
 		names = append(names, u.By[word])
@@ -108,7 +101,7 @@ func (c reportCommand) columns(u *used) []string {
 	return append(names, count(u.Attempts), count(u.Input), count(u.Output), u.Cost, u.Estimated, u.Uncertain, u.Wasted, u.Unpriced)
 }
 
-func (c reportCommand) writeCSV(s *session, rows []used) error {
+func (c reportCommand) writeCSV(s *session, rows []client.UsageRow) error {
 	w := csv.NewWriter(s.out)
 	head := append(slices.Clone(c.By), "attempts", "input_tokens", "output_tokens", "cost_usd", "estimated_usd", "uncertain_usd", "wasted_usd", "unpriced_usd")
 	_ = w.Write(head) // the writer keeps its first error
@@ -122,7 +115,7 @@ func (c reportCommand) writeCSV(s *session, rows []used) error {
 	return nil
 }
 
-func (c reportCommand) writeTable(s *session, rows []used) error {
+func (c reportCommand) writeTable(s *session, rows []client.UsageRow) error {
 	if len(rows) == 0 {
 		fmt.Fprintf(s.out, "nothing was used from %s to %s\n", c.Since.Format(time.DateOnly), c.Until.Format(time.DateOnly))
 		return nil
@@ -139,7 +132,7 @@ func (c reportCommand) writeTable(s *session, rows []used) error {
 }
 
 // shown is columns for people: names where there are none, and money that fits a line.
-func (c reportCommand) shown(u *used) []string {
+func (c reportCommand) shown(u *client.UsageRow) []string {
 	all := c.columns(u)
 	for i := range all {
 		if i < len(c.By) {

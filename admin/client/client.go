@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/understudy-ai/understudy/access"
@@ -50,6 +51,10 @@ type (
 	Budget = admin.Budget
 	// BudgetTerms are what a budget is to be.
 	BudgetTerms = admin.BudgetTerms
+	// UsageRow is a row of a report of usage.
+	UsageRow = admin.UsageRow
+	// Verification is what holding the ledger to its invariants has found.
+	Verification = admin.Verification
 	// Fault is one that a drill can put in the way.
 	Fault = drill.Fault
 )
@@ -165,9 +170,16 @@ func ask[T any](ctx context.Context, c *Client, method, path string, in any) (T,
 
 // list reads all pages of a list.
 func list[T any](ctx context.Context, c *Client, path string) ([]T, error) {
+	return listOf[T](ctx, c, path, url.Values{})
+}
+
+// listOf is list with parameters.
+func listOf[T any](ctx context.Context, c *Client, path string, q url.Values) ([]T, error) {
 	all := []T{}
+	q.Set("limit", "500")
 	for after := ""; ; {
-		p, err := ask[admin.List[T]](ctx, c, http.MethodGet, path+"?limit=500&after="+url.QueryEscape(after), nil)
+		q.Set("after", after)
+		p, err := ask[admin.List[T]](ctx, c, http.MethodGet, path+"?"+q.Encode(), nil)
 		if err != nil {
 			return nil, err
 		}
@@ -286,4 +298,25 @@ func (c *Client) SetBudget(ctx context.Context, account, period string, terms Bu
 func (c *Client) RemoveBudget(ctx context.Context, account, period string) error {
 	_, err := ask[admin.Removed](ctx, c, http.MethodDelete, budgetPath(account, period), nil)
 	return err
+}
+
+// Usage reports what was used from one day to another, in UTC.
+func (c *Client) Usage(ctx context.Context, since, until time.Time, by []string) ([]UsageRow, error) {
+	q := url.Values{}
+	q.Set("by", strings.Join(by, ","))
+	q.Set("since", since.Format(time.DateOnly))
+	q.Set("until", until.Format(time.DateOnly))
+	return listOf[UsageRow](ctx, c, "/v1/usage", q)
+}
+
+// longPatience bounds what reads all of the ledger.
+const longPatience = 10 * time.Minute
+
+// VerifyLedger holds every row of the ledger to its invariants.
+func (c *Client) VerifyLedger(ctx context.Context) (Verification, error) {
+	patient := *c
+	http := *c.http
+	http.Timeout = longPatience
+	patient.http = &http
+	return ask[Verification](ctx, &patient, "GET", "/v1/ledger/verification", nil)
 }
