@@ -17,9 +17,9 @@ func (r *response) putHead(p []byte) {
 	if r.sent != nil {
 		h = r.sent
 	}
-	body, trailers := hasBody(r.status), hasTrailers(h)
+	body := hasBody(r.status)
 	own := ownFields{}
-	if r.over && body && !trailers && !has(h, "Content-Length") && (!r.isHead || len(p) > 0) {
+	if r.over && body && (!r.isHead || len(p) > 0) && !has(h, "Content-Length") && !hasTrailers(h) {
 		r.length, own.length = int64(len(p)), true
 	}
 	drop := r.settleClose(h, &own) | framing
@@ -39,6 +39,9 @@ func (r *response) putHead(p []byte) {
 	out := r.x.c.out
 	putStatus(out, r.status)
 	putFields(out, h, drop)
+	if own.date {
+		putField(out, "Date", r.x.c.s.date())
+	}
 	own.put(out, r.length)
 	_, _ = out.WriteString("\r\n") // the writer keeps the error
 }
@@ -150,10 +153,10 @@ func putField(out *bufio.Writer, name, value string) {
 
 // oneLine is a field's value on one line, whatever is in it.
 func oneLine(value string) string {
-	if strings.ContainsAny(value, "\r\n") {
+	if strings.IndexByte(value, '\n') >= 0 || strings.IndexByte(value, '\r') >= 0 {
 		value = strings.NewReplacer("\r", " ", "\n", " ").Replace(value)
 	}
-	return strings.Trim(value, " \t")
+	return trim(value)
 }
 
 // ownFields are those that a handler leaves to the server.
@@ -163,16 +166,8 @@ type ownFields struct {
 }
 
 func (o *ownFields) put(out *bufio.Writer, length int64) {
-	var room [len(http.TimeFormat)]byte
-	if o.date {
-		_, _ = out.WriteString("Date: ") // the writer keeps the error of this and what follows
-		_, _ = out.Write(time.Now().UTC().AppendFormat(room[:0], http.TimeFormat))
-		_, _ = out.WriteString("\r\n")
-	}
 	if o.length {
-		_, _ = out.WriteString("Content-Length: ")
-		_, _ = out.Write(strconv.AppendInt(room[:0], length, 10))
-		_, _ = out.WriteString("\r\n")
+		putField(out, "Content-Length", strconv.FormatInt(length, 10))
 	}
 	if o.contentType != "" {
 		putField(out, "Content-Type", o.contentType)
@@ -183,6 +178,22 @@ func (o *ownFields) put(out *bufio.Writer, length int64) {
 	if o.chunked {
 		putField(out, "Transfer-Encoding", "chunked")
 	}
+}
+
+// second is the time of day as it stands in the header of all answers of one second.
+type second struct {
+	unix int64
+	text string
+}
+
+func (s *Server) date() string {
+	now := time.Now()
+	if last := s.now.Load(); last != nil && last.unix == now.Unix() {
+		return last.text
+	}
+	text := now.UTC().Format(http.TimeFormat)
+	s.now.Store(&second{now.Unix(), text})
+	return text
 }
 
 // inform puts out an informational answer at once. Others follow it.

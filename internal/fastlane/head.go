@@ -52,7 +52,7 @@ func parse(text string) (h head, ok bool) {
 	for i := 0; rest != ""; i++ {
 		line, rest, _ = strings.Cut(rest, "\r\n")
 		name, value, ok := strings.Cut(line, ":")
-		value = strings.Trim(value, " \t")
+		value = trim(value)
 		if !ok || !isToken(name) || !isFieldValue(value) {
 			return h, false
 		}
@@ -143,13 +143,31 @@ func isHost(s string) bool {
 	return s != ""
 }
 
-// isToken reports whether s can be a field's name (RFC 9110 section 5.6.2).
+// trim is a field's value without the spaces around it.
+func trim(s string) string {
+	for s != "" && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+// The bytes of tokens (RFC 9110 section 5.6.2), a bit for each: those below 64, and those from there on.
+const (
+	tokensLow  = 0x03ff6cfa00000000
+	tokensHigh = 0x57ffffffc7fffffe
+)
+
+// isToken reports whether s can be a field's name.
 func isToken(s string) bool {
 	for i := range len(s) {
-		switch c := s[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
-		default:
+		c, set := s[i], uint64(tokensLow)
+		if c >= 64 {
+			c, set = c-64, tokensHigh
+		}
+		if c >= 64 || set>>c&1 == 0 {
 			return false
 		}
 	}

@@ -3,6 +3,7 @@ package fastlane
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -24,9 +25,9 @@ type response struct {
 	close  bool // no other request is answered after this one
 
 	header http.Header
-	asked  bool        // the handler has had the header
-	sent   http.Header // the header as it was when the status was written; nil if nobody can have changed it
-	hold   *bufio.Writer
+	asked  bool          // the handler has had the header
+	sent   http.Header   // the header as it was when the status was written; nil if nobody can have changed it
+	hold   *bufio.Writer // what is held back; nil as long as nothing is
 
 	status  int   // 0 until it is written
 	length  int64 // of the body, if told; else -1
@@ -40,8 +41,6 @@ type response struct {
 func (r *response) begin(x *exchange, req *http.Request) {
 	r.x, r.isHead, r.close = x, req.Method == http.MethodHead, req.Close
 	r.header, r.length = make(http.Header), -1
-	r.hold = holds.Get().(*bufio.Writer) //nolint:forcetypeassert // it holds nothing else
-	r.hold.Reset((*tail)(r))
 }
 
 // Header is the header, until the status is written.
@@ -89,7 +88,7 @@ func (r *response) Write(p []byte) (int, error) {
 	if err := r.admit(len(p)); err != nil || len(p) == 0 {
 		return 0, err
 	}
-	return r.hold.Write(p) //nolint:wrapcheck // a writer passes its errors on
+	return r.behind().Write(p) //nolint:wrapcheck // a writer passes its errors on
 }
 
 // WriteString writes some of the body.
@@ -97,7 +96,20 @@ func (r *response) WriteString(s string) (int, error) {
 	if err := r.admit(len(s)); err != nil || s == "" {
 		return 0, err
 	}
-	return r.hold.WriteString(s) //nolint:wrapcheck // as above
+	return io.WriteString(r.behind(), s) //nolint:wrapcheck // as above
+}
+
+// behind is where the body is written to. What has a length need not be held back.
+func (r *response) behind() io.Writer {
+	if r.hold != nil {
+		return r.hold
+	}
+	if r.begun && r.length >= 0 {
+		return (*tail)(r)
+	}
+	r.hold = holds.Get().(*bufio.Writer) //nolint:forcetypeassert // it holds nothing else
+	r.hold.Reset((*tail)(r))
+	return r.hold
 }
 
 func (r *response) admit(n int) error {
@@ -131,7 +143,10 @@ func (r *response) FlushError() error {
 	if r.status == 0 {
 		r.WriteHeader(http.StatusOK)
 	}
-	err := r.hold.Flush()
+	var err error
+	if r.hold != nil {
+		err = r.hold.Flush()
+	}
 	if !r.begun {
 		r.putHead(nil)
 	}
@@ -159,10 +174,12 @@ func (r *response) finish() {
 		r.WriteHeader(http.StatusOK)
 	}
 	r.over = true
-	_ = r.hold.Flush() // writeErr has it
-	r.hold.Reset(nil)
-	holds.Put(r.hold)
-	r.hold = nil
+	if r.hold != nil {
+		_ = r.hold.Flush() // writeErr has it
+		r.hold.Reset(nil)
+		holds.Put(r.hold)
+		r.hold = nil
+	}
 	if !r.begun {
 		r.putHead(nil)
 	}

@@ -27,6 +27,7 @@ type Server struct {
 
 	watch watch
 	rest  rest // connections that are handed over
+	now   atomic.Pointer[second]
 
 	mu        sync.Mutex
 	listeners map[net.Listener]bool
