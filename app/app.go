@@ -122,10 +122,11 @@ func New(o Options) (*App, error) {
 	a.health = route.NewHealth(route.HealthOptions{Log: o.Log, Changed: a.changed})
 	a.evacuations = a.newEvacuations()
 	var ledger gateway.Ledger
+	var replays gateway.Replays
 	var kept gateway.Objects
 	if o.Config.DataFolder() != "" {
 		a.books = &books{}
-		ledger, kept = a.books, a.books
+		ledger, kept, replays = a.books, a.books, a.books
 	}
 	if endpoint := o.Config.Telemetry.OTLP; endpoint != "" {
 		headers, _ := o.Env("OTEL_EXPORTER_OTLP_HEADERS")
@@ -135,7 +136,7 @@ func New(o Options) (*App, error) {
 	}
 	a.gateway = gateway.New(gateway.Options{
 		Trace: a.traces != nil, Sampled: float64(o.Config.Telemetry.Share),
-		Dialects: append(dialects(), framed()...), Routes: r, Sender: a.drills, Health: a.health, Ledger: ledger, Objects: kept, Access: a.access, Settle: a.settled, Log: o.Log,
+		Dialects: append(dialects(), framed()...), Routes: r, Sender: a.drills, Health: a.health, Ledger: ledger, Objects: kept, Replays: replays, Access: a.access, Settle: a.settled, Log: o.Log,
 		Limits: gateway.Limits{
 			Body: int64(l.Body), BodyTimeout: l.BodyTimeout, Heartbeat: l.Heartbeat, WriteTimeout: l.WriteTimeout,
 			Calls: int64(l.Calls), Memory: memoryOfCalls(MemoryLimit(o.Config)),

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -47,6 +48,7 @@ type store interface {
 	budget.Store
 	access.Store
 	budget.Limits
+	gateway.Replays
 	Close() error
 }
 
@@ -56,7 +58,7 @@ func (b *books) open(c *config.Config, o *Options) error {
 	if c.Store == "" {
 		err = b.openFiles(folder, o)
 	} else if node, err = nodeOf(folder); err == nil {
-		err = b.openDatabase(c, o)
+		err = b.openDatabase(c, node, o)
 	}
 	if err != nil {
 		return err
@@ -86,11 +88,12 @@ func (b *books) openFiles(folder string, o *Options) error {
 	return nil
 }
 
-func (b *books) openDatabase(c *config.Config, o *Options) error {
+func (b *books) openDatabase(c *config.Config, node string, o *Options) error {
 	db, err := openPostgres(c, o.Env)
 	if err != nil {
 		return err
 	}
+	db.For(node)
 	kept := db.Objects(o.Log, time.Now)
 	b.store, b.Objects, b.objects = db, kept, kept
 	return nil
@@ -140,6 +143,21 @@ func (b *books) close() error {
 // Reserve passes on to the journal.
 func (b *books) Reserve(ctx context.Context, r *budget.Reservation) (int64, error) {
 	return b.journal.Reserve(ctx, r) //nolint:wrapcheck // it is the journal
+}
+
+// Claim passes on to the store.
+func (b *books) Claim(ctx context.Context, r *gateway.Replay) (*gateway.Replay, error) {
+	return b.store.Claim(ctx, r) //nolint:wrapcheck // it is the store
+}
+
+// Keep passes on to the store.
+func (b *books) Keep(ctx context.Context, r *gateway.Replay) error {
+	return b.store.Keep(ctx, r) //nolint:wrapcheck // likewise
+}
+
+// Forget passes on to the store.
+func (b *books) Forget(ctx context.Context, id [sha256.Size]byte) error {
+	return b.store.Forget(ctx, id) //nolint:wrapcheck // likewise
 }
 
 // Settle passes on to the journal.

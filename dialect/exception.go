@@ -43,6 +43,8 @@ func ExceptionOf(c llm.Code) Exception {
 		return Exception{413, "RequestEntityTooLargeException"}
 	case llm.CodeMediaType:
 		return Exception{415, "UnsupportedMediaTypeException"}
+	case llm.CodeKeyReused:
+		return Exception{422, "ValidationException"}
 	case llm.CodeRateLimit:
 		return Exception{429, "ThrottlingException"}
 	case llm.CodeQuota:

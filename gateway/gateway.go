@@ -50,6 +50,8 @@ type Options struct {
 	Objects Objects
 	// Rates counts what callers have by the minute; in memory if nil.
 	Rates Rates
+	// Replays remembers requests that must not be made twice; nil refuses them.
+	Replays Replays
 	// Settle is called once for each call, when it is over.
 	Settle func(Record)
 	Log    *slog.Logger
@@ -217,6 +219,9 @@ func (c *call) serve() *llm.Error {
 	}
 	if err := c.read(); err != nil {
 		return c.relayOther(err)
+	}
+	if answered, err := c.claim(); answered || err != nil {
+		return err
 	}
 	if err := c.chargePrompt(); err != nil {
 		return err

@@ -27,6 +27,9 @@ func (c *call) serveRelayed() *llm.Error {
 	if err := c.readRaw(); err != nil {
 		return err
 	}
+	if answered, err := c.claim(); answered || err != nil {
+		return err
+	}
 	if err := c.chargePrompt(); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"maps"
 	"net/http"
 	"strconv"
@@ -39,9 +40,10 @@ type reply struct {
 	closed    bool                 // nothing may follow
 	writer    dialect.StreamWriter // of the attempt that is being delivered; nil before one and when relaying
 	silence   *time.Timer
-	spoke     time.Time // when the client last heard from us
-	extended  time.Time // when the write deadline was last moved
-	err       error     // of the first write that failed: the client is gone
+	spoke     time.Time     // when the client last heard from us
+	extended  time.Time     // when the write deadline was last moved
+	keep      *bytes.Buffer // what has been written, if it may be asked for again
+	err       error         // of the first write that failed: the client is gone
 	status    int
 	values    []string // of the header; room is for as many as there mostly are
 	room      [8]string
@@ -274,6 +276,7 @@ const maxWrite = 64 << 10
 func (p *reply) write(b []byte) { p.writeAt(time.Now(), b) }
 
 func (p *reply) writeAt(now time.Time, b []byte) {
+	p.remember(b)
 	limit := p.c.g.opts.Limits.WriteTimeout
 	for ; len(b) > 0 && p.err == nil; now = time.Now() {
 		if now.Sub(p.extended) > min(time.Second, limit/4) {

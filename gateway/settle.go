@@ -80,6 +80,7 @@ func (c *call) settle() {
 	c.ctx.end(nil)
 	c.leaveRoom()
 	c.leaveRates()
+	c.settleClaim()
 	for _, a := range c.attempts {
 		c.counted(a)
 	}

@@ -21,6 +21,7 @@ const (
 	CodePathNotFound   Code = "path_not_found"
 	CodeMethod         Code = "method_not_allowed"
 	CodeMediaType      Code = "unsupported_media_type"
+	CodeKeyReused      Code = "key_reused"
 	CodeContentPolicy  Code = "content_policy"
 	CodeConflict       Code = "conflict"
 	CodeRateLimit      Code = "rate_limit"
@@ -88,9 +89,10 @@ var codes = [...]CodeInfo{
 	{CodePathNotFound, 404, GiveUp, "The gateway serves nothing at this path, or nothing that the caller may see."},
 	{CodeMethod, 405, GiveUp, "The path exists, but not with this method."},
 	{CodeRequestTimeout, 408, GiveUp, "The request's body did not arrive in time."},
-	{CodeConflict, 409, RetryOnce, "The vendor reports a conflict with another request."},
+	{CodeConflict, 409, RetryOnce, "The vendor reports a conflict with another request, or the request with this Idempotency-Key was made before and cannot be answered again."},
 	{CodeTooLarge, 413, GiveUp, "The request's body is larger than the limit."},
 	{CodeMediaType, 415, GiveUp, "The request's content type or encoding is not accepted."},
+	{CodeKeyReused, 422, GiveUp, "The Idempotency-Key was sent before, with another request."},
 	{CodeRateLimit, 429, TryNext, "The vendor, or a limit of the client's key, limits the rate for a while."},
 	{CodeQuota, 429, TryNext, "The vendor's account has no credit or quota left, or a budget of the gateway's has not; waiting does not help."},
 	{CodeClientGone, 499, GiveUp, "The client left before the answer; it is only logged."},

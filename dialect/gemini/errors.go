@@ -308,7 +308,7 @@ func errorWords(c llm.Code) (status int, word string) {
 		return 403, statusForbidden
 	case llm.CodeModelNotFound, llm.CodePathNotFound, llm.CodeModelGone:
 		return 404, statusNotFound
-	case llm.CodeMethod, llm.CodeTooLarge, llm.CodeMediaType:
+	case llm.CodeMethod, llm.CodeTooLarge, llm.CodeMediaType, llm.CodeKeyReused:
 		return c.Info().Status, statusInvalid
 	case llm.CodeRequestTimeout:
 		return 408, statusDeadline

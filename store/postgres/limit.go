@@ -48,7 +48,7 @@ func (d *DB) change(ctx context.Context, statement string, args ...any) error {
 		return err
 	}
 	if _, err := d.pool.Exec(ctx, statement, args...); err != nil {
-		return fmt.Errorf("change a limit: %w", err)
+		return fmt.Errorf("write to the ledger's store: %w", err)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/rand"
 	"embed"
 	"errors"
 	"fmt"
@@ -37,9 +38,18 @@ type DB struct {
 	pool   *pgxpool.Pool
 	schema string
 
+	// node is the gateway's name, and process tells this start of it from others.
+	node, process string
+
 	mu    sync.Mutex
 	ready bool // the schema is up to date
+
+	ending    sync.Mutex
+	ownIsOver bool // what ran when the gateway last ended is known to be over
 }
+
+// For says which gateway the database is used for, before it is used.
+func (d *DB) For(node string) { d.node, d.process = node, node+"/"+rand.Text() }
 
 // maxConnections bounds how many connections a gateway has, however many calls wait.
 const maxConnections = 16
@@ -62,6 +72,7 @@ func Open(ctx context.Context, url, schema string) (*DB, error) {
 		return nil, fmt.Errorf("open the ledger: %w", err)
 	}
 	d := &DB{pool: pool, schema: schema}
+	d.For("")
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
 	var said *pgconn.PgError

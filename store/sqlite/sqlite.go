@@ -5,6 +5,7 @@ package sqlite
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"embed"
 	"errors"
@@ -40,6 +41,8 @@ type DB struct {
 	conn *sql.Conn // the writer's
 	jobs chan *job
 	stop chan struct{}
+	// process tells this start from others.
+	process string
 
 	writing sync.WaitGroup
 	lines   map[int64]bool // those that are known to be there; the writer's
@@ -58,7 +61,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the ledger: %w", err)
 	}
-	d := &DB{db: db, jobs: make(chan *job, maxJobs), stop: make(chan struct{}), lines: map[int64]bool{}}
+	d := &DB{db: db, jobs: make(chan *job, maxJobs), stop: make(chan struct{}), process: rand.Text(), lines: map[int64]bool{}}
 	if err := d.begin(ctx); err != nil {
 		_ = db.Close() // the error tells of more
 		return nil, fmt.Errorf("open the ledger %s: %w", path, err)

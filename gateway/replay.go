@@ -1,0 +1,200 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// Headers of requests that must not be made twice.
+const (
+	HeaderIdempotency = "Idempotency-Key"
+	// HeaderReplayed is in an answer that was given before, and has the id of the call that it was given to.
+	HeaderReplayed = "X-Understudy-Replayed"
+)
+
+// Replays remembers requests that clients may send again, and what they were answered, for a day. It may be used
+// concurrently.
+type Replays interface {
+	// Claim remembers a request that is about to be made. If there is one of its id, that is returned, and nothing has
+	// changed.
+	Claim(ctx context.Context, r *Replay) (*Replay, error)
+	// Keep remembers what a request was answered, or that its answer is not kept.
+	Keep(ctx context.Context, r *Replay) error
+	// Forget lets a request be made again.
+	Forget(ctx context.Context, id [sha256.Size]byte) error
+}
+
+// ReplayTime is how long a request is remembered.
+const ReplayTime = 24 * time.Hour
+
+// ReplayState is how far a request is.
+type ReplayState int64
+
+// The states.
+const (
+	ReplayRuns ReplayState = iota // it is being answered
+	ReplayKept                    // its answer is there
+	ReplayLost                    // it was made, and its answer is not there
+)
+
+// Replay is a request that a client may send again.
+type Replay struct {
+	ID      [sha256.Size]byte // of the caller and the key that the client chose
+	Request [sha256.Size]byte // of all that the client asked
+	Call    string
+	At      time.Time
+	State   ReplayState
+	Status  int
+	Header  []byte // in JSON
+	Body    []byte
+}
+
+// maxReplay bounds an answer that is kept.
+const maxReplay = 1 << 20
+
+// replayTime bounds the time for remembering.
+const replayTime = 5 * time.Second
+
+// maxIdempotency bounds the key that a client chooses.
+const maxIdempotency = 255
+
+// claim takes the request's Idempotency-Key, if it has one. answered says that the client has had the answer that it was
+// given before.
+func (c *call) claim() (answered bool, _ *llm.Error) {
+	values := c.r.Header[HeaderIdempotency]
+	if len(values) == 0 || c.r.Method != http.MethodPost {
+		return false, nil
+	}
+	key := values[0]
+	isPlain := !slices.ContainsFunc([]byte(key), func(b byte) bool { return b < ' ' || b > '~' })
+	if len(values) > 1 || key == "" || len(key) > maxIdempotency || !isPlain {
+		return false, llm.Invalid(HeaderIdempotency, "The header %s must be sent once, and be of 1 to %d printable ASCII characters.", HeaderIdempotency, maxIdempotency)
+	}
+	if c.g.opts.Replays == nil {
+		return false, &llm.Error{
+			Code: llm.CodeNotImplemented, Origin: llm.OriginGateway, Param: HeaderIdempotency,
+			Message: "This gateway keeps nothing, and so no answers that it could give again. Send the request without " + HeaderIdempotency + ".",
+		}
+	}
+	mine := &Replay{ID: sumOf(c.caller.Key, key), Request: c.fingerprint(), Call: c.id, At: c.g.opts.Now()}
+	ctx, cancel := context.WithTimeout(context.Background(), replayTime)
+	defer cancel()
+	before, err := c.g.opts.Replays.Claim(ctx, mine)
+	switch {
+	case err != nil:
+		return false, &llm.Error{Code: llm.CodeLedger, Origin: llm.OriginGateway, Message: "The gateway cannot remember the request, so that it would not be made twice.", Err: err}
+	case before == nil:
+		c.claimed = mine
+		c.reply.keep = &bytes.Buffer{}
+		return false, nil
+	case before.Request != mine.Request:
+		return false, &llm.Error{
+			Code: llm.CodeKeyReused, Origin: llm.OriginClient, Param: HeaderIdempotency,
+			Message: "The " + HeaderIdempotency + " was sent before with another request. Choose another one for this request.",
+		}
+	}
+	return c.replay(before)
+}
+
+func sumOf(parts ...string) (sum [sha256.Size]byte) {
+	h := sha256.New()
+	for _, p := range parts {
+		part := sha256.Sum256([]byte(p))
+		h.Write(part[:])
+	}
+	h.Sum(sum[:0])
+	return sum
+}
+
+// fingerprint is that of all that the client asked. What narrows the route is part of it.
+func (c *call) fingerprint() [sha256.Size]byte {
+	parts := []string{c.r.URL.Path, c.r.URL.RawQuery, string(c.body)}
+	for _, name := range []string{HeaderLoss, HeaderFallback, HeaderRescue, HeaderRequire} {
+		parts = append(parts, c.r.Header.Get(name))
+	}
+	return sumOf(parts...)
+}
+
+// replay gives the answer that a request had, or says why it is not there.
+func (c *call) replay(r *Replay) (answered bool, _ *llm.Error) {
+	switch r.State {
+	case ReplayKept:
+		header := http.Header{}
+		if err := json.Unmarshal(r.Header, &header); err != nil {
+			return false, &llm.Error{Code: llm.CodeInternal, Origin: llm.OriginGateway, Message: llm.CodeInternal.Info().Doc, Err: err}
+		}
+		header.Set(HeaderReplayed, r.Call)
+		c.reply.sendAs(r.Status, header, r.Body)
+		return true, nil
+	case ReplayRuns:
+		return false, &llm.Error{
+			Code: llm.CodeConflict, Origin: llm.OriginClient, Param: HeaderIdempotency, RetryAfter: time.Second,
+			Message: "The request with this " + HeaderIdempotency + " is being answered, as call " + r.Call + ". Send it again in a moment for the answer.",
+		}
+	default:
+		c.reply.header().Set("X-Should-Retry", "false")
+		return false, &llm.Error{
+			Code: llm.CodeConflict, Origin: llm.OriginClient, Param: HeaderIdempotency,
+			Message: "The request with this " + HeaderIdempotency + " was made, as call " + r.Call + ", and its answer is not kept: it broke off, or was too large, or the gateway ended. It is not made again. Choose another key to make it anew.",
+		}
+	}
+}
+
+// settleClaim remembers what the client was answered. A request of which no vendor can have had anything may be made again.
+func (c *call) settleClaim() {
+	r := c.claimed
+	if r == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), replayTime)
+	defer cancel()
+	var err error
+	if !slices.ContainsFunc(c.attempts, func(a *attempt) bool { return !a.unsent }) {
+		err = c.g.opts.Replays.Forget(ctx, r.ID)
+	} else {
+		r.State = ReplayLost
+		brokeOff := c.failure != nil && (c.failure.Code == llm.CodeClientGone || c.failure.Code == llm.CodeUnavailable)
+		if p := c.reply; !brokeOff && p.err == nil && !p.cut && p.keep != nil && p.begun {
+			r.State, r.Status, r.Header, r.Body = ReplayKept, p.status, keptHeader(p.header()), p.keep.Bytes()
+		}
+		err = c.g.opts.Replays.Keep(ctx, r)
+	}
+	if err != nil { // it is as if the gateway had ended in the middle
+		c.g.opts.Log.Warn("an answer to a request with an Idempotency-Key is not kept", "call", c.id, "error", err.Error())
+	}
+}
+
+// keptHeader is an answer's header as it is given again, but for what is about the connection and the call.
+func keptHeader(h http.Header) []byte {
+	kept := maps.Clone(h)
+	for _, name := range []string{"Connection", "Content-Length", "Date", HeaderCall} {
+		delete(kept, name)
+	}
+	maps.DeleteFunc(kept, func(name string, _ []string) bool { return strings.HasPrefix(name, http.TrailerPrefix) })
+	text, err := json.Marshal(kept)
+	if err != nil {
+		panic("BUG: gateway: a header cannot be written: " + err.Error())
+	}
+	return text
+}
+
+// remember takes in a part of the answer, as far as it is to be kept.
+func (p *reply) remember(b []byte) {
+	if p.keep == nil {
+		return
+	}
+	if p.keep.Len()+len(b) > maxReplay {
+		p.keep = nil
+		return
+	}
+	p.keep.Write(b)
+}

@@ -1,0 +1,66 @@
+package storetest
+
+import (
+	"crypto/sha256"
+	"testing"
+	"time"
+
+	"github.com/understudy-ai/understudy/gateway"
+)
+
+// Replays holds a store to what the gateway wants of its memory of requests. open opens it, and opens the same one again,
+// as the next start of the same gateway does.
+func Replays(t *testing.T, open func() (gateway.Replays, func() error)) {
+	t.Helper()
+	at := time.Date(2028, 2, 29, 12, 0, 0, 0, time.UTC)
+	request := func(name string, at time.Time) *gateway.Replay {
+		return &gateway.Replay{ID: sha256.Sum256([]byte(name)), Request: sha256.Sum256([]byte("asks " + name)), Call: "call_" + name, At: at}
+	}
+	s, stop := open()
+	claim := func(r *gateway.Replay) *gateway.Replay {
+		t.Helper()
+		before, err := s.Claim(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return before
+	}
+	for _, name := range []string{"kept", "lost", "runs", "forgotten"} {
+		if before := claim(request(name, at)); before != nil {
+			t.Errorf("%s: got %+v, want it claimed", name, before)
+		}
+		if before := claim(request(name, at)); before == nil || before.State != gateway.ReplayRuns || before.Call != "call_"+name || before.Request != request(name, at).Request {
+			t.Errorf("%s: got %+v, want it claimed already", name, before)
+		}
+	}
+	kept := request("kept", at)
+	kept.State, kept.Status, kept.Header, kept.Body = gateway.ReplayKept, 200, []byte("{}"), []byte("an answer")
+	lost := request("lost", at)
+	lost.State = gateway.ReplayLost
+	for _, r := range []*gateway.Replay{kept, lost} {
+		if err := s.Keep(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Forget(t.Context(), request("forgotten", at).ID); err != nil {
+		t.Fatal(err)
+	}
+	if before := claim(request("forgotten", at)); before != nil {
+		t.Errorf("forgotten: got %+v, want it claimed anew", before)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	s, stop = open()
+	for name, want := range map[string]gateway.ReplayState{"kept": gateway.ReplayKept, "lost": gateway.ReplayLost, "runs": gateway.ReplayLost} {
+		if before := claim(request(name, at)); before == nil || before.State != want || name == "kept" && (string(before.Body) != "an answer" || before.Status != 200) {
+			t.Errorf("%s, at the next start: got %+v, want state %d", name, before, want)
+		}
+	}
+	if before := claim(request("kept", at.Add(gateway.ReplayTime))); before != nil {
+		t.Errorf("a day later: got %+v, want it forgotten", before)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+}
