@@ -3,6 +3,7 @@ package budget
 import (
 	"context"
 	"crypto/sha256"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -44,6 +45,12 @@ func newShelf(t *testing.T, n, batch int) *shelf {
 	return s
 }
 
+// correct adds a correction.
+func (s *shelf) correct(attempt int64, was, cost Money) {
+	f := Found{Entry: Entry{Attempt: attempt, Ordinal: 1, Line: s.rows[0].Line}, Cost: was, Kind: Posted}
+	s.corrections = append(s.corrections, NextCorrection(CorrectionRow{}, f.Correction(cost, "any", "ada", 1)))
+}
+
 func (s *shelf) Last(context.Context) (int64, error) { return s.rows[len(s.rows)-1].Seq, nil }
 
 func (s *shelf) Link(_ context.Context, from int64) (int64, []byte, error) {
@@ -83,7 +90,8 @@ func (s *shelf) Holds(context.Context) ([]Window, map[Key]Money, error) { return
 // TestVerifyInParts breaks a book that is read in parts, in each of them and where they meet.
 func TestVerifyInParts(t *testing.T) {
 	const n, batch = 2*minPart + 5000, 999
-	meet := slices.IndexFunc(newShelf(t, n, batch).rows, func(r Row) bool { return r.Seq >= n/2 && r.Chain != nil })
+	whole := newShelf(t, n, batch)
+	meet := slices.IndexFunc(whole.rows, func(r Row) bool { return r.Seq >= n/2 && r.Chain != nil })
 	for _, tc := range []struct {
 		name   string
 		change func(s *shelf)
@@ -97,9 +105,13 @@ func TestVerifyInParts(t *testing.T) {
 		{"removed behind where parts meet", func(s *shelf) { s.rows = slices.Delete(s.rows, meet+1, meet+2) }, "rows are missing"},
 		{"cut off", func(s *shelf) { s.rows = s.rows[:n-1] }, "belong to no batch"},
 		{"twice", func(s *shelf) { s.rows[n-1].Body = s.rows[0].Body }, "closed twice"},
+		{"corrected", func(s *shelf) { s.correct(1005, 5e6, 9) }, ""},
+		{"corrected from another cost", func(s *shelf) { s.correct(1005, 4e6, 9) }, "correction 1: got one of an attempt"},
+		{"corrected and not there", func(s *shelf) { s.correct(7, 5e6, 9) }, "got some of 1 attempts, of which the ledger has 0"},
+		{"corrected to less than nothing", func(s *shelf) { s.correct(1005, 5e6, -9) }, "want no less than nothing"},
 		{"a link forged", func(s *shelf) { s.rows[meet].Chain = make([]byte, 32) }, "the chain is broken"},
 	} {
-		s := newShelf(t, n, batch)
+		s := &shelf{lines: whole.lines, rows: slices.Clone(whole.rows), totals: whole.totals}
 		tc.change(s)
 		r, err := Verify(t.Context(), s)
 		if err != nil {
@@ -111,6 +123,50 @@ func TestVerifyInParts(t *testing.T) {
 		}
 		if tc.want == "" && (r.Entries != n || r.Calls != n || r.ByKind[Posted] != n) {
 			t.Errorf("got %d entries of %d calls and %v, want %d of each", r.Entries, r.Calls, r.ByKind, n)
+		}
+	}
+}
+
+// TestCorrected takes what was not sure, or had no price, from where it was, and adds what an operator knows to what is sure.
+func TestCorrected(t *testing.T) {
+	unpriced := NewLine(Line{Provider: "acme", Model: "m", Rates: Cap()})
+	priced := NewLine(Line{Provider: "acme", Model: "n", Rates: Rates{Input: 1}})
+	lines := map[int64]*Line{unpriced.ID(): unpriced, priced.ID(): priced}
+	totals := []Total{
+		{Day: 3, Line: unpriced, Kind: Posted, Attempts: 1, Amount: 100},
+		{Day: 3, Line: priced, Kind: Uncertain, Flags: Orphan | Wasted, Attempts: 1, Amount: 50},
+	}
+	at := int64(3*86_400_000 + 5)
+	first := Found{Entry: Entry{Attempt: 1, At: at, Line: unpriced.ID()}, Cost: 100, Kind: Posted}
+	second := Found{Entry: Entry{Attempt: 2, At: at, Line: priced.ID(), Flags: Orphan | Wasted}, Cost: 50, Kind: Uncertain}
+	var rows []CorrectionRow
+	for _, c := range []*Correction{first.Correction(7, "invoice", "", 1), second.Correction(0, "invoice", "", 2)} {
+		last := CorrectionRow{}
+		if len(rows) > 0 {
+			last = rows[len(rows)-1]
+		}
+		rows = append(rows, NextCorrection(last, c))
+	}
+	first.Cost = 7
+	rows = append(rows, NextCorrection(rows[1], first.Correction(9, "another invoice", "", 3)))
+	for _, tc := range []struct {
+		from int64
+		want Usage
+	}{
+		{3, Usage{Attempts: 2, Cost: 9}},
+		{4, Usage{Attempts: 2, Cost: 50, Uncertain: 50, Wasted: 50, Unpriced: 100}}, // of other days
+	} {
+		corrected, err := Corrected(totals, rows, lines, tc.from, 9)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ReportBy(corrected, nil)
+		if err != nil || len(got) != 1 {
+			t.Fatalf("got %v, %v, want one row", got, err)
+		}
+		got[0].Names = nil
+		if !reflect.DeepEqual(got[0], &tc.want) {
+			t.Errorf("from day %d: got %+v, want %+v", tc.from, got[0], tc.want)
 		}
 	}
 }
