@@ -59,7 +59,7 @@ bench: ## measure against a bare proxy, in one go
 
 .PHONY: scenarios
 scenarios: ## let vendors fail as a whole, at full length and load: about ten minutes
-	UNDERSTUDY_SCENARIOS=full go test -count=1 -timeout 60m -run 'TestScenarios' -v ./gateway
+	UNDERSTUDY_SCENARIOS=full go test -count=1 -timeout 60m -run 'TestScenarios|Anywhere' -v ./gateway
 
 .PHONY: docs
 docs: ## write the pages of docs/ that are made from the tables in the code

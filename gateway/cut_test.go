@@ -11,6 +11,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,6 +22,7 @@ import (
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/anthropic"
 	"github.com/understudy-ai/understudy/dialect/openaichat"
+	"github.com/understudy-ai/understudy/dialect/openairesponses"
 	"github.com/understudy-ai/understudy/gateway"
 	"github.com/understudy-ai/understudy/internal/fakeprovider"
 	"github.com/understudy-ai/understudy/internal/frames/sse"
@@ -30,19 +33,19 @@ import (
 )
 
 // TestCutAnywhere cuts recorded streams at every byte, as a body that ends and as
-// one that breaks, for clients of both dialects. Whatever the place, the client
+// one that breaks, for clients of all three dialects. Whatever the place, the client
 // never takes a part for the whole, has one start and one end, and loses nothing
 // that the vendor had sent.
 func TestCutAnywhere(t *testing.T) {
 	t.Parallel()
-	for _, vendor := range apis {
+	for _, vendor := range cutAPIs {
 		for name, reply := range cutReplies() {
 			stream := recordStream(t, vendor, reply)
 			full := payload(vendor, stream)
 			if full == "" {
 				t.Fatalf("%s, %s: got no payload in %s", vendor.name, name, stream)
 			}
-			for _, client := range apis {
+			for _, client := range cutAPIs {
 				var cut cutBody
 				gw := cutGateway(t, vendor, senderFunc(func(context.Context, transport.Request) (*transport.Response, error) {
 					body := cut
@@ -54,7 +57,7 @@ func TestCutAnywhere(t *testing.T) {
 						sent = payload(vendor, stream[:n])
 					}
 					for _, end := range []error{io.EOF, syscall.ECONNRESET} {
-						if end != io.EOF && n%7 > 0 {
+						if end != io.EOF && n%7 > 0 || leavesOut(vendor, client, n) {
 							continue
 						}
 						cut = cutBody{left: stream[:n], end: end}
@@ -73,7 +76,7 @@ func TestCutAnywhere(t *testing.T) {
 // places.
 func TestResetAnywhere(t *testing.T) {
 	t.Parallel()
-	for _, vendor := range apis {
+	for _, vendor := range cutAPIs {
 		stream := recordStream(t, vendor, cutReplies()["text"])
 		full := payload(vendor, stream)
 		var n int
@@ -83,7 +86,7 @@ func TestResetAnywhere(t *testing.T) {
 			time.Sleep(time.Millisecond) // a reset overtakes what is not yet read
 			_ = conn.(*net.TCPConn).SetLinger(0)
 		})
-		for _, client := range apis {
+		for _, client := range cutAPIs {
 			gw := cutGateway(t, vendor, senderFunc(func(ctx context.Context, r transport.Request) (*transport.Response, error) {
 				r.URL = at
 				return tr.Send(ctx, r)
@@ -134,12 +137,12 @@ func ends(a api, stream []byte) (starts, clean, failed int, after bool) {
 	for _, e := range allEvents(stream) {
 		after = after || clean+failed > 0
 		switch {
-		case bytes.Equal(e, []byte("[DONE]")) || bytes.Contains(e, []byte(`"type":"message_stop"`)):
+		case bytes.Equal(e, []byte("[DONE]")) || bytes.Contains(e, []byte(`"type":"message_stop"`)) || bytes.Contains(e, []byte(`"type":"response.completed"`)):
 			clean++
 		case bytes.Contains(e, []byte(`"error":{`)):
 			failed++
 		case a.name == chatAPI.name && bytes.Contains(e, []byte(`"role":"assistant"`)),
-			bytes.Contains(e, []byte(`"type":"message_start"`)):
+			bytes.Contains(e, []byte(`"type":"message_start"`)), bytes.Contains(e, []byte(`"type":"response.created"`)):
 			starts++
 		}
 	}
@@ -163,6 +166,11 @@ func payload(a api, stream []byte) string {
 				Text string
 				JSON string `json:"partial_json"`
 			}
+		}
+		var piece struct{ Type, Delta string }
+		if json.Unmarshal(e, &piece) == nil && (piece.Type == "response.output_text.delta" || piece.Type == "response.function_call_arguments.delta") {
+			out.WriteString(piece.Delta)
+			continue
 		}
 		_ = json.Unmarshal(e, &v)
 		for _, c := range v.Choices {
@@ -222,7 +230,7 @@ func recordStream(t *testing.T, a api, reply fakeprovider.Reply) []byte {
 
 func cutRequest(t *testing.T, a api, root string) *http.Request {
 	t.Helper()
-	raw, err := json.Marshal(body(upstreamModel(a), "Hello", true, map[string]any{"tools": []any{weatherTool(a)}}))
+	raw, err := json.Marshal(shaped(a, body(upstreamModel(a), "Hello", true, map[string]any{"tools": []any{weatherTool(a)}})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,19 +245,36 @@ func cutRequest(t *testing.T, a api, root string) *http.Request {
 	return r
 }
 
+// shaped makes a minimal request one of the dialect.
+func shaped(a api, request map[string]any) map[string]any {
+	if a.shape != nil {
+		a.shape(request)
+	}
+	return request
+}
+
+// cutAPIs are the dialects whose streams are cut.
+var cutAPIs = []api{chatAPI, messagesAPI, responsesAPI}
+
+// leavesOut reports whether a cut is left to another pair of dialects, or to a run at full length: streams
+// of Responses are long. Each of their bytes has its turn with one client.
+func leavesOut(vendor, client api, place int) bool {
+	if vendor.name != responsesAPI.name && client.name != responsesAPI.name || os.Getenv(fullLength) != "" {
+		return false
+	}
+	turn := slices.IndexFunc(cutAPIs, func(a api) bool { return a.name == client.name })
+	return place%len(cutAPIs) != turn
+}
+
 // cutGateway is a gateway whose one provider speaks a's dialect and is reached by
 // the sender, whatever the model.
 func cutGateway(t *testing.T, a api, s gateway.Sender, more ...func(*gateway.Options)) http.Handler {
 	t.Helper()
-	name := dialect.OpenAIChat
-	if a.name == messagesAPI.name {
-		name = dialect.AnthropicMessages
-	}
 	p := &provider.Provider{ID: "vendor", Facts: provider.Facts{
-		BaseURL: "http://127.0.0.1", Auth: "bearer", Dialects: map[dialect.Name]string{name: a.path},
+		BaseURL: "http://127.0.0.1", Auth: "bearer", Dialects: map[dialect.Name]string{nameOf(a): a.path},
 	}, Private: true}
 	o := gateway.Options{
-		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New()},
+		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New(), openairesponses.New()},
 		Routes:   anyModel{p}, Sender: s, Log: slog.New(slog.DiscardHandler),
 		Now: time.Now, NewID: func() string { return "call-1" },
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/anthropic"
 	"github.com/understudy-ai/understudy/dialect/openaichat"
+	"github.com/understudy-ai/understudy/dialect/openairesponses"
 	"github.com/understudy-ai/understudy/gateway"
 	"github.com/understudy-ai/understudy/internal/fakeprovider"
 	"github.com/understudy-ai/understudy/internal/frames"
@@ -45,12 +46,14 @@ var understudies = []struct {
 	{messagesAPI, false, "+again-500"},
 	{chatAPI, false, "+preamble"},
 	{messagesAPI, true, "+think"},
+	{responsesAPI, false, ""},
 }
 
 // cutStage is a gateway between a lead whose stream is cut and an understudy.
 type cutStage struct {
 	gw     http.Handler
 	second *fakeprovider.Server
+	path   string // its own
 	asked  int // how often the understudy was
 	cut    func(ctx context.Context) io.ReadCloser
 }
@@ -59,7 +62,7 @@ type cutStage struct {
 func newCutStage(t *testing.T, lead api, place int, times route.Timeouts) *cutStage {
 	t.Helper()
 	u := understudies[place]
-	st := &cutStage{second: fakeprovider.New(fakeprovider.Options{
+	st := &cutStage{path: u.api.path, second: fakeprovider.New(fakeprovider.Options{
 		Key: "test", Script: func(fakeprovider.Ask) *fakeprovider.Reply { return &fakeprovider.Reply{Parts: cutText} },
 	})}
 	st.gw = cutGateway(t, lead, senderFunc(func(ctx context.Context, r transport.Request) (*transport.Response, error) {
@@ -82,11 +85,7 @@ func newCutStage(t *testing.T, lead api, place int, times route.Timeouts) *cutSt
 
 // ask gives the understudy a request, without a network.
 func (st *cutStage) ask(ctx context.Context, r transport.Request) *transport.Response {
-	path := chatAPI.path
-	if strings.Contains(r.URL, messagesAPI.path) {
-		path = messagesAPI.path
-	}
-	req := httptest.NewRequestWithContext(ctx, r.Method, path, bytes.NewReader(r.Body))
+	req := httptest.NewRequestWithContext(ctx, r.Method, st.path, bytes.NewReader(r.Body))
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer test")
 	req.Header.Set("X-Api-Key", "test")
@@ -119,8 +118,11 @@ func (w withSecond) Pick(model string) (route.Route, bool) {
 }
 
 func nameOf(a api) dialect.Name {
-	if a.name == messagesAPI.name {
+	switch a.name {
+	case messagesAPI.name:
 		return dialect.AnthropicMessages
+	case responsesAPI.name:
+		return dialect.OpenAIResponses
 	}
 	return dialect.OpenAIChat
 }
@@ -128,7 +130,7 @@ func nameOf(a api) dialect.Name {
 // plainRequest asks for a text, as a stream.
 func plainRequest(t *testing.T, a api) *http.Request {
 	t.Helper()
-	raw, err := json.Marshal(body(upstreamModel(a), "Hello", true))
+	raw, err := json.Marshal(shaped(a, body(upstreamModel(a), "Hello", true)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,21 +143,21 @@ func plainRequest(t *testing.T, a api) *http.Request {
 }
 
 // TestRescueAnywhere cuts streams at every byte, as a body that ends and as one that is
-// reset, for clients of both dialects, with every kind of understudy. Whatever the place,
+// reset, for clients of all three dialects, with every kind of understudy. Whatever the place,
 // the client gets the whole text once, in one stream by its dialect's grammar.
 func TestRescueAnywhere(t *testing.T) {
 	t.Parallel()
 	full := strings.Join(cutText, "")
-	for _, lead := range apis {
+	for _, lead := range cutAPIs {
 		stream := recordStream(t, lead, fakeprovider.Reply{Parts: cutText})
 		var wg sync.WaitGroup
 		for place, u := range understudies {
-			for _, client := range apis {
+			for _, client := range cutAPIs {
 				wg.Go(func() {
 					st := newCutStage(t, lead, place, patient())
 					for n := range len(stream) + 1 {
 						for i, end := range []error{io.EOF, syscall.ECONNRESET} {
-							if (n+place+i)%8 != 0 && n < len(stream) {
+							if (n+place+i)%8 != 0 && n < len(stream) || leavesOut(lead, client, n/8) {
 								continue // each place and each end with one of the understudies
 							}
 							st.cut = func(context.Context) io.ReadCloser { return &cutBody{left: stream[:n], end: end} }
@@ -180,10 +182,10 @@ func TestRescueAfterStall(t *testing.T) {
 	times := patient()
 	times.FirstToken, times.Stall = 500*time.Millisecond, 500*time.Millisecond
 	var wg sync.WaitGroup
-	for i, lead := range apis {
+	for i, lead := range cutAPIs {
 		stream := recordStream(t, lead, fakeprovider.Reply{Parts: cutText})
 		for n := 1; n < len(stream); n += 151 {
-			for _, client := range apis {
+			for _, client := range cutAPIs {
 				wg.Go(func() {
 					st := newCutStage(t, lead, (n+i)%len(understudies), times)
 					st.cut = func(ctx context.Context) io.ReadCloser { return &stallBody{left: stream[:n], ctx: ctx} }
@@ -202,13 +204,19 @@ func TestRescueAfterStall(t *testing.T) {
 // and then an error, or everything, and never takes a part for the whole.
 func TestNoRescueAnywhere(t *testing.T) {
 	t.Parallel()
-	for _, lead := range apis {
+	for _, lead := range cutAPIs {
 		for name, reply := range map[string]fakeprovider.Reply{"text": {Parts: cutText}, "tool": cutReplies()["tool"]} {
 			stream := recordStream(t, lead, reply)
 			full := payload(lead, stream)
-			for i, client := range apis {
+			for i, client := range cutAPIs {
 				st, sent := newCutStage(t, lead, 2*i+1, patient()), ""
 				for n := range len(stream) + 1 {
+					if len(wholeEvents(stream[:n])) == n {
+						sent = payload(lead, stream[:n])
+					}
+					if leavesOut(lead, client, n) {
+						continue
+					}
 					kind := []string{"overloaded-529", "eof-start", "html-200", "reset-start"}[n%3]
 					if name == "text" {
 						if err := st.second.SetFault(&fakeprovider.Fault{Kind: kind}); err != nil {
@@ -224,9 +232,6 @@ func TestNoRescueAnywhere(t *testing.T) {
 					rec := httptest.NewRecorder()
 					st.gw.ServeHTTP(rec, req)
 					where := lead.name + " to " + client.name + ", " + name + ", after " + strconv.Itoa(n)
-					if len(wholeEvents(stream[:n])) == n {
-						sent = payload(lead, stream[:n])
-					}
 					if name == "tool" && sent != "" && st.asked > 0 {
 						t.Errorf("%s: got the understudy asked, want nobody to go on with an answer that may call a tool", where)
 					}
@@ -258,8 +263,11 @@ func holdWhole(t *testing.T, where string, client api, rec *httptest.ResponseRec
 // legal reads a stream as a client would: by the grammar, and as one answer.
 func legal(a api, stream []byte) error {
 	d := openaichat.New()
-	if a.name == messagesAPI.name {
+	switch a.name {
+	case messagesAPI.name:
 		d = anthropic.New()
+	case responsesAPI.name:
+		d = openairesponses.New()
 	}
 	r, events := d.Provider.NewStreamReader(), []llm.Event(nil)
 	source := frames.NewReader(frames.SSE, bytes.NewReader(stream))
