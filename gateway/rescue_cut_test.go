@@ -54,7 +54,7 @@ type cutStage struct {
 	gw     http.Handler
 	second *fakeprovider.Server
 	path   string // its own
-	asked  int // how often the understudy was
+	asked  int    // how often the understudy was
 	cut    func(ctx context.Context) io.ReadCloser
 }
 

@@ -11,8 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/gateway"
 	"github.com/understudy-ai/understudy/internal/fakeprovider"
+	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/route"
 )
 
@@ -114,7 +116,7 @@ func (s *scenario) wantAllWhole(calls []scenarioCall) {
 
 const pair = "chat1>claude1"
 
-// TestScenarios are those of vendors as a whole that concern health and routing: V1 to V8.
+// TestScenarios are those of vendors as a whole: V1 to V10.
 func TestScenarios(t *testing.T) {
 	t.Parallel()
 	for _, sc := range []struct {
@@ -129,6 +131,8 @@ func TestScenarios(t *testing.T) {
 		{"V6 every vendor is down", playAllDown},
 		{"V7 a vendor dies under its streams", playStreams},
 		{"V8 a key is revoked", playRevoked},
+		{"V9 a vendor answers with a cheaper model", playCheaper},
+		{"V10 prices and models are reloaded", playReload},
 	} {
 		t.Run(sc.name, func(t *testing.T) { t.Parallel(); sc.play(t) })
 	}
@@ -341,6 +345,91 @@ func playRevoked(t *testing.T) {
 	s.wantAllWhole(s.during(30*time.Second, pair))
 	if got := s.count("chat1") - before; got > 2 {
 		t.Errorf("got %d attempts with the revoked key, want at most 2", got)
+	}
+}
+
+func playCheaper(t *testing.T) {
+	l := &notebook{}
+	s := newScenario(t, withLedger(l))
+	s.wantAllWhole(s.during(5*time.Second, pair))
+	for _, kind := range []string{"model-differs", "model-differs-stream"} {
+		s.fail("chat1", kind)
+		stream := kind != "model-differs"
+		for range 20 {
+			got := s.post(chatAPI, body(pair, "Hello", stream), nil)
+			if name := got.header.Get(gateway.HeaderAnswered); !got.whole() || name != "cheap-model" {
+				t.Fatalf("got %v with the model %q in its header, want the answer and cheap-model", got, name)
+			}
+			if a := s.record().Attempts[0]; !a.Other || a.Answered != "cheap-model" {
+				t.Errorf("got the attempt %+v, want another model's", a)
+			}
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	flagged := 0
+	for _, settled := range l.settled {
+		if settled[0].Flags.Has(budget.Other) {
+			flagged++
+		}
+	}
+	if flagged != 40 {
+		t.Errorf("got %d attempts flagged in the books, want the 40 of the other model", flagged)
+	}
+}
+
+func playReload(t *testing.T) {
+	l := &notebook{}
+	prices := [2]*provider.Price{{Input: 1, Output: 2}, {Input: 3, Output: 4}}
+	priced := func(i int) worldOption {
+		return func(_ *gateway.Options, w *world) {
+			w.adjust = func(r *route.Route) {
+				for j := range r.Targets {
+					r.Targets[j].Price = prices[i]
+				}
+			}
+		}
+	}
+	s := newScenario(t, withLedger(l), priced(0))
+	routes := pairs{providers: s.providers, timeouts: s.timeouts}
+	stop := make(chan struct{})
+	var reloading sync.WaitGroup
+	reloading.Go(func() {
+		for i := 1; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+			next := routes
+			price := prices[i%2]
+			next.adjust = func(r *route.Route) {
+				for j := range r.Targets {
+					r.Targets[j].Price = price
+				}
+			}
+			s.gw.Reload(next)
+		}
+	})
+	calls := s.during(30*time.Second, pair)
+	close(stop)
+	reloading.Wait()
+	s.wantAllWhole(calls)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	seen := map[string]int{}
+	for i := range l.reserved {
+		seen[l.reserved[i].Line.Rates.Text()]++
+	}
+	for _, p := range prices {
+		rates := budget.RatesOf(p)
+		if seen[rates.Text()] == 0 {
+			t.Errorf("got no attempt at the price %v", p)
+		}
+		delete(seen, rates.Text())
+	}
+	if len(seen) > 0 {
+		t.Errorf("got attempts at prices %v, want each at one of the two", seen)
 	}
 }
 

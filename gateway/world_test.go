@@ -42,24 +42,25 @@ func TestMain(m *testing.M) {
 // world is a gateway in front of simulated vendors: two of each dialect, so that
 // both relaying and translating understudies can be tried.
 type world struct {
-	t        *testing.T
-	url      string
-	gw       *gateway.Gateway
-	health   *route.Health                   // nil where each call is to be as if it were the first
-	vendors  map[string]*fakeprovider.Server // by provider id
-	mu       sync.Mutex
-	records  []gateway.Record
-	log      *lockedBuffer
-	calls    atomic.Int64
-	timeouts route.Timeouts
-	more     []worldProvider // beside those that every world has
-	pool     *transport.Transport
-	edits    provider.Edits                                          // of chat2
-	facts    map[string]func(*provider.Facts)                        // what else is true of a provider
-	most     map[string]int                                          // requests at a time, by provider id
-	adjust   func(*route.Route)                                      // changes each route; may be nil
-	script   func(id string, a fakeprovider.Ask) *fakeprovider.Reply // answers for the vendors; may be nil
-	closers  []func()
+	t         *testing.T
+	url       string
+	gw        *gateway.Gateway
+	health    *route.Health                   // nil where each call is to be as if it were the first
+	vendors   map[string]*fakeprovider.Server // by provider id
+	mu        sync.Mutex
+	records   []gateway.Record
+	log       *lockedBuffer
+	calls     atomic.Int64
+	timeouts  route.Timeouts
+	providers map[string]*provider.Provider
+	more      []worldProvider // beside those that every world has
+	pool      *transport.Transport
+	edits     provider.Edits                                          // of chat2
+	facts     map[string]func(*provider.Facts)                        // what else is true of a provider
+	most      map[string]int                                          // requests at a time, by provider id
+	adjust    func(*route.Route)                                      // changes each route; may be nil
+	script    func(id string, a fakeprovider.Ask) *fakeprovider.Reply // answers for the vendors; may be nil
+	closers   []func()
 }
 
 // close shuts the world down before the test ends.
@@ -177,7 +178,8 @@ func newWorld(t *testing.T, opts ...worldOption) *world {
 	for _, opt := range opts {
 		opt(&o, w)
 	}
-	o.Routes = w.routes()
+	routes := w.routes()
+	w.providers, o.Routes = routes.providers, routes
 	w.health = o.Health
 	var handler http.Handler
 	w.gw, handler = forgetful(o)

@@ -1,0 +1,167 @@
+//go:build unix
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/understudy-ai/understudy/internal/fakeprovider"
+)
+
+// faultClient is a client API in the catalogue of faults: whose provider leads, and who stands by.
+type faultClient struct {
+	name, path, speaks string
+	lead, understudy   string
+	tools, words       string
+}
+
+var faultClients = []faultClient{
+	{
+		"chat", chatPath, fakeprovider.Chat, "chat", "claude",
+		`,"tools":[{"type":"function","function":{"name":"get_weather","parameters":{"type":"object","properties":{"city":{"type":"string"}}}}}]`,
+		`"messages":[{"role":"user","content":"Say something about the sea."}],"max_tokens"`,
+	},
+	{
+		"messages", messagesPath, fakeprovider.Messages, "claude", "chat",
+		`,"tools":[{"name":"get_weather","input_schema":{"type":"object","properties":{"city":{"type":"string"}}}}]`,
+		`"messages":[{"role":"user","content":"Say something about the sea."}],"max_tokens"`,
+	},
+	{
+		"responses", responsesPath, fakeprovider.Responses, "chat", "claude",
+		`,"tools":[{"type":"function","name":"get_weather","parameters":{"type":"object","properties":{"city":{"type":"string"}}}}]`,
+		`"input":"Say something about the sea.","max_output_tokens"`,
+	},
+}
+
+// TestFaultCatalogue is every fault that a simulated vendor can do, through the binary, for clients of three
+// APIs, whole and streamed, with a healthy understudy of another vendor's. Each has a provider of its own, so
+// that what one leads to is no matter of the others. At the end the attempts in the log are those that the
+// vendors saw, exactly.
+func TestFaultCatalogue(t *testing.T) {
+	t.Parallel()
+	var providers, models strings.Builder
+	faults := fakeprovider.Faults()
+	for _, f := range faults {
+		limit := "20s" // never reached, however busy the machine is
+		if f.Slow && f.Kind != "endless-stream" {
+			limit = "1500ms"
+		}
+		for _, c := range faultClients {
+			if f.ServerWide || !f.Exists(c.speaks) {
+				continue
+			}
+			use, base := "openai", "$CHAT/v1"
+			if c.lead == "claude" {
+				use, base = "anthropic", "$CLAUDE"
+			}
+			name := c.name + "-" + f.Kind
+			fmt.Fprintf(&providers, "  %s: {use: %s, base_url: %q, key: env:TEST_KEY}\n", name, use, base)
+			fmt.Fprintf(&models, "  %s: {lead: %s/small+fault-%s, understudies: [%s/small], timeouts: {connect: 10s, first_token: %s, answer: %s, stall: %s, total: 1m}}\n",
+				name, name, f.Kind, c.understudy, limit, limit, limit)
+		}
+	}
+	h := openHouse(t, providers.String()+"models:\n"+models.String())
+	var all sync.WaitGroup
+	room := make(chan struct{}, 24)
+	for _, slow := range []bool{true, false} { // those that wait first
+		for _, f := range faults {
+			for _, c := range faultClients {
+				if f.ServerWide || f.Slow != slow || !f.Exists(c.speaks) {
+					continue
+				}
+				room <- struct{}{}
+				all.Go(func() {
+					defer func() { <-room }()
+					if f.Unary {
+						h.holdFault(f, c, false)
+					}
+					if f.Stream {
+						h.holdFault(f, c, true)
+					}
+				})
+			}
+		}
+	}
+	all.Wait()
+	h.client.CloseIdleConnections()
+	h.wantAttempts()
+}
+
+// holdFault looks at what a client gets whose lead has a fault.
+func (h *house) holdFault(f fakeprovider.Info, c faultClient, stream bool) {
+	limit, tools := "500", ""
+	if f.Kind == "endless-stream" {
+		limit = "16"
+	}
+	if strings.HasPrefix(f.Kind, "tool") {
+		tools = c.tools
+	}
+	a := h.post(c.path, fmt.Sprintf(`{"model":%q,"stream":%v,%s:%s%s}`, c.name+"-"+f.Kind, stream, c.words, limit, tools))
+	ended := endOf(c.path, a.body)
+	whole := a.err == nil && a.status == 200 && (!stream || ended == "clean")
+	asked := strings.Contains(a.header.Get("X-Understudy-Target"), c.understudy+"/small") || strings.Contains(a.body, ": understudy rescue ")
+	ok := false
+	want := f.Want
+	if f.Kind == "bad-arguments" && c.path == messagesPath && !stream {
+		want = fakeprovider.Failover // arguments are an object there, so these cannot be shown
+	}
+	switch want {
+	case fakeprovider.Failover, fakeprovider.Rescue:
+		ok = whole && asked
+	case fakeprovider.Serve:
+		ok = whole && !asked
+	case fakeprovider.Surface:
+		ok = !asked && (a.status >= 400 || a.err != nil || whole)
+	case fakeprovider.Broken:
+		ok = !asked && ended == "error"
+	}
+	if !ok {
+		h.t.Errorf("%s, %s, stream %v: got %d, an end that is %q, the understudy asked: %v, %v and %.400s, want: %v", f.Kind, c.name, stream, a.status, ended, asked, a.err, a.body, want)
+	}
+	if strings.Contains(a.body, canary) {
+		h.t.Errorf("%s, %s: got the provider's key in the answer", f.Kind, c.name)
+	}
+}
+
+// endOf says how a stream ended: clean, with an error, or with neither.
+func endOf(path, body string) string {
+	failed := strings.Contains(body, "event: error\n") || strings.Contains(body, "\ndata: {\"error\":") || strings.Contains(body, `"type":"response.failed"`) || strings.Contains(body, `"type":"error"`)
+	clean := strings.Contains(body, "[DONE]") || strings.Contains(body, `"type":"message_stop"`) ||
+		strings.Contains(body, `"type":"response.completed"`) || strings.Contains(body, `"type":"response.incomplete"`)
+	switch {
+	case failed && !clean:
+		return "error"
+	case clean && !failed:
+		return "clean"
+	}
+	return ""
+}
+
+// wantAttempts holds the attempts in the log against what the vendors saw.
+func (h *house) wantAttempts() {
+	h.t.Helper()
+	logged := 0
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		logged = 0
+		for line := range strings.Lines(h.log.all()) {
+			var call struct {
+				Msg      string
+				Attempts int
+			}
+			if strings.Contains(line, `"msg":"call"`) && json.Unmarshal([]byte(line), &call) == nil {
+				logged += call.Attempts
+			}
+		}
+		if logged == h.seen() || time.Now().After(deadline) {
+			break
+		}
+	}
+	if logged != h.seen() {
+		h.t.Errorf("got %d attempts in the log, want the %d requests that the vendors saw", logged, h.seen())
+	}
+}
