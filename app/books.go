@@ -205,10 +205,14 @@ func Verification(ctx context.Context, c *config.Config) (admin.Verification, er
 }
 
 // VerifyLedger holds every row of a ledger to its invariants.
-func VerifyLedger(ctx context.Context, c *config.Config) (report *budget.Report, err error) {
+func VerifyLedger(ctx context.Context, c *config.Config) (*budget.Report, error) {
+	return verifyLedger(ctx, c, budget.Verify)
+}
+
+func verifyLedger(ctx context.Context, c *config.Config, verify func(context.Context, budget.Book) (*budget.Report, error)) (report *budget.Report, err error) {
 	err = ReadLedger(ctx, c, func(b budget.Book) error {
 		var err error
-		report, err = budget.Verify(ctx, b)
+		report, err = verify(ctx, b)
 		return err
 	})
 	return report, err

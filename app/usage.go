@@ -103,7 +103,7 @@ func (l ledgerView) Usage(ctx context.Context, from, until time.Time, by []strin
 
 // Verify holds every row to its invariants.
 func (l ledgerView) Verify(ctx context.Context) (*budget.Report, error) {
-	return VerifyLedger(ctx, l.config)
+	return verifyLedger(ctx, l.config, budget.VerifyBeside)
 }
 
 // maxInvoice bounds the lines of an invoice.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -94,6 +95,13 @@ type verifier struct {
 // once; its amount is that of its tokens at its pinned rates; no row was changed, removed or put in
 // between; and every sum, limit and window is that of its rows, to the pico-dollar.
 func Verify(ctx context.Context, b Book) (*Report, error) {
+	return verify(ctx, b, runtime.GOMAXPROCS(0))
+}
+
+// VerifyBeside is Verify beside other work: it leaves that all processors but one.
+func VerifyBeside(ctx context.Context, b Book) (*Report, error) { return verify(ctx, b, 1) }
+
+func verify(ctx context.Context, b Book, processors int) (*Report, error) {
 	v := &verifier{}
 	var err error
 	if v.lines, err = b.Lines(ctx); err != nil {
@@ -104,7 +112,7 @@ func Verify(ctx context.Context, b Book) (*Report, error) {
 		return nil, err
 	}
 	corrected, problems := correctionsOf(rows)
-	parts, err := partsOf(ctx, b, v.lines, corrected)
+	parts, err := v.parts(ctx, b, corrected, processors)
 	if err != nil {
 		return nil, err
 	}

@@ -113,7 +113,7 @@ func TestVerifyInParts(t *testing.T) {
 	} {
 		s := &shelf{lines: whole.lines, rows: slices.Clone(whole.rows), totals: whole.totals}
 		tc.change(s)
-		r, err := Verify(t.Context(), s)
+		r, err := verify(t.Context(), s, 2)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"hash"
-	"runtime"
 )
 
 // part goes through the rows between two links of the chain.
@@ -30,14 +29,14 @@ type part struct {
 // minPart is how many rows are worth a part of their own.
 const minPart = 50_000
 
-// partsOf divides the rows among the processors, at links, so that each part of the chain can be followed by itself.
-func partsOf(ctx context.Context, b Book, lines map[int64]*Line, c *corrections) ([]*part, error) {
+// parts divides the rows among processors, at links, so that each part of the chain can be followed by itself.
+func (v *verifier) parts(ctx context.Context, b Book, c *corrections, processors int) ([]*part, error) {
 	last, err := b.Last(ctx)
 	if err != nil {
 		return nil, err
 	}
-	most := min(int64(runtime.GOMAXPROCS(0)), 1+last/minPart)
-	parts := []*part{newPart(0, nil, lines, c)}
+	most := min(int64(processors), 1+last/minPart)
+	parts := []*part{newPart(0, nil, v.lines, c)}
 	for i := int64(1); i < most; i++ {
 		end := parts[len(parts)-1]
 		at, chain, err := b.Link(ctx, max(last/most*i, end.behind+1))
@@ -48,7 +47,7 @@ func partsOf(ctx context.Context, b Book, lines map[int64]*Line, c *corrections)
 			break
 		}
 		end.upTo = at
-		parts = append(parts, newPart(at, chain, lines, c))
+		parts = append(parts, newPart(at, chain, v.lines, c))
 	}
 	parts[len(parts)-1].upTo = last
 	return parts, nil
