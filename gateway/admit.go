@@ -71,6 +71,11 @@ func (c *call) mayAskFor(r *route.Route) bool {
 	if name == "" {
 		return c.grant.MayAskAll()
 	}
+	return c.mayName(r, name)
+}
+
+// mayName reports whether the caller may ask for a route by a name.
+func (c *call) mayName(r *route.Route, name string) bool {
 	return c.grant.MayAsk(name) || r.IsDirect && c.grant.MayAsk(r.Targets[0].Name())
 }
 
@@ -80,10 +85,7 @@ func (c *call) mayList(name string) bool {
 		return true
 	}
 	r, ok := (*c.g.routes.Load()).Pick(name)
-	if !ok || !c.grant.MayAsk(name) && !(r.IsDirect && c.grant.MayAsk(r.Targets[0].Name())) {
-		return false
-	}
-	return slices.ContainsFunc(r.Targets, c.mayUse)
+	return ok && c.mayName(&r, name) && slices.ContainsFunc(r.Targets, c.mayUse)
 }
 
 func (c *call) mayUse(t route.Target) bool {
