@@ -34,6 +34,7 @@ type conn struct {
 	remote string
 	state  atomic.Int32
 	opened time.Time
+	headBy time.Time // when the head must be there that is being read; zero for none
 
 	in      []byte // of it, in[start:end] has been read from the connection and not been used
 	start   int
@@ -83,7 +84,7 @@ func (c *conn) serve() {
 		case odd:
 			last = http.StateHijacked
 			_ = c.nc.SetReadDeadline(time.Time{}) // if that fails the connection is closed already
-			c.s.rest.hand(&begun{c.nc, bytes.Clone(c.in[c.start:c.end])})
+			c.s.rest.hand(newBegun(c.nc, bytes.Clone(c.in[c.start:c.end]), c.headBy))
 			return
 		case plain:
 		}
@@ -109,8 +110,9 @@ const aRequest = 4
 // next reads the next request's head. A client may take its time before a request, but not in its head.
 func (c *conn) next(first bool) (head, found) {
 	by, limited := time.Time{}, first
-	if first {
+	if c.headBy = by; first {
 		by = after(c.opened, c.s.headerTime())
+		c.headBy = by
 	} else if idle := c.s.idleTime(); c.start == c.end && idle > 0 {
 		by = time.Now().Add(idle)
 	}
@@ -125,6 +127,7 @@ func (c *conn) next(first bool) (head, found) {
 			}
 			if !limited {
 				by, limited = after(time.Now(), c.s.headerTime()), true
+				c.headBy = by
 			}
 		}
 		c.reads.set(by)

@@ -190,7 +190,7 @@ func TestSlowHeads(t *testing.T) {
 	t.Parallel()
 	const limit = 300 * time.Millisecond
 	s := openHouse(t, path, func(s *http.Server) { s.ReadHeaderTimeout, s.IdleTimeout = limit, 3*limit })
-	for name, text := range map[string]string{"nothing": "", "a piece": "GET / HT", "a field": "GET / HTTP/1.1\r\nHost: x\r\nA: "} {
+	for name, text := range map[string]string{"nothing": "", "a piece": "GET / HT", "a field": "GET / HTTP/1.1\r\nHost: x\r\nA: ", "handed over": "GET / HTTP/1.1\nHost: x\nA: "} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			conn, r := s.dial(t)
@@ -208,6 +208,13 @@ func TestSlowHeads(t *testing.T) {
 			closedWithin(t, r, limit/2, 2*limit)
 		})
 	}
+	t.Run("handed over late", func(t *testing.T) {
+		t.Parallel()
+		conn, r := s.dial(t)
+		time.Sleep(limit * 2 / 3)
+		send(t, conn, "GET / HTTP/1.1\nHost: x\nA: ")
+		closedWithin(t, r, 0, limit*2/3)
+	})
 	t.Run("between requests", func(t *testing.T) {
 		t.Parallel()
 		conn, r := s.dial(t)

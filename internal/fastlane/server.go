@@ -230,6 +230,25 @@ func (r *rest) Addr() net.Addr { return r.address }
 type begun struct {
 	net.Conn
 	read []byte
+	by   atomic.Pointer[time.Time] // when the head must be there that was begun; nil once it is
+}
+
+func newBegun(nc net.Conn, read []byte, by time.Time) *begun {
+	b := &begun{Conn: nc, read: read}
+	if !by.IsZero() {
+		b.by.Store(&by)
+	}
+	return b
+}
+
+// SetReadDeadline gives a head that was begun no more time than it had. It is there when there is no deadline any more.
+func (b *begun) SetReadDeadline(t time.Time) error {
+	if by := b.by.Load(); t.IsZero() {
+		b.by.Store(nil)
+	} else if by != nil && t.After(*by) {
+		t = *by
+	}
+	return b.Conn.SetReadDeadline(t) //nolint:wrapcheck // a connection passes its errors on
 }
 
 // Read gives first what has been read already.
