@@ -31,6 +31,7 @@ import (
 	"github.com/understudy-ai/understudy/gateway"
 	"github.com/understudy-ai/understudy/internal/fastlane"
 	"github.com/understudy-ai/understudy/route"
+	"github.com/understudy-ai/understudy/store/redis"
 	"github.com/understudy-ai/understudy/telemetry"
 	"github.com/understudy-ai/understudy/transport"
 )
@@ -94,8 +95,9 @@ type App struct {
 	clients, operators *server
 	data               *folder // of what is kept; nil if nothing is
 	files              files
-	token              string    // the admin token, if it was made now
-	books              *books    // likewise
+	token              string // the admin token, if it was made now
+	books              *books // likewise
+	rates              *redis.Rates
 	closing            sync.Once // of both
 
 	mu     sync.Mutex
@@ -134,7 +136,12 @@ func New(o Options) (*App, error) {
 			return nil, err //nolint:wrapcheck // it says what it is about
 		}
 	}
+	rates, err := a.openRates(o.Config)
+	if err != nil {
+		return nil, err
+	}
 	a.gateway = gateway.New(gateway.Options{
+		Rates: rates,
 		Trace: a.traces != nil, Sampled: float64(o.Config.Telemetry.Share),
 		Dialects: append(dialects(), framed()...), Routes: r, Sender: a.drills, Health: a.health, Ledger: ledger, Objects: kept, Replays: replays, Access: a.access, Settle: a.settled, Log: o.Log,
 		Limits: gateway.Limits{
@@ -316,6 +323,9 @@ func (a *App) Stop(ctx context.Context) error {
 	a.operators.close()
 	a.transport.Close()
 	a.closeTraces()
+	if a.rates != nil {
+		a.rates.Close()
+	}
 	a.closeData()
 	if err != nil {
 		return errors.New("stop: some calls did not end in time and were cut")

@@ -101,19 +101,27 @@ func (b *books) openDatabase(c *config.Config, node string, o *Options) error {
 
 // openPostgres opens the database that the config names.
 func openPostgres(c *config.Config, env func(string) (string, bool)) (*postgres.DB, error) {
-	url := c.Store
-	var key config.Key
-	if key.UnmarshalText([]byte(url)) == nil { // otherwise it is the URL itself
-		if key.File != "" && !filepath.IsAbs(key.File) {
-			key.File = filepath.Join(filepath.Dir(c.File()), key.File)
-		}
-		secret, err := resolve(config.Provider{Key: key, Facts: provider.Facts{Auth: provider.AuthBearer}}, env)
-		if err != nil {
-			return nil, fmt.Errorf("store: %w", err)
-		}
-		url = secret.Reveal()
+	url, err := addressOf(c, c.Store, env)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
 	}
 	return postgres.Open(context.Background(), url, postgres.DefaultSchema)
+}
+
+// addressOf is a URL that the config has, or says where to find.
+func addressOf(c *config.Config, text string, env func(string) (string, bool)) (string, error) {
+	var key config.Key
+	if key.UnmarshalText([]byte(text)) != nil { // it is the URL itself
+		return text, nil
+	}
+	if key.File != "" && !filepath.IsAbs(key.File) {
+		key.File = filepath.Join(filepath.Dir(c.File()), key.File)
+	}
+	secret, err := resolve(config.Provider{Key: key, Facts: provider.Facts{Auth: provider.AuthBearer}}, env)
+	if err != nil {
+		return "", err
+	}
+	return secret.Reveal(), nil
 }
 
 // nodeOf is the name by which a database knows the gateway of a data folder: any, and always the same.

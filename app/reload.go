@@ -65,6 +65,7 @@ func fixed(old, c *config.Config) error {
 	hold("admin", old.Admin, c.Admin)
 	hold("data", old.DataFolder(), c.DataFolder())
 	hold("store", old.Store, c.Store)
+	hold("redis", old.Redis, c.Redis)
 	hold("access.secret", old.Access.Secret, c.Access.Secret)
 	hold("limits.body", old.Limits.Body, c.Limits.Body)
 	hold("limits.body_timeout", old.Limits.BodyTimeout, c.Limits.BodyTimeout)

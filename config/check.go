@@ -33,6 +33,7 @@ func (k *checker) bad(path, hint, format string, args ...any) {
 func (k *checker) check() {
 	k.listeners()
 	k.data()
+	k.redis()
 	k.access()
 	if len(k.config.Providers) == 0 {
 		k.bad("providers", "for example: "+k.example(), "got no providers, want at least one")
@@ -93,6 +94,22 @@ func (k *checker) data() {
 		k.bad("store", "put the URL where env:NAME or file:/path finds it, or the password into PGPASSWORD", "store: got a password, want none here")
 	case !isURL && (!strings.HasPrefix(store, "env:") && !strings.HasPrefix(store, "file:") || strings.HasSuffix(store, ":")):
 		k.bad("store", "", "store: got something else, want postgres://user@host/database, env:NAME or file:/path")
+	}
+}
+
+// redis checks where the Redis server is.
+func (k *checker) redis() {
+	address := k.config.Redis
+	if _, given := k.config.at["redis"]; !given {
+		return
+	}
+	u, err := url.Parse(address)
+	isURL := err == nil && (u.Scheme == "redis" || u.Scheme == "rediss") && u.Host != ""
+	switch {
+	case isURL && hasPassword(u):
+		k.bad("redis", "put the URL where env:NAME or file:/path finds it", "redis: got a password, want none here")
+	case !isURL && (!strings.HasPrefix(address, "env:") && !strings.HasPrefix(address, "file:") || strings.HasSuffix(address, ":")):
+		k.bad("redis", "", "redis: got something else, want redis://host:port, rediss://host:port, env:NAME or file:/path")
 	}
 }
 

@@ -170,6 +170,9 @@ func TestEveryKey(t *testing.T) {
 	if want := "postgres://understudy@db.internal/ledger"; c.Store != want {
 		t.Errorf("store: got %s, want %s", c.Store, want)
 	}
+	if want := "redis://cache.internal:6379/1"; c.Redis != want {
+		t.Errorf("redis: got %s, want %s", c.Redis, want)
+	}
 	if c.Drain != 2*time.Minute {
 		t.Errorf("drain: got %v, want 2m", c.Drain)
 	}
@@ -205,7 +208,7 @@ func TestEveryKey(t *testing.T) {
 		Order: "weighted", Weights: []float64{3, 0.5}, Affinity: &affinity, Require: []string{"eu"},
 		Timeouts: Timeouts{time.Second, 2 * time.Second, 3 * time.Second, 4 * time.Second, 0.5, 5 * time.Second, time.Minute},
 		Identity: "strict", Hedge: &Hedge{After: After{Percentile: 95}, Most: 0.025},
-		Loss:     llm.LossStrict, Rescue: llm.RescueOff,
+		Loss: llm.LossStrict, Rescue: llm.RescueOff,
 	}
 	if !reflect.DeepEqual(c.Models, []Model{wantModel}) {
 		t.Errorf("models: got %+v, want %+v", c.Models, wantModel)

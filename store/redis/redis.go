@@ -1,0 +1,224 @@
+// Package redis lets several gateways count together what callers have by the minute. Redis is a cache: while it does not
+// answer at once, each gateway counts for itself, and when it has forgotten everything, every caller has a minute's again.
+// It speaks as much of Redis's protocol as that takes.
+package redis
+
+import (
+	"context"
+	"crypto/sha1" //nolint:gosec // Redis names scripts so
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/understudy-ai/understudy/access"
+	"github.com/understudy-ai/understudy/gateway"
+)
+
+var _ gateway.Rates = (*Rates)(nil)
+
+const (
+	// patience is how long a call waits for Redis: longer than one that is well takes.
+	patience = 50 * time.Millisecond
+	// probeEvery is how often one that failed is tried again, by nobody's call.
+	probeEvery = 500 * time.Millisecond
+	// maxConnections is how many calls ask at once; others count here meanwhile.
+	maxConnections = 16
+)
+
+// prefix begins all names in Redis.
+const prefix = "understudy:rate:"
+
+// script takes from a bucket: access.Rates.Draw by Redis's clock, in microseconds.
+const script = `local t = redis.call('TIME')
+local now, minute = t[1] * 1000000 + t[2], 60000000
+local missing = math.max(tonumber(redis.call('GET', KEYS[1]) or '0') - now, 0)
+local cost = tonumber(ARGV[1])
+if ARGV[2] ~= '1' and missing + math.min(cost, minute) > minute then return {0, math.floor(missing)} end
+missing = math.max(missing + cost, 0)
+redis.call('SET', KEYS[1], string.format('%.0f', now + missing), 'PX', math.ceil(missing / 1000) + 1)
+return {1, math.floor(missing)}`
+
+// Rates counts in Redis. Close it.
+type Rates struct {
+	address  string
+	user     string
+	password string
+	database string
+	tls      *tls.Config
+	log      *slog.Logger
+	sha      string
+
+	alone  access.Rates // while Redis does not answer
+	failed atomic.Bool
+	idle   chan *conn
+	places chan struct{}
+	stop   chan struct{}
+	once   sync.Once
+	trying sync.WaitGroup
+}
+
+// Open makes Rates of a URL: redis://user:password@host:port/database, or rediss:// with TLS. It does not wait for Redis.
+func Open(address string, log *slog.Logger) (*Rates, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "redis" && u.Scheme != "rediss" || u.Host == "" {
+		return nil, errors.New("the address is no URL of a Redis server, such as redis://127.0.0.1:6379/0") // the error would quote it
+	}
+	sum := sha1.Sum([]byte(script)) //nolint:gosec // likewise
+	r := &Rates{
+		address: u.Host, user: u.User.Username(), database: strings.Trim(u.Path, "/"), log: log, sha: hex.EncodeToString(sum[:]),
+		idle: make(chan *conn, maxConnections), places: make(chan struct{}, maxConnections), stop: make(chan struct{}),
+	}
+	r.password, _ = u.User.Password()
+	if u.Port() == "" {
+		r.address = net.JoinHostPort(u.Hostname(), "6379")
+	}
+	if u.Scheme == "rediss" {
+		r.tls = &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
+	}
+	return r, nil
+}
+
+// Close ends all connections.
+func (r *Rates) Close() {
+	r.once.Do(func() { close(r.stop) })
+	r.trying.Wait()
+	for {
+		select {
+		case c := <-r.idle:
+			_ = c.conn.Close() // nothing is lost with it
+		default:
+			return
+		}
+	}
+}
+
+// Draw takes what is wanted, all or nothing.
+func (r *Rates) Draw(ctx context.Context, d access.Draw) access.Level {
+	if r.failed.Load() {
+		return r.alone.Draw(ctx, d)
+	}
+	select {
+	case r.places <- struct{}{}:
+		defer func() { <-r.places }()
+	default:
+		return r.alone.Draw(ctx, d)
+	}
+	level, err := r.draw(d)
+	if err != nil {
+		r.fail(err)
+		return r.alone.Draw(ctx, d)
+	}
+	return level
+}
+
+func (r *Rates) draw(d access.Draw) (access.Level, error) {
+	owed := "0"
+	if d.Owed {
+		owed = "1"
+	}
+	cost := d.Cost()
+	micros := strconv.FormatInt(cost.Microseconds(), 10)
+	got, err := r.ask("EVALSHA", r.sha, "1", prefix+d.Name, micros, owed)
+	if err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
+		got, err = r.ask("EVAL", script, "1", prefix+d.Name, micros, owed)
+	}
+	if err != nil {
+		return access.Level{}, err
+	}
+	if len(got) != 2 {
+		return access.Level{}, fmt.Errorf("got %d numbers, want 2", len(got))
+	}
+	return d.LevelAt(time.Duration(got[1])*time.Microsecond, cost, got[0] == 1), nil
+}
+
+// fail goes on without Redis until it answers.
+func (r *Rates) fail(err error) {
+	if !r.failed.CompareAndSwap(false, true) {
+		return
+	}
+	r.log.Warn("Redis does not answer; this gateway counts for itself what callers have by the minute", "error", err.Error())
+	r.trying.Go(r.mend)
+}
+
+// mend tries a Redis that failed until it answers.
+func (r *Rates) mend() {
+	for {
+		select {
+		case <-r.stop:
+			return
+		case <-time.After(probeEvery):
+		}
+		if _, err := r.ask("PING"); err == nil {
+			r.log.Info("Redis answers again")
+			r.failed.Store(false)
+			return
+		}
+	}
+}
+
+// ask sends a command and reads the answer, on a connection of the pool. A connection that failed is not used again.
+func (r *Rates) ask(words ...string) ([]int64, error) {
+	deadline := time.Now().Add(patience)
+	var c *conn
+	select {
+	case c = <-r.idle:
+	default:
+		var err error
+		if c, err = r.dial(deadline); err != nil {
+			return nil, err
+		}
+	}
+	got, err := c.do(deadline, words...)
+	var said replyError
+	if err != nil && !errors.As(err, &said) {
+		_ = c.conn.Close() // the error tells of more
+		return nil, err
+	}
+	select {
+	case r.idle <- c:
+	default:
+		_ = c.conn.Close() // there are enough
+	}
+	return got, err
+}
+
+func (r *Rates) dial(deadline time.Time) (*conn, error) {
+	dialer := net.Dialer{Deadline: deadline}
+	var nc net.Conn
+	var err error
+	if r.tls != nil {
+		nc, err = tls.DialWithDialer(&dialer, "tcp", r.address, r.tls)
+	} else {
+		nc, err = dialer.Dial("tcp", r.address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("connect to Redis: %w", err)
+	}
+	c := newConn(nc)
+	var hello [][]string
+	switch {
+	case r.user != "" && r.password != "":
+		hello = append(hello, []string{"AUTH", r.user, r.password})
+	case r.password != "":
+		hello = append(hello, []string{"AUTH", r.password})
+	}
+	if r.database != "" {
+		hello = append(hello, []string{"SELECT", r.database})
+	}
+	for _, words := range hello {
+		if _, err := c.do(deadline, words...); err != nil {
+			_ = nc.Close() // the error tells of more
+			return nil, fmt.Errorf("%s: %w", strings.ToLower(words[0]), err)
+		}
+	}
+	return c, nil
+}
