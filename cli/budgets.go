@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/understudy-ai/understudy/admin/client"
@@ -51,7 +50,7 @@ func (s *session) showBudgets(all []client.Budget) error {
 		fmt.Fprintln(s.out, "there are no budgets")
 		return nil
 	}
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	w := s.table()
 	fmt.Fprintln(w, "ACCOUNT\tPERIOD\tMOST\tSPENT\tRESERVED\tANEW\tKIND")
 	for _, b := range all {
 		anew := "-"

@@ -75,7 +75,7 @@ func (c importCommand) Run(s *session) error {
 		summary = s.out
 	}
 	for _, d := range done {
-		fmt.Fprintf(summary, "%s: %d models added, %d changed, %d gone%s\n", d.Provider, len(d.Added), len(d.Changed), len(d.Gone), list(d.Gone))
+		fmt.Fprintf(inert{summary}, "%s: %d models added, %d changed, %d gone%s\n", d.Provider, len(d.Added), len(d.Changed), len(d.Gone), list(d.Gone))
 	}
 	_, err = s.out.Write(text)
 	return err

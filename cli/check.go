@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/understudy-ai/understudy/app"
@@ -82,7 +81,7 @@ func (s *session) show(c *config.Config) error {
 		return err
 	}
 	fmt.Fprintf(s.out, "%s: OK\n\n", cmp.Or(c.File(), "no config file, providers from the environment"))
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	w := s.table()
 	fmt.Fprintf(w, "listen\thttp://%s\n", c.Listen)
 	fmt.Fprintf(w, "admin\thttp://%s\n", c.Admin)
 	fmt.Fprintf(w, "data\t%s\n", cmp.Or(c.DataFolder(), "none: nothing is kept"))

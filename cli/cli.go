@@ -88,7 +88,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 	}
 	chosen, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(errOut, "%s: %v\n%s\n", name, err, usageHint(err))
+		fmt.Fprintf(inert{errOut}, "%s: %v\n%s\n", name, err, usageHint(err))
 		return exitUsage
 	}
 	lines := &logWriter{w: errOut}
@@ -114,22 +114,23 @@ var errTold = errors.New("failed")
 
 // report tells an error and returns its exit code.
 func (s *session) report(err error) int {
+	told := inert{s.err} // a gateway or a file may have worded it
 	var usage usageError
 	var refused *client.Error
 	var unreachable *client.UnreachableError
 	switch {
 	case errors.Is(err, errTold):
 	case errors.As(err, &usage):
-		fmt.Fprintf(s.err, "%s: %v\n", name, err)
+		fmt.Fprintf(told, "%s: %v\n", name, err)
 		return exitUsage
 	case isProblem(err):
-		fmt.Fprintln(s.err, err) // begins with the file's name
+		fmt.Fprintln(told, err) // begins with the file's name
 	case errors.As(err, &unreachable):
-		fmt.Fprintf(s.err, "%s: %v\nhint: start it with %s serve, or say where it listens with --admin\n", name, err, name)
+		fmt.Fprintf(told, "%s: %v\nhint: start it with %s serve, or say where it listens with --admin\n", name, err, name)
 	case errors.As(err, &refused) && refused.IsTokenUnknown():
-		fmt.Fprintf(s.err, "%s: the gateway does not know this admin token\n%s\n", name, lostToken)
+		fmt.Fprintf(told, "%s: the gateway does not know this admin token\n%s\n", name, lostToken)
 	default:
-		fmt.Fprintf(s.err, "%s: %v\n", name, err)
+		fmt.Fprintf(told, "%s: %v\n", name, err)
 	}
 	return exitFailed
 }

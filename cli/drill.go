@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
 	"github.com/understudy-ai/understudy/admin/client"
@@ -192,7 +191,7 @@ func (c listDrillsCommand) Run(s *session) error {
 	if c.JSON {
 		return s.writeJSON(all)
 	}
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	w := s.table()
 	fmt.Fprintln(w, "DRILL\tPROVIDER\tFAULT\tSHARE\tSTATE\tSTRUCK\tCLIENT FAILURES")
 	for _, r := range all {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\n", r.ID, r.Spec.Provider, r.Spec.Fault, percent(r.Spec.Share), r.State, r.Struck.Calls, r.ClientFailures)
@@ -221,7 +220,7 @@ func (c faultsCommand) Run(s *session) error {
 	if c.JSON {
 		return s.writeJSON(all)
 	}
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	w := s.table()
 	fmt.Fprintln(w, "FAULT\tWHAT\tVENDOR")
 	for _, f := range all {
 		vendor := "not asked"

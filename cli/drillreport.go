@@ -5,7 +5,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/understudy-ai/understudy/admin/client"
@@ -40,7 +39,7 @@ func (s *session) showDrill(r client.DrillReport, asJSON bool) error {
 	if !r.Over.IsZero() {
 		state += " after " + r.Over.Sub(r.Begun).Round(100*time.Millisecond).String()
 	}
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	w := s.table()
 	fmt.Fprintf(w, "drill\t%s\n", r.ID)
 	fmt.Fprintf(w, "what\t%s\n", describeDrill(r.Spec))
 	fmt.Fprintf(w, "state\t%s\n", state)

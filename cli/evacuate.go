@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
 	"github.com/understudy-ai/understudy/admin/client"
@@ -136,7 +135,7 @@ func seconds(f float64) string {
 
 // showEvacuation writes how far the evacuation of a provider is.
 func (s *session) showEvacuation(st client.EvacuationStatus) error {
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	w := s.table()
 	fmt.Fprintf(w, "provider\t%s\n", st.Provider)
 	if st.Phase == "none" {
 		fmt.Fprintf(w, "phase\tnot evacuated: it gets all of its traffic\n")
@@ -159,7 +158,7 @@ func (s *session) showEvacuation(st client.EvacuationStatus) error {
 
 // showPlan writes a plan.
 func (s *session) showPlan(p client.EvacuationPlan) error {
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	w := s.table()
 	fmt.Fprintf(w, "provider\t%s\n", p.Provider)
 	if p.CallsNow > 0 {
 		fmt.Fprintf(w, "traffic\t%s calls a minute, of which %s cannot move (of the last %d minutes)\n", rate(p.CallsNow), rate(p.CallsStay), p.Minutes)
@@ -173,7 +172,7 @@ func (s *session) showPlan(p client.EvacuationPlan) error {
 		return fmt.Errorf("write the plan: %w", err)
 	}
 	fmt.Fprintln(s.out)
-	w = tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	w = s.table()
 	fmt.Fprintln(w, "MODEL\tFROM\tROLE\tTO\tCALLS/MIN\tPRICE IN/OUT")
 	for _, m := range p.Models {
 		to := strings.Join(m.To, ", then ")
@@ -194,7 +193,7 @@ func (s *session) showPlan(p client.EvacuationPlan) error {
 	}
 	if len(p.Destinations) > 0 {
 		fmt.Fprintln(s.out)
-		w = tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+		w = s.table()
 		fmt.Fprintln(w, "TAKES OVER\tSTATE\tCALLS/MIN\tMORE\tAT ONCE\tLIMIT\tVERDICT")
 		for _, d := range p.Destinations {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.Target, d.State, rate(d.Calls), rate(d.More), rate(d.AtOnce), orDash(count(int64(d.Limit))), verdict(d.Verdict))
@@ -205,7 +204,7 @@ func (s *session) showPlan(p client.EvacuationPlan) error {
 	}
 	if len(p.Operations) > 0 {
 		fmt.Fprintln(s.out)
-		w = tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+		w = s.table()
 		fmt.Fprintln(w, "NOT TRANSLATED\tTO\tWHAT BECOMES OF IT")
 		for _, o := range p.Operations {
 			fmt.Fprintf(w, "%s\t%s\t%s\n", o.Operation, orDash(strings.Join(o.To, ", ")), o.Why)

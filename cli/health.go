@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"text/tabwriter"
 )
 
 type healthCommand struct {
@@ -67,7 +66,7 @@ func (c showHealthCommand) Run(s *session) error {
 	if c.JSON {
 		return s.writeJSON(all)
 	}
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	w := s.table()
 	fmt.Fprintln(w, "TARGET\tSTATE\tPOSTURE\tSHARE\tRUNNING\tLIMIT\tFIRST\tWHOLE\tWHY")
 	for _, t := range all {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", t.Target, t.State, t.Posture, percent(t.Share), t.Running,

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/understudy-ai/understudy/admin/client"
@@ -159,7 +158,7 @@ func (c listKeysCommand) Run(s *session) error {
 	if c.JSON {
 		return s.writeJSON(all)
 	}
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	w := s.table()
 	fmt.Fprintln(w, "KEY\tNAME\tUSER\tTEAM\tMODELS\tENDS WITH\tEXPIRES\tSTATE")
 	for _, k := range all {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, orDash(k.Name), orDash(k.User), orDash(k.Team), strings.Join(k.Models, ","), orDash(k.Ending), orNever(k.Expires), k.State)
@@ -205,7 +204,7 @@ func (s *session) showKey(k client.Key, asJSON bool) error {
 	if asJSON {
 		return s.writeJSON(k)
 	}
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	w := s.table()
 	row := func(name, value string) {
 		if value != "" {
 			fmt.Fprintf(w, "%s\t%s\n", name, value)

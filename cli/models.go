@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/understudy-ai/understudy/app"
 )
@@ -81,7 +80,7 @@ func (c listModelsCommand) Run(s *session) error {
 		}
 		return s.writeJSON(models)
 	}
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	w := s.table()
 	fmt.Fprintln(w, "MODEL\tLEAD\tUNDERSTUDIES\tWINDOW\tPRICE IN/OUT\tCAN\tNOTE")
 	for _, m := range models {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", m.Name, m.Lead, orDash(strings.Join(m.Understudies, ", ")),
@@ -139,7 +138,7 @@ func (c compareModelsCommand) Run(s *session) error {
 		}
 		return s.writeJSON(map[string]any{"models": models, "differ": differ})
 	}
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	w := s.table()
 	fmt.Fprintf(w, "\t\t%s\n", strings.Join(c.Models, "\t"))
 	for _, r := range rows {
 		mark := ""
@@ -292,7 +291,7 @@ func note(m app.Model) string {
 
 // writeJSON writes v for a program.
 func (s *session) writeJSON(v any) error {
-	enc := json.NewEncoder(s.out)
+	enc := json.NewEncoder(inert{s.out})
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
 }

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/understudy-ai/understudy/admin/client"
@@ -106,7 +105,11 @@ func (c reportCommand) writeCSV(s *session, rows []client.UsageRow) error {
 	head := append(slices.Clone(c.By), "attempts", "input_tokens", "output_tokens", "cost_usd", "estimated_usd", "uncertain_usd", "wasted_usd", "unpriced_usd")
 	_ = w.Write(head) // the writer keeps its first error
 	for i := range rows {
-		_ = w.Write(c.columns(&rows[i]))
+		columns := c.columns(&rows[i])
+		for j := range c.By {
+			columns[j] = unformulated(columns[j])
+		}
+		_ = w.Write(columns)
 	}
 	w.Flush()
 	if err := w.Error(); err != nil {
@@ -115,12 +118,20 @@ func (c reportCommand) writeCSV(s *session, rows []client.UsageRow) error {
 	return nil
 }
 
+// unformulated keeps a name, which a client may have chosen, from being a formula where a spreadsheet reads it.
+func unformulated(name string) string {
+	if name != "" && strings.ContainsRune("=+-@\t\r", rune(name[0])) {
+		return "'" + name
+	}
+	return name
+}
+
 func (c reportCommand) writeTable(s *session, rows []client.UsageRow) error {
 	if len(rows) == 0 {
 		fmt.Fprintf(s.out, "nothing was used from %s to %s\n", c.Since.Format(time.DateOnly), c.Until.Format(time.DateOnly))
 		return nil
 	}
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	w := s.table()
 	fmt.Fprintf(w, "%s\tattempts\tinput\toutput\tcost USD\testimated\tuncertain\twasted\tunpriced\n", strings.Join(c.By, "\t"))
 	for i := range rows {
 		fmt.Fprintln(w, strings.Join(c.shown(&rows[i]), "\t"))
@@ -229,14 +240,14 @@ func (c reconcileCommand) Run(s *session) error {
 }
 
 func (s *session) showCompared(rows []compared) error {
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	w := s.table()
 	fmt.Fprintln(w, "day\tmodel\tcharged USD\tledger\tsure\tdifference\t")
 	for _, r := range rows {
 		verdict := ""
 		if !r.Within {
 			verdict = "differs"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%+.2f %%\t%s\n", r.Day, r.Model, shortMoney(r.Charged), shortMoney(r.Ledger), shortMoney(r.Sure), r.Percent, verdict)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%+.2f %%\t%s\n", r.Day, cell(r.Model), shortMoney(r.Charged), shortMoney(r.Ledger), shortMoney(r.Sure), r.Percent, verdict)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("write the comparison: %w", err)
