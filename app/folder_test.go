@@ -65,3 +65,53 @@ func TestData(t *testing.T) {
 		}
 	}
 }
+
+// TestLinkedFolder follows a link of one's own to a folder of one's own, and to no other; as root it also tries one that
+// somebody else has made.
+func TestLinkedFolder(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no owners of links")
+	}
+	dir := t.TempDir()
+	private, shared, link := filepath.Join(dir, "private"), filepath.Join(dir, "shared"), filepath.Join(dir, "link")
+	if err := errors.Join(os.Mkdir(private, 0o700), os.Mkdir(shared, 0o755), os.Symlink(private, link)); err != nil { //nolint:gosec // a folder that is too open is what is tested
+		t.Fatal(err)
+	}
+	f, err := openFolder(link)
+	if err != nil {
+		t.Fatalf("got %v, want the folder behind the link", err)
+	}
+	f.close()
+	if err := os.Lchown(link, 1, 1); err == nil {
+		if _, err := openFolder(link); err == nil || !strings.Contains(err.Error(), "somebody else") {
+			t.Errorf("got %v, want a link of somebody else's refused", err)
+		}
+	}
+	if err := errors.Join(os.Remove(link), os.Symlink(shared, link)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openFolder(link); err == nil || !strings.Contains(err.Error(), "0755") {
+		t.Errorf("got %v, want a folder that others can read refused behind a link, too", err)
+	}
+}
+
+// TestSharedKeys notes a file of keys that others can read (S96).
+func TestSharedKeys(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no modes")
+	}
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte("sk-x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := parse(t, "providers: {v: {use: openai, key: file:"+file+"}}", nil)
+	if got := sharedKeys(c); len(got) != 0 {
+		t.Errorf("got %q, want nothing about a file of mode 0600", got)
+	}
+	if err := os.Chmod(file, 0o644); err != nil { //nolint:gosec // a file that is too open is what is tested
+		t.Fatal(err)
+	}
+	if got := sharedKeys(c); len(got) != 1 || !strings.Contains(got[0], "provider v: others can read") {
+		t.Errorf("got %q, want a note about a file of mode 0644", got)
+	}
+}

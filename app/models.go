@@ -223,7 +223,7 @@ const soon = 90 * 24 * time.Hour
 // not known to have, or takes away, and an embedding model in the place of another.
 func Notes(c *config.Config, now time.Time) []string {
 	known := provider.Known()
-	notes := mixedVectors(c)
+	notes := append(sharedKeys(c), mixedVectors(c)...)
 	for _, m := range c.Models {
 		for _, t := range append([]config.Target{m.Lead}, m.Understudies...) {
 			p, ok := c.Provider(t.Provider)
@@ -244,6 +244,16 @@ func Notes(c *config.Config, now time.Time) []string {
 			case err == nil && end.Before(now.Add(soon)):
 				notes = append(notes, "model "+m.Name+": "+t.String()+" will be taken away by "+facts.Name+" on "+model.Retires)
 			}
+		}
+	}
+	return notes
+}
+
+// sharedKeys notes files of keys that others can read or change.
+func sharedKeys(c *config.Config) (notes []string) {
+	for _, p := range c.Providers {
+		if p.Key.File != "" && isShared(p.Key.File) {
+			notes = append(notes, "provider "+p.Name+": others can read or change its key file; chmod 600 "+p.Key.File)
 		}
 	}
 	return notes
