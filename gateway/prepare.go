@@ -128,12 +128,19 @@ func (c *call) translateRequest(a *attempt) *llm.Error {
 	return nil
 }
 
+// maxTools bounds the tools of a request that is translated, ten times what any vendor takes: each call in its history
+// is looked up among them.
+const maxTools = 4096
+
 // decoded is the client's request as values.
 func (c *call) decoded() (*llm.Request, *llm.Error) {
 	if c.request == nil {
 		req, err := c.dialect.Client.DecodeRequest(c.body)
 		if err != nil {
 			return nil, asError(err, llm.CodeInvalidRequest)
+		}
+		if len(req.Tools) > maxTools {
+			return nil, llm.Invalid("tools", "A request that is translated may have %d tools at most.", maxTools)
 		}
 		// What the path says is not in the body.
 		req.Model, req.Stream = c.peeked.Model, c.peeked.Stream

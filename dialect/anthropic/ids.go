@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"strconv"
 	"strings"
+
+	"github.com/understudy-ai/understudy/dialect"
 )
 
 // callPrefix begins the ids of tool calls that the vendor makes, and all that clients of the dialect are given.
@@ -49,40 +51,28 @@ const maxID = 256
 // calls gives the tool calls of a request legal ids and pairs them with their results. A result answers the
 // earliest call with its id that has no result yet.
 type calls struct {
-	used map[string]bool // ids sent so far
-	open []openCall
+	sent dialect.Unused
+	open dialect.Waiting[openCall] // by the client's id
 }
 
 type openCall struct{ id, sent, name string }
 
 // begin returns the id to send for a call: the client's own where it is legal and not taken.
 func (c *calls) begin(id, name string) string {
-	if c.used == nil {
-		c.used = make(map[string]bool)
-	}
-	sent := id
-	for n := 0; sent == "" || c.used[sent] || !isWord(sent, maxID); n++ {
-		sent = callPrefix + hashed(id+"/"+strconv.Itoa(n), 22)
-	}
-	c.used[sent] = true
-	c.open = append(c.open, openCall{id: id, sent: sent, name: name})
+	sent := c.sent.Take(id, id != "" && isWord(id, maxID), func(n int) string { return callPrefix + hashed(id+"/"+strconv.Itoa(n), 22) })
+	c.open.Add(openCall{id: id, sent: sent, name: name}, id)
 	return sent
 }
 
 // answer returns the id sent for the call that a result answers.
 func (c *calls) answer(id string) (sent string, ok bool) {
-	for i, call := range c.open {
-		if call.id == id {
-			c.open = append(c.open[:i:i], c.open[i+1:]...)
-			return call.sent, true
-		}
-	}
-	return "", false
+	call, ok := c.open.Take(id)
+	return call.sent, ok
 }
 
 // shownIDs gives the tool calls of one answer ids as clients of the dialect expect them. Two different ids never
 // become one.
-type shownIDs struct{ used map[string]bool }
+type shownIDs struct{ shown dialect.Unused }
 
 func (s *shownIDs) show(id string) string {
 	shown := id
@@ -92,14 +82,7 @@ func (s *shownIDs) show(id string) string {
 	case !strings.HasPrefix(id, callPrefix) && !strings.HasPrefix(id, "srv"+callPrefix):
 		shown = callPrefix + id
 	}
-	if s.used == nil {
-		s.used = make(map[string]bool, 4)
-	}
-	for n := 1; s.used[shown]; n++ {
-		shown = callPrefix + hashed(id+"/"+strconv.Itoa(n), 22)
-	}
-	s.used[shown] = true
-	return shown
+	return s.shown.Take(shown, true, func(n int) string { return callPrefix + hashed(id+"/"+strconv.Itoa(n+1), 22) })
 }
 
 // maxName is the limit of a tool's name [ant:Tool.name].

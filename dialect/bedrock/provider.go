@@ -42,7 +42,7 @@ type encoder struct {
 
 	names     names
 	calls     calls
-	documents map[string]bool // the names of documents that are taken
+	documents dialect.Unused // the names of documents that are taken
 	system    []llm.Part
 	turns     []turn
 	tools     []llm.Tool

@@ -33,7 +33,7 @@ func (e *encoder) arrange() error {
 				return err
 			case lead:
 				e.system = append(e.system, e.spoken(m.Parts)...)
-			case e.to.Facts.MidSystem && len(e.calls.open) > 0:
+			case e.to.Facts.MidSystem && e.calls.open.Len() > 0:
 				held = append(held, *m)
 			default:
 				e.midSystem(m)
@@ -44,15 +44,15 @@ func (e *encoder) arrange() error {
 		if err := e.message(m, i); err != nil {
 			return err
 		}
-		if len(e.calls.open) == 0 {
+		if e.calls.open.Len() == 0 {
 			for j := range held {
 				e.midSystem(&held[j])
 			}
 			held = nil
 		}
 	}
-	if len(e.calls.open) > 0 {
-		return orphanedCall(e.calls.open[0].id)
+	if e.calls.open.Len() > 0 {
+		return orphanedCall(e.calls.open.First().id)
 	}
 	e.jsonMode()
 	e.ends()
@@ -119,8 +119,8 @@ func orphanedCall(id string) error {
 }
 
 func (e *encoder) assistant(m *llm.Message) error {
-	if n := len(e.turns); len(e.calls.open) > 0 && n > 0 && e.turns[n-1].role != roleAssistant {
-		return orphanedCall(e.calls.open[0].id)
+	if n := len(e.turns); e.calls.open.Len() > 0 && n > 0 && e.turns[n-1].role != roleAssistant {
+		return orphanedCall(e.calls.open.First().id)
 	}
 	parts := e.spoken(m.Parts)
 	kept := parts[:0]
@@ -293,7 +293,5 @@ func joinExtra(a, b llm.Extra) llm.Extra {
 	if len(b[issuer]) == 0 {
 		return a
 	}
-	joined := llm.Extra{issuer: append([]llm.Member(nil), a[issuer]...)}
-	joined[issuer] = append(joined[issuer], b[issuer]...)
-	return joined
+	return llm.Extra{issuer: append(a[issuer], b[issuer]...)} // a is a turn's own
 }

@@ -256,15 +256,10 @@ func (e *encoder) documentName(name string) string {
 	if legal == "" {
 		legal = "document"
 	}
-	sent := legal
-	for n := 2; e.documents[sent]; n++ {
-		number := " " + strconv.Itoa(n)
-		sent = legal[:min(len(legal), maxDocumentName-len(number))] + number
-	}
-	if e.documents == nil {
-		e.documents = make(map[string]bool)
-	}
-	e.documents[sent] = true
+	sent := e.documents.Take(legal, true, func(n int) string {
+		number := " " + strconv.Itoa(n+2)
+		return legal[:min(len(legal), maxDocumentName-len(number))] + number
+	})
 	if sent != name && name != "" {
 		e.lose("document_name", llm.ActionRepaired, llm.Harmless, "characters that the target does not take")
 	}

@@ -128,6 +128,10 @@ func (e *requestEncoder) collectDocuments(list []llm.Message) {
 		for j := range m.Parts {
 			if p := &m.Parts[j]; isTextDocument(p) {
 				e.documents = append(e.documents, p)
+				if e.beside == nil {
+					e.beside = make(map[*llm.Document]bool)
+				}
+				e.beside[p.Document] = true
 				if i != last {
 					e.lose(llm.FeatureDocumentText, llm.ActionApproximated, llm.Tuning, "documents of earlier messages stand beside the last one")
 				}

@@ -33,17 +33,21 @@ func (e *requestEncoder) messages(list []llm.Message) error {
 		return err
 	}
 	var held []llm.Message // system messages between a call and its result
+	var results []llm.Part // of several messages in a row
 	for i := first; i < len(list); i++ {
 		m := &list[i]
-		if m.Role == llm.RoleTool && i+1 < len(list) && list[i+1].Role == llm.RoleTool {
-			list[i+1].Parts = slices.Concat(m.Parts, list[i+1].Parts)
-			continue
+		if m.Role == llm.RoleTool {
+			results = append(results, m.Parts...)
+			if i+1 < len(list) && list[i+1].Role == llm.RoleTool {
+				continue
+			}
+			m.Parts, results = results, nil
 		}
 		switch {
-		case isSystem(m) && len(e.calls.open) > 0:
+		case isSystem(m) && e.calls.open.Len() > 0:
 			held = append(held, *m)
 			continue
-		case m.Role != llm.RoleTool && len(e.calls.open) > 0:
+		case m.Role != llm.RoleTool && e.calls.open.Len() > 0:
 			return e.calls.orphan()
 		case isSystem(m):
 			held = append(held, *m)
@@ -54,7 +58,7 @@ func (e *requestEncoder) messages(list []llm.Message) error {
 				return err
 			}
 		}
-		if len(e.calls.open) == 0 {
+		if e.calls.open.Len() == 0 {
 			for j := range held {
 				if err := e.laterSystem(&held[j]); err != nil {
 					return err
@@ -171,7 +175,7 @@ func (e *requestEncoder) user(m *llm.Message) error {
 func (e *requestEncoder) content(parts []llm.Part) error {
 	w := &e.w
 	parts = slices.Clone(parts)
-	parts = slices.DeleteFunc(parts, func(p llm.Part) bool { return isTextDocument(&p) && e.isBeside(p.Document) })
+	parts = slices.DeleteFunc(parts, func(p llm.Part) bool { return isTextDocument(&p) && e.beside[p.Document] })
 	if len(parts) == 0 {
 		w.String("")
 		return nil
@@ -188,11 +192,6 @@ func (e *requestEncoder) content(parts []llm.Part) error {
 	}
 	w.EndArray()
 	return nil
-}
-
-// isBeside reports whether a document is among those beside the conversation.
-func (e *requestEncoder) isBeside(d *llm.Document) bool {
-	return slices.ContainsFunc(e.documents, func(p *llm.Part) bool { return p.Document == d })
 }
 
 // isSaid reports whether a part is words, in the model's context.
@@ -373,7 +372,7 @@ func (e *requestEncoder) results(m *llm.Message) error {
 	switch {
 	case len(follow) == 0:
 		return nil
-	case len(e.calls.open) > 0:
+	case e.calls.open.Len() > 0:
 		return e.calls.orphan()
 	default:
 		return e.user(&llm.Message{Parts: follow})

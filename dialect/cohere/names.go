@@ -1,11 +1,11 @@
 package cohere
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -20,10 +20,12 @@ type toolNames struct {
 func (n *toolNames) learn(tools []llm.Tool, messages []llm.Message) error {
 	n.taken = make(map[string]bool, len(tools))
 	var odd []string
+	seen := map[string]bool{}
 	see := func(name string) {
 		if isLegalName(name) {
 			n.taken[name] = true
-		} else if !slices.Contains(odd, name) {
+		} else if !seen[name] {
+			seen[name] = true
 			odd = append(odd, name)
 		}
 	}
@@ -106,43 +108,31 @@ func cutName(s string) string { return s[:min(len(s), maxNameLength-9)] }
 // callIDs gives the calls of a request ids of their own and pairs them with their results. A result answers the
 // earliest call with its id that has no result yet.
 type callIDs struct {
-	used    map[string]bool
-	open    [][2]string // the client's id, and the one sent
+	sent    dialect.Unused
+	open    dialect.Waiting[[2]string] // the client's id, by which it is found, and the one sent
 	changed bool
 }
 
 // begin returns the id to send for a call: the client's own where it is not taken.
 func (c *callIDs) begin(id string) string {
-	if c.used == nil {
-		c.used = make(map[string]bool)
-	}
-	sent := id
-	for n := 0; sent == "" || c.used[sent]; n++ {
-		sent = "call_" + digest(id+"/"+strconv.Itoa(n), 16)
-		c.changed = true
-	}
-	c.used[sent] = true
-	c.open = append(c.open, [2]string{id, sent})
+	sent := c.sent.Take(id, id != "", func(n int) string { return "call_" + digest(id+"/"+strconv.Itoa(n), 16) })
+	c.changed = c.changed || sent != id
+	c.open.Add([2]string{id, sent}, id)
 	return sent
 }
 
 // answer returns the id sent for the call that a result answers.
 func (c *callIDs) answer(id string) (sent string, ok bool) {
-	for i, call := range c.open {
-		if call[0] == id {
-			c.open = slices.Delete(c.open, i, i+1)
-			return call[1], true
-		}
-	}
-	return "", false
+	call, ok := c.open.Take(id)
+	return call[1], ok
 }
 
 // orphan is the error for a call that is not followed by its result, or nil.
 func (c *callIDs) orphan() error {
-	if len(c.open) == 0 {
+	if c.open.Len() == 0 {
 		return nil
 	}
-	return llm.Invalid("messages", "The message with tool call '%s' is not followed by its result.", clip(c.open[0][0], 128))
+	return llm.Invalid("messages", "The message with tool call '%s' is not followed by its result.", clip(c.open.First()[0], 128))
 }
 
 // writeCall writes one of tool_calls.

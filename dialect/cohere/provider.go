@@ -72,6 +72,7 @@ type requestEncoder struct {
 	names     toolNames
 	calls     callIDs
 	documents []*llm.Part // those that stand beside the conversation
+	beside    map[*llm.Document]bool
 	hasTools  bool
 	begun     bool // a message is written that is not the system's
 	losses    lossList

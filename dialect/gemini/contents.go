@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -282,13 +283,8 @@ func textsOf(v jsontext.Value) (parts []llm.Part, ok bool) {
 
 // openCalls pairs calls with their results: by id, or where one lacks it by name and order.
 type openCalls struct {
-	open []openCall
-	made int // how many ids were made
-}
-
-type openCall struct {
-	id, name string
-	made     bool // the id is not the client's
+	open dialect.Waiting[string] // their ids
+	made int                     // how many ids were made
 }
 
 // begin notes a call and sees that it has an id.
@@ -297,7 +293,11 @@ func (o *openCalls) begin(c *llm.ToolCall) {
 	if made {
 		c.ID = o.make(c.Name)
 	}
-	o.open = append(o.open, openCall{c.ID, c.Name, made})
+	keys := []string{"id " + c.ID, "name " + c.Name}
+	if made {
+		keys = append(keys, "made "+c.Name)
+	}
+	o.open.Add(c.ID, keys...)
 }
 
 // make is an id that depends on nothing but what stands before the call, so that it is the same each time the
@@ -309,13 +309,13 @@ func (o *openCalls) make(name string) string {
 
 // answer returns the id of the call that a result answers.
 func (o *openCalls) answer(id, name string) string {
-	for pass := range 2 {
-		for i, c := range o.open {
-			if pass == 0 && (id == "" || c.id != id) || pass == 1 && (c.name != name || id != "" && !c.made) {
-				continue
-			}
-			o.open = append(o.open[:i:i], o.open[i+1:]...)
-			return c.id
+	keys := []string{"name " + name}
+	if id != "" {
+		keys = []string{"id " + id, "made " + name} // whose id is not the client's
+	}
+	for _, key := range keys {
+		if found, ok := o.open.Take(key); ok {
+			return found
 		}
 	}
 	if id == "" {

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"strconv"
+
+	"github.com/understudy-ai/understudy/dialect"
 )
 
 // callPrefix begins the ids that this gateway makes for calls; idSize is how much follows. Some APIs take no more than
@@ -31,8 +33,9 @@ func hashed(s string, size int) string {
 // calls pairs the tool calls of a request with their results. The vendor takes any id; ids that repeat, which some
 // servers make, are told apart. A result answers the earliest call with its id that has no result yet.
 type calls struct {
-	used map[string]bool // ids sent so far
-	open []sentCall
+	sent  dialect.Unused
+	count int
+	open  dialect.Waiting[sentCall] // by the client's id
 }
 
 type sentCall struct {
@@ -42,28 +45,19 @@ type sentCall struct {
 
 // begin returns the id to send for a call.
 func (c *calls) begin(id, name string) string {
-	if c.used == nil {
-		c.used = make(map[string]bool)
-	}
+	made := func(n int) string { return callPrefix + hashed(id+"/"+strconv.Itoa(c.count+n), idSize) }
 	sent := id
-	for n := 0; sent == "" || c.used[sent]; n++ {
-		sent = callPrefix + hashed(id+"/"+strconv.Itoa(len(c.used)+n), idSize)
+	if id == "" || c.sent.Has(id) {
+		sent = made(0)
 	}
-	c.used[sent] = true
-	c.open = append(c.open, sentCall{id, sent, name, len(c.used)})
+	sent = c.sent.Take(sent, true, func(n int) string { return made(n + 1) })
+	c.count++
+	c.open.Add(sentCall{id, sent, name, c.count}, id)
 	return sent
 }
 
 // answer returns the call that a result answers.
-func (c *calls) answer(id string) (call sentCall, ok bool) {
-	for i, call := range c.open {
-		if call.id == id {
-			c.open = append(c.open[:i:i], c.open[i+1:]...)
-			return call, true
-		}
-	}
-	return sentCall{}, false
-}
+func (c *calls) answer(id string) (call sentCall, ok bool) { return c.open.Take(id) }
 
 // maxName is the length of the longest name that both of the vendor's services take.
 const maxName = 64

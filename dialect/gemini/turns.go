@@ -42,7 +42,7 @@ func (e *encoder) arrange() error {
 				return err
 			case lead:
 				e.system = append(e.system, e.spoken(m.Parts)...)
-			case len(e.calls.open) > 0:
+			case e.calls.open.Len() > 0:
 				held = append(held, m)
 			default:
 				e.midSystem(m)
@@ -53,15 +53,15 @@ func (e *encoder) arrange() error {
 		if err := e.message(m, i); err != nil {
 			return err
 		}
-		if len(e.calls.open) == 0 {
+		if e.calls.open.Len() == 0 {
 			for _, m := range held {
 				e.midSystem(m)
 			}
 			held = nil
 		}
 	}
-	if len(e.calls.open) > 0 {
-		return orphanedCall(e.calls.open[0].id)
+	if e.calls.open.Len() > 0 {
+		return orphanedCall(e.calls.open.First().id)
 	}
 	e.ends()
 	return nil
@@ -84,8 +84,8 @@ func orphanedCall(id string) error {
 }
 
 func (e *encoder) message(m *llm.Message, at int) error {
-	if m.Role != llm.RoleTool && len(e.calls.open) > 0 && (m.Role != llm.RoleAssistant || e.turns[len(e.turns)-1].role != roleModel) {
-		return orphanedCall(e.calls.open[0].id)
+	if m.Role != llm.RoleTool && e.calls.open.Len() > 0 && (m.Role != llm.RoleAssistant || e.turns[len(e.turns)-1].role != roleModel) {
+		return orphanedCall(e.calls.open.First().id)
 	}
 	switch m.Role {
 	case llm.RoleUser:
@@ -125,7 +125,7 @@ func joinExtra(a, b llm.Extra) llm.Extra {
 	if len(b[self]) == 0 {
 		return a
 	}
-	return llm.Extra{self: slices.Concat(a[self], b[self])}
+	return llm.Extra{self: append(a[self], b[self]...)} // a is a turn's own
 }
 
 // results adds the results of one message to those of the same calls, in the order of the calls: where ids are not
@@ -162,7 +162,7 @@ func (e *encoder) results(m *llm.Message, at int) error {
 	if len(follow) > 0 {
 		e.follow = append(e.follow, follow...)
 	}
-	if len(e.calls.open) == 0 && len(e.follow) > 0 {
+	if e.calls.open.Len() == 0 && len(e.follow) > 0 {
 		e.turn(roleUser).add(e.follow, nil)
 		e.follow = nil
 	}

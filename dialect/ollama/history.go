@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -19,6 +20,7 @@ const (
 // messages writes the conversation.
 func (e *requestEncoder) messages() error {
 	list := slices.Clone(e.req.Messages)
+	var results []llm.Part // of several messages in a row
 	if len(list) == 0 {
 		return llm.Invalid("messages", "There is no message to answer.")
 	}
@@ -26,11 +28,14 @@ func (e *requestEncoder) messages() error {
 	e.w.BeginArray()
 	for i := range list {
 		m := &list[i]
-		if m.Role == llm.RoleTool && i+1 < len(list) && list[i+1].Role == llm.RoleTool {
-			list[i+1].Parts = slices.Concat(m.Parts, list[i+1].Parts)
-			continue
+		if m.Role == llm.RoleTool {
+			results = append(results, m.Parts...)
+			if i+1 < len(list) && list[i+1].Role == llm.RoleTool {
+				continue
+			}
+			m.Parts, results = results, nil
 		}
-		if m.Role != llm.RoleTool && len(e.open) > 0 {
+		if m.Role != llm.RoleTool && e.open.Len() > 0 {
 			return e.orphan()
 		}
 		if err := e.message(m); err != nil {
@@ -38,7 +43,7 @@ func (e *requestEncoder) messages() error {
 		}
 	}
 	e.w.EndArray()
-	if len(e.open) > 0 {
+	if e.open.Len() > 0 {
 		return e.orphan()
 	}
 	return nil
@@ -46,7 +51,7 @@ func (e *requestEncoder) messages() error {
 
 // orphan is the error for a call that is not followed by its result.
 func (e *requestEncoder) orphan() error {
-	return llm.Invalid("messages", "The message with tool call '%s' is not followed by its result.", clip(e.open[0].ID, 128))
+	return llm.Invalid("messages", "The message with tool call '%s' is not followed by its result.", clip(e.calls[e.open.First()].ID, 128))
 }
 
 func (e *requestEncoder) message(m *llm.Message) error {
@@ -196,7 +201,7 @@ func refused(p *llm.Part) error {
 func (e *requestEncoder) assistant(m *llm.Message) error {
 	var rest []llm.Part
 	var thinking strings.Builder
-	calls := e.open[:0:0]
+	var calls []*llm.ToolCall
 	for i := range m.Parts {
 		p := &m.Parts[i]
 		switch {
@@ -232,7 +237,10 @@ func (e *requestEncoder) assistant(m *llm.Message) error {
 	}
 	writeExtra(&e.w, m.Extra, "")
 	e.w.EndObject()
-	e.open = calls
+	e.calls, e.open = calls, dialect.Waiting[int]{}
+	for i, call := range calls {
+		e.open.Add(i, call.ID)
+	}
 	return nil
 }
 
@@ -249,20 +257,19 @@ func (e *requestEncoder) call(c *llm.ToolCall, index int) {
 // the images they should not hold.
 func (e *requestEncoder) results(m *llm.Message) error {
 	order := make([]int, len(m.Parts)) // by result: which call it answers
-	calls := e.open
+	calls := e.calls
 	for i := range m.Parts {
 		p := &m.Parts[i]
 		if p.Kind != llm.PartToolResult {
 			return llm.Invalid("messages", "A part of kind %s cannot stand in a tool's message.", p.Kind)
 		}
-		at := slices.IndexFunc(e.open, func(c *llm.ToolCall) bool { return c.ID == p.Result.CallID })
-		if at < 0 {
+		at, ok := e.open.Take(p.Result.CallID)
+		if !ok {
 			return llm.Invalid("messages", "The result of tool call '%s' does not follow a message with that call.", clip(p.Result.CallID, 128))
 		}
-		order[i] = slices.Index(calls, e.open[at])
-		e.open = slices.Concat(e.open[:at], e.open[at+1:])
+		order[i] = at
 	}
-	if len(e.open) > 0 {
+	if e.open.Len() > 0 {
 		return e.orphan()
 	}
 	results := make([]int, len(m.Parts))

@@ -3,8 +3,8 @@ package ollama
 import (
 	"errors"
 	"fmt"
-	"slices"
 
+	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -24,8 +24,8 @@ func decodeMessages(v jsontext.Value) ([]llm.Message, error) {
 // conversation reads messages and pairs calls with results, which need not have ids.
 type conversation struct {
 	list []llm.Message
-	open []*llm.ToolCall // without a result so far
-	n    int             // calls so far
+	open dialect.Waiting[*llm.ToolCall] // without a result so far
+	n    int                            // calls so far
 }
 
 // message is one message's members, to be made parts in the order in which the dialect means them.
@@ -128,7 +128,7 @@ func (c *conversation) assistant(m *message, text string) ([]llm.Part, error) {
 			call.ID = fmt.Sprintf("call_%d", c.n)
 		}
 		c.n++
-		c.open = append(c.open, call)
+		c.open.Add(call, "id "+call.ID, "name "+call.Name, "")
 		parts = append(parts, llm.Part{Kind: llm.PartToolCall, Call: call})
 		return nil
 	})
@@ -172,18 +172,15 @@ func (c *conversation) result(m *message, text string, images []llm.Part) {
 
 // answered finds the call that a result answers: by its id, else by the tool's name, else the first that waits.
 func (c *conversation) answered(m *message) *llm.ToolCall {
-	for _, is := range [...]func(*llm.ToolCall) bool{
-		func(call *llm.ToolCall) bool { return m.callID != "" && call.ID == m.callID },
-		func(call *llm.ToolCall) bool { return m.callID == "" && m.toolName != "" && call.Name == m.toolName },
-		func(*llm.ToolCall) bool { return m.callID == "" && m.toolName == "" },
-	} {
-		if i := slices.IndexFunc(c.open, is); i >= 0 {
-			call := c.open[i]
-			c.open = slices.Delete(c.open, i, i+1)
-			return call
-		}
+	key := "" // of all
+	switch {
+	case m.callID != "":
+		key = "id " + m.callID
+	case m.toolName != "":
+		key = "name " + m.toolName
 	}
-	return nil
+	call, _ := c.open.Take(key)
+	return call
 }
 
 // imagesOf reads images: a list of base64.

@@ -61,7 +61,8 @@ type requestEncoder struct {
 	req    *llm.Request
 	facts  llm.ModelFacts
 	w      jsontext.Writer
-	open   []*llm.ToolCall // calls that wait for their results
+	calls  []*llm.ToolCall      // of the last turn of the model
+	open   dialect.Waiting[int] // those of them that wait for their results, by id
 	losses lossList
 }
 

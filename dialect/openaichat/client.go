@@ -2,7 +2,6 @@ package openaichat
 
 import (
 	"errors"
-	"slices"
 
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
@@ -201,8 +200,12 @@ func (d *requestDecoder) checkChoice() error {
 	if len(d.req.Tools) == 0 {
 		return nil
 	}
+	names := make(map[string]bool, len(d.req.Tools))
+	for i := range d.req.Tools {
+		names[d.req.Tools[i].Name] = true
+	}
 	for _, name := range d.req.ToolChoice.Names {
-		if !slices.ContainsFunc(d.req.Tools, func(t llm.Tool) bool { return t.Name == name }) {
+		if !names[name] {
 			return llm.Invalid("tool_choice", "Tool choice %q is not among 'tools'.", name)
 		}
 	}

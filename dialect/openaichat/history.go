@@ -30,9 +30,12 @@ func (e *requestEncoder) messages(list []llm.Message) error {
 	e.w.BeginArray()
 	for i := 0; i < len(list); i++ {
 		m := list[i]
+		if m.Role == llm.RoleTool {
+			m.Parts = slices.Clip(m.Parts) // they are the request's
+		}
 		for m.Role == llm.RoleTool && i+1 < len(list) && list[i+1].Role == llm.RoleTool {
 			i++
-			m.Parts = slices.Concat(m.Parts, list[i].Parts)
+			m.Parts = append(m.Parts, list[i].Parts...)
 		}
 		if err := e.message(&m); err != nil {
 			return err
@@ -44,28 +47,26 @@ func (e *requestEncoder) messages(list []llm.Message) error {
 
 // checkPairs refuses calls without a result directly after them, and results without a call directly before.
 func checkPairs(list []llm.Message) error {
-	var open []string
+	var open dialect.Waiting[string]
 	for i := range list {
 		m := &list[i]
-		if m.Role != llm.RoleTool && len(open) > 0 {
+		if m.Role != llm.RoleTool && open.Len() > 0 {
 			break
 		}
 		for j := range m.Parts {
 			p := &m.Parts[j]
 			switch {
 			case p.Call != nil:
-				open = append(open, p.Call.ID)
+				open.Add(p.Call.ID, p.Call.ID)
 			case p.Result != nil:
-				at := slices.Index(open, p.Result.CallID)
-				if at < 0 {
+				if _, ok := open.Take(p.Result.CallID); !ok {
 					return llm.Invalid("messages", "The result of tool call '%s' does not follow a message with that call.", clipID(p.Result.CallID))
 				}
-				open = slices.Delete(open, at, at+1)
 			}
 		}
 	}
-	if len(open) > 0 {
-		return llm.Invalid("messages", "The message with tool call '%s' is not followed by its result.", clipID(open[0]))
+	if open.Len() > 0 {
+		return llm.Invalid("messages", "The message with tool call '%s' is not followed by its result.", clipID(open.First()))
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -62,24 +63,22 @@ func (e *requestEncoder) checkPairs(list []llm.Message) error {
 	if e.isKept() || hasReference(list) {
 		return nil // the other half may be there
 	}
-	var open []string
+	var open dialect.Waiting[string]
 	for i := range list {
 		for j := range list[i].Parts {
 			p := &list[i].Parts[j]
 			switch {
 			case p.Call != nil:
-				open = append(open, p.Call.ID)
+				open.Add(p.Call.ID, p.Call.ID)
 			case p.Result != nil:
-				at := slices.Index(open, p.Result.CallID)
-				if at < 0 {
+				if _, ok := open.Take(p.Result.CallID); !ok {
 					return llm.Invalid("messages", "The result of tool call '%s' does not follow a message with that call.", clip(p.Result.CallID))
 				}
-				open = slices.Delete(open, at, at+1)
 			}
 		}
 	}
-	if len(open) > 0 {
-		return llm.Invalid("messages", "The message with tool call '%s' is not followed by its result.", clip(open[0]))
+	if open.Len() > 0 {
+		return llm.Invalid("messages", "The message with tool call '%s' is not followed by its result.", clip(open.First()))
 	}
 	return nil
 }
@@ -124,6 +123,7 @@ func (e *requestEncoder) turn(m *llm.Message) error {
 		}
 		return e.content(m, m.Parts[from:to])
 	}
+	last := lastOfReasoning(m.Parts)
 	for i := range m.Parts {
 		p := &m.Parts[i]
 		if !isItem(p) {
@@ -133,7 +133,7 @@ func (e *requestEncoder) turn(m *llm.Message) error {
 			return err
 		}
 		from = i + 1
-		if p.Kind == llm.PartThinking && !isFollowed(m.Parts[i+1:]) {
+		if p.Kind == llm.PartThinking && i > last {
 			e.losses.add(llm.FeatureThinkingHistory, llm.ActionDropped, harmless, "thinking that nothing follows")
 			continue
 		}
@@ -147,9 +147,14 @@ func (e *requestEncoder) turn(m *llm.Message) error {
 	return flush(len(m.Parts))
 }
 
-// isFollowed reports whether the parts of a turn after thinking hold what came of it: the vendor refuses reasoning alone.
-func isFollowed(parts []llm.Part) bool {
-	return slices.ContainsFunc(parts, func(p llm.Part) bool { return p.Kind != llm.PartThinking })
+// lastOfReasoning is where the last part of a turn stands that is what came of thinking; -1 if there is none. The vendor
+// refuses reasoning that nothing follows.
+func lastOfReasoning(parts []llm.Part) int {
+	i := len(parts) - 1
+	for i >= 0 && parts[i].Kind == llm.PartThinking {
+		i--
+	}
+	return i
 }
 
 // saysAnything reports whether a part is more than the empty text that some vendors end their streams with: as an item it
