@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,6 +34,19 @@ func operations() []*dialect.Dialect {
 	return []*dialect.Dialect{
 		openaichat.NewEmbeddings(), cohere.NewEmbed(), gemini.NewEmbedBatch(), gemini.NewEmbed(), ollama.NewEmbed(), bedrock.NewTitanEmbed(), gemini.NewPredict(), openaichat.NewVoyageEmbed(), openaichat.NewJinaEmbed(),
 		cohere.NewRerank(), openaichat.NewRerank(), openaichat.NewVoyageRerank(), anthropic.NewCount(), gemini.NewCount(), bedrock.NewCount(), gemini.NewVertexCount(),
+	}
+}
+
+// TestPagesHaveEveryDialect holds that the pages are made of all dialects that there are.
+func TestPagesHaveEveryDialect(t *testing.T) {
+	var has []dialect.Name
+	for _, d := range append(dialects(), operations()...) {
+		has = append(has, d.Name)
+	}
+	for _, name := range dialect.All() {
+		if !slices.Contains(has, name) {
+			t.Errorf("got pages without %s, want every dialect in them", name)
+		}
 	}
 }
 

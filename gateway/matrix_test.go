@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"errors"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -215,6 +216,13 @@ func (c matrixCase) request(stream bool) *llm.Request {
 		c.edit(r)
 	}
 	return r
+}
+
+func TestMatrixIsComplete(t *testing.T) {
+	folders, err := filepath.Glob("../dialect/*/testdata")
+	if err != nil || len(folders) != len(matrixVendors) || len(folders) != len(matrixDialects()) {
+		t.Errorf("got %d vendors and %d clients (%v), want those of each of %v", len(matrixVendors), len(matrixDialects()), err, folders)
+	}
 }
 
 // TestMatrix asks every vendor in every client's dialect, whole and streamed. What the contract refuses is refused in

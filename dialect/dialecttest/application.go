@@ -25,7 +25,10 @@ type Application struct {
 
 // NewApplication is a client of the dialect.
 func NewApplication(name dialect.Name) Application {
-	a := applications()[name]
+	a, ok := applications()[name]
+	if !ok {
+		panic("BUG: nothing says how an application of " + string(name) + " keeps a conversation")
+	}
 	a.dialect = name
 	return a
 }
