@@ -247,7 +247,7 @@ func (c *call) learn(a *attempt, answer jsontext.Value) (jsontext.Value, *llm.Er
 	}
 	canNote := err == nil // otherwise it could take the place of more
 	var news []Object
-	hidden := map[int]bool{}
+	hidden := map[string]bool{} // the ids of what is another's in a list
 	for i, v := range listed {
 		var batch Object // whose files are its maker's
 		for j, id := range objectIDs(v) {
@@ -255,7 +255,7 @@ func (c *call) learn(a *attempt, answer jsontext.Value) (jsontext.Value, *llm.Er
 			switch {
 			case ok && j == 0:
 				batch = o
-				hidden[i] = i > 0 && c.isHidden(o)
+				hidden[id] = i > 0 && c.isHidden(o)
 			case !ok && (canNote || madeHere):
 				o = c.objectOf(a, id)
 				o.Caller, o.Credential = batch.Caller, batch.Credential
@@ -272,7 +272,19 @@ func (c *call) learn(a *attempt, answer jsontext.Value) (jsontext.Value, *llm.Er
 		c.g.objects.Note(news...)
 	}
 	c.countIn(a, answer)
-	return unhidden(answer, listed, hidden), nil
+	shown, changed, editErr := jsontext.EditElements(list, func(v jsontext.Value) ([]byte, error) {
+		if id, err := v.Get("id").Text(); err == nil && hidden[id] {
+			return nil, nil
+		}
+		return v, nil
+	})
+	if editErr == nil && changed {
+		answer, editErr = jsontext.Set(answer, "data", shown)
+	}
+	if editErr != nil {
+		return nil, asError(editErr, llm.CodeInternal)
+	}
+	return answer, nil
 }
 
 // objectIDs are the ids of an object in an answer and, behind it, of the files that a batch has made.
@@ -284,30 +296,6 @@ func objectIDs(v jsontext.Value) []string {
 		}
 	}
 	return ids
-}
-
-// unhidden is a list without what is hidden of it; the first of listed is the list itself.
-func unhidden(answer jsontext.Value, listed []jsontext.Value, hidden map[int]bool) jsontext.Value {
-	var kept []jsontext.Value
-	for i, v := range listed[1:] {
-		if !hidden[i+1] {
-			kept = append(kept, v)
-		}
-	}
-	if len(kept) == len(listed)-1 {
-		return answer
-	}
-	var w jsontext.Writer
-	w.BeginArray()
-	for _, v := range kept {
-		w.Raw(v)
-	}
-	w.EndArray()
-	shown, err := jsontext.Set(answer, "data", w.Bytes())
-	if err != nil {
-		panic("BUG: a list that was read cannot be written: " + err.Error())
-	}
-	return shown
 }
 
 // objects are the ids of what a provider keeps that the request is about.

@@ -1,11 +1,149 @@
 package gateway
 
 import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"slices"
+	"strconv"
 	"testing"
+	"time"
 
+	"github.com/understudy-ai/understudy/access"
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/route"
 )
+
+// asked is a call of the holder of a key about what providers keep.
+func asked(objects Objects, key, method string) *call {
+	g := &Gateway{objects: objects, opts: Options{Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}}
+	return &call{g: g, r: httptest.NewRequest(method, "/v1/files", nil), operation: dialect.Files, caller: access.Caller{Key: key}}
+}
+
+func keptAt(id, key string) route.Target {
+	return route.Target{Provider: &provider.Provider{ID: id, Key: provider.NewSecret(key)}}
+}
+
+// TestObjectsAreTheirMakers: what was made with one key is there for its holder alone, and asked of the provider and with
+// the provider's key that made it.
+func TestObjectsAreTheirMakers(t *testing.T) {
+	t.Parallel()
+	objects := &ObjectTable{}
+	b2 := keptAt("b", "second")
+	maker := asked(objects, "key_1", "POST")
+	made := jsontext.Value(`{"id":"batch_1","output_file_id":"file-2"}`)
+	if _, err := maker.learn(&attempt{target: b2}, made); err != nil {
+		t.Fatal(err)
+	}
+	asked(objects, "", "POST").keeps(&attempt{target: b2}, "resp_1") // nobody's key was needed
+	targets := []route.Target{keptAt("a", "first"), keptAt("b", "first"), b2}
+	for _, tc := range []struct {
+		key, id string
+		code    llm.Code
+		want    int
+	}{
+		{"key_1", "batch_1", "", 1},
+		{"key_1", "file-2", "", 1},
+		{"key_2", "batch_1", llm.CodePathNotFound, 0},
+		{"key_2", "file-2", llm.CodePathNotFound, 0},
+		{"", "batch_1", llm.CodePathNotFound, 0},
+		{"key_2", "resp_1", "", 1},
+		{"key_2", "unknown", "", 3},
+	} {
+		got, err := asked(objects, tc.key, "GET").ownersOf(targets, tc.id)
+		var code llm.Code
+		if err != nil {
+			code = err.Code
+		}
+		if code != tc.code || len(got) != tc.want || tc.want == 1 && got[0].Provider != b2.Provider {
+			t.Errorf("%s of %q: got %d targets and code %q, want %d and %q", tc.id, tc.key, len(got), code, tc.want, tc.code)
+		}
+	}
+	replaced := []route.Target{keptAt("a", "first"), keptAt("b", "third")}
+	if got, err := maker.ownersOf(replaced, "batch_1"); err != nil || len(got) != 1 {
+		t.Errorf("with a new key of the provider's: got %d targets and %v, want that provider", len(got), err)
+	}
+}
+
+// TestListsHideWhatIsOthers: a list is the vendor's to the byte, less what another key has made.
+func TestListsHideWhatIsOthers(t *testing.T) {
+	t.Parallel()
+	objects := &ObjectTable{}
+	objects.Note(Object{ID: "file-1", Provider: "a", Caller: "key_1"}, Object{ID: "file-2", Provider: "a", Caller: "key_2"}, Object{ID: "file-3", Provider: "a"})
+	const list = `{"object":"list", "data":[{"id":"file-1"}, {"id":"file-2"}, {"id":"file-3"}, {"id":"file-4"}], "has_more":false}`
+	for key, want := range map[string]string{
+		"key_1": `{"object":"list", "data":[{"id":"file-1"}, {"id":"file-3"}, {"id":"file-4"}], "has_more":false}`,
+		"":      `{"object":"list", "data":[{"id":"file-3"}, {"id":"file-4"}], "has_more":false}`,
+	} {
+		got, err := asked(objects, key, "GET").learn(&attempt{target: keptAt("a", "k")}, jsontext.Value(list))
+		if err != nil || string(got) != want {
+			t.Errorf("key %q: got %s %v, want %s", key, got, err, want)
+		}
+	}
+	objects.Note(Object{ID: "file-2", Provider: "a"})
+	if got, _ := asked(objects, "key_1", "GET").learn(&attempt{target: keptAt("a", "k")}, jsontext.Value(list)); string(got) != list {
+		t.Errorf("with nothing to hide: got %s, want %s", got, list)
+	}
+}
+
+// unreachable is a memory that cannot be asked.
+type unreachable struct{ Objects }
+
+func (unreachable) Find(context.Context, ...string) (map[string]Object, error) {
+	return nil, errors.New("gone")
+}
+
+func TestObjectsThatCannotBeFound(t *testing.T) {
+	t.Parallel()
+	c := asked(unreachable{&ObjectTable{}}, "key_1", "GET")
+	if _, err := c.ownersOf([]route.Target{keptAt("a", "k")}, "file-1"); err == nil || err.Code != llm.CodeUnavailable {
+		t.Errorf("an object: got %v, want %s", err, llm.CodeUnavailable)
+	}
+	if _, err := c.learn(&attempt{target: keptAt("a", "k")}, jsontext.Value(`{"data":[{"id":"file-1"}]}`)); err == nil || err.Code != llm.CodeUnavailable {
+		t.Errorf("a list: got %v, want %s: it may hold what is another's", err, llm.CodeUnavailable)
+	}
+	c.r.Method = "POST"
+	if _, err := c.learn(&attempt{target: keptAt("a", "k")}, jsontext.Value(`{"id":"file-1"}`)); err != nil {
+		t.Errorf("one just made: got %v, want it told", err)
+	}
+}
+
+// TestObjectTable: answers, of which there are many, push out answers alone; what is counted is counted once.
+func TestObjectTable(t *testing.T) {
+	t.Parallel()
+	table := &ObjectTable{}
+	table.Note(Object{ID: "file", Provider: "a", Uncounted: true})
+	for i := range maxObjects + 10 {
+		table.Note(Object{ID: strconv.Itoa(i), Provider: "a", IsAnswer: true})
+	}
+	found, _ := table.Find(t.Context(), "file", "9", "10")
+	if _, ok := found["file"]; !ok || len(found) != 2 || len(table.All()) != maxObjects+1 {
+		t.Errorf("got %v of %d, want the file and the answer 10 of %d", found, len(table.All()), maxObjects+1)
+	}
+	got := []bool{table.Count(t.Context(), "file"), table.Count(t.Context(), "file"), table.Count(t.Context(), "10"), table.Count(t.Context(), "none")}
+	if want := []bool{true, false, false, false}; !slices.Equal(got, want) {
+		t.Errorf("got counts %v, want %v", got, want)
+	}
+}
+
+func TestFilesInRequests(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string][]string{
+		`{"input":[{"type":"input_file","file_id":"file-1"},{"file_id" : "file-2"}]}`: {"file-1", "file-2"},
+		`{"text":"say \"file_id\": \"file-3\""}`:                                      nil,
+		`{"required":["file_id"],"properties":{"file_id":{"type":"string"}}}`:         nil,
+		`{"file_id":""}`: nil, `{"file_id":"`: nil, `{"file_id":`: nil, ``: nil,
+	} {
+		if got := filesIn([]byte(body)); !slices.Equal(got, want) {
+			t.Errorf("filesIn(%s): got %v, want %v", body, got, want)
+		}
+	}
+}
 
 // TestPin asks for an object with the key that made it, where a provider has several.
 func TestPin(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -169,9 +170,9 @@ func (r *blockReader) document(key string, v jsontext.Value) (err error) {
 			}
 		}
 	case "title":
-		d.Name, err = text(v)
+		d.Name, err = forms.Text(v)
 	case "context":
-		d.Context, err = text(v)
+		d.Context, err = forms.Text(v)
 	case "citations":
 		if enabled := v.Get("enabled"); !enabled.IsNull() {
 			var on bool
@@ -189,10 +190,10 @@ func (r *blockReader) document(key string, v jsontext.Value) (err error) {
 func readThinking(v jsontext.Value) (llm.Part, error) {
 	p := llm.Part{Kind: llm.PartThinking, Thinking: &llm.Thinking{}}
 	var err error
-	if p.Text, err = text(v.Get("thinking")); err != nil {
+	if p.Text, err = forms.Text(v.Get("thinking")); err != nil {
 		return p, jsontext.At("thinking", err)
 	}
-	signature, err := text(v.Get("signature"))
+	signature, err := forms.Text(v.Get("signature"))
 	p.Thinking.Issuer, p.Thinking.Signature = issued(signature)
 	return p, jsontext.At("signature", err)
 }
@@ -227,7 +228,7 @@ func readSource(v jsontext.Value) (*llm.Media, error) {
 		m.FileID, err = v.Get(at).Text()
 		m.Issuer = issuer
 	default:
-		return nil, jsontext.At("type", fmt.Errorf("want base64, url or file, got %q", clip(kind, 40)))
+		return nil, jsontext.At("type", fmt.Errorf("want base64, url or file, got %q", forms.Excerpt(kind, 40)))
 	}
 	if err == nil && m.Data == "" && m.URL == "" && m.FileID == "" {
 		err = errors.New("want it not empty")
@@ -242,7 +243,7 @@ func readCacheMark(v jsontext.Value) (*llm.CacheMark, error) {
 	if v.Kind() != jsontext.Object {
 		return nil, jsontext.Mismatch("object", v)
 	}
-	ttl, err := text(v.Get("ttl"))
+	ttl, err := forms.Text(v.Get("ttl"))
 	return &llm.CacheMark{TTL: ttl}, jsontext.At("ttl", err)
 }
 
@@ -260,18 +261,18 @@ func readCitations(v jsontext.Value) ([]llm.Citation, error) {
 
 // readCitation reads a citation [ant:ResponseTextBlock.citations]. It holds for the whole block it stands in.
 func readCitation(v jsontext.Value) llm.Citation {
-	kind := textOf(v.Get("type"))
+	kind := forms.TextOf(v.Get("type"))
 	c := llm.Citation{
 		Kind:   llm.CiteDocument,
-		Title:  textOf(v.Get("document_title")),
-		Text:   textOf(v.Get("cited_text")),
+		Title:  forms.TextOf(v.Get("document_title")),
+		Text:   forms.TextOf(v.Get("cited_text")),
 		Opaque: &llm.Opaque{Dialect: issuer, Type: kind, Raw: clone(v)},
 	}
 	switch kind {
 	case "web_search_result_location":
-		c.Kind, c.Title, c.URL = llm.CiteURL, textOf(v.Get("title")), textOf(v.Get("url"))
+		c.Kind, c.Title, c.URL = llm.CiteURL, forms.TextOf(v.Get("title")), forms.TextOf(v.Get("url"))
 	case "search_result_location":
-		c.Title, c.URL = textOf(v.Get("title")), textOf(v.Get("source"))
+		c.Title, c.URL = forms.TextOf(v.Get("title")), forms.TextOf(v.Get("source"))
 	}
 	return c
 }
@@ -294,10 +295,10 @@ func inWords(kind string, v jsontext.Value) string {
 	content := v.Get("content")
 	switch kind {
 	case "server_tool_use", "mcp_tool_use":
-		if query := textOf(v.Get("input", "query")); query != "" {
-			return "[" + textOf(v.Get("name")) + ": " + query + "]"
+		if query := forms.TextOf(v.Get("input", "query")); query != "" {
+			return "[" + forms.TextOf(v.Get("name")) + ": " + query + "]"
 		}
-		return "[" + textOf(v.Get("name")) + " " + clip(string(jsontext.Compact(nil, v.Get("input"))), maxWords) + "]"
+		return "[" + forms.TextOf(v.Get("name")) + " " + forms.Excerpt(string(jsontext.Compact(nil, v.Get("input"))), maxWords) + "]"
 	case "web_search_tool_result":
 		return searchInWords(content)
 	case "web_fetch_tool_result":
@@ -305,28 +306,28 @@ func inWords(kind string, v jsontext.Value) string {
 	case "code_execution_tool_result", "bash_code_execution_tool_result":
 		return outputInWords(content)
 	case "search_result":
-		return "[" + textOf(v.Get("title")) + ", " + textOf(v.Get("source")) + "]\n" + textsInWords(content)
+		return "[" + forms.TextOf(v.Get("title")) + ", " + forms.TextOf(v.Get("source")) + "]\n" + textsInWords(content)
 	case "mcp_tool_result":
 		return "[result: " + textsInWords(content) + "]"
 	case "compaction":
-		return textOf(content)
+		return forms.TextOf(content)
 	case "fallback":
 		return "[Another model continued this answer.]"
 	}
 	if strings.HasSuffix(kind, "_tool_result") && !content.IsNull() {
-		return "[" + kind + ": " + clip(string(jsontext.Compact(nil, content)), maxWords) + "]"
+		return "[" + kind + ": " + forms.Excerpt(string(jsontext.Compact(nil, content)), maxWords) + "]"
 	}
 	return ""
 }
 
 func searchInWords(content jsontext.Value) string {
-	if code := textOf(content.Get("error_code")); code != "" {
+	if code := forms.TextOf(content.Get("error_code")); code != "" {
 		return "[The web search failed: " + code + "]"
 	}
 	var b strings.Builder
 	b.WriteString("[Web search results:")
 	_ = content.Array(func(_ int, r jsontext.Value) error { // not an array: no results
-		b.WriteString("\n- " + textOf(r.Get("title")) + ": " + textOf(r.Get("url")))
+		b.WriteString("\n- " + forms.TextOf(r.Get("title")) + ": " + forms.TextOf(r.Get("url")))
 		return nil
 	})
 	b.WriteByte(']')
@@ -334,24 +335,24 @@ func searchInWords(content jsontext.Value) string {
 }
 
 func fetchInWords(content jsontext.Value) string {
-	if code := textOf(content.Get("error_code")); code != "" {
+	if code := forms.TextOf(content.Get("error_code")); code != "" {
 		return "[Fetching the page failed: " + code + "]"
 	}
-	words := "[Fetched " + textOf(content.Get("url"))
+	words := "[Fetched " + forms.TextOf(content.Get("url"))
 	if is(content.Get("content", "source", "type"), "text") {
-		words += ":\n" + clip(textOf(content.Get("content", "source", "data")), maxWords)
+		words += ":\n" + forms.Excerpt(forms.TextOf(content.Get("content", "source", "data")), maxWords)
 	}
 	return words + "]"
 }
 
 func outputInWords(content jsontext.Value) string {
-	if code := textOf(content.Get("error_code")); code != "" {
+	if code := forms.TextOf(content.Get("error_code")); code != "" {
 		return "[Running the code failed: " + code + "]"
 	}
 	words := "[Output of the code, exit status " + string(content.Get("return_code")) + ":\n" +
-		clip(textOf(content.Get("stdout")), maxWords)
-	if stderr := textOf(content.Get("stderr")); stderr != "" {
-		words += "\n" + clip(stderr, maxWords)
+		forms.Excerpt(forms.TextOf(content.Get("stdout")), maxWords)
+	if stderr := forms.TextOf(content.Get("stderr")); stderr != "" {
+		words += "\n" + forms.Excerpt(stderr, maxWords)
 	}
 	return words + "]"
 }
@@ -359,14 +360,14 @@ func outputInWords(content jsontext.Value) string {
 // textsInWords joins the texts of a string or of an array of text blocks.
 func textsInWords(content jsontext.Value) string {
 	if content.Kind() == jsontext.String {
-		return clip(textOf(content), maxWords)
+		return forms.Excerpt(forms.TextOf(content), maxWords)
 	}
 	var texts []string
 	_ = content.Array(func(_ int, block jsontext.Value) error { // not an array: no texts
-		if t := textOf(block.Get("text")); t != "" {
+		if t := forms.TextOf(block.Get("text")); t != "" {
 			texts = append(texts, t)
 		}
 		return nil
 	})
-	return clip(strings.Join(texts, "\n"), maxWords)
+	return forms.Excerpt(strings.Join(texts, "\n"), maxWords)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -19,7 +20,7 @@ var _ dialect.ClientSide = clientSide{}
 func (clientSide) DecodeRequest(body []byte) (*llm.Request, error) {
 	var d requestReader
 	if err := jsontext.Value(bytes.TrimSpace(body)).Object(d.member); err != nil {
-		return nil, invalid(err)
+		return nil, forms.Invalid(err)
 	}
 	if err := d.check(); err != nil {
 		return nil, err
@@ -153,7 +154,7 @@ func (d *requestReader) message(v jsontext.Value) error {
 		return jsontext.At("role", err)
 	}
 	if role != roleUser && role != roleAssistant && role != roleSystem {
-		return jsontext.At("role", fmt.Errorf("want user, assistant or system, got %q", clip(role, 40)))
+		return jsontext.At("role", fmt.Errorf("want user, assistant or system, got %q", forms.Excerpt(role, 40)))
 	}
 	var parts []llm.Part
 	var extra llm.Extra
@@ -231,13 +232,13 @@ func (d *requestReader) userParts(parts []llm.Part, extra llm.Extra, alone bool)
 func (d *requestReader) add(m llm.Message) { d.req.Messages = append(d.req.Messages, m) }
 
 func (d *requestReader) tool(v jsontext.Value) error {
-	kind, err := text(v.Get("type"))
+	kind, err := forms.Text(v.Get("type"))
 	if err != nil {
 		return jsontext.At("type", err)
 	}
 	var t llm.Tool
 	if kind != "" && kind != "custom" {
-		t.Name = textOf(v.Get("name"))
+		t.Name = forms.TextOf(v.Get("name"))
 		t.Opaque = &llm.Opaque{Dialect: issuer, Type: kind, Raw: clone(v)}
 		d.req.Tools = append(d.req.Tools, t)
 		return nil
@@ -248,7 +249,7 @@ func (d *requestReader) tool(v jsontext.Value) error {
 		case "name":
 			t.Name, err = m.Text()
 		case "description":
-			t.Description, err = text(m)
+			t.Description, err = forms.Text(m)
 		case "input_schema":
 			t.Schema = clone(m)
 			if m.Kind() != jsontext.Object {
@@ -305,7 +306,7 @@ func (d *requestReader) toolChoice(v jsontext.Value) error {
 		}
 		c.Mode, c.Names = llm.ChoiceNamed, []string{name}
 	default:
-		return jsontext.At("type", fmt.Errorf("want auto, any, tool or none, got %q", clip(kind, 40)))
+		return jsontext.At("type", fmt.Errorf("want auto, any, tool or none, got %q", forms.Excerpt(kind, 40)))
 	}
 	return v.Object(func(key string, m jsontext.Value) error {
 		switch key {
@@ -348,7 +349,7 @@ func (d *requestReader) thinking(key string, v jsontext.Value) (err error) {
 	case "budget_tokens":
 		r.Budget, err = v.Int()
 	case "display":
-		r.Display, err = text(v)
+		r.Display, err = forms.Text(v)
 	default:
 		d.req.Extra = d.req.Extra.Add(issuer, "thinking."+key, clone(v))
 	}
@@ -384,7 +385,7 @@ func (d *requestReader) format(v jsontext.Value) error {
 
 func (d *requestReader) metadata(key string, v jsontext.Value) (err error) {
 	if key == "user_id" {
-		d.req.User, err = text(v)
+		d.req.User, err = forms.Text(v)
 		return err
 	}
 	d.req.Extra = d.req.Extra.Add(issuer, "metadata."+key, clone(v))

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -56,7 +57,7 @@ func (countClient) EncodeError(e *llm.Error, requestID string) (int, []byte) {
 func (countClient) DecodeRequest(body []byte) (*llm.Request, error) {
 	var d requestReader
 	if err := jsontext.Value(bytes.TrimSpace(body)).Object(d.member); err != nil {
-		return nil, invalid(err)
+		return nil, forms.Invalid(err)
 	}
 	d.req.MaxTokens = new(int64(1)) // there is none, and nothing depends on it
 	if err := d.check(); err != nil {

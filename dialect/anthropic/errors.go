@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -60,8 +61,8 @@ func readError(status int, doc jsontext.Value) *llm.Error {
 		Type: identifier(said.kind), VendorCode: identifier(said.code),
 	}
 	e.Code, e.Sealed = classify(status, said), isUnreadable(said.message)
-	if isClientFault(e.Code) && said.message != "" {
-		e.Message = redact(clip(said.message, maxMessage))
+	if forms.IsClientFault(e.Code) && said.message != "" {
+		e.Message = redact(forms.Excerpt(said.message, maxMessage))
 		return e
 	}
 	e.Message = e.Code.Info().Doc
@@ -78,32 +79,23 @@ func findError(doc jsontext.Value) saying {
 	switch inner.Kind() {
 	case jsontext.Object:
 		return saying{
-			kind:    textOf(inner.Get("type")),
-			code:    firstText(inner.Get("details", "error_code"), inner.Get("code")),
-			message: textOf(inner.Get("message")),
+			kind:    forms.TextOf(inner.Get("type")),
+			code:    forms.FirstText(inner.Get("details", "error_code"), inner.Get("code")),
+			message: forms.TextOf(inner.Get("message")),
 		}
 	case jsontext.String:
-		return saying{message: textOf(inner)}
+		return saying{message: forms.TextOf(inner)}
 	default:
 	}
-	s := saying{message: firstText(doc.Get("message"), doc.Get("detail")), code: textOf(doc.Get("code"))}
-	if kind := textOf(doc.Get("type")); kind != "error" {
+	s := saying{message: forms.FirstText(doc.Get("message"), doc.Get("detail")), code: forms.TextOf(doc.Get("code"))}
+	if kind := forms.TextOf(doc.Get("type")); kind != "error" {
 		s.kind = kind
 	}
-	if kind, _, _ := strings.Cut(textOf(doc.Get(dialect.ExceptionMember)), ":"); kind != "" { // of AWS, which passes on what the vendor said
+	if kind, _, _ := strings.Cut(forms.TextOf(doc.Get(dialect.ExceptionMember)), ":"); kind != "" { // of AWS, which passes on what the vendor said
 		s.kind = kind
 		s.message = strings.TrimPrefix(s.message, "The model returned the following errors: ")
 	}
 	return s
-}
-
-func firstText(values ...jsontext.Value) string {
-	for _, v := range values {
-		if s := textOf(v); s != "" {
-			return s
-		}
-	}
-	return ""
 }
 
 // identifier is s if it is a plain word, which is safe to log.
@@ -166,16 +158,6 @@ func isUnreadable(message string) bool {
 
 // unreadableAt is never changed.
 var unreadableAt = regexp.MustCompile(`^messages\.\d+\.content\.\d+$`)
-
-// isClientFault reports whether the vendor's message helps the client: it is about the client's own request.
-func isClientFault(c llm.Code) bool {
-	switch c {
-	case llm.CodeInvalidRequest, llm.CodeContextLength, llm.CodeTooLarge, llm.CodeContentPolicy:
-		return true
-	default:
-		return false
-	}
-}
 
 // redact replaces words of a message that look like credentials.
 func redact(s string) string {
@@ -245,10 +227,10 @@ func errorBody(e *llm.Error, kind, requestID string) []byte {
 		w.Key("error")
 		w.BeginObject()
 		w.StringField("type", kind)
-		w.StringField("message", clip(message, limit))
+		w.StringField("message", forms.Excerpt(message, limit))
 		w.EndObject()
 		if requestID != "" {
-			w.StringField("request_id", clip(requestID, 80))
+			w.StringField("request_id", forms.Excerpt(requestID, 80))
 		}
 		w.EndObject()
 		if len(w.Bytes()) <= maxErrorBody {

@@ -1,31 +1,15 @@
 package anthropic
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"strconv"
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 )
 
 // callPrefix begins the ids of tool calls that the vendor makes, and all that clients of the dialect are given.
 const callPrefix = "toolu_"
-
-// hashed is a short text of letters and digits that stands for s: size characters, at most 22.
-func hashed(s string, size int) string {
-	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	sum := sha256.Sum256([]byte(s))
-	out := make([]byte, 0, 22)
-	for word := 0; len(out) < size; word++ {
-		n := binary.BigEndian.Uint64(sum[8*word:])
-		for i := 0; i < 10 && len(out) < size; i++ {
-			out = append(out, digits[n%62])
-			n /= 62
-		}
-	}
-	return string(out)
-}
 
 // isWord reports whether s has 1 to limit characters out of letters, digits, _ and -: the rule for the ids of tool
 // calls and for the names of tools [ant:RequestToolUseBlock.id, ant:Tool.name].
@@ -59,7 +43,7 @@ type openCall struct{ id, sent, name string }
 
 // begin returns the id to send for a call: the client's own where it is legal and not taken.
 func (c *calls) begin(id, name string) string {
-	sent := c.sent.Take(id, id != "" && isWord(id, maxID), func(n int) string { return callPrefix + hashed(id+"/"+strconv.Itoa(n), 22) })
+	sent := c.sent.Take(id, id != "" && isWord(id, maxID), func(n int) string { return callPrefix + forms.Hashed(id+"/"+strconv.Itoa(n), 22) })
 	c.open.Add(openCall{id: id, sent: sent, name: name}, id)
 	return sent
 }
@@ -78,48 +62,24 @@ func (s *shownIDs) show(id string) string {
 	shown := id
 	switch {
 	case !isWord(id, maxID):
-		shown = callPrefix + hashed(id, 22)
+		shown = callPrefix + forms.Hashed(id, 22)
 	case !strings.HasPrefix(id, callPrefix) && !strings.HasPrefix(id, "srv"+callPrefix):
 		shown = callPrefix + id
 	}
-	return s.shown.Take(shown, true, func(n int) string { return callPrefix + hashed(id+"/"+strconv.Itoa(n+1), 22) })
+	return s.shown.Take(shown, true, func(n int) string { return callPrefix + forms.Hashed(id+"/"+strconv.Itoa(n+1), 22) })
 }
 
 // maxName is the limit of a tool's name [ant:Tool.name].
 const maxName = 128
 
-// names gives tools legal names.
-type names struct {
-	sent   map[string]string // by the client's name
-	client map[string]string // by the name sent; only those that differ
-}
-
-// newNames chooses the names to send for a request's names. Legal ones keep theirs, so they come first.
-func newNames(all []string) names {
-	n := names{sent: make(map[string]string, len(all))}
-	used := make(map[string]bool, len(all))
-	for _, name := range all {
-		if isWord(name, maxName) {
-			n.sent[name] = name
-			used[name] = true
-		}
-	}
-	for _, name := range all {
-		if n.sent[name] != "" {
-			continue
-		}
-		sent := legalName(name)
-		for try := name; used[sent]; try += "/" {
-			sent = cutName(sent, maxName-9) + "_" + hashed(try, 8)
-		}
-		used[sent] = true
-		n.sent[name] = sent
-		if n.client == nil {
-			n.client = make(map[string]string)
-		}
-		n.client[sent] = name
-	}
-	return n
+// newNames chooses the names to send for a request's names.
+func newNames(all []string) forms.Names {
+	return forms.NewNames(all, forms.NameRule{
+		IsLegal: func(name string) bool { return isWord(name, maxName) },
+		Legal:   legalName,
+		Other:   func(_, sent, salt string) string { return cutName(sent, maxName-9) + "_" + forms.Hashed(salt, 8) },
+		Salt:    "/",
+	})
 }
 
 // legalName replaces what a name may not hold and cuts it; a cut name ends in a hash of the whole.
@@ -134,7 +94,7 @@ func legalName(name string) string {
 	case len(b) == 0:
 		return "_"
 	case len(b) > maxName:
-		return cutName(string(b), maxName-9) + "_" + hashed(name, 8)
+		return cutName(string(b), maxName-9) + "_" + forms.Hashed(name, 8)
 	}
 	return string(b)
 }

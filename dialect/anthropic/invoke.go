@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/frames"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
@@ -62,7 +63,7 @@ func unframed(body []byte, path dialect.Framed) (dialect.Canonical, error) {
 	if list := jsontext.Value(body).Get(betaMember); !list.IsNull() {
 		betas, err := betasIn(list)
 		if err != nil {
-			return dialect.Canonical{}, invalid(jsontext.At(betaMember, err))
+			return dialect.Canonical{}, forms.Invalid(jsontext.At(betaMember, err))
 		}
 		own.Header = map[string]string{betaHeader: betas}
 	}
@@ -82,7 +83,7 @@ func unframed(body []byte, path dialect.Framed) (dialect.Canonical, error) {
 		own.Body, err = jsontext.Set(own.Body, "model", jsontext.AppendString(nil, path.Model))
 	}
 	if err != nil {
-		return dialect.Canonical{}, invalid(err)
+		return dialect.Canonical{}, forms.Invalid(err)
 	}
 	return own, nil
 }
@@ -130,7 +131,7 @@ func exceptionBody(e *llm.Error, name string) []byte {
 		if name != "" {
 			w.StringField(dialect.ExceptionMember, name)
 		}
-		w.StringField("message", clip(message, limit))
+		w.StringField("message", forms.Excerpt(message, limit))
 		w.EndObject()
 		if len(w.Bytes()) <= maxErrorBody {
 			return w.Bytes()

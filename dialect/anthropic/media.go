@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -37,5 +38,5 @@ func mediaName(kind string) string {
 	if kind == "" {
 		return "unknown"
 	}
-	return strconv.QuoteToASCII(clip(kind, 60))
+	return strconv.QuoteToASCII(forms.Excerpt(kind, 60))
 }

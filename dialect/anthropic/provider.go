@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -34,7 +35,7 @@ func (providerSide) EncodeRequest(req *llm.Request, to dialect.Target) (dialect.
 	if e.err != nil {
 		return dialect.Encoded{}, e.err
 	}
-	return dialect.Encoded{Body: e.w.Bytes(), Losses: e.losses, ToolNames: e.names.client}, nil
+	return dialect.Encoded{Body: e.w.Bytes(), Losses: e.losses, ToolNames: e.names.Client()}, nil
 }
 
 // encoder writes one request: what depends on the whole of it is decided first, then the members are written in
@@ -46,7 +47,7 @@ type encoder struct {
 	losses []llm.Loss
 	err    error // the first content found that cannot be sent
 
-	names    names
+	names    forms.Names
 	calls    calls
 	system   []llm.Part
 	turns    []turn
@@ -59,12 +60,9 @@ type encoder struct {
 }
 
 func (e *encoder) prepare() error {
-	e.names = newNames(toolNames(e.req))
-	for name := range e.names.sent {
-		if e.names.sent[name] != name {
-			e.lose("tool_name", llm.ActionRepaired, llm.Harmless, "characters or length that the target does not take")
-			break
-		}
+	e.names = newNames(append(forms.ToolNamesOf(e.req.Tools, e.req.Messages), e.req.ToolChoice.Names...))
+	if e.names.Changed() {
+		e.lose("tool_name", llm.ActionRepaired, llm.Harmless, "characters or length that the target does not take")
 	}
 	if err := e.arrange(); err != nil {
 		return err
@@ -354,7 +352,7 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 	if doc.Kind() != jsontext.Object || content.Kind() != jsontext.Array {
 		return nil, badAnswer("it has no content", nil)
 	}
-	resp := &llm.Response{ID: textOf(doc.Get("id")), Model: textOf(doc.Get("model"))}
+	resp := &llm.Response{ID: forms.TextOf(doc.Get("id")), Model: forms.TextOf(doc.Get("model"))}
 	parts, err := readBlocks(content)
 	if err != nil {
 		return nil, badAnswer("its content is not what it should be", err)
@@ -367,15 +365,15 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 		if call := parts[i].Call; call != nil {
 			hasCall = true
 			call.ID = mintID(call.ID, resp.ID, i)
-			call.Args = orEmptyObject(call.Args)
+			call.Args = forms.OrEmptyObject(call.Args)
 		}
 	}
 	n := noCounts()
 	n.merge(doc.Get("usage"))
 	resp.Usage = n.usage()
-	resp.Tier = textOf(doc.Get("usage", "service_tier"))
+	resp.Tier = forms.TextOf(doc.Get("usage", "service_tier"))
 	resp.Extra = keepStop(nil, doc)
-	resp.Choices = []llm.Choice{{Parts: parts, Stop: agree(readStop(doc), hasCall)}}
+	resp.Choices = []llm.Choice{{Parts: parts, Stop: forms.Agree(readStop(doc), hasCall)}}
 	return resp, nil
 }
 
@@ -384,24 +382,7 @@ func mintID(id, response string, index int) string {
 	if id != "" {
 		return id
 	}
-	return callPrefix + hashed(response+"/"+string(jsontext.AppendInt(nil, int64(index))), 22)
-}
-
-// orEmptyObject is args, or {} for none: a call without arguments.
-func orEmptyObject(args string) string {
-	if strings.TrimSpace(args) == "" {
-		return "{}"
-	}
-	return args
-}
-
-// isObject reports whether args is the JSON text of an object.
-func isObject(args string) bool {
-	if args == "{}" {
-		return true
-	}
-	v, err := jsontext.ParseLenient([]byte(args))
-	return err == nil && v.Kind() == jsontext.Object
+	return callPrefix + forms.Hashed(response+"/"+string(jsontext.AppendInt(nil, int64(index))), 22)
 }
 
 // isPlain reports whether a part is text and nothing else.

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -18,7 +19,7 @@ var _ dialect.Relay = relay{}
 func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	doc := jsontext.Value(bytes.TrimSpace(body))
 	if doc.Kind() != jsontext.Object {
-		return dialect.Peeked{}, invalid(jsontext.Mismatch("object", doc))
+		return dialect.Peeked{}, forms.Invalid(jsontext.Mismatch("object", doc))
 	}
 	model, err := doc.Get("model").Text()
 	if err != nil || model == "" {
@@ -27,7 +28,7 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	p := dialect.Peeked{Model: model}
 	if v := doc.Get("stream"); !v.IsNull() {
 		if p.Stream, err = v.Bool(); err != nil {
-			return dialect.Peeked{}, invalid(jsontext.At("stream", err))
+			return dialect.Peeked{}, forms.Invalid(jsontext.At("stream", err))
 		}
 	}
 	p.StreamUsage = p.Stream
@@ -61,7 +62,7 @@ func withoutSealed(body []byte) ([]byte, []llm.Loss, error) {
 		return out, losses, err
 	}
 	if out, _, err = jsontext.Drop(out, "thinking"); err != nil {
-		return nil, nil, invalid(err)
+		return nil, nil, forms.Invalid(err)
 	}
 	return out, append(losses, llm.Loss{
 		Feature: llm.FeatureThinkingBudget, Path: "thinking", Action: llm.ActionDropped, Severity: llm.Tuning,
@@ -86,49 +87,17 @@ func endsInResults(body []byte) bool {
 
 // dropThinking takes blocks of thinking out of the history. A message that held nothing else goes with them.
 func dropThinking(body []byte, goes func(jsontext.Value) bool, why string) ([]byte, []llm.Loss, error) {
-	messages := jsontext.Value(bytes.TrimSpace(body)).Get("messages")
-	if messages.Kind() != jsontext.Array {
-		return body, nil, nil
-	}
-	stripped, n := rewriteArray(messages, func(m jsontext.Value) []byte { return stripMessage(m, goes) })
-	if n == 0 {
-		return body, nil, nil
-	}
-	out, err := jsontext.Set(body, "messages", stripped)
+	out, changed, err := forms.DropBlocks(body, "messages", "content", goes)
 	if err != nil {
-		return nil, nil, invalid(err)
+		return nil, nil, forms.Invalid(err)
+	}
+	if !changed {
+		return body, nil, nil
 	}
 	return out, []llm.Loss{{
 		Feature: llm.FeatureThinkingHistory, Action: llm.ActionDropped, Severity: llm.Harmless,
 		Detail: why,
 	}}, nil
-}
-
-// stripMessage returns a message without the blocks that are to go, or nothing if no block would be left.
-func stripMessage(m jsontext.Value, goes func(jsontext.Value) bool) []byte {
-	content := m.Get("content")
-	if content.Kind() != jsontext.Array {
-		return m
-	}
-	kept := 0
-	blocks, n := rewriteArray(content, func(block jsontext.Value) []byte {
-		if goes(block) {
-			return nil
-		}
-		kept++
-		return block
-	})
-	switch {
-	case n == 0:
-		return m
-	case kept == 0:
-		return nil
-	}
-	out, err := jsontext.Set(m, "content", blocks)
-	if err != nil {
-		return m
-	}
-	return out
 }
 
 // isOwn reports whether a block is thinking under this gateway's signature.
@@ -142,42 +111,6 @@ func isOwn(block jsontext.Value) bool {
 	}
 	return bytes.HasPrefix(sign, []byte(`"`+marker))
 }
-
-// rewriteArray replaces the elements of an array by what f makes of them, or removes those for which it returns
-// nothing, and returns how many changed. What stands between elements stays as it was.
-func rewriteArray(array jsontext.Value, f func(jsontext.Value) []byte) ([]byte, int) {
-	out := make([]byte, 0, len(array))
-	out = append(out, '[')
-	changed, kept, at := 0, 0, 1
-	_ = array.Array(func(_ int, v jsontext.Value) error { // array is one, and f returns no error
-		start := at
-		for array[start] == ',' || isSpace(array[start]) {
-			start++
-		}
-		between := array[at:start]
-		at = start + len(v)
-		now := f(v)
-		if len(now) == 0 {
-			changed++
-			return nil
-		}
-		if !bytes.Equal(now, v) {
-			changed++
-		}
-		if kept == 0 {
-			between = between[bytes.IndexByte(between, ',')+1:]
-		}
-		out = append(append(out, between...), now...)
-		kept++
-		return nil
-	})
-	if changed == 0 {
-		return array, 0
-	}
-	return append(out, array[at:]...), changed
-}
-
-func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
 
 var _ dialect.Resumable = (*tap)(nil)
 
@@ -246,20 +179,20 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 		return dialect.Signal{}, err
 	}
 	if f.Event == "" {
-		s.Event = textOf(e.kind)
+		s.Event = forms.TextOf(e.kind)
 	}
 	return s, nil
 }
 
 // start returns the model that answers.
 func (t *tap) start(message jsontext.Value) (string, error) {
-	id := textOf(message.Get("id"))
+	id := forms.TextOf(message.Get("id"))
 	if t.started && (id != t.id || len(t.begun) > 0) {
 		return "", badAnswer("a second message_start", nil)
 	}
 	t.started, t.id = true, id
 	t.counts.merge(message.Get("usage"))
-	return textOf(message.Get("model")), nil
+	return forms.TextOf(message.Get("model")), nil
 }
 
 // piece says what a delta adds that the client would see or act on.
@@ -438,7 +371,7 @@ func (t *tap) Body(body []byte) (dialect.Signal, error) {
 		return dialect.Signal{}, badAnswer("it is empty and has no stop reason", nil)
 	}
 	s.End = true
-	s.Model = textOf(doc.Get("model"))
+	s.Model = forms.TextOf(doc.Get("model"))
 	t.counts.merge(doc.Get("usage"))
 	return s, nil
 }

@@ -3,6 +3,7 @@ package anthropic
 import (
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -127,7 +128,7 @@ func (n *nodeWriter) member(key string, v jsontext.Value) error {
 	case isUnenforced(key, v):
 		return nil
 	case key == "description" && len(n.limits) > 0:
-		n.w.StringField(key, describe(textOf(v), n.limits))
+		n.w.StringField(key, describe(forms.TextOf(v), n.limits))
 		n.limits = nil
 		return nil
 	case key == "oneOf" && !n.hasAny:

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -98,7 +99,7 @@ func (r *streamReader) ping(dst []llm.Event) []llm.Event {
 }
 
 func (r *streamReader) start(dst []llm.Event, message jsontext.Value) ([]llm.Event, error) {
-	id := textOf(message.Get("id"))
+	id := forms.TextOf(message.Get("id"))
 	if r.started {
 		if id == r.id && len(r.blocks) == 0 {
 			return dst, nil // said twice
@@ -108,8 +109,8 @@ func (r *streamReader) start(dst []llm.Event, message jsontext.Value) ([]llm.Eve
 	r.started, r.id = true, id
 	r.counts.merge(message.Get("usage"))
 	return append(dst, llm.Event{
-		Kind: llm.EventStart, ID: r.id, Model: textOf(message.Get("model")),
-		Tier: textOf(message.Get("usage", "service_tier")), Usage: r.counts.usage(),
+		Kind: llm.EventStart, ID: r.id, Model: forms.TextOf(message.Get("model")),
+		Tier: forms.TextOf(message.Get("usage", "service_tier")), Usage: r.counts.usage(),
 	}), nil
 }
 
@@ -135,7 +136,7 @@ func (r *streamReader) blockStart(dst []llm.Event, e *eventText) ([]llm.Event, e
 		}
 		dst = r.known(dst, &b, p)
 	default:
-		b.kind, b.rawKind, b.raw = llm.PartOpaque, textOf(kind), clone(content)
+		b.kind, b.rawKind, b.raw = llm.PartOpaque, forms.TextOf(kind), clone(content)
 	}
 	r.blocks = append(r.blocks, b)
 	return dst, nil
@@ -218,7 +219,7 @@ func (r *streamReader) delta(dst []llm.Event, e *eventText, d *deltaText) ([]llm
 		if b.kind != llm.PartThinking {
 			return dst, misplaced(d.kind)
 		}
-		b.signature += textOf(d.signature)
+		b.signature += forms.TextOf(d.signature)
 	case is(d.kind, "citations_delta"):
 		if b.kind != llm.PartText {
 			return dst, misplaced(d.kind)
@@ -230,7 +231,7 @@ func (r *streamReader) delta(dst []llm.Event, e *eventText, d *deltaText) ([]llm
 }
 
 func misplaced(kind jsontext.Value) error {
-	return badAnswer("a "+clip(textOf(kind), 40)+" in a block of another type", nil)
+	return badAnswer("a "+forms.Excerpt(forms.TextOf(kind), 40)+" in a block of another type", nil)
 }
 
 // text appends a piece of text, or of thinking, to its block.
@@ -283,7 +284,7 @@ func (r *streamReader) blockStop(dst []llm.Event, e *eventText) ([]llm.Event, er
 	switch b.kind {
 	case llm.PartToolCall:
 		if !b.hasArgs && rest == "" {
-			rest = orEmptyObject(b.input)
+			rest = forms.OrEmptyObject(b.input)
 		}
 		if rest != "" {
 			dst = append(dst, r.partDelta(b, llm.Delta{Args: rest}))
@@ -331,7 +332,7 @@ func (r *streamReader) messageDelta(dst []llm.Event, e *eventText) ([]llm.Event,
 		}
 	}
 	r.finished = true
-	finish := llm.Event{Kind: llm.EventFinish, Stop: agree(readStop(delta), r.hasCall), Extra: keepStop(nil, delta)}
+	finish := llm.Event{Kind: llm.EventFinish, Stop: forms.Agree(readStop(delta), r.hasCall), Extra: keepStop(nil, delta)}
 	if !e.management.IsNull() {
 		finish.Extra = finish.Extra.Add(issuer, "context_management", clone(e.management))
 	}

@@ -1,5 +1,6 @@
 package anthropic
 
+import "github.com/understudy-ai/understudy/dialect/forms"
 import "github.com/understudy-ai/understudy/llm"
 
 // minBudget is the least thinking.budget_tokens [ant:ThinkingConfigEnabled.budget_tokens].
@@ -33,7 +34,7 @@ func (e *encoder) think() {
 	switch {
 	case e.to.Facts.Thinking == llm.ThinkingNone:
 		if !off && (r.Mode != llm.ReasoningUnset || effort != "") {
-			e.lose(asked(r), llm.ActionDropped, llm.Tuning, "the model does not reason")
+			e.lose(forms.AskedReasoning(r), llm.ActionDropped, llm.Tuning, "the model does not reason")
 		}
 		return
 	case off:
@@ -76,18 +77,6 @@ func (e *encoder) effort(effort string) string {
 	return effort
 }
 
-// asked is the feature by which a request asks for reasoning.
-func asked(r *llm.Reasoning) llm.Feature {
-	switch r.Mode {
-	case llm.ReasoningBudget:
-		return llm.FeatureThinkingBudget
-	case llm.ReasoningAdaptive:
-		return llm.FeatureThinkingAdaptive
-	default:
-		return llm.FeatureEffort
-	}
-}
-
 func (e *encoder) thinkAdaptive(r *llm.Reasoning, effort string) {
 	t := &e.thinking
 	t.mode = llm.ReasoningAdaptive
@@ -97,23 +86,10 @@ func (e *encoder) thinkAdaptive(r *llm.Reasoning, effort string) {
 	}
 	if r.Mode == llm.ReasoningBudget {
 		if effort == "" {
-			t.effort = effortFor(r.Budget)
+			t.effort = forms.EffortFor(r.Budget)
 		}
 		e.lose(llm.FeatureThinkingBudget, llm.ActionApproximated, llm.Tuning, "the model takes an effort, not a number of tokens")
 	}
-}
-
-// effortFor is the effort that comes near a budget.
-func effortFor(budget int64) string {
-	switch {
-	case budget < 4096:
-		return "low"
-	case budget < 16384:
-		return "medium"
-	case budget < 32768:
-		return "high"
-	}
-	return "xhigh"
 }
 
 func (e *encoder) thinkBudget(r *llm.Reasoning, effort string) {
@@ -174,12 +150,12 @@ func (e *encoder) checkThinking(r *llm.Reasoning) {
 	if why != "" {
 		effort := t.effort
 		*t = thinking{effort: effort}
-		e.lose(asked(r), llm.ActionDropped, llm.Tuning, why)
+		e.lose(forms.AskedReasoning(r), llm.ActionDropped, llm.Tuning, why)
 		return
 	}
 	if t.budget >= e.limit {
 		t.budget = max(e.limit/2, minBudget)
-		e.lose(asked(r), llm.ActionApproximated, llm.Tuning, "lowered to fit max_tokens")
+		e.lose(forms.AskedReasoning(r), llm.ActionApproximated, llm.Tuning, "lowered to fit max_tokens")
 	}
 }
 

@@ -3,28 +3,10 @@ package anthropic
 import (
 	"slices"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
-
-// toolNames lists the names of tools that a request holds, definitions first.
-func toolNames(r *llm.Request) []string {
-	var list []string
-	for i := range r.Tools {
-		if r.Tools[i].Opaque == nil {
-			list = append(list, r.Tools[i].Name)
-		}
-	}
-	list = append(list, r.ToolChoice.Names...)
-	for i := range r.Messages {
-		for _, p := range r.Messages[i].Parts {
-			if p.Call != nil {
-				list = append(list, p.Call.Name)
-			}
-		}
-	}
-	return list
-}
 
 // chooseTools decides which tools are sent and what the model may do with them.
 func (e *encoder) chooseTools() {
@@ -87,7 +69,7 @@ func (e *encoder) writeTool(t *llm.Tool) {
 		return
 	}
 	w.BeginObject()
-	w.StringField("name", e.names.sent[t.Name])
+	w.StringField("name", e.names.Sent(t.Name))
 	if t.Description != "" {
 		w.StringField("description", t.Description)
 	}
@@ -110,7 +92,7 @@ func (e *encoder) inputSchema(t *llm.Tool) []byte {
 	for _, key := range [...]string{"anyOf", "oneOf", "allOf"} {
 		if !schema.Get(key).IsNull() {
 			e.fail(unsupported("tools", "The target's API does not take "+key+" at the top of a tool's schema, as in the tool "+
-				clip(t.Name, 80)+"."))
+				forms.Excerpt(t.Name, 80)+"."))
 		}
 	}
 	if schema.Kind() == jsontext.Object && schema.Get("type").IsNull() {
@@ -144,7 +126,7 @@ func (e *encoder) writeChoice() {
 		w.StringField("type", "any")
 	case llm.ChoiceNamed:
 		w.StringField("type", "tool")
-		w.StringField("name", e.names.sent[e.choice.Names[0]])
+		w.StringField("name", e.names.Sent(e.choice.Names[0]))
 	default:
 		w.StringField("type", "auto")
 	}

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -76,7 +77,7 @@ func (e *encoder) message(m *llm.Message, at int) error {
 	case llm.RoleAssistant:
 		return e.assistant(m)
 	default:
-		return llm.Invalid(messagePath(at, "role"), "The role %q is not known.", clip(string(m.Role), 40))
+		return llm.Invalid(messagePath(at, "role"), "The role %q is not known.", forms.Excerpt(string(m.Role), 40))
 	}
 }
 
@@ -104,7 +105,7 @@ func (e *encoder) results(m *llm.Message, at int) error {
 		sent, ok := e.calls.answer(p.Result.CallID)
 		if !ok {
 			return llm.Invalid(messagePath(at, "tool_call_id"),
-				"The tool result for %q answers no tool call that still waits for one.", clip(p.Result.CallID, 80))
+				"The tool result for %q answers no tool call that still waits for one.", forms.Excerpt(p.Result.CallID, 80))
 		}
 		result := *p.Result
 		result.CallID = sent
@@ -115,7 +116,7 @@ func (e *encoder) results(m *llm.Message, at int) error {
 }
 
 func orphanedCall(id string) error {
-	return llm.Invalid("messages", "The tool call %q has no tool result after it.", clip(id, 80))
+	return llm.Invalid("messages", "The tool call %q has no tool result after it.", forms.Excerpt(id, 80))
 }
 
 func (e *encoder) assistant(m *llm.Message) error {

@@ -1,10 +1,10 @@
 package anthropic
 
 import (
-	"errors"
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -82,43 +82,6 @@ func is(v jsontext.Value, s string) bool {
 	return len(v) == len(s)+2 && v[0] == '"' && string(v[1:len(v)-1]) == s
 }
 
-// text reads an optional string.
-func text(v jsontext.Value) (string, error) {
-	if v.IsNull() {
-		return "", nil
-	}
-	return v.Text()
-}
-
-// textOf reads what should be a string, or nothing.
-func textOf(v jsontext.Value) string {
-	s, _ := text(v)
-	return s
-}
-
-// invalid turns what went wrong while a request was read into the client's fault.
-func invalid(err error) *llm.Error {
-	var path string
-	var at *jsontext.PathError
-	if errors.As(err, &at) {
-		path, err = at.Path, at.Err
-	}
-	var e *llm.Error
-	if errors.As(err, &e) {
-		if e.Param == "" && path != "" {
-			located := *e
-			located.Param = path
-			located.Message = path + ": " + e.Message
-			return &located
-		}
-		return e
-	}
-	if path == "" {
-		return llm.Invalid("", "The request is not valid: %v.", err)
-	}
-	return llm.Invalid(path, "%s: %v", path, err)
-}
-
 // badAnswer is the error for an answer that could not be understood.
 func badAnswer(why string, err error) *llm.Error {
 	return &llm.Error{
@@ -142,10 +105,10 @@ func unsupported(param, why string) *llm.Error {
 
 // readStop maps stop_reason, stop_sequence and stop_details, members of a message or of a message_delta's delta.
 func readStop(v jsontext.Value) llm.Stop {
-	raw := textOf(v.Get("stop_reason"))
-	stop := llm.Stop{Raw: raw, Reason: stopReason(raw), Sequence: textOf(v.Get("stop_sequence"))}
+	raw := forms.TextOf(v.Get("stop_reason"))
+	stop := llm.Stop{Raw: raw, Reason: stopReason(raw), Sequence: forms.TextOf(v.Get("stop_sequence"))}
 	if details := v.Get("stop_details"); details.Kind() == jsontext.Object {
-		stop.Detail = textOf(details.Get("explanation"))
+		stop.Detail = forms.TextOf(details.Get("explanation"))
 	}
 	return stop
 }
@@ -169,17 +132,6 @@ func stopReason(raw string) llm.StopReason {
 	default:
 		return llm.StopOther
 	}
-}
-
-// agree makes the stop reason and the calls of an answer say the same. Only calls that the client runs count.
-func agree(stop llm.Stop, hasCall bool) llm.Stop {
-	switch {
-	case hasCall && (stop.Reason == llm.StopEnd || stop.Reason == llm.StopSequence || stop.Reason == llm.StopOther):
-		stop.Reason = llm.StopToolCalls
-	case !hasCall && stop.Reason == llm.StopToolCalls:
-		stop.Reason = llm.StopEnd
-	}
-	return stop
 }
 
 // stopWord is the stop_reason to say; empty for one that is an error here.
@@ -257,14 +209,6 @@ func keepStop(extra llm.Extra, v jsontext.Value) llm.Extra {
 
 // clone copies bytes that alias a frame.
 func clone(v []byte) []byte { return append([]byte(nil), v...) }
-
-// clip cuts s to at most n bytes between runes.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "") + "…"
-}
 
 // memberNames is never changed.
 var memberNames = dialect.NamesOf(fields(), "id", "type", "text", "title", "context", "media_type", "data", "tool_use_id", "input",

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -53,7 +54,7 @@ func (e *encoder) writePart(p *llm.Part) {
 	case llm.PartToolCall:
 		w.StringField("type", blockToolUse)
 		w.StringField("id", p.Call.ID)
-		w.StringField("name", e.names.sent[p.Call.Name])
+		w.StringField("name", e.names.Sent(p.Call.Name))
 		w.RawField("input", e.input(p.Call.Args))
 	case llm.PartToolResult:
 		e.writeResult(p.Result)
@@ -81,8 +82,8 @@ func (e *encoder) fail(err error) {
 // input is a call's arguments as the object that the vendor demands. What is none, such as arguments that a token
 // limit cut, cannot be sent; the call stays, without them.
 func (e *encoder) input(args string) []byte {
-	args = orEmptyObject(args)
-	if isObject(args) {
+	args = forms.OrEmptyObject(args)
+	if forms.IsObject(args) {
 		return []byte(args)
 	}
 	e.lose("tool_arguments", llm.ActionApproximated, llm.Tuning, "arguments in the history that are no JSON object are sent as {}")

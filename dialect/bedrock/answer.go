@@ -1,6 +1,7 @@
 package bedrock
 
 import (
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -185,10 +186,10 @@ func (a *answerWriter) thinking(p *llm.Part) {
 }
 
 func (a *answerWriter) call(p *llm.Part, stop llm.StopReason) error {
-	input := orEmptyObject(p.Call.Args)
-	if !isObject(input) {
+	input := forms.OrEmptyObject(p.Call.Args)
+	if !forms.IsObject(input) {
 		if stop != llm.StopLength {
-			return badAnswer("the model wrote arguments for the tool "+clip(p.Call.Name, 80)+" that are no JSON object", nil)
+			return badAnswer("the model wrote arguments for the tool "+forms.Excerpt(p.Call.Name, 80)+" that are no JSON object", nil)
 		}
 		input = "{}"
 		a.losses.append(llm.Loss{

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -167,7 +168,7 @@ func (r *blockReader) cited(key string, v jsontext.Value) error {
 		return nil
 	case key == "content":
 		return v.Array(func(_ int, piece jsontext.Value) error {
-			said, err := text(piece.Get("text"))
+			said, err := forms.Text(piece.Get("text"))
 			r.part.Text += said
 			return jsontext.At("text", err)
 		})
@@ -185,21 +186,21 @@ func (r *blockReader) cited(key string, v jsontext.Value) error {
 func readCitation(v jsontext.Value) llm.Citation {
 	c := llm.Citation{
 		Kind:   llm.CiteDocument,
-		Title:  textOf(v.Get("title")),
+		Title:  forms.TextOf(v.Get("title")),
 		Opaque: &llm.Opaque{Dialect: issuer, Type: "citation", Raw: clone(v)},
 	}
 	var words []string
 	_ = v.Get("sourceContent").Array(func(_ int, piece jsontext.Value) error { // not an array: no words
-		words = append(words, textOf(piece.Get("text")))
+		words = append(words, forms.TextOf(piece.Get("text")))
 		return nil
 	})
 	c.Text = strings.Join(words, "")
 	location := v.Get("location")
 	switch {
 	case !location.Get("web").IsNull():
-		c.Kind, c.URL = llm.CiteURL, textOf(location.Get("web", "url"))
+		c.Kind, c.URL = llm.CiteURL, forms.TextOf(location.Get("web", "url"))
 	case !location.Get("searchResultLocation").IsNull():
-		c.URL = textOf(v.Get("source"))
+		c.URL = forms.TextOf(v.Get("source"))
 	}
 	return c
 }
@@ -238,7 +239,7 @@ func readCachePoint(v jsontext.Value) (*llm.CacheMark, error) {
 	if v.Kind() != jsontext.Object {
 		return nil, jsontext.Mismatch("object", v)
 	}
-	ttl, err := text(v.Get("ttl"))
+	ttl, err := forms.Text(v.Get("ttl"))
 	return &llm.CacheMark{TTL: ttl}, jsontext.At("ttl", err)
 }
 
@@ -259,9 +260,9 @@ const maxWords = 16 << 10
 func inWords(key string, v jsontext.Value) string {
 	switch key {
 	case "searchResult":
-		return fmt.Sprintf("[%s, %s]\n%s", textOf(v.Get("title")), textOf(v.Get("source")), textsOf(v.Get("content")))
+		return fmt.Sprintf("[%s, %s]\n%s", forms.TextOf(v.Get("title")), forms.TextOf(v.Get("source")), textsOf(v.Get("content")))
 	case "toolUse":
-		return "[" + textOf(v.Get("name")) + " " + clip(string(jsontext.Compact(nil, v.Get("input"))), maxWords) + "]"
+		return "[" + forms.TextOf(v.Get("name")) + " " + forms.Excerpt(string(jsontext.Compact(nil, v.Get("input"))), maxWords) + "]"
 	case "toolResult":
 		return "[result: " + textsOf(v.Get("content")) + "]"
 	}
@@ -272,7 +273,7 @@ func inWords(key string, v jsontext.Value) string {
 func textsOf(content jsontext.Value) string {
 	var texts []string
 	_ = content.Array(func(_ int, block jsontext.Value) error { // not an array: no texts
-		said := textOf(block.Get("text"))
+		said := forms.TextOf(block.Get("text"))
 		if data := block.Get("json"); said == "" && !data.IsNull() {
 			said = string(jsontext.Compact(nil, data))
 		}
@@ -281,5 +282,5 @@ func textsOf(content jsontext.Value) string {
 		}
 		return nil
 	})
-	return clip(strings.Join(texts, "\n"), maxWords)
+	return forms.Excerpt(strings.Join(texts, "\n"), maxWords)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -20,7 +21,7 @@ var _ dialect.ClientSide = clientSide{}
 func (clientSide) DecodeRequest(body []byte) (*llm.Request, error) {
 	var d requestReader
 	if err := jsontext.Value(bytes.TrimSpace(body)).Object(d.member); err != nil {
-		return nil, invalid(err)
+		return nil, forms.Invalid(err)
 	}
 	if len(d.req.Messages) == 0 {
 		return nil, llm.Invalid("messages", "messages: want at least one message")
@@ -62,7 +63,7 @@ func (d *requestReader) member(key string, v jsontext.Value) (err error) {
 	case "serviceTier":
 		err = v.Object(func(name string, m jsontext.Value) (err error) {
 			if name == "type" {
-				r.Tier, err = text(m)
+				r.Tier, err = forms.Text(m)
 				return err
 			}
 			d.kept("serviceTier."+name, m)
@@ -188,7 +189,7 @@ func (d *requestReader) thinking(key string, v jsontext.Value) (err error) {
 	case "budget_tokens":
 		r.Budget, err = v.Int()
 	case "display":
-		r.Display, err = text(v)
+		r.Display, err = forms.Text(v)
 	default:
 		d.kept(additionalFields+".thinking."+key, v)
 	}
@@ -241,7 +242,7 @@ func (d *requestReader) format(v jsontext.Value) error {
 	strict := true
 	d.req.Format = &llm.Format{
 		Kind: llm.FormatSchema, Schema: doc, Strict: &strict,
-		Name: textOf(definition.Get("name")), Description: textOf(definition.Get("description")),
+		Name: forms.TextOf(definition.Get("name")), Description: forms.TextOf(definition.Get("description")),
 	}
 	return nil
 }
@@ -257,7 +258,7 @@ func (d *requestReader) message(v jsontext.Value) error {
 		return jsontext.At("role", err)
 	}
 	if role != roleUser && role != roleAssistant && role != roleSystem {
-		return jsontext.At("role", fmt.Errorf("want user, assistant or system, got %q", clip(role, 40)))
+		return jsontext.At("role", fmt.Errorf("want user, assistant or system, got %q", forms.Excerpt(role, 40)))
 	}
 	var parts []llm.Part
 	var before *llm.CacheMark
@@ -368,7 +369,7 @@ func (d *requestReader) tool(v jsontext.Value) error {
 		return jsontext.At(key, err)
 	}
 	d.req.Tools = append(d.req.Tools, llm.Tool{
-		Name: textOf(m.Get("name")), Opaque: &llm.Opaque{Dialect: issuer, Type: key, Raw: clone(v)},
+		Name: forms.TextOf(m.Get("name")), Opaque: &llm.Opaque{Dialect: issuer, Type: key, Raw: clone(v)},
 	})
 	return nil
 }
@@ -380,7 +381,7 @@ func (d *requestReader) toolSpec(v jsontext.Value) error {
 		case "name":
 			t.Name, err = m.Text()
 		case "description":
-			t.Description, err = text(m)
+			t.Description, err = forms.Text(m)
 		case "inputSchema":
 			schema := m.Get("json")
 			if schema.Kind() != jsontext.Object {
@@ -430,7 +431,7 @@ func (d *requestReader) toolChoice(v jsontext.Value) error {
 		}
 		c.Mode, c.Names = llm.ChoiceNamed, []string{name}
 	default:
-		return fmt.Errorf("want auto, any or tool, got %q", clip(key, 40))
+		return fmt.Errorf("want auto, any or tool, got %q", forms.Excerpt(key, 40))
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/dialecttest"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -81,8 +82,8 @@ func isOtherwise(key string, v jsontext.Value) bool {
 	role, same := "", false
 	if key == "messages" {
 		_ = v.Array(func(_ int, m jsontext.Value) error { // the vendor accepted it, and the function returns no error
-			same = same || textOf(m.Get("role")) == role
-			role = textOf(m.Get("role"))
+			same = same || forms.TextOf(m.Get("role")) == role
+			role = forms.TextOf(m.Get("role"))
 			return nil
 		})
 	}

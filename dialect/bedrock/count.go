@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -67,7 +68,7 @@ func (countClient) DecodeRequest(body []byte) (*llm.Request, error) {
 	key, prompt, err := only(input)
 	switch {
 	case err != nil:
-		return nil, invalid(jsontext.At(keyInput, err))
+		return nil, forms.Invalid(jsontext.At(keyInput, err))
 	case key == keyInvoke:
 		return nil, unsupported(keyInput+"."+keyInvoke, "Tokens of a body of InvokeModel are counted by Bedrock alone. Give the prompt as Converse has it, in input.converse.")
 	case key != keyConverse:

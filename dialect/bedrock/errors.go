@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -28,13 +29,13 @@ func (providerSide) DecodeError(status int, body []byte) *llm.Error {
 // the exception's name where the body does not have it.
 func readError(status int, kind string, doc jsontext.Value) *llm.Error {
 	if kind == "" {
-		kind = firstText(doc.Get(dialect.ExceptionMember), doc.Get("code"))
+		kind = forms.FirstText(doc.Get(dialect.ExceptionMember), doc.Get("code"))
 	}
-	message := firstText(doc.Get("message"), doc.Get("Message"), doc.Get("error", "message"))
+	message := forms.FirstText(doc.Get("message"), doc.Get("Message"), doc.Get("error", "message"))
 	e := &llm.Error{Origin: llm.OriginProvider, Status: status, Type: exceptionName(kind)}
 	e.Code = classify(status, kind, message, doc)
-	if isClientFault(e.Code) && message != "" {
-		e.Message = redact(clip(message, maxMessage))
+	if forms.IsClientFault(e.Code) && message != "" {
+		e.Message = redact(forms.Excerpt(message, maxMessage))
 	} else {
 		e.Message = e.Code.Info().Doc
 	}
@@ -46,15 +47,6 @@ func exceptionName(kind string) string {
 	kind, _, _ = strings.Cut(kind, ":")
 	if isWord(kind, 64, ".#") {
 		return kind
-	}
-	return ""
-}
-
-func firstText(values ...jsontext.Value) string {
-	for _, v := range values {
-		if s := textOf(v); s != "" {
-			return s
-		}
 	}
 	return ""
 }
@@ -84,16 +76,6 @@ func classify(status int, kind, message string, doc jsontext.Value) llm.Code {
 	default:
 	}
 	return code
-}
-
-// isClientFault reports whether the vendor's message helps the client: it is about the client's own request.
-func isClientFault(c llm.Code) bool {
-	switch c {
-	case llm.CodeInvalidRequest, llm.CodeContextLength, llm.CodeTooLarge, llm.CodeContentPolicy:
-		return true
-	default:
-		return false
-	}
 }
 
 // redact replaces words of a message that look like credentials.
@@ -166,7 +148,7 @@ func errorBody(e *llm.Error, name string) []byte {
 		if name != "" {
 			w.StringField(dialect.ExceptionMember, name)
 		}
-		w.StringField("message", clip(message, limit))
+		w.StringField("message", forms.Excerpt(message, limit))
 		w.EndObject()
 		if len(w.Bytes()) <= maxErrorBody {
 			return w.Bytes()

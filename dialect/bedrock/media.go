@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -163,11 +164,11 @@ func (r *blockReader) document(v jsontext.Value) error {
 	err := v.Object(func(key string, m jsontext.Value) (err error) {
 		switch key {
 		case "format":
-			format, err = text(m)
+			format, err = forms.Text(m)
 		case "name":
 			d.Name, err = m.Text()
 		case "context":
-			d.Context, err = text(m)
+			d.Context, err = forms.Text(m)
 		case "citations":
 			if enabled := m.Get("enabled"); !enabled.IsNull() {
 				on, err := enabled.Bool()
@@ -205,5 +206,5 @@ func mediaName(kind string) string {
 	if kind == "" {
 		return "unknown"
 	}
-	return strconv.QuoteToASCII(clip(kind, 60))
+	return strconv.QuoteToASCII(forms.Excerpt(kind, 60))
 }

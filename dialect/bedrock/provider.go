@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -27,7 +28,7 @@ func (providerSide) EncodeRequest(req *llm.Request, to dialect.Target) (dialect.
 	if e.err != nil {
 		return dialect.Encoded{}, e.err
 	}
-	return dialect.Encoded{Body: e.w.Bytes(), Losses: e.losses, ToolNames: e.names.client}, nil
+	return dialect.Encoded{Body: e.w.Bytes(), Losses: e.losses, ToolNames: e.names.Client()}, nil
 }
 
 // encoder writes one request: what depends on the whole of it is decided first, then the members are written in
@@ -40,7 +41,7 @@ type encoder struct {
 	losses []llm.Loss
 	err    error // the first content found that cannot be sent
 
-	names     names
+	names     forms.Names
 	calls     calls
 	documents dialect.Unused // the names of documents that are taken
 	system    []llm.Part
@@ -54,8 +55,8 @@ type encoder struct {
 }
 
 func (e *encoder) prepare() error {
-	e.names = newNames(toolNames(e.req))
-	if len(e.names.client) > 0 {
+	e.names = newNames(append(forms.ToolNamesOf(e.req.Tools, e.req.Messages), e.req.ToolChoice.Names...))
+	if e.names.Changed() {
 		e.lose("tool_name", llm.ActionRepaired, llm.Harmless, "characters or length that the target does not take")
 	}
 	if err := e.arrange(); err != nil {
@@ -381,7 +382,7 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 		if p.Call != nil {
 			hasCall = true
 			p.Call.ID = mintID(p.Call.ID, i)
-			p.Call.Args = orEmptyObject(p.Call.Args)
+			p.Call.Args = forms.OrEmptyObject(p.Call.Args)
 		}
 		if p.Kind == llm.PartToolResult { // of a tool that the vendor ran
 			p = opaqueBlock(key, member, block)
@@ -392,10 +393,10 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 	if err != nil {
 		return nil, badAnswer("its content is not what it should be", err)
 	}
-	resp := &llm.Response{Tier: textOf(doc.Get("serviceTier", "type"))}
+	resp := &llm.Response{Tier: forms.TextOf(doc.Get("serviceTier", "type"))}
 	resp.Usage = readUsage(doc.Get("usage"))
 	resp.Extra = keep(nil, doc, "additionalModelResponseFields", "metrics", "trace", "performanceConfig")
-	resp.Choices = []llm.Choice{{Parts: parts, Stop: agree(readStop(doc), hasCall)}}
+	resp.Choices = []llm.Choice{{Parts: parts, Stop: forms.Agree(readStop(doc), hasCall)}}
 	return resp, nil
 }
 
@@ -432,22 +433,5 @@ func mintID(id string, index int) string {
 	if id != "" {
 		return id
 	}
-	return callPrefix + hashed(string(jsontext.AppendInt(nil, int64(index))), 22)
-}
-
-// orEmptyObject is args, or {} for none: a call without arguments.
-func orEmptyObject(args string) string {
-	if strings.TrimSpace(args) == "" {
-		return "{}"
-	}
-	return args
-}
-
-// isObject reports whether args is the JSON text of an object.
-func isObject(args string) bool {
-	if args == "{}" {
-		return true
-	}
-	v, err := jsontext.ParseLenient([]byte(args))
-	return err == nil && v.Kind() == jsontext.Object
+	return callPrefix + forms.Hashed(string(jsontext.AppendInt(nil, int64(index))), 22)
 }

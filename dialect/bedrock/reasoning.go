@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -81,10 +82,10 @@ func readReasoning(v jsontext.Value) (llm.Part, error) {
 		return p, nil
 	}
 	var err error
-	if p.Text, err = text(shown.Get("text")); err != nil {
+	if p.Text, err = forms.Text(shown.Get("text")); err != nil {
 		return p, jsontext.At("reasoningText", jsontext.At("text", err))
 	}
-	signature, err := text(shown.Get("signature"))
+	signature, err := forms.Text(shown.Get("signature"))
 	p.Thinking.Issuer, p.Thinking.Signature = unwrap(signature)
 	return p, jsontext.At("reasoningText", jsontext.At("signature", err))
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -17,7 +18,7 @@ var _ dialect.Relay = relay{}
 func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	doc := jsontext.Value(bytes.TrimSpace(body))
 	if doc.Kind() != jsontext.Object {
-		return dialect.Peeked{}, invalid(jsontext.Mismatch("object", doc))
+		return dialect.Peeked{}, forms.Invalid(jsontext.Mismatch("object", doc))
 	}
 	p := dialect.Peeked{StreamUsage: true}
 	if v := doc.Get(inferenceConfig, "maxTokens"); v.Kind() == jsontext.Number {
@@ -35,49 +36,17 @@ func (relay) Strip(body []byte) ([]byte, []llm.Loss, error) {
 	if !bytes.Contains(body, []byte(marker)) && !bytes.Contains(body, []byte(sealedMarker)) {
 		return body, nil, nil
 	}
-	messages := jsontext.Value(bytes.TrimSpace(body)).Get("messages")
-	if messages.Kind() != jsontext.Array {
-		return body, nil, nil
-	}
-	stripped, n := rewriteArray(messages, stripMessage)
-	if n == 0 {
-		return body, nil, nil
-	}
-	out, err := jsontext.Set(body, "messages", stripped)
+	out, changed, err := forms.DropBlocks(body, "messages", "content", isOwn)
 	if err != nil {
-		return nil, nil, invalid(err)
+		return nil, nil, forms.Invalid(err)
+	}
+	if !changed {
+		return body, nil, nil
 	}
 	return out, []llm.Loss{{
 		Feature: llm.FeatureThinkingHistory, Action: llm.ActionDropped, Severity: llm.Harmless,
 		Detail: "thinking of another vendor",
 	}}, nil
-}
-
-// stripMessage returns a message without the blocks to remove, or nothing if no block would be left.
-func stripMessage(m jsontext.Value) []byte {
-	content := m.Get("content")
-	if content.Kind() != jsontext.Array {
-		return m
-	}
-	kept := 0
-	blocks, n := rewriteArray(content, func(block jsontext.Value) []byte {
-		if isOwn(block) {
-			return nil
-		}
-		kept++
-		return block
-	})
-	switch {
-	case n == 0:
-		return m
-	case kept == 0:
-		return nil
-	}
-	out, err := jsontext.Set(m, "content", blocks)
-	if err != nil {
-		return m
-	}
-	return out
 }
 
 // isOwn reports whether a block is thinking under this gateway's signature.
@@ -86,42 +55,6 @@ func isOwn(block jsontext.Value) bool {
 	return bytes.HasPrefix(v.Get("reasoningText", "signature"), []byte(`"`+marker)) ||
 		bytes.HasPrefix(v.Get("redactedContent"), []byte(`"`+sealedMarker))
 }
-
-// rewriteArray replaces the elements of an array by what f makes of them, or removes those for which it returns
-// nothing, and returns how many changed. What stands between elements stays as it was.
-func rewriteArray(array jsontext.Value, f func(jsontext.Value) []byte) ([]byte, int) {
-	out := make([]byte, 0, len(array))
-	out = append(out, '[')
-	changed, kept, at := 0, 0, 1
-	_ = array.Array(func(_ int, v jsontext.Value) error { // array is one, and f returns no error
-		start := at
-		for array[start] == ',' || isSpace(array[start]) {
-			start++
-		}
-		between := array[at:start]
-		at = start + len(v)
-		now := f(v)
-		if len(now) == 0 {
-			changed++
-			return nil
-		}
-		if !bytes.Equal(now, v) {
-			changed++
-		}
-		if kept == 0 {
-			between = between[bytes.IndexByte(between, ',')+1:]
-		}
-		out = append(append(out, between...), now...)
-		kept++
-		return nil
-	})
-	if changed == 0 {
-		return array, 0
-	}
-	return append(out, array[at:]...), changed
-}
-
-func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
 
 // NewTap returns a tap for one answer.
 func (relay) NewTap(dialect.Ask) dialect.Tap { return &tap{last: missing} }
@@ -182,7 +115,7 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 		}
 		t.started = true
 	case eventMessageStop:
-		if len(t.open) > 0 || t.finished || textOf(e.all.Get("stopReason")) == "" {
+		if len(t.open) > 0 || t.finished || forms.TextOf(e.all.Get("stopReason")) == "" {
 			err = badAnswer("the message ended inside a block, twice or without a reason", nil)
 		}
 		t.finished, s.Finish = true, true
@@ -229,7 +162,7 @@ func (t *tap) blockStart(e *eventText) error {
 	kind := llm.PartOpaque
 	if key == "toolUse" && !isVendorsCall(v) {
 		kind = llm.PartToolCall
-		if textOf(v.Get("name")) == "" {
+		if forms.TextOf(v.Get("name")) == "" {
 			return badAnswer("a call of a tool without a name", nil)
 		}
 	} else if key == "image" {

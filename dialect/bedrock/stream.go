@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -131,7 +132,7 @@ func (r *streamReader) blockStart(dst []llm.Event, e *eventText) ([]llm.Event, e
 	case err != nil:
 		return dst, badAnswer("a content block began as nothing", err)
 	case key == "toolUse" && !isVendorsCall(v):
-		call := &llm.ToolCall{ID: mintID(textOf(v.Get("toolUseId")), r.parts), Name: textOf(v.Get("name"))}
+		call := &llm.ToolCall{ID: mintID(forms.TextOf(v.Get("toolUseId")), r.parts), Name: forms.TextOf(v.Get("name"))}
 		if call.Name == "" {
 			return dst, badAnswer("a call of a tool without a name", nil)
 		}
@@ -280,7 +281,7 @@ func (r *streamReader) image(b *block, v jsontext.Value) error {
 	if b == nil || b.kind != llm.PartImage {
 		return misplaced("a piece of an image")
 	}
-	piece := textOf(v.Get("source", "bytes"))
+	piece := forms.TextOf(v.Get("source", "bytes"))
 	data, err := base64.StdEncoding.AppendDecode(b.data, []byte(piece))
 	if err != nil {
 		return asBadAnswer(err)
@@ -332,7 +333,7 @@ func (r *streamReader) whole(dst []llm.Event, b *block) []llm.Event {
 	var p llm.Part
 	if b.kind == llm.PartImage {
 		p = llm.Part{Kind: llm.PartImage, Media: &llm.Media{
-			Type: imageType(textOf(v.Get("format"))), Data: base64.StdEncoding.EncodeToString(b.data),
+			Type: imageType(forms.TextOf(v.Get("format"))), Data: base64.StdEncoding.EncodeToString(b.data),
 		}}
 	} else {
 		inner := withMember(v, "input", b.data)
@@ -374,7 +375,7 @@ func (r *streamReader) messageStop(dst []llm.Event, all jsontext.Value) ([]llm.E
 	}
 	r.finished = true
 	return append(dst, llm.Event{
-		Kind: llm.EventFinish, Stop: agree(stop, r.hasCall),
+		Kind: llm.EventFinish, Stop: forms.Agree(stop, r.hasCall),
 		Extra: keep(nil, all, "additionalModelResponseFields"),
 	}), nil
 }

@@ -1,6 +1,7 @@
 package bedrock
 
 import (
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -59,13 +60,13 @@ func (e *encoder) think() {
 	switch {
 	case control == llm.ThinkingNone:
 		if !off && (r.Mode != llm.ReasoningUnset || effort != "") {
-			e.lose(asked(r), llm.ActionDropped, llm.Tuning, "the model does not reason")
+			e.lose(forms.AskedReasoning(r), llm.ActionDropped, llm.Tuning, "the model does not reason")
 		}
 	case control == llm.ThinkingAlways || control == llm.ThinkingToggle:
 		if off {
 			e.lose(llm.FeatureThinkingOff, llm.ActionDropped, llm.Tuning, "the model has no switch for it")
 		} else if r.Mode != llm.ReasoningUnset || effort != "" {
-			e.lose(asked(r), llm.ActionDropped, llm.Tuning, "the model reasons as it finds right")
+			e.lose(forms.AskedReasoning(r), llm.ActionDropped, llm.Tuning, "the model reasons as it finds right")
 		}
 	case off:
 		e.thinkNot(effort, control)
@@ -113,23 +114,11 @@ func (e *encoder) effort(effort string) string {
 	return effort
 }
 
-// asked is the feature by which a request asks for reasoning.
-func asked(r *llm.Reasoning) llm.Feature {
-	switch r.Mode {
-	case llm.ReasoningBudget:
-		return llm.FeatureThinkingBudget
-	case llm.ReasoningAdaptive:
-		return llm.FeatureThinkingAdaptive
-	default:
-		return llm.FeatureEffort
-	}
-}
-
 // thinkEffort is for models that are told how hard to think, and no more.
 func (e *encoder) thinkEffort(r *llm.Reasoning, effort string) {
 	if r.Mode == llm.ReasoningBudget {
 		if effort == "" {
-			effort = effortFor(r.Budget)
+			effort = forms.EffortFor(r.Budget)
 		}
 		e.lose(llm.FeatureThinkingBudget, llm.ActionApproximated, llm.Tuning, "the model takes an effort, not a number of tokens")
 	}
@@ -168,23 +157,10 @@ func (e *encoder) thinkAdaptive(r *llm.Reasoning, effort string) {
 	}
 	if r.Mode == llm.ReasoningBudget {
 		if effort == "" {
-			t.effort = effortFor(r.Budget)
+			t.effort = forms.EffortFor(r.Budget)
 		}
 		e.lose(llm.FeatureThinkingBudget, llm.ActionApproximated, llm.Tuning, "the model takes an effort, not a number of tokens")
 	}
-}
-
-// effortFor is the effort that comes near a budget.
-func effortFor(budget int64) string {
-	switch {
-	case budget < 4096:
-		return "low"
-	case budget < 16384:
-		return "medium"
-	case budget < 32768:
-		return "high"
-	}
-	return "xhigh"
 }
 
 func (e *encoder) thinkBudget(r *llm.Reasoning, effort string, control llm.ThinkingControl) {
@@ -246,12 +222,12 @@ func (e *encoder) checkThinking(r *llm.Reasoning) {
 	}
 	if why != "" {
 		*t = thinking{effort: t.effort}
-		e.lose(asked(r), llm.ActionDropped, llm.Tuning, why)
+		e.lose(forms.AskedReasoning(r), llm.ActionDropped, llm.Tuning, why)
 		return
 	}
 	if limit > 0 && t.budget >= limit {
 		t.budget = max(limit/2, minBudget)
-		e.lose(asked(r), llm.ActionApproximated, llm.Tuning, "lowered to fit the limit of tokens")
+		e.lose(forms.AskedReasoning(r), llm.ActionApproximated, llm.Tuning, "lowered to fit the limit of tokens")
 	}
 }
 

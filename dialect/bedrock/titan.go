@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/internal/vector"
 	"github.com/understudy-ai/understudy/llm"
@@ -68,7 +69,7 @@ func (titanClient) EncodeError(e *llm.Error, requestID string) (int, []byte) {
 func (titanClient) DecodeRequest(body []byte) (*llm.Request, error) {
 	doc := jsontext.Value(bytes.TrimSpace(body))
 	if doc.Kind() != jsontext.Object {
-		return nil, invalid(jsontext.Mismatch("object", doc))
+		return nil, forms.Invalid(jsontext.Mismatch("object", doc))
 	}
 	e := &llm.Embed{}
 	req := &llm.Request{Embed: e}
@@ -94,7 +95,7 @@ func (titanClient) DecodeRequest(body []byte) (*llm.Request, error) {
 	})
 	switch {
 	case err != nil:
-		return nil, invalid(err)
+		return nil, forms.Invalid(err)
 	case len(e.Inputs) == 0:
 		return nil, llm.Invalid("inputText", "required key [inputText] not found")
 	}
@@ -203,7 +204,7 @@ func (titanProvider) DecodeResponse(body []byte) (*llm.Response, error) {
 	if !vector.IsNumbers(floats) {
 		return nil, badAnswer("no vector", errors.New("want an array of numbers"))
 	}
-	n := count(doc.Get("inputTextTokenCount"))
+	n := forms.Count(doc.Get("inputTextTokenCount"))
 	r := &llm.Response{
 		Usage:   llm.Usage{Known: n > 0, InFresh: n},
 		Vectors: []llm.Vectors{{Kind: llm.VectorFloat, List: []llm.Vector{{Numbers: floats}}}},
@@ -220,7 +221,7 @@ type titanRelay struct{}
 // Peek reads nothing: the path says it all.
 func (titanRelay) Peek(body []byte) (dialect.Peeked, error) {
 	if doc := jsontext.Value(bytes.TrimSpace(body)); doc.Kind() != jsontext.Object {
-		return dialect.Peeked{}, invalid(jsontext.Mismatch("object", doc))
+		return dialect.Peeked{}, forms.Invalid(jsontext.Mismatch("object", doc))
 	}
 	return dialect.Peeked{}, nil
 }

@@ -7,25 +7,6 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// toolNames lists the names of tools that a request holds, definitions first.
-func toolNames(r *llm.Request) []string {
-	var list []string
-	for i := range r.Tools {
-		if r.Tools[i].Opaque == nil {
-			list = append(list, r.Tools[i].Name)
-		}
-	}
-	list = append(list, r.ToolChoice.Names...)
-	for i := range r.Messages {
-		for _, p := range r.Messages[i].Parts {
-			if p.Call != nil {
-				list = append(list, p.Call.Name)
-			}
-		}
-	}
-	return list
-}
-
 // chooseTools decides which tools are sent and what the model may do with them.
 func (e *encoder) chooseTools() {
 	e.choice = e.req.ToolChoice
@@ -111,7 +92,7 @@ func (e *encoder) writeTool(t *llm.Tool) {
 	w.BeginObject()
 	w.Key("toolSpec")
 	w.BeginObject()
-	w.StringField("name", e.names.sent[t.Name])
+	w.StringField("name", e.names.Sent(t.Name))
 	if t.Description != "" {
 		w.StringField("description", t.Description)
 	}
@@ -159,7 +140,7 @@ func (e *encoder) writeChoice() {
 	w.Key(name)
 	w.BeginObject()
 	if e.choice.Mode == llm.ChoiceNamed {
-		w.StringField("name", e.names.sent[e.choice.Names[0]])
+		w.StringField("name", e.names.Sent(e.choice.Names[0]))
 	}
 	w.EndObject()
 	w.EndObject()

@@ -1,6 +1,7 @@
 package bedrock
 
 import (
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -12,33 +13,22 @@ func readUsage(v jsontext.Value) llm.Usage {
 		return llm.Usage{}
 	}
 	u := llm.Usage{
-		InFresh:      count(v.Get("inputTokens")),
-		InCacheRead:  max(count(v.Get("cacheReadInputTokens")), count(v.Get("cacheReadInputTokenCount"))),
-		InCacheWrite: max(count(v.Get("cacheWriteInputTokens")), count(v.Get("cacheWriteInputTokenCount"))),
-		OutVisible:   count(v.Get("outputTokens")),
+		InFresh:      forms.Count(v.Get("inputTokens")),
+		InCacheRead:  max(forms.Count(v.Get("cacheReadInputTokens")), forms.Count(v.Get("cacheReadInputTokenCount"))),
+		InCacheWrite: max(forms.Count(v.Get("cacheWriteInputTokens")), forms.Count(v.Get("cacheWriteInputTokenCount"))),
+		OutVisible:   forms.Count(v.Get("outputTokens")),
 	}
 	u.Known = u.Total() > 0
 	if details := v.Get("cacheDetails"); details.Kind() == jsontext.Array {
 		_ = details.Array(func(_ int, d jsontext.Value) error { // it is one, and the function returns no error
 			if is(d.Get("ttl"), "1h") {
-				u.InCache1h = min(count(d.Get("inputTokens")), u.InCacheWrite)
+				u.InCache1h = min(forms.Count(d.Get("inputTokens")), u.InCacheWrite)
 			}
 			return nil
 		})
 		u.InCacheWrite -= u.InCache1h
 	}
 	return u
-}
-
-func count(v jsontext.Value) int64 {
-	if v.Kind() != jsontext.Number {
-		return 0
-	}
-	n, err := v.Int()
-	if err != nil {
-		return 0
-	}
-	return max(n, 0)
 }
 
 // writeUsage writes the usage of an answer. Reasoning is part of the output, and not told apart.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -66,20 +67,6 @@ func is(v jsontext.Value, s string) bool {
 	return len(v) == len(s)+2 && v[0] == '"' && string(v[1:len(v)-1]) == s
 }
 
-// text reads an optional string.
-func text(v jsontext.Value) (string, error) {
-	if v.IsNull() {
-		return "", nil
-	}
-	return v.Text()
-}
-
-// textOf reads what should be a string, or nothing.
-func textOf(v jsontext.Value) string {
-	s, _ := text(v)
-	return s
-}
-
 // only returns the one member that a union has beside those that are null.
 func only(v jsontext.Value) (key string, member jsontext.Value, err error) {
 	n := 0
@@ -94,29 +81,6 @@ func only(v jsontext.Value) (key string, member jsontext.Value, err error) {
 		err = errors.New("want an object with exactly one member")
 	}
 	return key, member, err
-}
-
-// invalid turns what went wrong while a request was read into the client's fault.
-func invalid(err error) *llm.Error {
-	var path string
-	var at *jsontext.PathError
-	if errors.As(err, &at) {
-		path, err = at.Path, at.Err
-	}
-	var e *llm.Error
-	if errors.As(err, &e) {
-		if e.Param == "" && path != "" {
-			located := *e
-			located.Param = path
-			located.Message = path + ": " + e.Message
-			return &located
-		}
-		return e
-	}
-	if path == "" {
-		return llm.Invalid("", "The request is not valid: %v.", err)
-	}
-	return llm.Invalid(path, "%s: %v", path, err)
 }
 
 // badAnswer is the error for an answer that is none. Why says what is wrong, in words that hold nothing of it.
@@ -147,8 +111,8 @@ const guardrailStop = "guardrail_intervened"
 // additionalModelResponseFieldPaths.
 func readStop(v jsontext.Value) llm.Stop {
 	stop := llm.Stop{
-		Raw:      textOf(v.Get("stopReason")),
-		Sequence: textOf(v.Get("additionalModelResponseFields", "stop_sequence")),
+		Raw:      forms.TextOf(v.Get("stopReason")),
+		Sequence: forms.TextOf(v.Get("additionalModelResponseFields", "stop_sequence")),
 	}
 	switch stop.Raw {
 	case "end_turn":
@@ -168,17 +132,6 @@ func readStop(v jsontext.Value) llm.Stop {
 	case "":
 	default:
 		stop.Reason = llm.StopOther
-	}
-	return stop
-}
-
-// agree makes the stop reason and the calls of an answer say the same. Only whole calls that the client runs count.
-func agree(stop llm.Stop, hasCall bool) llm.Stop {
-	switch {
-	case hasCall && (stop.Reason == llm.StopEnd || stop.Reason == llm.StopSequence || stop.Reason == llm.StopOther):
-		stop.Reason = llm.StopToolCalls
-	case !hasCall && stop.Reason == llm.StopToolCalls:
-		stop.Reason = llm.StopEnd
 	}
 	return stop
 }
@@ -244,14 +197,6 @@ func writeKept(w *jsontext.Writer, extra llm.Extra, key string) {
 
 // clone copies bytes that alias a frame.
 func clone(v []byte) []byte { return append([]byte(nil), v...) }
-
-// clip cuts s to at most n bytes between runes.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "") + "…"
-}
 
 // memberNames is never changed.
 var memberNames = dialect.NamesOf(fields(), "role", "content", "text", "type", "json", "bytes", "uri", "structure", "jsonSchema", "schema",

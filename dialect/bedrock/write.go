@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -39,7 +40,7 @@ func (e *encoder) writePart(p *llm.Part) {
 	case llm.PartToolCall:
 		e.beginBlock("toolUse")
 		w.StringField("toolUseId", p.Call.ID)
-		w.StringField("name", e.names.sent[p.Call.Name])
+		w.StringField("name", e.names.Sent(p.Call.Name))
 		w.RawField("input", e.input(p.Call.Args))
 		e.endBlock(p)
 	case llm.PartToolResult:
@@ -93,8 +94,8 @@ func writeText(w *jsontext.Writer, p *llm.Part) {
 // input is a call's arguments as the object that the vendor demands. What is none, such as arguments that a token
 // limit cut, cannot be sent; the call stays, without them.
 func (e *encoder) input(args string) []byte {
-	args = orEmptyObject(args)
-	if isObject(args) {
+	args = forms.OrEmptyObject(args)
+	if forms.IsObject(args) {
 		return jsontext.Compact(nil, jsontext.Value(strings.TrimSpace(args)))
 	}
 	e.lose("tool_arguments", llm.ActionApproximated, llm.Tuning, "arguments in the history that are no JSON object are sent as {}")

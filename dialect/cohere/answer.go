@@ -3,6 +3,7 @@ package cohere
 import (
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -21,7 +22,7 @@ func (clientSide) EncodeResponse(r *llm.Response) ([]byte, []llm.Loss, error) {
 		e.shown.choices()
 	}
 	if ch.Stop.Reason == llm.StopMalformed && len(ch.Parts) == 0 {
-		return nil, nil, badAnswer("the model's output is malformed: %s", ch.Stop.Raw)
+		return nil, nil, forms.BadAnswer("the model's output is malformed: %s", ch.Stop.Raw)
 	}
 	w.BeginObject()
 	w.StringField("id", r.ID)

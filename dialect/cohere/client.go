@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -16,7 +17,7 @@ type clientSide struct{}
 // DecodeRequest reads a chat request. The raw members it keeps alias body.
 func (clientSide) DecodeRequest(body []byte) (*llm.Request, error) {
 	d := requestDecoder{req: &llm.Request{}}
-	v := trim(body)
+	v := forms.Trim(body)
 	if v.Kind() != jsontext.Object {
 		return nil, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
 	}
@@ -104,7 +105,7 @@ func (d *requestDecoder) prompt(key string, v jsontext.Value) (done bool, err er
 	case "tools":
 		r.Tools, err = decodeTools(v)
 	case "strict_tools":
-		d.strictTools, err = boolOf(v)
+		d.strictTools, err = forms.BoolOf(v)
 	case "tool_choice":
 		r.ToolChoice, err = toolChoiceOf(v)
 	default:
@@ -118,19 +119,19 @@ func (d *requestDecoder) sampling(key string, v jsontext.Value) (done bool, err 
 	r := d.req
 	switch key {
 	case "max_tokens":
-		r.MaxTokens, err = intBetween(v, 0, 1<<53)
+		r.MaxTokens, err = forms.IntBetween(v, 0, 1<<53)
 	case "temperature":
 		r.Temperature, err = fraction(v)
 	case "p":
 		r.TopP, err = fraction(v) // 0 and 1 are taken, and mean the nearest value allowed
 	case "k":
-		r.TopK, err = intBetween(v, 0, maxK)
+		r.TopK, err = forms.IntBetween(v, 0, maxK)
 	case "frequency_penalty":
 		r.FrequencyPenalty, err = fraction(v)
 	case "presence_penalty":
 		r.PresencePenalty, err = fraction(v)
 	case "seed":
-		if r.Seed, err = intBetween(v, 0, 1<<63-1); err != nil && v.Kind() == jsontext.Number && len(v) <= 20 && v[0] != '-' {
+		if r.Seed, err = forms.IntBetween(v, 0, 1<<63-1); err != nil && v.Kind() == jsontext.Number && len(v) <= 20 && v[0] != '-' {
 			r.Extra, err = r.Extra.Add(self, key, v), nil // of 64 bits, which no other dialect has
 		}
 	case "stop_sequences":
@@ -197,7 +198,7 @@ func (d *requestDecoder) thinking(v jsontext.Value) (*llm.Reasoning, error) {
 				return errors.New("supported values are enabled and disabled")
 			}
 		case key == "token_budget" && !v.IsNull():
-			n, err := intBetween(v, 1, 1<<53)
+			n, err := forms.IntBetween(v, 1, 1<<53)
 			if err != nil {
 				return err
 			}
@@ -242,46 +243,11 @@ func formatOf(v jsontext.Value) (*llm.Format, error) {
 func decodeTools(v jsontext.Value) ([]llm.Tool, error) {
 	tools := []llm.Tool{}
 	err := v.Array(func(_ int, v jsontext.Value) error {
-		t, err := toolOf(v)
+		t, err := forms.FunctionTool(v, self)
 		tools = append(tools, t)
 		return err
 	})
 	return tools, err
-}
-
-func toolOf(v jsontext.Value) (t llm.Tool, err error) {
-	if kind := textOf(v.Get("type")); kind != typeFunction && kind != "" {
-		return llm.Tool{Name: kind, Opaque: &llm.Opaque{Dialect: self, Type: kind, Raw: v}}, nil
-	}
-	err = v.Get(typeFunction).Object(func(key string, v jsontext.Value) (err error) {
-		switch {
-		case v.IsNull():
-		case key == "name":
-			t.Name, err = v.Text()
-		case key == "description":
-			t.Description, err = v.Text()
-		case key == "parameters":
-			if v.Kind() != jsontext.Object {
-				return jsontext.Mismatch("object", v)
-			}
-			t.Schema = v
-		default:
-			t.Extra = t.Extra.Add(self, "function."+key, v)
-		}
-		return err
-	})
-	if err == nil && t.Name == "" {
-		err = jsontext.At("name", errors.New("a name is required"))
-	}
-	if err != nil {
-		return t, jsontext.At(typeFunction, err)
-	}
-	return t, v.Object(func(key string, v jsontext.Value) error {
-		if key != "type" && key != typeFunction && !v.IsNull() {
-			t.Extra = t.Extra.Add(self, key, v)
-		}
-		return nil
-	})
 }
 
 // toolChoiceOf reads tool_choice. The vendor takes its words in lower case too.
@@ -308,27 +274,6 @@ func stopsOf(v jsontext.Value) (stops []string, err error) {
 		err = errors.New("at most 5 stop sequences are supported")
 	}
 	return stops, err
-}
-
-// boolOf reads true or false where unset is a third answer.
-func boolOf(v jsontext.Value) (*bool, error) {
-	b, err := v.Bool()
-	if err != nil {
-		return nil, err
-	}
-	return &b, nil
-}
-
-// intBetween reads an integer of a range, both ends included.
-func intBetween(v jsontext.Value, low, high int64) (*int64, error) {
-	n, err := v.Int()
-	if err != nil {
-		return nil, err
-	}
-	if n < low || n > high {
-		return nil, fmt.Errorf("expected a value between %d and %d, but got %d", low, high, n)
-	}
-	return &n, nil
 }
 
 // fraction reads a number from 0 to 1.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/internal/vector"
 	"github.com/understudy-ai/understudy/llm"
@@ -21,7 +22,7 @@ func (embedClient) EncodeError(e *llm.Error, requestID string) (int, []byte) {
 
 // DecodeRequest reads a request.
 func (embedClient) DecodeRequest(body []byte) (*llm.Request, error) {
-	v := trim(body)
+	v := forms.Trim(body)
 	if v.Kind() != jsontext.Object {
 		return nil, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
 	}
@@ -73,7 +74,7 @@ func (d *embedDecoder) member(key string, v jsontext.Value) (err error) {
 	case "embedding_types":
 		return d.kinds(v)
 	case "output_dimension":
-		e.Dimensions, err = intBetween(v, 1, 1<<31)
+		e.Dimensions, err = forms.IntBetween(v, 1, 1<<31)
 	case "truncate":
 		var word string
 		word, err = oneOf(v, "NONE", "START", "END")
@@ -208,13 +209,13 @@ func writeVectors(w *jsontext.Writer, r *llm.Response, kind llm.VectorKind) erro
 		}
 	}
 	if len(list) == 0 {
-		return badAnswer("got no vectors of kind %s", kind)
+		return forms.BadAnswer("got no vectors of kind %s", kind)
 	}
 	w.BeginArray()
 	for i, v := range list {
 		text, err := write(v.Numbers, v.Packed)
 		if err != nil {
-			return badAnswer("vector %d: %w", i, err)
+			return forms.BadAnswer("vector %d: %w", i, err)
 		}
 		w.Raw(text)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/internal/vector"
 	"github.com/understudy-ai/understudy/llm"
@@ -182,7 +183,7 @@ func writeMixed(w *jsontext.Writer, in *llm.EmbedInput) error {
 func (embedProvider) DecodeResponse(body []byte) (*llm.Response, error) {
 	v, err := jsontext.ParseLenient(body)
 	if err != nil {
-		return nil, badAnswer("%w", err)
+		return nil, forms.BadAnswer("%w", err)
 	}
 	embeddings := v.Get("embeddings")
 	if e := inBandError(v); e != nil && embeddings == nil {
@@ -201,9 +202,9 @@ func (embedProvider) DecodeResponse(body []byte) (*llm.Response, error) {
 	}
 	switch {
 	case err != nil:
-		return nil, badAnswer("embeddings: %w", err)
+		return nil, forms.BadAnswer("embeddings: %w", err)
 	case len(r.Vectors) == 0:
-		return nil, badAnswer("got no vectors")
+		return nil, forms.BadAnswer("got no vectors")
 	}
 	return r, nil
 }

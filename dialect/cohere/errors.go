@@ -3,6 +3,7 @@ package cohere
 import (
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -68,7 +69,7 @@ func classify(status int, message string) llm.Code {
 func shownMessage(code llm.Code, message string) string {
 	switch code {
 	case llm.CodeInvalidRequest, llm.CodeContextLength, llm.CodeContentPolicy, llm.CodeTooLarge:
-		if message = redact(clip(message, maxMessage)); message != "" && !strings.ContainsRune(message, '<') {
+		if message = redact(forms.Clip(message, maxMessage)); message != "" && !strings.ContainsRune(message, '<') {
 			return message
 		}
 	default:
@@ -134,9 +135,9 @@ func (clientSide) EncodeError(e *llm.Error, requestID string) (int, []byte) {
 		var w jsontext.Writer
 		w.BeginObject()
 		if requestID != "" {
-			w.StringField("id", clip(requestID, 80))
+			w.StringField("id", forms.Clip(requestID, 80))
 		}
-		w.StringField("message", clip(messageFor(e), limit))
+		w.StringField("message", forms.Clip(messageFor(e), limit))
 		w.EndObject()
 		if len(w.Bytes()) <= maxBody {
 			return status, w.Bytes()

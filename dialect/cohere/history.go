@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -155,7 +156,7 @@ func (e *requestEncoder) message(m *llm.Message) error {
 	case llm.RoleTool:
 		return e.results(m)
 	default:
-		return llm.Invalid("messages", "Unknown role '%s'.", clip(string(m.Role), 64))
+		return llm.Invalid("messages", "Unknown role '%s'.", forms.Clip(string(m.Role), 64))
 	}
 }
 
@@ -297,7 +298,7 @@ func (e *requestEncoder) assistant(m *llm.Message) error {
 		e.w.Key("tool_calls")
 		e.w.BeginArray()
 		for _, p := range calls {
-			writeCall(&e.w, e.calls.begin(p.Call.ID), e.names.sent(p.Call.Name), e.args(p.Call.Args))
+			writeCall(&e.w, e.calls.begin(p.Call.ID), e.names.Sent(p.Call.Name), e.args(p.Call.Args))
 		}
 		e.w.EndArray()
 	}
@@ -359,7 +360,7 @@ func (e *requestEncoder) results(m *llm.Message) error {
 		}
 		id, ok := e.calls.answer(p.Result.CallID)
 		if !ok {
-			return llm.Invalid("messages", "The result of tool call '%s' does not follow a message with that call.", clip(p.Result.CallID, 128))
+			return llm.Invalid("messages", "The result of tool call '%s' does not follow a message with that call.", forms.Clip(p.Result.CallID, 128))
 		}
 		images, err := e.result(p, id)
 		if err != nil {

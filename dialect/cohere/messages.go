@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -77,7 +78,7 @@ func appendMessage(list []llm.Message, v jsontext.Value) ([]llm.Message, error) 
 		}
 		out.Parts, out.Extra = []llm.Part{p}, nil
 	default:
-		err = jsontext.At("role", fmt.Errorf("%q is not one of system, user, assistant and tool", clip(m.role, 64)))
+		err = jsontext.At("role", fmt.Errorf("%q is not one of system, user, assistant and tool", forms.Clip(m.role, 64)))
 	}
 	return append(list, out), err
 }

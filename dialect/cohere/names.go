@@ -1,80 +1,27 @@
 package cohere
 
 import (
+	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// toolNames maps the client's tool names to ones that the dialect takes, one to one. The zero value changes nothing.
-type toolNames struct {
-	forward map[string]string // only the names that had to change
-	taken   map[string]bool   // names sent
-}
-
-// learn decides the names of all tools and of all calls in history. Legal ones keep theirs.
-func (n *toolNames) learn(tools []llm.Tool, messages []llm.Message) error {
-	n.taken = make(map[string]bool, len(tools))
-	var odd []string
-	seen := map[string]bool{}
-	see := func(name string) {
-		if isLegalName(name) {
-			n.taken[name] = true
-		} else if !seen[name] {
-			seen[name] = true
-			odd = append(odd, name)
-		}
+// newNames chooses the names to send for a request's names.
+func newNames(all []string) (forms.Names, error) {
+	if slices.Contains(all, "") {
+		return forms.Names{}, llm.Invalid("tools", "A tool has no name.")
 	}
-	for i := range tools {
-		if tools[i].Opaque == nil {
-			see(tools[i].Name)
-		}
-	}
-	for i := range messages {
-		for j := range messages[i].Parts {
-			if call := messages[i].Parts[j].Call; call != nil {
-				see(call.Name)
-			}
-		}
-	}
-	for _, name := range odd {
-		if name == "" {
-			return llm.Invalid("tools", "A tool has no name.")
-		}
-		if n.forward == nil {
-			n.forward = make(map[string]string)
-		}
-		sent := legalName(name)
-		for try := name; n.taken[sent]; try += "'" {
-			sent = cutName(sent) + "_" + digest(try, 8)
-		}
-		n.forward[name], n.taken[sent] = sent, true
-	}
-	return nil
-}
-
-// sent is the name to send for the client's.
-func (n *toolNames) sent(name string) string {
-	if sent, ok := n.forward[name]; ok {
-		return sent
-	}
-	return name
-}
-
-// back maps the names sent to the client's, where they differ.
-func (n *toolNames) back() map[string]string {
-	if len(n.forward) == 0 {
-		return nil
-	}
-	m := make(map[string]string, len(n.forward))
-	for name, sent := range n.forward {
-		m[sent] = name
-	}
-	return m
+	return forms.NewNames(all, forms.NameRule{
+		IsLegal: isLegalName,
+		Legal:   legalName,
+		Other:   func(_, sent, salt string) string { return cutName(sent) + "_" + digest(salt, 8) },
+		Salt:    "'",
+	}), nil
 }
 
 // isLegalName reports whether a name is of letters, digits and _, and begins with no digit.
@@ -132,7 +79,7 @@ func (c *callIDs) orphan() error {
 	if c.open.Len() == 0 {
 		return nil
 	}
-	return llm.Invalid("messages", "The message with tool call '%s' is not followed by its result.", clip(c.open.First()[0], 128))
+	return llm.Invalid("messages", "The message with tool call '%s' is not followed by its result.", forms.Clip(c.open.First()[0], 128))
 }
 
 // writeCall writes one of tool_calls.
@@ -146,15 +93,4 @@ func writeCall(w *jsontext.Writer, id, name, args string) {
 	w.StringField("arguments", args)
 	w.EndObject()
 	w.EndObject()
-}
-
-// clip shortens s to at most n bytes, between characters.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -15,12 +16,13 @@ type providerSide struct{}
 // tool call without its result or the reverse, or content that cannot be said.
 func (providerSide) EncodeRequest(req *llm.Request, target dialect.Target) (dialect.Encoded, error) {
 	list, losses := dialect.Conversation(req)
-	e := requestEncoder{req: req, facts: target.Facts, losses: losses}
-	if err := e.names.learn(req.Tools, list); err != nil {
+	names, err := newNames(forms.ToolNamesOf(req.Tools, list))
+	if err != nil {
 		return dialect.Encoded{}, err
 	}
+	e := requestEncoder{req: req, facts: target.Facts, losses: losses, names: names}
 	e.collectDocuments(list)
-	e.w.Reset(make([]byte, 0, sizeHint(req)))
+	e.w.Reset(make([]byte, 0, forms.SizeHint(req)))
 	e.w.BeginObject()
 	e.w.StringField("model", target.Model)
 	if err := e.messages(list); err != nil {
@@ -37,31 +39,13 @@ func (providerSide) EncodeRequest(req *llm.Request, target dialect.Target) (dial
 	}
 	e.extra()
 	e.w.EndObject()
-	if len(e.names.forward) > 0 {
+	if e.names.Changed() {
 		e.lose("tool_name", llm.ActionRepaired, llm.Harmless, "names the target refuses are changed and mapped back")
 	}
 	if e.calls.changed {
 		e.lose("tool_call_id", llm.ActionRepaired, llm.Harmless, "ids that are empty or not the only one are changed")
 	}
-	return dialect.Encoded{Body: e.w.Bytes(), Losses: e.losses, ToolNames: e.names.back()}, nil
-}
-
-// sizeHint is about how many bytes the request will have.
-func sizeHint(req *llm.Request) int {
-	n := 512
-	for i := range req.Messages {
-		for j := range req.Messages[i].Parts {
-			p := &req.Messages[i].Parts[j]
-			n += len(p.Text) + 64
-			if p.Media != nil {
-				n += len(p.Media.Data)
-			}
-		}
-	}
-	for i := range req.Tools {
-		n += len(req.Tools[i].Schema) + len(req.Tools[i].Description) + 64
-	}
-	return n + n/8
+	return dialect.Encoded{Body: e.w.Bytes(), Losses: e.losses, ToolNames: e.names.Client()}, nil
 }
 
 // requestEncoder writes one request.
@@ -69,7 +53,7 @@ type requestEncoder struct {
 	req       *llm.Request
 	facts     llm.ModelFacts
 	w         jsontext.Writer
-	names     toolNames
+	names     forms.Names
 	calls     callIDs
 	documents []*llm.Part // those that stand beside the conversation
 	beside    map[*llm.Document]bool
@@ -151,7 +135,7 @@ func (e *requestEncoder) allowed(name string) bool {
 }
 
 func requiresNothing(schema []byte) bool {
-	required := trim(schema).Get("required")
+	required := forms.Trim(schema).Get("required")
 	return required.Kind() != jsontext.Array || string(jsontext.Compact(nil, required)) == "[]"
 }
 
@@ -165,11 +149,11 @@ func (e *requestEncoder) tool(t *llm.Tool) {
 	w.StringField("type", typeFunction)
 	w.Key(typeFunction)
 	w.BeginObject()
-	w.StringField("name", e.names.sent(t.Name))
+	w.StringField("name", e.names.Sent(t.Name))
 	if t.Description != "" {
 		w.StringField("description", t.Description)
 	}
-	if schema := trim(t.Schema); schema.IsNull() {
+	if schema := forms.Trim(t.Schema); schema.IsNull() {
 		w.RawField("parameters", []byte(emptySchema))
 	} else {
 		w.RawField("parameters", schema)
@@ -198,7 +182,7 @@ func (e *requestEncoder) format() {
 	w.BeginObject()
 	w.StringField("type", "json_object")
 	if f.Kind == llm.FormatSchema {
-		w.RawField("json_schema", trim(f.Schema))
+		w.RawField("json_schema", forms.Trim(f.Schema))
 	}
 	w.EndObject()
 }
@@ -212,7 +196,7 @@ func (e *requestEncoder) reasoning() {
 	off := r.Mode == llm.ReasoningOff || r.Mode == llm.ReasoningUnset && r.Effort == "none"
 	if e.facts.Thinking == llm.ThinkingNone {
 		if !off {
-			e.lose(asked(r), llm.ActionDropped, llm.Tuning, "the model does not reason")
+			e.lose(forms.AskedReasoning(r), llm.ActionDropped, llm.Tuning, "the model does not reason")
 		}
 		return
 	}
@@ -228,7 +212,7 @@ func (e *requestEncoder) reasoning() {
 		e.lose(llm.FeatureThinkingAdaptive, llm.ActionApproximated, llm.Tuning, "up to the number of tokens that stands for the effort")
 	}
 	if budget > 0 && e.facts.Thinking == llm.ThinkingToggle {
-		e.lose(asked(r), llm.ActionApproximated, llm.Tuning, "the model can only be told whether to reason")
+		e.lose(forms.AskedReasoning(r), llm.ActionApproximated, llm.Tuning, "the model can only be told whether to reason")
 		budget = 0
 	}
 	w := &e.w
@@ -244,18 +228,6 @@ func (e *requestEncoder) reasoning() {
 	}
 	writeExtra(w, e.req.Extra, "thinking.")
 	w.EndObject()
-}
-
-// asked is the feature by which a request asks for reasoning.
-func asked(r *llm.Reasoning) llm.Feature {
-	switch r.Mode {
-	case llm.ReasoningBudget:
-		return llm.FeatureThinkingBudget
-	case llm.ReasoningAdaptive:
-		return llm.FeatureThinkingAdaptive
-	default:
-		return llm.FeatureEffort
-	}
 }
 
 // budgetFor is the number of tokens that stands for an effort; 0 is no limit.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -14,7 +15,7 @@ type relay struct{}
 // Peek reads the model and whether the answer shall be streamed; a stream always ends with its usage.
 func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	var p dialect.Peeked
-	v := trim(body)
+	v := forms.Trim(body)
 	if v.Kind() != jsontext.Object {
 		return p, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
 	}
@@ -50,7 +51,7 @@ func (relay) Strip(body []byte) ([]byte, []llm.Loss, error) {
 	if !bytes.Contains(body, []byte(keySigned)) {
 		return body, nil, nil
 	}
-	messages, changed, err := editElements(trim(body).Get("messages"), stripMessage)
+	messages, changed, err := jsontext.EditElements(forms.Trim(body).Get("messages"), stripMessage)
 	if err != nil || !changed {
 		return body, nil, err
 	}
@@ -66,59 +67,26 @@ func (relay) Strip(body []byte) ([]byte, []llm.Loss, error) {
 }
 
 // stripMessage removes our blocks from a message's content; a message that held nothing else goes with them.
-func stripMessage(m jsontext.Value) (out []byte, keep bool, err error) {
+func stripMessage(m jsontext.Value) (out []byte, err error) {
 	left := 0
-	content, changed, err := editElements(m.Get("content"), func(v jsontext.Value) ([]byte, bool, error) {
+	content, changed, err := jsontext.EditElements(m.Get("content"), func(v jsontext.Value) ([]byte, error) {
 		if v.Get(keySigned) != nil {
-			return nil, false, nil
+			return nil, nil
 		}
 		left++
-		return v, true, nil
+		return v, nil
 	})
 	switch {
 	case err != nil || !changed:
-		return m, true, err
+		return m, err
 	case left > 0:
 		out, err = jsontext.Set(m, "content", content)
-		return out, true, err
+		return out, err
 	case m.Get("tool_calls").IsNull() && m.Get(keyPlan).IsNull():
-		return nil, false, nil
+		return nil, nil
 	}
 	out, _, err = jsontext.Drop(m, "content")
-	return out, true, err
-}
-
-// editElements returns the text of a list with some of its elements replaced or left out, and whether any was. Every
-// other byte stays.
-func editElements(list jsontext.Value, edit func(jsontext.Value) (out []byte, keep bool, err error)) ([]byte, bool, error) {
-	if list.Kind() != jsontext.Array {
-		return list, false, nil
-	}
-	out := []byte{'['}
-	at, changed, written := 1, false, 0 // list[at:] is not looked at yet
-	err := list.Array(func(i int, v jsontext.Value) error {
-		begin := at
-		for list[begin] != v[0] {
-			begin++ // the comma and white space before the element
-		}
-		before := list[at:begin]
-		at = begin + len(v)
-		edited, keep, err := edit(v)
-		if err != nil {
-			return err
-		}
-		changed = changed || !keep || !bytes.Equal(edited, v)
-		if !keep {
-			return nil
-		}
-		if written == 0 && i > 0 {
-			before = bytes.TrimLeft(before, ", \t\r\n")
-		}
-		out = append(append(out, before...), edited...)
-		written++
-		return nil
-	})
-	return append(out, list[at:]...), changed, err
+	return out, err
 }
 
 var _ dialect.Resumable = (*tap)(nil)

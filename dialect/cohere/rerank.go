@@ -2,6 +2,7 @@ package cohere
 
 import (
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -51,7 +52,7 @@ func (rerankClient) EncodeError(e *llm.Error, requestID string) (int, []byte) {
 
 // DecodeRequest reads a request.
 func (rerankClient) DecodeRequest(body []byte) (*llm.Request, error) {
-	v := trim(body)
+	v := forms.Trim(body)
 	if v.Kind() != jsontext.Object {
 		return nil, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
 	}
@@ -73,7 +74,7 @@ func (rerankClient) DecodeRequest(body []byte) (*llm.Request, error) {
 				return err
 			})
 		case key == "top_n":
-			r.TopN, err = intBetween(v, 1, 1<<31)
+			r.TopN, err = forms.IntBetween(v, 1, 1<<31)
 		default:
 			req.Extra = req.Extra.Add(selfRerank, key, v)
 		}
@@ -154,7 +155,7 @@ var rerankNames = dialect.NamesOf(rerankFields())
 func (rerankProvider) DecodeResponse(body []byte) (*llm.Response, error) {
 	v, err := jsontext.ParseLenient(body)
 	if err != nil {
-		return nil, badAnswer("%w", err)
+		return nil, forms.BadAnswer("%w", err)
 	}
 	results := v.Get("results")
 	if e := inBandError(v); e != nil && results == nil {
@@ -175,9 +176,9 @@ func (rerankProvider) DecodeResponse(body []byte) (*llm.Response, error) {
 	})
 	switch {
 	case err != nil:
-		return nil, badAnswer("results: %w", err)
+		return nil, forms.BadAnswer("results: %w", err)
 	case len(r.Ranking) == 0:
-		return nil, badAnswer("got no results")
+		return nil, forms.BadAnswer("got no results")
 	}
 	return r, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/dialecttest"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -52,7 +53,7 @@ func checkRanking(t *testing.T, x *dialecttest.Exchange) {
 	if err != nil {
 		t.Fatalf("%s: %v", x.ID, err)
 	}
-	want, _, err := jsontext.Drop(trim(x.RequestBody), "max_chunks_per_doc") // null
+	want, _, err := jsontext.Drop(forms.Trim(x.RequestBody), "max_chunks_per_doc") // null
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,7 @@ func checkRanking(t *testing.T, x *dialecttest.Exchange) {
 	}
 	r.Asked = req
 	body, _, err := rerankClient{}.EncodeResponse(r)
-	if err != nil || !jsontext.Equal(trim(body).Get("results"), trim(x.ResponseBody).Get("results")) {
+	if err != nil || !jsontext.Equal(forms.Trim(body).Get("results"), forms.Trim(x.ResponseBody).Get("results")) {
 		t.Errorf("%s: got %s, %v want the results of %s", x.ID, body, err, x.ResponseBody)
 	}
 }

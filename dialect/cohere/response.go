@@ -4,6 +4,7 @@ import (
 	"errors"
 	"unicode/utf8"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -12,14 +13,14 @@ import (
 func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 	v, err := jsontext.ParseLenient(body)
 	if err != nil {
-		return nil, badAnswer("read answer: %w", err)
+		return nil, forms.BadAnswer("read answer: %w", err)
 	}
 	m := v.Get("message")
 	if m.Kind() != jsontext.Object {
 		if e := inBandError(v); e != nil {
 			return nil, e
 		}
-		return nil, badAnswer("answer has no message")
+		return nil, forms.BadAnswer("answer has no message")
 	}
 	word := textOf(v.Get("finish_reason"))
 	r := &llm.Response{ID: textOf(v.Get("id")), Usage: usageOf(v.Get("usage"))}
@@ -28,10 +29,10 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 	}
 	var a answer
 	if err := a.read(m, r.ID); err != nil {
-		return nil, badAnswer("read answer: %w", jsontext.At("message", err))
+		return nil, forms.BadAnswer("read answer: %w", jsontext.At("message", err))
 	}
 	if len(a.parts) == 0 && word == "" {
-		return nil, badAnswer("answer has neither content nor a finish reason")
+		return nil, forms.BadAnswer("answer has neither content nor a finish reason")
 	}
 	r.Choices = []llm.Choice{{Parts: a.parts, Stop: stopOf(word, a.calls > 0), LogProbs: logProbsOf(v.Get("logprobs"))}}
 	return r, nil

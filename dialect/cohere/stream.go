@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -92,7 +93,7 @@ func (r *streamReader) Close(dst []llm.Event) ([]llm.Event, error) {
 	case r.ended:
 		return dst, nil
 	case !r.stopped:
-		return dst, truncated("stream ended before message-end")
+		return dst, forms.Truncated("stream ended before message-end")
 	}
 	r.ended = true
 	return append(dst, llm.Event{Kind: llm.EventEnd}), nil
@@ -140,9 +141,9 @@ func (t *streamText) inDelta(name []byte, n jsontext.Node) error {
 }
 
 func (r *streamReader) frame(data []byte) error {
-	if len(data) > 0 && data[0] != '{' && string(trim(data)) == terminator {
+	if len(data) > 0 && data[0] != '{' && string(forms.Trim(data)) == terminator {
 		if !r.stopped {
-			return badAnswer("stream was terminated before message-end")
+			return forms.BadAnswer("stream was terminated before message-end")
 		}
 		r.ended = true
 		r.emit(llm.Event{Kind: llm.EventEnd})
@@ -157,17 +158,17 @@ func (r *streamReader) frame(data []byte) error {
 	r.repeat.Forget()
 	root, err := r.tree.ParseLenient(data)
 	if err != nil {
-		return badAnswer("read event: %w", err)
+		return forms.BadAnswer("read event: %w", err)
 	}
 	var t streamText
 	if err := root.Members(t.member); err != nil {
-		return badAnswer("read event: %w", err)
+		return forms.BadAnswer("read event: %w", err)
 	}
 	if len(t.kind) == 0 {
 		if e := inBandError(root.Value()); e != nil {
 			return e
 		}
-		return badAnswer("event without a type")
+		return forms.BadAnswer("event without a type")
 	}
 	if r.stopped {
 		return nil
@@ -191,7 +192,7 @@ func failed(kind string, err error) error {
 	if errors.As(err, &e) {
 		return e
 	}
-	return badAnswer("read %s: %w", kind, err)
+	return forms.BadAnswer("read %s: %w", kind, err)
 }
 
 // event reads one event. Types unknown here are ignored.

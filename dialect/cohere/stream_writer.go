@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/frames/sse"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
@@ -380,7 +381,7 @@ func (s *streamWriter) Error(dst []byte, e *llm.Error) []byte {
 	s.w.StringField("finish_reason", word)
 	s.w.Key("usage")
 	writeUsage(&s.w, llm.Usage{})
-	s.w.StringField("error", clip(messageFor(e), maxMessage))
+	s.w.StringField("error", forms.Clip(messageFor(e), maxMessage))
 	s.w.EndObject()
 	return s.send()
 }

@@ -1,14 +1,12 @@
 package cohere
 
 import (
-	"bytes"
 	"crypto/sha256"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -108,11 +106,11 @@ func stopOf(word string, calls bool) llm.Stop {
 func failure(word, said string, counted bool) *llm.Error {
 	switch {
 	case word == wordTimeout:
-		return providerError(llm.CodeTimeout)
+		return forms.ProviderError(llm.CodeTimeout)
 	case said == noAnswer:
-		return providerError(llm.CodeBadAnswer)
+		return forms.ProviderError(llm.CodeBadAnswer)
 	case said != "" || word == wordError && !counted:
-		return providerError(llm.CodeServerError)
+		return forms.ProviderError(llm.CodeServerError)
 	}
 	return nil
 }
@@ -133,25 +131,6 @@ func wordOf(reason llm.StopReason) string {
 	}
 }
 
-// providerError is an error of the provider's making, said in our own words.
-func providerError(code llm.Code) *llm.Error {
-	return &llm.Error{Code: code, Origin: llm.OriginProvider, Message: code.Info().Doc}
-}
-
-// badAnswer is the error for an answer against the dialect's grammar.
-func badAnswer(format string, args ...any) *llm.Error {
-	e := providerError(llm.CodeBadAnswer)
-	e.Err = fmt.Errorf(format, args...)
-	return e
-}
-
-// truncated is the error for a stream that broke off.
-func truncated(why string) *llm.Error {
-	e := providerError(llm.CodeTruncated)
-	e.Err = errors.New(why)
-	return e
-}
-
 // unsupported is the error for content that must not be left out and cannot be said.
 func unsupported(f llm.Feature) *llm.Error {
 	return &llm.Error{
@@ -168,9 +147,6 @@ func (l *lossList) add(f llm.Feature, a llm.Action, s llm.Severity, detail strin
 		*l = append(*l, llm.Loss{Feature: f, Action: a, Severity: s, Detail: detail})
 	}
 }
-
-// trim returns body as a value, without the white space around it.
-func trim(body []byte) jsontext.Value { return bytes.Trim(body, " \t\r\n") }
 
 // textOf returns a string's text, or a number as it is spelled; anything else is empty.
 func textOf(v jsontext.Value) string {

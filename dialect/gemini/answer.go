@@ -3,6 +3,7 @@ package gemini
 import (
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -228,10 +229,10 @@ func shownSignature(t *llm.Thinking) string {
 }
 
 func (a *answerWriter) call(p *llm.Part, stop llm.StopReason) error {
-	args := orEmptyObject(p.Call.Args)
-	if !isObject(args) {
+	args := forms.OrEmptyObject(p.Call.Args)
+	if !forms.IsObject(args) {
 		if stop != llm.StopLength {
-			return badAnswer("the model wrote arguments for the function "+clip(p.Call.Name, 80)+" that are no JSON object", nil)
+			return badAnswer("the model wrote arguments for the function "+forms.Excerpt(p.Call.Name, 80)+" that are no JSON object", nil)
 		}
 		args = "{}"
 		a.losses.add("tool_arguments", llm.ActionApproximated, llm.Tuning, "arguments that the token limit cut are shown as {}")

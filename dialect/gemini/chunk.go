@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -82,11 +83,11 @@ func (c *chunk) blocked() (stop llm.Stop, ok bool) {
 	if reason.IsNull() || is(reason, "BLOCK_REASON_UNSPECIFIED") {
 		return llm.Stop{}, false
 	}
-	raw := textOf(reason)
+	raw := forms.TextOf(reason)
 	if raw == "" {
 		raw = string(reason)
 	}
-	return llm.Stop{Reason: llm.StopContentFilter, Raw: raw, Detail: textOf(c.feedback.Get("blockReasonMessage"))}, true
+	return llm.Stop{Reason: llm.StopContentFilter, Raw: raw, Detail: forms.TextOf(c.feedback.Get("blockReasonMessage"))}, true
 }
 
 // eachCandidate calls f for every candidate. One that is null is none.

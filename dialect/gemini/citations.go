@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"unicode/utf8"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -26,7 +27,7 @@ func (c *citer) reset() { c.text = c.text[:0] }
 func (c *citer) read(grounding, citation jsontext.Value) []llm.Citation {
 	var list []llm.Citation
 	add := func(v, segment jsontext.Value, source llm.Citation) {
-		source.Start, source.End = c.span(segment, textOf(segment.Get("text")))
+		source.Start, source.End = c.span(segment, forms.TextOf(segment.Get("text")))
 		source.Opaque = &llm.Opaque{Dialect: self, Type: "groundingSupport", Raw: clone(v)}
 		list = append(list, source)
 	}
@@ -40,8 +41,8 @@ func (c *citer) read(grounding, citation jsontext.Value) []llm.Citation {
 	})
 	for _, key := range [...]string{"citationSources", "citations"} { // the Gemini API's name and Vertex AI's
 		eachIn(citation.Get(key), func(v jsontext.Value) {
-			if uri := textOf(v.Get("uri")); uri != "" {
-				add(v, v, llm.Citation{Kind: llm.CiteURL, URL: uri, Title: textOf(v.Get("title"))})
+			if uri := forms.TextOf(v.Get("uri")); uri != "" {
+				add(v, v, llm.Citation{Kind: llm.CiteURL, URL: uri, Title: forms.TextOf(v.Get("title"))})
 			}
 		})
 	}
@@ -62,15 +63,15 @@ func eachIn(v jsontext.Value, f func(jsontext.Value)) {
 func sourceOf(v jsontext.Value) llm.Citation {
 	for _, key := range [...]string{"web", "maps", "image"} {
 		if s := v.Get(key); !s.IsNull() {
-			uri := textOf(s.Get("uri"))
+			uri := forms.TextOf(s.Get("uri"))
 			if uri == "" {
-				uri = textOf(s.Get("sourceUri"))
+				uri = forms.TextOf(s.Get("sourceUri"))
 			}
-			return llm.Citation{Kind: llm.CiteURL, URL: uri, Title: textOf(s.Get("title"))}
+			return llm.Citation{Kind: llm.CiteURL, URL: uri, Title: forms.TextOf(s.Get("title"))}
 		}
 	}
 	s := v.Get("retrievedContext")
-	return llm.Citation{Kind: llm.CiteDocument, URL: textOf(s.Get("uri")), Title: textOf(s.Get("title")), Text: textOf(s.Get("text"))}
+	return llm.Citation{Kind: llm.CiteDocument, URL: forms.TextOf(s.Get("uri")), Title: forms.TextOf(s.Get("title")), Text: forms.TextOf(s.Get("text"))}
 }
 
 // span converts a segment, which is in bytes of a part, to characters of the open text. Where the bytes are not what

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -21,10 +22,10 @@ var _ dialect.ClientSide = clientSide{}
 func (clientSide) DecodeRequest(body []byte) (*llm.Request, error) {
 	var d requestReader
 	if err := members(jsontext.Value(bytes.TrimSpace(body)), d.member); err != nil {
-		return nil, invalid(err)
+		return nil, forms.Invalid(err)
 	}
 	if err := d.check(); err != nil {
-		return nil, invalid(err)
+		return nil, forms.Invalid(err)
 	}
 	if len(d.system) > 0 {
 		lead := llm.Message{Role: llm.RoleSystem, Parts: d.system}
@@ -89,7 +90,7 @@ func (d *requestReader) member(key string, v jsontext.Value) (err error) {
 func isStricter(v jsontext.Value) bool {
 	stricter := false
 	_ = each(v, func(v jsontext.Value) error { // what is no list asks for nothing
-		switch textOf(v.Get("threshold")) {
+		switch forms.TextOf(v.Get("threshold")) {
 		case "BLOCK_LOW_AND_ABOVE", "BLOCK_MEDIUM_AND_ABOVE":
 			stricter = true
 		}
@@ -201,7 +202,7 @@ func (d *requestReader) sampling(key string, v jsontext.Value) (err error) {
 func isTextOnly(v jsontext.Value) bool {
 	only := true
 	_ = v.Array(func(_ int, v jsontext.Value) error { // what is no array asks for nothing else
-		only = only && strings.EqualFold(textOf(v), "TEXT")
+		only = only && strings.EqualFold(forms.TextOf(v), "TEXT")
 		return nil
 	})
 	return only
@@ -304,7 +305,7 @@ func (d *requestReader) thinking(key string, v jsontext.Value) error {
 			r.Effort = level
 		case "thinking_level_unspecified":
 		default:
-			return fmt.Errorf("want MINIMAL, LOW, MEDIUM or HIGH, got %q", clip(level, 40))
+			return fmt.Errorf("want MINIMAL, LOW, MEDIUM or HIGH, got %q", forms.Excerpt(level, 40))
 		}
 		return err
 	default:

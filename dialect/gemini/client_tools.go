@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -96,7 +97,7 @@ func (d *requestReader) choose(mode string, allowed []string) error {
 			c.Mode = llm.ChoiceNamed
 		}
 	default:
-		return fmt.Errorf("want AUTO, ANY, NONE or VALIDATED, got %q", clip(mode, 40))
+		return fmt.Errorf("want AUTO, ANY, NONE or VALIDATED, got %q", forms.Excerpt(mode, 40))
 	}
 	return nil
 }

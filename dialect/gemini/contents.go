@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -31,7 +32,7 @@ func (d *requestReader) content(v jsontext.Value) error {
 		return err
 	}
 	if role != roleUser && role != roleModel && role != roleFunction {
-		return jsontext.At("role", fmt.Errorf("please use a valid role: user, model; got %q", clip(role, 40)))
+		return jsontext.At("role", fmt.Errorf("please use a valid role: user, model; got %q", forms.Excerpt(role, 40)))
 	}
 	if parts == nil {
 		return jsontext.At("parts", errors.New("want at least one part"))
@@ -121,7 +122,7 @@ func addText(parts *[]llm.Part, p *piece) error {
 // thoughtOf is a thought, with who signed it.
 func thoughtOf(s string, p *piece) llm.Part {
 	t := &llm.Thinking{}
-	if foreign, _, ok := unwrap(textOf(p.signature)); ok {
+	if foreign, _, ok := unwrap(forms.TextOf(p.signature)); ok {
 		t = foreign
 	} else if signature := signedBy(p.signature); signature != "" {
 		t.Issuer, t.Signature = self, signature
@@ -268,7 +269,7 @@ func outputOf(v jsontext.Value) (parts []llm.Part, failed, plain bool, err error
 // textsOf reads a text, or a list of at least two.
 func textsOf(v jsontext.Value) (parts []llm.Part, ok bool) {
 	if v.Kind() == jsontext.String {
-		return []llm.Part{llm.Text(textOf(v))}, true
+		return []llm.Part{llm.Text(forms.TextOf(v))}, true
 	}
 	if v.Kind() != jsontext.Array {
 		return nil, false
@@ -304,7 +305,7 @@ func (o *openCalls) begin(c *llm.ToolCall) {
 // conversation is sent.
 func (o *openCalls) make(name string) string {
 	o.made++
-	return callPrefix + hashed(strconv.Itoa(o.made)+"/"+name, idSize)
+	return callPrefix + forms.Hashed(strconv.Itoa(o.made)+"/"+name, idSize)
 }
 
 // answer returns the id of the call that a result answers.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/dialecttest"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -100,9 +101,9 @@ func saidIn(v jsontext.Value) []string {
 				args, _ := jsontext.ParseLenient([]byte(call.Args))
 				list = append(list, "call "+call.Name+" "+string(jsontext.Compact(nil, args))+" "+signedBy(p.signature))
 			case p.response != nil:
-				list = append(list, "result "+textOf(get(p.response, "name"))+" "+orEmptyObject(string(jsontext.Compact(nil, get(p.response, "response")))))
-			case textOf(p.text) != "" || p.inline == nil && signedBy(p.signature) != "":
-				list = append(list, "text "+textOf(p.text)+signedBy(p.signature))
+				list = append(list, "result "+forms.TextOf(get(p.response, "name"))+" "+forms.OrEmptyObject(string(jsontext.Compact(nil, get(p.response, "response")))))
+			case forms.TextOf(p.text) != "" || p.inline == nil && signedBy(p.signature) != "":
+				list = append(list, "text "+forms.TextOf(p.text)+signedBy(p.signature))
 			}
 			return nil
 		})

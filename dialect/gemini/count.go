@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -63,7 +64,7 @@ func (countClient) EncodeError(e *llm.Error, requestID string) (int, []byte) {
 func (countClient) DecodeRequest(body []byte) (*llm.Request, error) {
 	doc := jsontext.Value(bytes.TrimSpace(body))
 	if doc.Kind() != jsontext.Object {
-		return nil, invalid(jsontext.Mismatch("object", doc))
+		return nil, forms.Invalid(jsontext.Mismatch("object", doc))
 	}
 	if whole := get(doc, keyWhole); !whole.IsNull() {
 		doc = whole

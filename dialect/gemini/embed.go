@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/internal/vector"
 	"github.com/understudy-ai/understudy/llm"
@@ -108,12 +109,12 @@ func (embedClient) EncodeError(e *llm.Error, requestID string) (int, []byte) {
 func (c embedClient) DecodeRequest(body []byte) (*llm.Request, error) {
 	doc := jsontext.Value(bytes.TrimSpace(body))
 	if doc.Kind() != jsontext.Object {
-		return nil, invalid(jsontext.Mismatch("object", doc))
+		return nil, forms.Invalid(jsontext.Mismatch("object", doc))
 	}
 	if !c.batch {
 		req, err := c.one(doc)
 		if err != nil {
-			return nil, invalid(err)
+			return nil, forms.Invalid(err)
 		}
 		return req, nil
 	}
@@ -139,7 +140,7 @@ func (c embedClient) DecodeRequest(body []byte) (*llm.Request, error) {
 	})
 	switch {
 	case err != nil:
-		return nil, invalid(err)
+		return nil, forms.Invalid(err)
 	case all == nil:
 		return nil, llm.Invalid("requests", "requests: must not be empty")
 	}
@@ -462,7 +463,7 @@ type embedRelay struct{ embedForm }
 // Peek reads nothing: the path says it all.
 func (embedRelay) Peek(body []byte) (dialect.Peeked, error) {
 	if doc := jsontext.Value(bytes.TrimSpace(body)); doc.Kind() != jsontext.Object {
-		return dialect.Peeked{}, invalid(jsontext.Mismatch("object", doc))
+		return dialect.Peeked{}, forms.Invalid(jsontext.Mismatch("object", doc))
 	}
 	return dialect.Peeked{}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -64,7 +65,7 @@ func readError(status int, doc jsontext.Value) *llm.Error {
 	switch e.Code {
 	case llm.CodeInvalidRequest, llm.CodeContextLength, llm.CodeTooLarge, llm.CodeContentPolicy:
 		if said.message != "" && !strings.Contains(said.message, "<") {
-			e.Message = redact(clip(said.message, maxMessage))
+			e.Message = redact(forms.Excerpt(said.message, maxMessage))
 			return e
 		}
 	default:
@@ -97,7 +98,7 @@ func findError(doc jsontext.Value) (s saying) {
 	switch inner.Kind() {
 	case jsontext.Object:
 	case jsontext.String:
-		s.message = textOf(inner)
+		s.message = forms.TextOf(inner)
 		return s
 	default:
 		inner = doc
@@ -105,20 +106,20 @@ func findError(doc jsontext.Value) (s saying) {
 	if n, err := inner.Get("code").Int(); err == nil && n > 0 && n < 1000 {
 		s.code = int(n)
 	}
-	s.status, s.message = textOf(inner.Get("status")), textOf(inner.Get("message"))
+	s.status, s.message = forms.TextOf(inner.Get("status")), forms.TextOf(inner.Get("message"))
 	eachIn(inner.Get("details"), s.detail)
 	return s
 }
 
 func (s *saying) detail(v jsontext.Value) {
-	if reason := textOf(v.Get("reason")); reason != "" && s.reason == "" {
-		s.reason, s.domain = reason, textOf(v.Get("domain"))
+	if reason := forms.TextOf(v.Get("reason")); reason != "" && s.reason == "" {
+		s.reason, s.domain = reason, forms.TextOf(v.Get("domain"))
 	}
-	if d, err := time.ParseDuration(textOf(v.Get("retryDelay"))); err == nil && d > 0 && d < 24*time.Hour {
+	if d, err := time.ParseDuration(forms.TextOf(v.Get("retryDelay"))); err == nil && d > 0 && d < 24*time.Hour {
 		s.wait = d
 	}
 	eachIn(v.Get("violations"), func(v jsontext.Value) {
-		if id := textOf(v.Get("quotaId")); s.quotaID == "" || strings.Contains(id, "PerDay") {
+		if id := forms.TextOf(v.Get("quotaId")); s.quotaID == "" || strings.Contains(id, "PerDay") {
 			s.quotaID = id
 		}
 	})
@@ -275,7 +276,7 @@ func encodeError(e *llm.Error) (int, []byte) {
 		w.Key("error")
 		w.BeginObject()
 		w.IntField("code", int64(status))
-		w.StringField("message", clip(message, limit))
+		w.StringField("message", forms.Excerpt(message, limit))
 		w.StringField("status", word)
 		w.Key("details")
 		w.BeginArray()

@@ -1,11 +1,10 @@
 package gemini
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"strconv"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 )
 
 // callPrefix begins the ids that this gateway makes for calls; idSize is how much follows. Some APIs take no more than
@@ -14,21 +13,6 @@ const (
 	callPrefix = "call_"
 	idSize     = 22
 )
-
-// hashed is a short text of letters and digits that stands for s: size characters, at most 22.
-func hashed(s string, size int) string {
-	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	sum := sha256.Sum256([]byte(s))
-	out := make([]byte, 0, 22)
-	for word := 0; len(out) < size; word++ {
-		n := binary.BigEndian.Uint64(sum[8*word:])
-		for i := 0; i < 10 && len(out) < size; i++ {
-			out = append(out, digits[n%62])
-			n /= 62
-		}
-	}
-	return string(out)
-}
 
 // calls pairs the tool calls of a request with their results. The vendor takes any id; ids that repeat, which some
 // servers make, are told apart. A result answers the earliest call with its id that has no result yet.
@@ -45,7 +29,7 @@ type sentCall struct {
 
 // begin returns the id to send for a call.
 func (c *calls) begin(id, name string) string {
-	made := func(n int) string { return callPrefix + hashed(id+"/"+strconv.Itoa(c.count+n), idSize) }
+	made := func(n int) string { return callPrefix + forms.Hashed(id+"/"+strconv.Itoa(c.count+n), idSize) }
 	sent := id
 	if id == "" || c.sent.Has(id) {
 		sent = made(0)
@@ -80,38 +64,14 @@ func isNameByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-'
 }
 
-// names gives functions legal names, one to one.
-type names struct {
-	sent   map[string]string // by the client's name
-	client map[string]string // by the name sent; only those that differ
-}
-
-// newNames chooses the names to send for a request's names. Legal ones keep theirs, so they come first.
-func newNames(all []string) names {
-	n := names{sent: make(map[string]string, len(all))}
-	used := make(map[string]bool, len(all))
-	for _, name := range all {
-		if isName(name) {
-			n.sent[name] = name
-			used[name] = true
-		}
-	}
-	for _, name := range all {
-		if n.sent[name] != "" {
-			continue
-		}
-		sent := legalName(name)
-		for try := name; used[sent]; try += "/" {
-			sent = cutName(sent, maxName-9) + "_" + hashed(try, 8)
-		}
-		used[sent] = true
-		n.sent[name] = sent
-		if n.client == nil {
-			n.client = make(map[string]string)
-		}
-		n.client[sent] = name
-	}
-	return n
+// newNames chooses the names to send for a request's names.
+func newNames(all []string) forms.Names {
+	return forms.NewNames(all, forms.NameRule{
+		IsLegal: isName,
+		Legal:   legalName,
+		Other:   func(_, sent, salt string) string { return cutName(sent, maxName-9) + "_" + forms.Hashed(salt, 8) },
+		Salt:    "/",
+	})
 }
 
 // legalName replaces what a name may not hold and cuts it; a cut name ends in a hash of the whole.
@@ -127,7 +87,7 @@ func legalName(name string) string {
 		legal = "_" + legal
 	}
 	if len(legal) > maxName {
-		return cutName(legal, maxName-9) + "_" + hashed(name, 8)
+		return cutName(legal, maxName-9) + "_" + forms.Hashed(name, 8)
 	}
 	return legal
 }

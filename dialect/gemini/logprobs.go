@@ -3,6 +3,7 @@ package gemini
 import (
 	"unicode/utf8"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -26,7 +27,7 @@ func logProbsOf(v jsontext.Value) []llm.TokenLogProb {
 
 // tokenOf reads a token. Its bytes are those of its text, where that was not cut within a character.
 func tokenOf(v jsontext.Value) llm.TokenLogProb {
-	t := llm.TokenLogProb{Token: textOf(v.Get("token"))}
+	t := llm.TokenLogProb{Token: forms.TextOf(v.Get("token"))}
 	t.LogProb, _ = v.Get("logProbability").Float() // 0, the probability of certainty, is left out
 	if !containsReplacement(t.Token) {
 		t.Bytes = []byte(t.Token)

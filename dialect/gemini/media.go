@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -29,7 +30,7 @@ func kindOf(mime string) llm.PartKind {
 
 // inlineOf reads a Blob. A part of kind 0 is one that only this dialect has.
 func inlineOf(v jsontext.Value) (llm.Part, error) {
-	mime, err := text(get(v, "mimeType"))
+	mime, err := forms.Text(get(v, "mimeType"))
 	if err != nil {
 		return llm.Part{}, jsontext.At("mimeType", err)
 	}
@@ -74,7 +75,7 @@ func fileOf(v jsontext.Value) (llm.Part, error) {
 	if err != nil {
 		return llm.Part{}, jsontext.At("fileUri", err)
 	}
-	mime, err := text(get(v, "mimeType"))
+	mime, err := forms.Text(get(v, "mimeType"))
 	if err != nil {
 		return llm.Part{}, jsontext.At("mimeType", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 )
 
@@ -28,7 +29,7 @@ func writeOpenAPI(w *jsontext.Writer, v jsontext.Value) error {
 	s := openAPIWriter{w: w, nullable: string(v.Get("nullable")) == "true"}
 	if order := get(v, "propertyOrdering"); order.Kind() == jsontext.Array {
 		_ = order.Array(func(_ int, v jsontext.Value) error { // it is an array, and f returns no error
-			s.order = append(s.order, textOf(v))
+			s.order = append(s.order, forms.TextOf(v))
 			return nil
 		})
 	}
@@ -53,7 +54,7 @@ func (s *openAPIWriter) member(key string, v jsontext.Value) error {
 		s.types(v)
 	case "nullable", "propertyOrdering":
 	case "format":
-		if f := textOf(v); f != "enum" { // says what enum does
+		if f := forms.TextOf(v); f != "enum" { // says what enum does
 			w.RawField(key, v)
 		}
 	case "enum":
@@ -86,7 +87,7 @@ func (s *openAPIWriter) member(key string, v jsontext.Value) error {
 
 // types writes a type in JSON Schema's words. The vendor knows types by number too.
 func (s *openAPIWriter) types(v jsontext.Value) {
-	name := strings.ToLower(textOf(v))
+	name := strings.ToLower(forms.TextOf(v))
 	if n, err := v.Int(); err == nil {
 		known := [...]string{"", "string", "number", "integer", "boolean", "array", "object", "null"}
 		if n > 0 && n < int64(len(known)) {
@@ -162,7 +163,7 @@ func (s *openAPIWriter) properties(v jsontext.Value) error {
 
 // number is a number that may be spelled as text, as the vendor spells large ones.
 func number(v jsontext.Value) jsontext.Value {
-	if inner := jsontext.Value(textOf(v)); inner.Kind() == jsontext.Number {
+	if inner := jsontext.Value(forms.TextOf(v)); inner.Kind() == jsontext.Number {
 		if n, err := inner.Int(); err == nil {
 			return jsontext.AppendInt(nil, n)
 		}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -19,7 +20,7 @@ type partialCall struct {
 
 // partialArgs reads a piece of a call. The end is a piece that says nothing of going on.
 func (r *streamReader) partialArgs(dst []llm.Event, c *choice, p *piece) ([]llm.Event, error) {
-	name := textOf(p.call.Get("name"))
+	name := forms.TextOf(p.call.Get("name"))
 	if c.args != nil && name != "" { // the last one was not ended
 		dst = r.endArgs(dst, c)
 	}
@@ -27,7 +28,7 @@ func (r *streamReader) partialArgs(dst []llm.Event, c *choice, p *piece) ([]llm.
 		if name == "" {
 			return dst, badAnswer("a piece of a call that has not begun", nil)
 		}
-		c.args = &partialCall{id: textOf(p.call.Get("id")), name: name}
+		c.args = &partialCall{id: forms.TextOf(p.call.Get("id")), name: name}
 	}
 	if signature := signedBy(p.signature); signature != "" {
 		c.args.signature = signature
@@ -81,7 +82,7 @@ var errPath = errors.New("want a path such as $.list[0].name")
 
 // add puts a piece where it belongs.
 func (a *partialCall) add(v jsontext.Value) error {
-	at, err := a.root.find(textOf(v.Get("jsonPath")))
+	at, err := a.root.find(forms.TextOf(v.Get("jsonPath")))
 	if err != nil {
 		return jsontext.At("jsonPath", err)
 	}
@@ -90,7 +91,7 @@ func (a *partialCall) add(v jsontext.Value) error {
 		switch {
 		case m == nil:
 		case key == "stringValue":
-			s, err := text(m)
+			s, err := forms.Text(m)
 			if err != nil {
 				return jsontext.At(key, err)
 			}

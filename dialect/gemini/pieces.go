@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -147,16 +148,16 @@ const maxWords = 16 << 10
 // inWords says for another vendor's model what a part of the vendor's own tools holds. It is empty for what cannot
 // be said, such as a video.
 func inWords(kind string, v jsontext.Value) string {
-	compact := func(v jsontext.Value) string { return clip(string(jsontext.Compact(nil, v)), maxWords) }
+	compact := func(v jsontext.Value) string { return forms.Excerpt(string(jsontext.Compact(nil, v)), maxWords) }
 	switch kind {
 	case "executableCode":
-		return "```" + strings.ToLower(textOf(get(v, "language"))) + "\n" + clip(textOf(v.Get("code")), maxWords) + "\n```"
+		return "```" + strings.ToLower(forms.TextOf(get(v, "language"))) + "\n" + forms.Excerpt(forms.TextOf(v.Get("code")), maxWords) + "\n```"
 	case "codeExecutionResult":
-		return "[Output of the code, " + textOf(get(v, "outcome")) + ":\n" + clip(textOf(v.Get("output")), maxWords) + "]"
+		return "[Output of the code, " + forms.TextOf(get(v, "outcome")) + ":\n" + forms.Excerpt(forms.TextOf(v.Get("output")), maxWords) + "]"
 	case "toolCall":
-		return "[" + textOf(get(v, "toolType")) + " " + compact(v.Get("args")) + "]"
+		return "[" + forms.TextOf(get(v, "toolType")) + " " + compact(v.Get("args")) + "]"
 	case "toolResponse":
-		return "[" + textOf(get(v, "toolType")) + ": " + compact(v.Get("response")) + "]"
+		return "[" + forms.TextOf(get(v, "toolType")) + ": " + compact(v.Get("response")) + "]"
 	}
 	return ""
 }

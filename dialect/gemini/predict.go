@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/internal/vector"
 	"github.com/understudy-ai/understudy/llm"
@@ -113,7 +114,7 @@ func (predictClient) DecodeRequest(body []byte) (*llm.Request, error) {
 	})
 	switch {
 	case err != nil:
-		return nil, invalid(err)
+		return nil, forms.Invalid(err)
 	case len(all.Embed.Inputs) == 0:
 		return nil, llm.Invalid("instances", "instances: must not be empty")
 	}
@@ -336,7 +337,7 @@ type predictRelay struct{}
 func (predictRelay) Peek(body []byte) (dialect.Peeked, error) {
 	doc := jsontext.Value(bytes.TrimSpace(body))
 	if doc.Kind() != jsontext.Object {
-		return dialect.Peeked{}, invalid(jsontext.Mismatch("object", doc))
+		return dialect.Peeked{}, forms.Invalid(jsontext.Mismatch("object", doc))
 	}
 	err := each(doc.Get("instances"), func(v jsontext.Value) error {
 		if v.Get("content").Kind() != jsontext.String {
@@ -345,7 +346,7 @@ func (predictRelay) Peek(body []byte) (dialect.Peeked, error) {
 		return nil
 	})
 	if err != nil {
-		return dialect.Peeked{}, invalid(jsontext.At("instances", err))
+		return dialect.Peeked{}, forms.Invalid(jsontext.At("instances", err))
 	}
 	return dialect.Peeked{}, nil
 }

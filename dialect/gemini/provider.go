@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -20,8 +21,8 @@ const maxStops = 5
 // EncodeRequest writes the request for a target. The model and the wish for a stream are in the path.
 func (providerSide) EncodeRequest(req *llm.Request, to dialect.Target) (dialect.Encoded, error) {
 	e := encoder{req: req, to: to}
-	e.names = newNames(toolNames(req))
-	if len(e.names.client) > 0 {
+	e.names = newNames(append(forms.ToolNamesOf(req.Tools, req.Messages), req.ToolChoice.Names...))
+	if e.names.Changed() {
 		e.lose("tool_name", llm.ActionRepaired, llm.Harmless, "characters or length that the target does not take")
 	}
 	if err := e.arrange(); err != nil {
@@ -33,7 +34,7 @@ func (providerSide) EncodeRequest(req *llm.Request, to dialect.Target) (dialect.
 	if e.err != nil {
 		return dialect.Encoded{}, e.err
 	}
-	return dialect.Encoded{Body: e.w.Bytes(), Losses: e.losses, ToolNames: e.names.client}, nil
+	return dialect.Encoded{Body: e.w.Bytes(), Losses: e.losses, ToolNames: e.names.Client()}, nil
 }
 
 // encoder writes one request: what depends on the whole of it is decided first, then the members are written in the
@@ -45,7 +46,7 @@ type encoder struct {
 	losses []llm.Loss
 	err    error // the first content found that cannot be sent
 
-	names  names
+	names  forms.Names
 	calls  calls
 	system []llm.Part
 	turns  []turn
@@ -253,25 +254,6 @@ func (e *encoder) writeFormat() {
 	}
 }
 
-// toolNames lists the names of tools that a request holds, definitions first.
-func toolNames(r *llm.Request) []string {
-	var list []string
-	for i := range r.Tools {
-		if r.Tools[i].Opaque == nil {
-			list = append(list, r.Tools[i].Name)
-		}
-	}
-	list = append(list, r.ToolChoice.Names...)
-	for i := range r.Messages {
-		for _, p := range r.Messages[i].Parts {
-			if p.Call != nil {
-				list = append(list, p.Call.Name)
-			}
-		}
-	}
-	return list
-}
-
 // chooseTools decides which tools are sent.
 func (e *encoder) chooseTools() {
 	e.choice = e.req.ToolChoice
@@ -318,7 +300,7 @@ func isFunction(t llm.Tool) bool { return t.Opaque == nil }
 func (e *encoder) writeFunction(t *llm.Tool) {
 	w := &e.w
 	w.BeginObject()
-	w.StringField("name", e.names.sent[t.Name])
+	w.StringField("name", e.names.Sent(t.Name))
 	if t.Description != "" {
 		w.StringField("description", t.Description)
 	}
@@ -369,7 +351,7 @@ func (e *encoder) writeChoice() {
 			w.Key("allowedFunctionNames")
 			w.BeginArray()
 			for _, name := range names {
-				w.String(e.names.sent[name])
+				w.String(e.names.Sent(name))
 			}
 			w.EndArray()
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -18,7 +19,7 @@ var _ dialect.Relay = relay{}
 func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	doc := jsontext.Value(bytes.TrimSpace(body))
 	if doc.Kind() != jsontext.Object {
-		return dialect.Peeked{}, invalid(jsontext.Mismatch("object", doc))
+		return dialect.Peeked{}, forms.Invalid(jsontext.Mismatch("object", doc))
 	}
 	p := dialect.Peeked{StreamUsage: true}
 	config := get(doc, "generationConfig")
@@ -49,83 +50,15 @@ func (relay) Strip(body []byte) ([]byte, []llm.Loss, error) {
 	if !bytes.Contains(body, []byte(`"`+shownMarker)) {
 		return body, nil, nil
 	}
-	contents := jsontext.Value(bytes.TrimSpace(body)).Get("contents")
-	if contents.Kind() != jsontext.Array {
-		return body, nil, nil
-	}
-	stripped, n := rewriteArray(contents, stripContent)
-	if n == 0 {
-		return body, nil, nil
-	}
-	out, err := jsontext.Set(body, "contents", stripped)
+	out, changed, err := forms.DropBlocks(body, "contents", "parts", func(part jsontext.Value) bool { return isOwnSignature(get(part, "thoughtSignature")) })
 	if err != nil {
-		return nil, nil, invalid(err)
+		return nil, nil, forms.Invalid(err)
+	}
+	if !changed {
+		return body, nil, nil
 	}
 	return out, []llm.Loss{{
 		Feature: llm.FeatureThinkingHistory, Action: llm.ActionDropped, Severity: llm.Harmless,
 		Detail: "thinking of another vendor",
 	}}, nil
 }
-
-// stripContent returns a content without the parts to remove, or nothing if no part would be left.
-func stripContent(content jsontext.Value) []byte {
-	parts := content.Get("parts")
-	if parts.Kind() != jsontext.Array {
-		return content
-	}
-	kept := 0
-	rest, n := rewriteArray(parts, func(part jsontext.Value) []byte {
-		if isOwnSignature(get(part, "thoughtSignature")) {
-			return nil
-		}
-		kept++
-		return part
-	})
-	switch {
-	case n == 0:
-		return content
-	case kept == 0:
-		return nil
-	}
-	out, err := jsontext.Set(content, "parts", rest)
-	if err != nil {
-		return content
-	}
-	return out
-}
-
-// rewriteArray replaces the elements of an array by what f makes of them, or removes those for which it returns
-// nothing, and returns how many changed. What stands between elements stays as it was.
-func rewriteArray(array jsontext.Value, f func(jsontext.Value) []byte) ([]byte, int) {
-	out := make([]byte, 0, len(array))
-	out = append(out, '[')
-	changed, kept, at := 0, 0, 1
-	_ = array.Array(func(_ int, v jsontext.Value) error { // array is one, and f returns no error
-		start := at
-		for array[start] == ',' || isSpace(array[start]) {
-			start++
-		}
-		between := array[at:start]
-		at = start + len(v)
-		now := f(v)
-		if len(now) == 0 {
-			changed++
-			return nil
-		}
-		if !bytes.Equal(now, v) {
-			changed++
-		}
-		if kept == 0 {
-			between = between[bytes.IndexByte(between, ',')+1:]
-		}
-		out = append(append(out, between...), now...)
-		kept++
-		return nil
-	})
-	if changed == 0 {
-		return array, 0
-	}
-	return append(out, array[at:]...), changed
-}
-
-func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -431,7 +432,7 @@ func TestT049NamesAreLegal(t *testing.T) {
 	seen := map[string]bool{}
 	_ = jsontext.Value(enc.Body).Get("tools").Array(func(_ int, v jsontext.Value) error {
 		return v.Get("functionDeclarations").Array(func(i int, v jsontext.Value) error {
-			sent := textOf(v.Get("name"))
+			sent := forms.TextOf(v.Get("name"))
 			if !isName(sent) || seen[sent] {
 				t.Errorf("%q: got %q, want a legal name of its own", names[i], sent)
 			}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -81,7 +82,7 @@ func (r *schemaRewriter) schema(v jsontext.Value) []byte {
 // reference rewrites a schema that refers to another: the vendor takes nothing beside that.
 func (r *schemaRewriter) reference(v jsontext.Value) []byte {
 	var w, inner jsontext.Writer
-	target := textOf(v.Get("$ref"))
+	target := forms.TextOf(v.Get("$ref"))
 	if rest, ok := strings.CutPrefix(target, "#/definitions/"); ok {
 		target = "#/$defs/" + rest
 	}
@@ -123,7 +124,7 @@ func (r *schemaRewriter) limits(v jsontext.Value) []string {
 		case takes(key), holdsSchemas(key), isAnnotation(key), key == "nullable", key == "enum" && isPlainEnum(m),
 			key == "const" && isPlainValue(m) && !hasEnum, key == "allOf" && soleOf(m) != nil:
 		default:
-			limits = append(limits, key+" "+clip(string(jsontext.Compact(nil, m)), maxLimit))
+			limits = append(limits, key+" "+forms.Excerpt(string(jsontext.Compact(nil, m)), maxLimit))
 		}
 		return nil
 	})
@@ -200,7 +201,7 @@ func (n *schemaWriter) member(key string, v jsontext.Value) error {
 		w.Key(key)
 		n.types(v)
 	case key == "description":
-		w.StringField(key, describe(textOf(v), n.limits))
+		w.StringField(key, describe(forms.TextOf(v), n.limits))
 		n.limits = nil
 	case key == "enum" && isPlainEnum(v):
 		w.Key(key)
@@ -256,8 +257,8 @@ func unmet(v jsontext.Value) []string {
 	}
 	var names []string
 	_ = required.Array(func(_ int, v jsontext.Value) error { // it is an array, and f returns no error
-		if name := textOf(v); properties.Get(name) == nil {
-			names = append(names, clip(name, maxLimit))
+		if name := forms.TextOf(v); properties.Get(name) == nil {
+			names = append(names, forms.Excerpt(name, maxLimit))
 		}
 		return nil
 	})
@@ -269,7 +270,7 @@ func (n *schemaWriter) required(v jsontext.Value) {
 	n.w.Key("required")
 	n.w.BeginArray()
 	_ = v.Array(func(_ int, v jsontext.Value) error { // it is an array, and f returns no error
-		if !slices.Contains(n.unmet, clip(textOf(v), maxLimit)) {
+		if !slices.Contains(n.unmet, forms.Excerpt(forms.TextOf(v), maxLimit)) {
 			n.w.Raw(v)
 		}
 		return nil

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -79,7 +80,7 @@ func unwrap(signature string) (t *llm.Thinking, issuer string, ok bool) {
 // signedBy reads a signature as the vendor's own: empty for the placeholders, which sign nothing, and for this
 // gateway's own.
 func signedBy(v jsontext.Value) string {
-	s := textOf(v)
+	s := forms.TextOf(v)
 	switch {
 	case s == placeholder, s == otherPlaceholder, strings.HasPrefix(s, shownMarker):
 		return ""

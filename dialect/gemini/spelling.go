@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 )
 
@@ -49,7 +50,7 @@ func members(v jsontext.Value, f func(key string, v jsontext.Value) error) error
 	return v.Object(func(key string, m jsontext.Value) error {
 		name := camel(key)
 		if name != key && !v.Get(name).IsNull() {
-			return fmt.Errorf("it is given as %s too", clip(name, 60))
+			return fmt.Errorf("it is given as %s too", forms.Excerpt(name, 60))
 		}
 		if m.IsNull() {
 			return nil

@@ -3,6 +3,7 @@ package gemini
 import (
 	"strconv"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -30,7 +31,7 @@ func finishWord(v jsontext.Value) string {
 		}
 		return strconv.FormatInt(n, 10)
 	}
-	return textOf(v)
+	return forms.TextOf(v)
 }
 
 // stopReason maps Candidate.FinishReason.

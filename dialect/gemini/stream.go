@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -136,10 +137,10 @@ func (r *streamReader) chunk(dst []llm.Event, n jsontext.Node) ([]llm.Event, err
 		r.usage = u
 	}
 	if !r.started {
-		r.started, r.id = true, textOf(c.id)
+		r.started, r.id = true, forms.TextOf(c.id)
 		dst = append(dst, llm.Event{
-			Kind: llm.EventStart, ID: r.id, Model: textOf(c.model), Created: unixOf(c.created),
-			Tier: textOf(c.usage.Get("serviceTier")), Usage: u,
+			Kind: llm.EventStart, ID: r.id, Model: forms.TextOf(c.model), Created: unixOf(c.created),
+			Tier: forms.TextOf(c.usage.Get("serviceTier")), Usage: u,
 		})
 	}
 	if stop, ok := c.blocked(); ok {
@@ -169,7 +170,7 @@ func asError(err error) error {
 
 // unixOf reads a time; 0 for none.
 func unixOf(v jsontext.Value) int64 {
-	t, err := time.Parse(time.RFC3339, textOf(v))
+	t, err := time.Parse(time.RFC3339, forms.TextOf(v))
 	if err != nil || t.Unix() < 0 {
 		return 0
 	}
@@ -201,7 +202,7 @@ func (r *streamReader) candidate(dst []llm.Event, a *candidate) ([]llm.Event, er
 	if isFinish(a.finish) && !c.finished {
 		c.finished = true
 		raw := finishWord(a.finish)
-		c.stop = llm.Stop{Reason: stopReason(raw), Raw: raw, Detail: textOf(a.message)}
+		c.stop = llm.Stop{Reason: stopReason(raw), Raw: raw, Detail: forms.TextOf(a.message)}
 	}
 	return dst, nil
 }
@@ -322,7 +323,7 @@ func (c *choice) text(dst []llm.Event, p *piece) ([]llm.Event, error) {
 func (c *choice) thought(dst []llm.Event, p *piece) ([]llm.Event, error) {
 	signed := &llm.Thinking{Issuer: self, Signature: signedBy(p.signature)}
 	issuer := self
-	if foreign, by, ok := unwrap(textOf(p.signature)); ok {
+	if foreign, by, ok := unwrap(forms.TextOf(p.signature)); ok {
 		signed, issuer = foreign, by
 	}
 	if signed.Sealed != "" {
@@ -376,7 +377,7 @@ func (r *streamReader) wholeCall(dst []llm.Event, c *choice, call *llm.ToolCall,
 	call.Args = ""
 	dst = c.begin(dst, llm.Part{Kind: llm.PartToolCall, Call: call})
 	if call.ID == "" {
-		call.ID = callPrefix + hashed(r.id+"/"+strconv.Itoa(c.index)+"/"+strconv.Itoa(c.parts), idSize)
+		call.ID = callPrefix + forms.Hashed(r.id+"/"+strconv.Itoa(c.index)+"/"+strconv.Itoa(c.parts), idSize)
 	}
 	dst = append(dst, c.delta(llm.Delta{Args: args}))
 	return append(dst, llm.Event{Kind: llm.EventPartEnd, Choice: c.index, Index: c.parts - 1})

@@ -2,6 +2,7 @@ package gemini
 
 import (
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/frames"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
@@ -272,9 +273,9 @@ func (s *streamWriter) partEnd(dst []byte, c *writerChoice, p *writerPart) []byt
 	if p.part.Kind != llm.PartToolCall {
 		return dst
 	}
-	args := orEmptyObject(string(p.args))
+	args := forms.OrEmptyObject(string(p.args))
 	p.args = nil
-	if !isObject(args) {
+	if !forms.IsObject(args) {
 		c.broken = append(c.broken, p.part.Call)
 		return dst
 	}
@@ -305,7 +306,7 @@ func (s *streamWriter) finish(dst []byte, c *writerChoice, stop llm.Stop) []byte
 	}
 	if stop.Reason != llm.StopLength {
 		s.losses.add("tool_arguments", llm.ActionDropped, llm.Tuning, "a call whose arguments are no JSON object")
-		c.stop = llm.Stop{Reason: llm.StopMalformed, Detail: "Malformed function call: " + clip(c.broken[0].Name, 80)}
+		c.stop = llm.Stop{Reason: llm.StopMalformed, Detail: "Malformed function call: " + forms.Excerpt(c.broken[0].Name, 80)}
 		return dst
 	}
 	s.losses.add("tool_arguments", llm.ActionApproximated, llm.Tuning, "arguments that the token limit cut are shown as {}")

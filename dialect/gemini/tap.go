@@ -2,6 +2,7 @@ package gemini
 
 import (
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -78,13 +79,13 @@ func (t *tap) chunk(s *dialect.Signal, n jsontext.Node) error {
 	if err := c.read(n); err != nil {
 		return err
 	}
-	if id := textOf(c.id); id != "" {
+	if id := forms.TextOf(c.id); id != "" {
 		t.sent.id = id
 	}
 	if u := usageOf(c.usage); u.Known {
 		t.usage = u
 	}
-	if t.model = textOf(c.model); t.model != "" {
+	if t.model = forms.TextOf(c.model); t.model != "" {
 		s.Model, t.sent.model = t.model, t.model
 	}
 	if _, ok := c.blocked(); ok {
@@ -132,7 +133,7 @@ func isContent(p *piece) bool {
 
 // signs reports whether a signature signs something: not one of ours on a thought that nobody signed.
 func signs(v jsontext.Value) bool {
-	if t, _, ok := unwrap(textOf(v)); ok {
+	if t, _, ok := unwrap(forms.TextOf(v)); ok {
 		return t.Signature != "" || t.Sealed != ""
 	}
 	return signedBy(v) != ""

@@ -3,6 +3,7 @@ package gemini
 import (
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -72,7 +73,7 @@ func (e *encoder) think() thinking {
 	switch {
 	case e.to.Facts.Thinking == llm.ThinkingNone:
 		if !off && (r.Mode != llm.ReasoningUnset || effort != "") {
-			e.lose(asked(r), llm.ActionDropped, llm.Tuning, "the model does not reason")
+			e.lose(forms.AskedReasoning(r), llm.ActionDropped, llm.Tuning, "the model does not reason")
 		}
 		return thinking{}
 	case off:
@@ -80,7 +81,7 @@ func (e *encoder) think() thinking {
 		return t
 	case e.to.Facts.Thinking == llm.ThinkingToggle, e.to.Facts.Thinking == llm.ThinkingAlways:
 		if r.Mode == llm.ReasoningBudget || effort != "" {
-			e.lose(asked(r), llm.ActionDropped, llm.Tuning, "how much the model reasons cannot be said")
+			e.lose(forms.AskedReasoning(r), llm.ActionDropped, llm.Tuning, "how much the model reasons cannot be said")
 		}
 	case e.to.Facts.Thinking == llm.ThinkingBudget, e.takesBudget() && r.Mode == llm.ReasoningBudget:
 		e.thinkBudget(&t, r, effort)
@@ -96,18 +97,6 @@ func (e *encoder) think() thinking {
 		t.include = &shown
 	}
 	return t
-}
-
-// asked is the feature by which a request asks for reasoning.
-func asked(r *llm.Reasoning) llm.Feature {
-	switch r.Mode {
-	case llm.ReasoningBudget:
-		return llm.FeatureThinkingBudget
-	case llm.ReasoningAdaptive:
-		return llm.FeatureThinkingAdaptive
-	default:
-		return llm.FeatureEffort
-	}
 }
 
 // lowest is the least level that every model which takes levels has. Some have MINIMAL too, and others refuse it.

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -80,7 +81,7 @@ func onlyText(m *llm.Message, at int) error {
 }
 
 func orphanedCall(id string) error {
-	return llm.Invalid("messages", "The tool call %q has no tool result after it.", clip(id, 80))
+	return llm.Invalid("messages", "The tool call %q has no tool result after it.", forms.Excerpt(id, 80))
 }
 
 func (e *encoder) message(m *llm.Message, at int) error {
@@ -102,7 +103,7 @@ func (e *encoder) message(m *llm.Message, at int) error {
 		e.assistant(m)
 		return nil
 	default:
-		return llm.Invalid(messagePath(at, "role"), "The role %q is not known.", clip(string(m.Role), 40))
+		return llm.Invalid(messagePath(at, "role"), "The role %q is not known.", forms.Excerpt(string(m.Role), 40))
 	}
 }
 
@@ -146,7 +147,7 @@ func (e *encoder) results(m *llm.Message, at int) error {
 		call, ok := e.calls.answer(p.Result.CallID)
 		if !ok {
 			return llm.Invalid(messagePath(at, "tool_call_id"),
-				"The tool result for %q answers no tool call that still waits for one.", clip(p.Result.CallID, 80))
+				"The tool result for %q answers no tool call that still waits for one.", forms.Excerpt(p.Result.CallID, 80))
 		}
 		result := llm.ToolResult{CallID: call.sent, Name: call.name, Error: p.Result.Error}
 		var files []llm.Part

@@ -1,7 +1,6 @@
 package gemini
 
 import (
-	"errors"
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
@@ -77,43 +76,6 @@ func is(v jsontext.Value, s string) bool {
 	return len(v) == len(s)+2 && v[0] == '"' && string(v[1:len(v)-1]) == s
 }
 
-// text reads an optional string.
-func text(v jsontext.Value) (string, error) {
-	if v.IsNull() {
-		return "", nil
-	}
-	return v.Text()
-}
-
-// textOf reads what should be a string, or nothing.
-func textOf(v jsontext.Value) string {
-	s, _ := text(v)
-	return s
-}
-
-// invalid turns what went wrong while a request was read into the client's fault.
-func invalid(err error) *llm.Error {
-	var path string
-	var at *jsontext.PathError
-	if errors.As(err, &at) {
-		path, err = at.Path, at.Err
-	}
-	var e *llm.Error
-	if errors.As(err, &e) {
-		if e.Param == "" && path != "" {
-			located := *e
-			located.Param = path
-			located.Message = path + ": " + e.Message
-			return &located
-		}
-		return e
-	}
-	if path == "" {
-		return llm.Invalid("", "The request is not valid: %v.", err)
-	}
-	return llm.Invalid(path, "%s: %v", path, err)
-}
-
 // badAnswer is the error for an answer that could not be understood.
 func badAnswer(why string, err error) *llm.Error {
 	return &llm.Error{
@@ -137,31 +99,6 @@ func unsupported(param, why string) *llm.Error {
 
 // clone copies bytes that alias a frame.
 func clone(v []byte) []byte { return append([]byte(nil), v...) }
-
-// clip cuts s to at most n bytes between runes.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "") + "…"
-}
-
-// isObject reports whether args is the JSON text of an object.
-func isObject(args string) bool {
-	if args == "{}" {
-		return true
-	}
-	v, err := jsontext.ParseLenient([]byte(args))
-	return err == nil && v.Kind() == jsontext.Object
-}
-
-// orEmptyObject is args, or {} for none: a call without arguments.
-func orEmptyObject(args string) string {
-	if strings.TrimSpace(args) == "" {
-		return "{}"
-	}
-	return args
-}
 
 // writeExtra restores the members kept under names that begin with prefix and have no further dot.
 func writeExtra(w *jsontext.Writer, extra llm.Extra, prefix string) {

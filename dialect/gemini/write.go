@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -48,7 +49,7 @@ func (e *encoder) writePart(p *signedPart) {
 	w.BeginObject()
 	switch p.Kind {
 	case llm.PartToolCall:
-		writeCall(w, p.Call.ID, e.names.sent[p.Call.Name], e.args(p.Call.Args))
+		writeCall(w, p.Call.ID, e.names.Sent(p.Call.Name), e.args(p.Call.Args))
 	case llm.PartToolResult:
 		e.writeResult(&p.Part)
 	case llm.PartThinking:
@@ -76,8 +77,8 @@ func (e *encoder) writePart(p *signedPart) {
 // args is a call's arguments as the object that the vendor demands. What is none, such as arguments that a token limit
 // cut, cannot be sent; the call stays, without them.
 func (e *encoder) args(args string) []byte {
-	args = orEmptyObject(args)
-	if isObject(args) {
+	args = forms.OrEmptyObject(args)
+	if forms.IsObject(args) {
 		return []byte(args)
 	}
 	e.lose("tool_arguments", llm.ActionApproximated, llm.Tuning, "arguments in the history that are no JSON object are sent as {}")
@@ -102,7 +103,7 @@ func (e *encoder) writeResult(p *llm.Part) {
 	w.Key("functionResponse")
 	w.BeginObject()
 	w.StringField("id", r.CallID)
-	w.StringField("name", e.names.sent[r.Name])
+	w.StringField("name", e.names.Sent(r.Name))
 	var texts []string
 	var files []*llm.Part
 	for i := range r.Parts {
@@ -176,19 +177,11 @@ const documentEnd = "</document>"
 
 // documentTag begins a document that is said in words.
 func documentTag(d *llm.Document) string {
-	return "<document" + attribute("title", d.Name) + attribute("context", d.Context) + ">"
+	return "<document" + forms.Attribute("title", d.Name) + forms.Attribute("context", d.Context) + ">"
 }
 
 // documentText is a document that is text, in words.
 func documentText(d *llm.Document) string { return documentTag(d) + "\n" + d.Text + "\n" + documentEnd }
-
-// attribute writes ` name="value"`, or nothing for no value.
-func attribute(name, value string) string {
-	if value == "" {
-		return ""
-	}
-	return " " + name + `="` + strings.ReplaceAll(value, `"`, "'") + `"`
-}
 
 // writeMedia writes a file: its bytes, its address, or the vendor's own name for it. Its type follows from its first
 // bytes where these tell: clients are often wrong, and the vendor checks.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -15,7 +16,7 @@ type clientSide struct{}
 // DecodeRequest reads a chat request. The raw members it keeps alias body.
 func (clientSide) DecodeRequest(body []byte) (*llm.Request, error) {
 	d := requestDecoder{req: &llm.Request{Stream: true, StreamUsage: true}}
-	v := trim(body)
+	v := forms.Trim(body)
 	if v.Kind() != jsontext.Object {
 		return nil, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
 	}
@@ -157,46 +158,11 @@ func thinkOf(v jsontext.Value) (*llm.Reasoning, error) {
 func decodeTools(v jsontext.Value) ([]llm.Tool, error) {
 	var tools []llm.Tool
 	err := v.Array(func(_ int, v jsontext.Value) error {
-		t, err := toolOf(v)
+		t, err := forms.FunctionTool(v, self)
 		tools = append(tools, t)
 		return err
 	})
 	return tools, err
-}
-
-func toolOf(v jsontext.Value) (t llm.Tool, err error) {
-	if kind := textOf(v.Get("type")); kind != typeFunction && kind != "" {
-		return llm.Tool{Name: kind, Opaque: &llm.Opaque{Dialect: self, Type: kind, Raw: v}}, nil
-	}
-	err = v.Get(typeFunction).Object(func(key string, v jsontext.Value) (err error) {
-		switch {
-		case v.IsNull():
-		case key == "name":
-			t.Name, err = v.Text()
-		case key == "description":
-			t.Description, err = v.Text()
-		case key == "parameters":
-			if v.Kind() != jsontext.Object {
-				return jsontext.Mismatch("object", v)
-			}
-			t.Schema = v
-		default:
-			t.Extra = t.Extra.Add(self, "function."+key, v)
-		}
-		return err
-	})
-	if err == nil && t.Name == "" {
-		err = jsontext.At("name", errors.New("a name is required"))
-	}
-	if err != nil {
-		return t, jsontext.At(typeFunction, err)
-	}
-	return t, v.Object(func(key string, v jsontext.Value) error {
-		if key != "type" && key != typeFunction && !v.IsNull() {
-			t.Extra = t.Extra.Add(self, key, v)
-		}
-		return nil
-	})
 }
 
 // stopsOf reads stop: a string or a list of them.

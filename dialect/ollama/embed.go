@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/internal/vector"
 	"github.com/understudy-ai/understudy/llm"
@@ -63,7 +64,7 @@ func (embedClient) EncodeError(e *llm.Error, requestID string) (int, []byte) {
 
 // DecodeRequest reads a request.
 func (embedClient) DecodeRequest(body []byte) (*llm.Request, error) {
-	v := trim(body)
+	v := forms.Trim(body)
 	if v.Kind() != jsontext.Object {
 		return nil, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
 	}
@@ -117,7 +118,7 @@ func inputsOf(v jsontext.Value) (list []llm.EmbedInput, err error) {
 func (embedClient) EncodeResponse(r *llm.Response) ([]byte, []llm.Loss, error) {
 	list := r.VectorsOf()
 	if len(list) == 0 {
-		return nil, nil, badAnswer("got no vectors of floats")
+		return nil, nil, forms.BadAnswer("got no vectors of floats")
 	}
 	var w jsontext.Writer
 	w.BeginObject()
@@ -127,7 +128,7 @@ func (embedClient) EncodeResponse(r *llm.Response) ([]byte, []llm.Loss, error) {
 	for i, v := range list {
 		text, err := vector.Array(v.Numbers, v.Packed)
 		if err != nil {
-			return nil, nil, badAnswer("vector %d: %w", i, err)
+			return nil, nil, forms.BadAnswer("vector %d: %w", i, err)
 		}
 		w.Raw(text)
 	}
@@ -193,7 +194,7 @@ var embedNames = dialect.NamesOf(embedFields())
 func (embedProvider) DecodeResponse(body []byte) (*llm.Response, error) {
 	v, err := jsontext.ParseLenient(body)
 	if err != nil {
-		return nil, badAnswer("%w", err)
+		return nil, forms.BadAnswer("%w", err)
 	}
 	embeddings := v.Get("embeddings")
 	if message := messageOf(v); message != "" && embeddings == nil {
@@ -203,7 +204,7 @@ func (embedProvider) DecodeResponse(body []byte) (*llm.Response, error) {
 	r := &llm.Response{Usage: llm.Usage{Known: n > 0, InFresh: n}}
 	if model := v.Get("model"); model.Kind() == jsontext.String {
 		if r.Model, err = model.Text(); err != nil {
-			return nil, badAnswer("model: %w", err)
+			return nil, forms.BadAnswer("model: %w", err)
 		}
 	}
 	var list []llm.Vector
@@ -216,9 +217,9 @@ func (embedProvider) DecodeResponse(body []byte) (*llm.Response, error) {
 	})
 	switch {
 	case err != nil:
-		return nil, badAnswer("embeddings: %w", err)
+		return nil, forms.BadAnswer("embeddings: %w", err)
 	case len(list) == 0:
-		return nil, badAnswer("got no vectors")
+		return nil, forms.BadAnswer("got no vectors")
 	}
 	r.Vectors = []llm.Vectors{{Kind: llm.VectorFloat, List: list}}
 	return r, nil

@@ -3,6 +3,7 @@ package ollama
 import (
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -48,7 +49,7 @@ func errorOf(status int, message string) *llm.Error {
 func shownMessage(code llm.Code, message string) string {
 	switch code {
 	case llm.CodeInvalidRequest, llm.CodeContextLength, llm.CodeContentPolicy, llm.CodeTooLarge:
-		if message = redact(clip(message, maxMessage)); message != "" && !strings.ContainsRune(message, '<') {
+		if message = redact(forms.Clip(message, maxMessage)); message != "" && !strings.ContainsRune(message, '<') {
 			return message
 		}
 	default:
@@ -121,7 +122,7 @@ func appendError(dst []byte, e *llm.Error) []byte {
 		var w jsontext.Writer
 		w.Reset(dst)
 		w.BeginObject()
-		w.StringField("error", clip(message, limit))
+		w.StringField("error", forms.Clip(message, limit))
 		w.EndObject()
 		if body := w.Bytes(); len(body)-len(dst) <= maxBody {
 			return body

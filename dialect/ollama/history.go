@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -51,7 +52,7 @@ func (e *requestEncoder) messages() error {
 
 // orphan is the error for a call that is not followed by its result.
 func (e *requestEncoder) orphan() error {
-	return llm.Invalid("messages", "The message with tool call '%s' is not followed by its result.", clip(e.calls[e.open.First()].ID, 128))
+	return llm.Invalid("messages", "The message with tool call '%s' is not followed by its result.", forms.Clip(e.calls[e.open.First()].ID, 128))
 }
 
 func (e *requestEncoder) message(m *llm.Message) error {
@@ -65,7 +66,7 @@ func (e *requestEncoder) message(m *llm.Message) error {
 	case llm.RoleTool:
 		return e.results(m)
 	default:
-		return llm.Invalid("messages", "Unknown role '%s'.", clip(string(m.Role), 64))
+		return llm.Invalid("messages", "Unknown role '%s'.", forms.Clip(string(m.Role), 64))
 	}
 }
 
@@ -265,7 +266,7 @@ func (e *requestEncoder) results(m *llm.Message) error {
 		}
 		at, ok := e.open.Take(p.Result.CallID)
 		if !ok {
-			return llm.Invalid("messages", "The result of tool call '%s' does not follow a message with that call.", clip(p.Result.CallID, 128))
+			return llm.Invalid("messages", "The result of tool call '%s' does not follow a message with that call.", forms.Clip(p.Result.CallID, 128))
 		}
 		order[i] = at
 	}

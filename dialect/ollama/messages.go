@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -95,7 +96,7 @@ func (c *conversation) message(_ int, v jsontext.Value) error {
 		c.result(&m, text, images)
 		return nil
 	default:
-		return jsontext.At("role", fmt.Errorf("%q is not one of system, user, assistant and tool", clip(m.role, 64)))
+		return jsontext.At("role", fmt.Errorf("%q is not one of system, user, assistant and tool", forms.Clip(m.role, 64)))
 	}
 	c.list = append(c.list, out)
 	return nil

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -15,7 +16,7 @@ type providerSide struct{}
 // tool call without its result or the reverse, or content that cannot be said.
 func (providerSide) EncodeRequest(req *llm.Request, target dialect.Target) (dialect.Encoded, error) {
 	e := requestEncoder{req: req, facts: target.Facts}
-	e.w.Reset(make([]byte, 0, sizeHint(req)))
+	e.w.Reset(make([]byte, 0, forms.SizeHint(req)))
 	w := &e.w
 	w.BeginObject()
 	w.StringField("model", target.Model)
@@ -36,24 +37,6 @@ func (providerSide) EncodeRequest(req *llm.Request, target dialect.Target) (dial
 	writeExtra(w, req.Extra, "")
 	w.EndObject()
 	return dialect.Encoded{Body: w.Bytes(), Losses: e.losses}, nil
-}
-
-// sizeHint is about how many bytes the request will have.
-func sizeHint(req *llm.Request) int {
-	n := 512
-	for i := range req.Messages {
-		for j := range req.Messages[i].Parts {
-			p := &req.Messages[i].Parts[j]
-			n += len(p.Text) + 64
-			if p.Media != nil {
-				n += len(p.Media.Data)
-			}
-		}
-	}
-	for i := range req.Tools {
-		n += len(req.Tools[i].Schema) + len(req.Tools[i].Description) + 64
-	}
-	return n + n/8
 }
 
 // requestEncoder writes one request.
@@ -118,7 +101,7 @@ func (e *requestEncoder) tool(t *llm.Tool) {
 	if t.Description != "" {
 		w.StringField("description", t.Description)
 	}
-	if schema := trim(t.Schema); schema.IsNull() {
+	if schema := forms.Trim(t.Schema); schema.IsNull() {
 		w.RawField("parameters", []byte(emptySchema))
 	} else {
 		w.RawField("parameters", schema)
@@ -135,7 +118,7 @@ func (e *requestEncoder) format() {
 	case f.Kind == llm.FormatJSON:
 		e.w.StringField("format", "json")
 	default:
-		e.w.RawField("format", trim(f.Schema))
+		e.w.RawField("format", forms.Trim(f.Schema))
 	}
 }
 
@@ -150,7 +133,7 @@ func (e *requestEncoder) think() {
 	switch e.facts.Thinking {
 	case llm.ThinkingNone:
 		if !off {
-			e.lose(asked(r), llm.ActionDropped, llm.Tuning, "the model does not reason")
+			e.lose(forms.AskedReasoning(r), llm.ActionDropped, llm.Tuning, "the model does not reason")
 		}
 		return
 	case llm.ThinkingAlways:
@@ -160,7 +143,7 @@ func (e *requestEncoder) think() {
 		return
 	case llm.ThinkingToggle:
 		if level != "" && !off {
-			e.lose(asked(r), llm.ActionApproximated, llm.Tuning, "the model can only be told whether to reason")
+			e.lose(forms.AskedReasoning(r), llm.ActionApproximated, llm.Tuning, "the model can only be told whether to reason")
 		}
 		level = ""
 	default:
@@ -198,18 +181,6 @@ func levelFor(r *llm.Reasoning) string {
 		return "medium"
 	}
 	return "high"
-}
-
-// asked is the feature by which a request asks for reasoning.
-func asked(r *llm.Reasoning) llm.Feature {
-	switch r.Mode {
-	case llm.ReasoningBudget:
-		return llm.FeatureThinkingBudget
-	case llm.ReasoningAdaptive:
-		return llm.FeatureThinkingAdaptive
-	default:
-		return llm.FeatureEffort
-	}
 }
 
 // options writes how the answer is drawn, and where it ends.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -14,7 +15,7 @@ type relay struct{}
 // Peek reads the model and whether the answer shall be streamed: it shall, unless the request says otherwise.
 func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	p := dialect.Peeked{Stream: true}
-	v := trim(body)
+	v := forms.Trim(body)
 	if v.Kind() != jsontext.Object {
 		return dialect.Peeked{}, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
 	}
@@ -51,15 +52,15 @@ func (relay) Strip(body []byte) ([]byte, []llm.Loss, error) {
 	if !bytes.Contains(body, []byte(keySigned)) {
 		return body, nil, nil
 	}
-	messages, changed, err := editElements(trim(body).Get("messages"), func(m jsontext.Value) ([]byte, bool, error) {
+	messages, changed, err := jsontext.EditElements(forms.Trim(body).Get("messages"), func(m jsontext.Value) ([]byte, error) {
 		if m.Get(keySigned) == nil {
-			return m, true, nil
+			return m, nil
 		}
 		out, _, err := jsontext.Drop(m, keySigned)
 		if err == nil {
 			out, _, err = jsontext.Drop(out, keyThinking)
 		}
-		return out, true, err
+		return out, err
 	})
 	if err != nil || !changed {
 		return body, nil, err
@@ -73,39 +74,6 @@ func (relay) Strip(body []byte) ([]byte, []llm.Loss, error) {
 		Severity: llm.Harmless, Detail: "thinking of another vendor, shown by this gateway",
 	}
 	return out, []llm.Loss{l}, nil
-}
-
-// editElements returns the text of a list with some of its elements replaced or left out, and whether any was. Every
-// other byte stays.
-func editElements(list jsontext.Value, edit func(jsontext.Value) (out []byte, keep bool, err error)) ([]byte, bool, error) {
-	if list.Kind() != jsontext.Array {
-		return list, false, nil
-	}
-	out := []byte{'['}
-	at, changed, written := 1, false, 0 // list[at:] is not looked at yet
-	err := list.Array(func(i int, v jsontext.Value) error {
-		begin := at
-		for list[begin] != v[0] {
-			begin++ // the comma and white space before the element
-		}
-		before := list[at:begin]
-		at = begin + len(v)
-		edited, keep, err := edit(v)
-		if err != nil {
-			return err
-		}
-		changed = changed || !keep || !bytes.Equal(edited, v)
-		if !keep {
-			return nil
-		}
-		if written == 0 && i > 0 {
-			before = bytes.TrimLeft(before, ", \t\r\n")
-		}
-		out = append(append(out, before...), edited...)
-		written++
-		return nil
-	})
-	return append(out, list[at:]...), changed, err
 }
 
 var _ dialect.Resumable = (*tap)(nil)

@@ -3,6 +3,7 @@ package ollama
 import (
 	"errors"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -19,22 +20,22 @@ type chunk struct {
 func (c *chunk) read(tree *jsontext.Tree, data []byte) error {
 	root, err := tree.ParseLenient(data)
 	if err != nil {
-		return badAnswer("read answer: %w", err)
+		return forms.BadAnswer("read answer: %w", err)
 	}
 	if root.Kind() != jsontext.Object {
-		return badAnswer("answer is %s, not an object", root.Kind())
+		return forms.BadAnswer("answer is %s, not an object", root.Kind())
 	}
 	if err := root.Members(c.member); err != nil {
-		return badAnswer("read answer: %w", err)
+		return forms.BadAnswer("read answer: %w", err)
 	}
 	if !c.fault.IsNull() {
 		return errorOf(0, messageOf(root.Value()))
 	}
 	if c.message.Kind() != jsontext.Object {
-		return badAnswer("answer has no message")
+		return forms.BadAnswer("answer has no message")
 	}
 	if err := c.message.Members(c.inMessage); err != nil {
-		return badAnswer("read answer: %w", err)
+		return forms.BadAnswer("read answer: %w", err)
 	}
 	return nil
 }
@@ -103,7 +104,7 @@ func (c *chunk) eachCall(n int, f func(*llm.ToolCall)) error {
 		return nil
 	})
 	if err != nil {
-		return badAnswer("read answer: %w", jsontext.At("tool_calls", err))
+		return forms.BadAnswer("read answer: %w", jsontext.At("tool_calls", err))
 	}
 	return nil
 }
@@ -116,7 +117,7 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 		return nil, err
 	}
 	if !c.isDone() {
-		return nil, badAnswer("answer is not done")
+		return nil, forms.BadAnswer("answer is not done")
 	}
 	parts := signedThinking(c.signed)
 	if text := textOf(c.thinking); len(parts) == 0 && text != "" {

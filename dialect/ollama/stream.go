@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -46,7 +47,7 @@ func (r *streamReader) Read(dst []llm.Event, f dialect.Frame) ([]llm.Event, erro
 // Close ends a stream: whole if a line was done.
 func (r *streamReader) Close(dst []llm.Event) ([]llm.Event, error) {
 	if !r.ended {
-		return dst, truncated("stream ended before a line that is done")
+		return dst, forms.Truncated("stream ended before a line that is done")
 	}
 	return dst, nil
 }

@@ -1,14 +1,11 @@
 package ollama
 
 import (
-	"bytes"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/jsontext"
@@ -94,25 +91,6 @@ func wordOf(reason llm.StopReason) string {
 	}
 }
 
-// providerError is an error of the provider's making, said in our own words.
-func providerError(code llm.Code) *llm.Error {
-	return &llm.Error{Code: code, Origin: llm.OriginProvider, Message: code.Info().Doc}
-}
-
-// badAnswer is the error for an answer against the dialect's grammar.
-func badAnswer(format string, args ...any) *llm.Error {
-	e := providerError(llm.CodeBadAnswer)
-	e.Err = fmt.Errorf(format, args...)
-	return e
-}
-
-// truncated is the error for a stream that broke off.
-func truncated(why string) *llm.Error {
-	e := providerError(llm.CodeTruncated)
-	e.Err = errors.New(why)
-	return e
-}
-
 // unsupported is the error for content that must not be left out and cannot be said.
 func unsupported(f llm.Feature) *llm.Error {
 	return &llm.Error{
@@ -130,9 +108,6 @@ func (l *lossList) add(f llm.Feature, a llm.Action, s llm.Severity, detail strin
 	}
 }
 
-// trim returns body as a value, without the white space around it.
-func trim(body []byte) jsontext.Value { return bytes.Trim(body, " \t\r\n") }
-
 // textOf returns a string's text; anything else is empty.
 func textOf(v jsontext.Value) string {
 	if v.Kind() != jsontext.String {
@@ -140,17 +115,6 @@ func textOf(v jsontext.Value) string {
 	}
 	s, _ := v.Text() // a string has a text
 	return s
-}
-
-// clip shortens s to at most n bytes, between characters.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
 }
 
 // mintID makes an id for a call that came without one: the same for the same place in the same answer.

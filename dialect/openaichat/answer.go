@@ -4,6 +4,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -23,7 +24,7 @@ func (clientSide) EncodeResponse(r *llm.Response) ([]byte, []llm.Loss, error) {
 	w.BeginArray()
 	for i := range r.Choices {
 		if isMalformed(&r.Choices[i]) {
-			return nil, nil, badAnswer("the model's output is malformed: %s", r.Choices[i].Stop.Raw)
+			return nil, nil, forms.BadAnswer("the model's output is malformed: %s", r.Choices[i].Stop.Raw)
 		}
 		e.choice(&r.Choices[i])
 	}

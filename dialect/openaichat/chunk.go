@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -15,7 +16,7 @@ const terminator = "[DONE]"
 // isTerminator reports whether a frame ends the stream.
 func isTerminator(data []byte) bool {
 	isObject := len(data) > 0 && data[0] == '{' // as nearly all are
-	return !isObject && string(trim(data)) == terminator
+	return !isObject && string(forms.Trim(data)) == terminator
 }
 
 // progress is how far a stream has come: the grammar to which both its reader and a tap hold it.
@@ -109,15 +110,15 @@ func (p *progress) chunk(tree *jsontext.Tree, f dialect.Frame) (c chunkText, err
 	p.repeat.only, p.repeat.padding, p.repeat.first = nil, nil, true
 	root, err := tree.ParseLenient(f.Data)
 	if err != nil {
-		return c, badAnswer("read chunk: %w", err)
+		return c, forms.BadAnswer("read chunk: %w", err)
 	}
 	if f.Event == "error" {
-		var said fault
-		said.read(root.Value())
-		return c, said.toError(0)
+		var said forms.Fault
+		said.Read(root.Value())
+		return c, said.ToError(0)
 	}
 	if root.Kind() != jsontext.Object {
-		return c, badAnswer("chunk is %s, not an object", root.Kind())
+		return c, forms.BadAnswer("chunk is %s, not an object", root.Kind())
 	}
 	err = root.Members(func(name []byte, n jsontext.Node) error {
 		switch string(name) {
@@ -144,7 +145,7 @@ func (p *progress) chunk(tree *jsontext.Tree, f dialect.Frame) (c chunkText, err
 		return nil
 	})
 	if err != nil {
-		return c, badAnswer("read chunk: %w", err)
+		return c, forms.BadAnswer("read chunk: %w", err)
 	}
 	if !c.fault.IsNull() || c.choices.Kind() == jsontext.Invalid {
 		if e := inBandError(root.Value()); e != nil {
@@ -161,9 +162,9 @@ func (p *progress) chunk(tree *jsontext.Tree, f dialect.Frame) (c chunkText, err
 
 // learn remembers what the stream's start will say. Some servers leave it out of the first chunk.
 func (p *progress) learn(key string, v jsontext.Value) {
-	switch s := scalar(v); {
+	switch s := forms.Scalar(v); {
 	case key == "created":
-		p.created = count(v)
+		p.created = forms.Count(v)
 	case s == "":
 	case key == "id":
 		p.id = s
@@ -187,7 +188,7 @@ func (c *chunkText) eachChoice(f func(i int, n jsontext.Node) error) error {
 	if errors.As(err, &e) {
 		return e
 	}
-	return badAnswer("read chunk: %w", jsontext.At("choices", err))
+	return forms.BadAnswer("read chunk: %w", jsontext.At("choices", err))
 }
 
 // choiceText is where a choice of a chunk says what.
@@ -237,7 +238,7 @@ func (ch *openChoice) finish(reason jsontext.Value) error {
 	if reason.Kind() != jsontext.String {
 		return nil
 	}
-	word := scalar(reason)
+	word := forms.Scalar(reason)
 	if e := failedReason(word); e != nil {
 		return e
 	}
@@ -251,19 +252,19 @@ func (ch *openChoice) finish(reason jsontext.Value) error {
 func (p *progress) complete(terminated bool) error {
 	switch {
 	case !p.started && terminated:
-		return badAnswer("stream has no choices")
+		return forms.BadAnswer("stream has no choices")
 	case !p.started:
-		return truncated("stream ended before the first choice")
+		return forms.Truncated("stream ended before the first choice")
 	}
 	for _, ch := range p.choices {
 		if ch.word == "" && (!terminated || !p.mayEnd(ch)) {
-			return truncated("stream ended before a finish reason")
+			return forms.Truncated("stream ended before a finish reason")
 		}
 	}
 	for _, ch := range p.choices {
 		for _, c := range ch.calls {
 			if !c.started {
-				return badAnswer("tool call without a name")
+				return forms.BadAnswer("tool call without a name")
 			}
 		}
 	}

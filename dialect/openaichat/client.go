@@ -3,6 +3,7 @@ package openaichat
 import (
 	"errors"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -13,37 +14,17 @@ type clientSide struct{}
 // DecodeRequest reads a chat completion request. The raw members it keeps alias body.
 func (clientSide) DecodeRequest(body []byte) (*llm.Request, error) {
 	d := requestDecoder{req: &llm.Request{}}
-	v := trim(body)
+	v := forms.Trim(body)
 	if v.Kind() != jsontext.Object {
 		return nil, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
 	}
 	if err := v.Object(d.member); err != nil {
-		return nil, invalid(err)
+		return nil, forms.OpenAIInvalid(err)
 	}
 	if err := d.finish(); err != nil {
-		return nil, invalid(err)
+		return nil, forms.OpenAIInvalid(err)
 	}
 	return d.req, nil
-}
-
-// invalid turns an error with a path into the client's error.
-func invalid(err error) *llm.Error {
-	var e *llm.Error
-	var at *jsontext.PathError
-	path := ""
-	if errors.As(err, &at) {
-		path = at.Path
-	}
-	if errors.As(err, &e) {
-		if e.Param == "" {
-			e.Param = path
-		}
-		return e
-	}
-	if at != nil {
-		err = at.Err
-	}
-	return llm.Invalid(path, "Invalid value for '%s': %v.", path, err)
 }
 
 // requestDecoder reads one request, member by member.
@@ -79,7 +60,7 @@ func (d *requestDecoder) member(key string, v jsontext.Value) error {
 	case "reasoning_effort":
 		r.Reasoning, err = effortOf(v)
 	case "verbosity":
-		r.Verbosity, err = oneOf(v, "low", "medium", "high")
+		r.Verbosity, err = forms.OneOf(v, "low", "medium", "high")
 	case "safety_identifier":
 		r.User, err = v.Text()
 	case "user":
@@ -117,7 +98,7 @@ func (d *requestDecoder) prompt(key string, v jsontext.Value) (done bool, err er
 	case "function_call":
 		d.functionChoice, err = functionChoiceOf(v)
 	case "parallel_tool_calls":
-		r.ParallelCalls, err = boolOf(v)
+		r.ParallelCalls, err = forms.BoolOf(v)
 	default:
 		return false, nil
 	}
@@ -129,22 +110,22 @@ func (d *requestDecoder) sampling(key string, v jsontext.Value) (done bool, err 
 	r := d.req
 	switch key {
 	case "max_completion_tokens":
-		r.MaxTokens, err = intBetween(v, 1, 1<<53)
+		r.MaxTokens, err = forms.IntBetween(v, 1, 1<<53)
 	case "max_tokens":
-		d.maxTokens, err = intBetween(v, 1, 1<<53)
+		d.maxTokens, err = forms.IntBetween(v, 1, 1<<53)
 	case "temperature":
-		r.Temperature, err = floatBetween(v, 0, 2)
+		r.Temperature, err = forms.FloatBetween(v, 0, 2)
 	case "top_p":
-		r.TopP, err = floatBetween(v, 0, 1)
+		r.TopP, err = forms.FloatBetween(v, 0, 1)
 	case "frequency_penalty":
-		r.FrequencyPenalty, err = floatBetween(v, -2, 2)
+		r.FrequencyPenalty, err = forms.FloatBetween(v, -2, 2)
 	case "presence_penalty":
-		r.PresencePenalty, err = floatBetween(v, -2, 2)
+		r.PresencePenalty, err = forms.FloatBetween(v, -2, 2)
 	case "seed":
-		r.Seed, err = intBetween(v, -1<<63, 1<<63-1)
+		r.Seed, err = forms.IntBetween(v, -1<<63, 1<<63-1)
 	case "n":
 		var n *int64
-		if n, err = intBetween(v, 1, maxChoices); err == nil {
+		if n, err = forms.IntBetween(v, 1, maxChoices); err == nil {
 			r.N = int(*n)
 		}
 	case "stop":
@@ -152,7 +133,7 @@ func (d *requestDecoder) sampling(key string, v jsontext.Value) (done bool, err 
 	case "logprobs":
 		r.LogProbs, err = v.Bool()
 	case "top_logprobs":
-		r.TopLogProbs, err = intBetween(v, 0, maxTopLogProbs)
+		r.TopLogProbs, err = forms.IntBetween(v, 0, maxTopLogProbs)
 	case "logit_bias":
 		if v.Kind() != jsontext.Object {
 			return true, jsontext.Mismatch("object", v)
@@ -256,7 +237,7 @@ func (d *requestDecoder) schema(f *llm.Format, key string, v jsontext.Value) (er
 	case key == "description":
 		f.Description, err = v.Text()
 	case key == "strict":
-		f.Strict, err = boolOf(v)
+		f.Strict, err = forms.BoolOf(v)
 	case key == "schema":
 		if v.Kind() != jsontext.Object {
 			return jsontext.Mismatch("object", v)
@@ -270,7 +251,7 @@ func (d *requestDecoder) schema(f *llm.Format, key string, v jsontext.Value) (er
 
 // effortOf reads reasoning_effort: openai.yaml, ReasoningEffort.
 func effortOf(v jsontext.Value) (*llm.Reasoning, error) {
-	effort, err := oneOf(v, "none", "minimal", "low", "medium", "high", "xhigh", "max")
+	effort, err := forms.OneOf(v, "none", "minimal", "low", "medium", "high", "xhigh", "max")
 	if err != nil {
 		return nil, err
 	}

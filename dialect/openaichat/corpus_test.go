@@ -9,6 +9,7 @@ import (
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/dialecttest"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -73,7 +74,7 @@ func checkError(t *testing.T, x *dialecttest.Exchange) {
 
 // isChat reports whether a recorded body is an answer to this dialect's request at all.
 func isChat(body []byte) bool {
-	v := trim(body)
+	v := forms.Trim(body)
 	return v.Kind() == jsontext.Object && v.Get("choices").Kind() == jsontext.Array
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/internal/vector"
 	"github.com/understudy-ai/understudy/llm"
@@ -76,14 +77,14 @@ func (embedClient) EncodeError(e *llm.Error, requestID string) (int, []byte) {
 
 // DecodeRequest reads a request: openai.yaml, CreateEmbeddingRequest. What it keeps aliases body.
 func (embedClient) DecodeRequest(body []byte) (*llm.Request, error) {
-	v := trim(body)
+	v := forms.Trim(body)
 	if v.Kind() != jsontext.Object {
 		return nil, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
 	}
 	d := embedDecoder{req: &llm.Request{}, embed: &llm.Embed{Truncate: llm.TruncateNone}}
 	d.req.Embed = d.embed
 	if err := v.Object(d.member); err != nil {
-		return nil, invalid(err)
+		return nil, forms.OpenAIInvalid(err)
 	}
 	if d.embed.Inputs == nil {
 		return nil, llm.Invalid("input", "Missing required parameter: 'input'.")
@@ -108,11 +109,11 @@ func (d *embedDecoder) member(key string, v jsontext.Value) (err error) {
 		d.embed.Inputs, err = inputsOf(v)
 	case "encoding_format":
 		var word string
-		if word, err = oneOf(v, string(llm.VectorFloat), string(llm.VectorBase64)); word == string(llm.VectorBase64) {
+		if word, err = forms.OneOf(v, string(llm.VectorFloat), string(llm.VectorBase64)); word == string(llm.VectorBase64) {
 			d.embed.Kinds = []llm.VectorKind{llm.VectorBase64}
 		}
 	case "dimensions":
-		d.embed.Dimensions, err = intBetween(v, 1, 1<<31)
+		d.embed.Dimensions, err = forms.IntBetween(v, 1, 1<<31)
 	case "user":
 		d.req.User, err = v.Text()
 	case "input_type":
@@ -125,7 +126,7 @@ func (d *embedDecoder) member(key string, v jsontext.Value) (err error) {
 
 // purpose reads input_type. Words that only one service knows are kept for it.
 func (d *embedDecoder) purpose(key string, v jsontext.Value) {
-	switch scalar(v) {
+	switch forms.Scalar(v) {
 	case "query", "search_query":
 		d.embed.Purpose = llm.PurposeQuery
 	case "passage", "document", "search_document":
@@ -189,7 +190,7 @@ var errMixed = errors.New("want strings, token ids or arrays of token ids, and o
 func (embedClient) EncodeResponse(r *llm.Response) ([]byte, []llm.Loss, error) {
 	list := r.VectorsOf()
 	if len(list) == 0 {
-		return nil, nil, badAnswer("got no vectors of floats")
+		return nil, nil, forms.BadAnswer("got no vectors of floats")
 	}
 	write := vector.Array
 	if r.Asked != nil && slices.Contains(r.Asked.Embed.Kinds, llm.VectorBase64) {
@@ -207,7 +208,7 @@ func (embedClient) EncodeResponse(r *llm.Response) ([]byte, []llm.Loss, error) {
 		w.IntField("index", int64(i))
 		text, err := write(v.Numbers, v.Packed)
 		if err != nil {
-			return nil, nil, badAnswer("vector %d: %w", i, err)
+			return nil, nil, forms.BadAnswer("vector %d: %w", i, err)
 		}
 		w.RawField("embedding", text)
 		w.EndObject()
@@ -295,12 +296,12 @@ func writeInputs(w *jsontext.Writer, inputs []llm.EmbedInput) error {
 func (embedProvider) DecodeResponse(body []byte) (*llm.Response, error) {
 	v, err := jsontext.ParseLenient(body)
 	if err != nil {
-		return nil, badAnswer("%w", err)
+		return nil, forms.BadAnswer("%w", err)
 	}
 	if e := inBandError(v); e != nil {
 		return nil, e
 	}
-	r := &llm.Response{Model: scalar(v.Get("model")), Usage: usageOf(jsontext.Plain(v.Get("usage")))}
+	r := &llm.Response{Model: forms.Scalar(v.Get("model")), Usage: usageOf(jsontext.Plain(v.Get("usage")))}
 	list, kind, err := vectorsOf(v.Get("data"))
 	if err != nil {
 		return nil, err
@@ -340,14 +341,14 @@ func vectorsOf(data jsontext.Value) (list []llm.Vector, kind llm.VectorKind, err
 	})
 	switch {
 	case err != nil:
-		return nil, "", badAnswer("vectors: %w", err)
+		return nil, "", forms.BadAnswer("vectors: %w", err)
 	case len(list) == 0:
-		return nil, "", badAnswer("got no vectors")
+		return nil, "", forms.BadAnswer("got no vectors")
 	}
 	ordered := make([]llm.Vector, len(list))
 	for i, at := range places {
 		if at < 0 || at >= len(list) || ordered[at].Numbers != nil || ordered[at].Packed != nil {
-			return nil, "", badAnswer("got index %d of %d vectors, or got it twice", at, len(list))
+			return nil, "", forms.BadAnswer("got index %d of %d vectors, or got it twice", at, len(list))
 		}
 		ordered[at] = list[i]
 	}
@@ -359,13 +360,13 @@ type wholeRelay struct{ provider dialect.ProviderSide }
 
 // Peek reads the model, which a path may name instead.
 func (wholeRelay) Peek(body []byte) (p dialect.Peeked, err error) {
-	v := trim(body)
+	v := forms.Trim(body)
 	if v.Kind() != jsontext.Object {
 		return p, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
 	}
 	if model := v.Get("model"); !model.IsNull() {
 		if p.Model, err = model.Text(); err != nil {
-			return p, invalid(jsontext.At("model", err))
+			return p, forms.OpenAIInvalid(jsontext.At("model", err))
 		}
 	}
 	return p, nil

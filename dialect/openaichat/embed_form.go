@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -82,7 +83,7 @@ type formClient struct {
 
 // DecodeRequest reads a request. What it keeps aliases body.
 func (c formClient) DecodeRequest(body []byte) (*llm.Request, error) {
-	v := trim(body)
+	v := forms.Trim(body)
 	if v.Kind() != jsontext.Object {
 		return nil, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
 	}
@@ -96,15 +97,15 @@ func (c formClient) DecodeRequest(body []byte) (*llm.Request, error) {
 		case key == "input":
 			e.Inputs, err = inputsOf(v)
 		case key == c.dimensions:
-			e.Dimensions, err = intBetween(v, 1, 1<<31)
+			e.Dimensions, err = forms.IntBetween(v, 1, 1<<31)
 		case key == c.truncate:
 			var cut bool
 			cut, err = v.Bool()
 			if e.Truncate = llm.TruncateNone; cut {
 				e.Truncate = llm.TruncateEnd
 			}
-		case key == c.purpose && c.purposeOf(scalar(v)) != "":
-			e.Purpose = c.purposeOf(scalar(v))
+		case key == c.purpose && c.purposeOf(forms.Scalar(v)) != "":
+			e.Purpose = c.purposeOf(forms.Scalar(v))
 		default:
 			req.Extra = req.Extra.Add(string(c.name), key, v)
 		}
@@ -112,7 +113,7 @@ func (c formClient) DecodeRequest(body []byte) (*llm.Request, error) {
 	})
 	switch {
 	case err != nil:
-		return nil, invalid(err)
+		return nil, forms.OpenAIInvalid(err)
 	case e.Inputs == nil:
 		return nil, llm.Invalid("input", "Missing required parameter: 'input'.")
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -198,7 +199,7 @@ func (e *requestEncoder) document(p *llm.Part) error {
 	switch {
 	case p.Media != nil && p.Media.Data != "":
 		if d.Context != "" {
-			e.textPart(documentBegin+attribute("title", d.Name)+attribute("context", d.Context)+"/>", nil)
+			e.textPart(documentBegin+forms.Attribute("title", d.Name)+forms.Attribute("context", d.Context)+"/>", nil)
 		}
 		return e.file(p, d.Name)
 	case p.Media != nil && p.Media.URL != "":
@@ -206,7 +207,7 @@ func (e *requestEncoder) document(p *llm.Part) error {
 	case p.Media != nil:
 		return unsupported(llm.FeatureFileID)
 	}
-	begin := documentBegin + attribute("title", d.Name) + attribute("context", d.Context) + ">\n"
+	begin := documentBegin + forms.Attribute("title", d.Name) + forms.Attribute("context", d.Context) + ">\n"
 	if d.Text != "" || len(d.Parts) == 0 {
 		e.textPart(begin+d.Text+"\n"+documentEnd, nil)
 		return nil
@@ -219,14 +220,6 @@ func (e *requestEncoder) document(p *llm.Part) error {
 	}
 	e.textPart(documentEnd, nil)
 	return nil
-}
-
-// attribute writes ` name="value"`, or nothing for no value.
-func attribute(name, value string) string {
-	if value == "" {
-		return ""
-	}
-	return " " + name + `="` + strings.ReplaceAll(value, `"`, "'") + `"`
 }
 
 // file writes a document as data: the vendor reads PDFs, and text.
@@ -340,7 +333,7 @@ func (e *requestEncoder) call(p *llm.Part) {
 		if strings.TrimSpace(args) == "" {
 			args = emptyArgs // servers that keep calls as objects refuse an empty string
 		}
-		writeCall(&e.w, e.ids.sent(p.Call.ID), e.names.sent(p.Call.Name), args)
+		writeCall(&e.w, e.ids.Sent(p.Call.ID), e.names.Sent(p.Call.Name), args)
 	}
 }
 
@@ -389,7 +382,7 @@ func (e *requestEncoder) results(m *llm.Message) error {
 			return llm.Invalid("messages", "A part of kind %s cannot stand in a tool's message.", p.Kind)
 		}
 		texts, files := splitResult(p.Result)
-		id := e.ids.sent(p.Result.CallID)
+		id := e.ids.Sent(p.Result.CallID)
 		if len(files) > 0 {
 			follow = append(follow, llm.Text(filesOf+id+".]"))
 			follow = append(follow, files...)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -404,7 +405,7 @@ func imagePart(v jsontext.Value) (llm.Part, error) {
 		return llm.Part{}, jsontext.At("url", err)
 	}
 	if d := v.Get("detail"); !d.IsNull() {
-		if media.Detail, err = oneOf(d, "auto", "low", "high"); err != nil {
+		if media.Detail, err = forms.OneOf(d, "auto", "low", "high"); err != nil {
 			return llm.Part{}, jsontext.At("detail", err)
 		}
 	}
@@ -444,7 +445,7 @@ func filePart(v jsontext.Value) (llm.Part, error) {
 }
 
 func audioPart(v jsontext.Value) (llm.Part, error) {
-	format, err := oneOf(v.Get("format"), "wav", "mp3")
+	format, err := forms.OneOf(v.Get("format"), "wav", "mp3")
 	if err != nil {
 		return llm.Part{}, jsontext.At("format", err)
 	}

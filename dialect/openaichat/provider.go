@@ -2,6 +2,7 @@ package openaichat
 
 import (
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -13,11 +14,12 @@ type providerSide struct{}
 // legal here: a tool call without its result or the reverse, or content that cannot be said.
 func (providerSide) EncodeRequest(req *llm.Request, target dialect.Target) (dialect.Encoded, error) {
 	messages, losses := dialect.Conversation(req)
-	e := requestEncoder{req: req, facts: target.Facts, losses: losses}
-	if err := e.names.learn(req.Tools, messages); err != nil {
+	names, err := forms.OpenAINames(forms.ToolNamesOf(req.Tools, messages), maxNameLength)
+	if err != nil {
 		return dialect.Encoded{}, err
 	}
-	e.w.Reset(make([]byte, 0, sizeHint(req)))
+	e := requestEncoder{req: req, facts: target.Facts, losses: losses, names: names, ids: forms.CallIDs{Most: maxIDLength}}
+	e.w.Reset(make([]byte, 0, forms.SizeHint(req)))
 	e.w.BeginObject()
 	e.w.StringField("model", target.Model)
 	if err := e.messages(messages); err != nil {
@@ -31,31 +33,13 @@ func (providerSide) EncodeRequest(req *llm.Request, target dialect.Target) (dial
 	e.stream()
 	writeExtra(&e.w, req.Extra, "")
 	e.w.EndObject()
-	if e.names.renamed() {
+	if e.names.Changed() {
 		e.lose(llm.Feature("tool_name"), llm.ActionRepaired, llm.Harmless, "names the target refuses are changed and mapped back")
 	}
-	if e.ids.changed {
+	if e.ids.Changed() {
 		e.lose(llm.Feature("tool_call_id"), llm.ActionRepaired, llm.Harmless, "ids the target refuses are derived from the client's")
 	}
-	return dialect.Encoded{Body: e.w.Bytes(), Losses: e.losses, ToolNames: e.names.back()}, nil
-}
-
-// sizeHint is about how many bytes the request will have.
-func sizeHint(req *llm.Request) int {
-	n := 512
-	for i := range req.Messages {
-		for j := range req.Messages[i].Parts {
-			p := &req.Messages[i].Parts[j]
-			n += len(p.Text) + 64
-			if p.Media != nil {
-				n += len(p.Media.Data)
-			}
-		}
-	}
-	for i := range req.Tools {
-		n += len(req.Tools[i].Schema) + len(req.Tools[i].Description) + 64
-	}
-	return n + n/8
+	return dialect.Encoded{Body: e.w.Bytes(), Losses: e.losses, ToolNames: e.names.Client()}, nil
 }
 
 // requestEncoder writes one request.
@@ -63,8 +47,8 @@ type requestEncoder struct {
 	req    *llm.Request
 	facts  llm.ModelFacts
 	w      jsontext.Writer
-	names  toolNames
-	ids    callIDs
+	names  forms.Names
+	ids    forms.CallIDs
 	losses []llm.Loss
 }
 
@@ -112,7 +96,7 @@ func (e *requestEncoder) tool(t *llm.Tool) {
 	w.StringField("type", typeFunction)
 	w.Key(typeFunction)
 	w.BeginObject()
-	w.StringField("name", e.names.sent(t.Name))
+	w.StringField("name", e.names.Sent(t.Name))
 	if t.Description != "" {
 		w.StringField("description", t.Description)
 	}
@@ -120,7 +104,7 @@ func (e *requestEncoder) tool(t *llm.Tool) {
 	w.RawField("parameters", schema)
 	if t.Strict != nil {
 		strict := *t.Strict
-		if strict && !fitsStrict(schema) {
+		if strict && !forms.FitsStrict(schema) {
 			strict = false
 			e.lose(llm.FeatureToolStrict, llm.ActionApproximated, llm.Tuning,
 				"strict is for schemas whose objects are closed and whose properties are all required")
@@ -135,7 +119,7 @@ func (e *requestEncoder) tool(t *llm.Tool) {
 
 // parameters is a tool's schema; a root object without properties, which the vendor refuses, gets none.
 func (e *requestEncoder) parameters(schema []byte) []byte {
-	v := trim(schema)
+	v := forms.Trim(schema)
 	if v.IsNull() {
 		return []byte(emptySchema)
 	}
@@ -193,7 +177,7 @@ func (e *requestEncoder) namedTool(name string) {
 	e.w.StringField("type", kind)
 	e.w.Key(kind)
 	e.w.BeginObject()
-	e.w.StringField("name", e.names.sent(name))
+	e.w.StringField("name", e.names.Sent(name))
 	e.w.EndObject()
 	e.w.EndObject()
 }
@@ -218,10 +202,10 @@ func (e *requestEncoder) format() {
 	if f.Description != "" {
 		w.StringField("description", f.Description)
 	}
-	w.RawField("schema", trim(f.Schema))
+	w.RawField("schema", forms.Trim(f.Schema))
 	if f.Strict != nil {
 		strict := *f.Strict
-		if strict && !fitsStrict(f.Schema) {
+		if strict && !forms.FitsStrict(f.Schema) {
 			strict = false
 			e.lose(llm.FeatureJSONSchema, llm.ActionApproximated, llm.Tuning,
 				"strict is for schemas whose objects are closed and whose properties are all required")
@@ -237,7 +221,7 @@ func formatName(name string) string {
 	if name == "" {
 		return fallbackName
 	}
-	return legalName(name)
+	return forms.OpenAIName(name, maxNameLength)
 }
 
 // reasoning writes reasoning_effort.
@@ -252,7 +236,7 @@ func (e *requestEncoder) reasoning() {
 		effort = "none"
 	case llm.ReasoningBudget:
 		if effort == "" {
-			effort = effortFor(r.Budget)
+			effort = forms.OpenAIEffort(r.Budget)
 		}
 	case llm.ReasoningUnset, llm.ReasoningAdaptive:
 	}
@@ -271,19 +255,6 @@ func (e *requestEncoder) reasoning() {
 	default:
 	}
 	e.w.StringField("reasoning_effort", effort)
-}
-
-// effortFor is the effort that stands for a number of tokens to think with.
-func effortFor(budget int64) string {
-	switch {
-	case budget <= 0:
-		return "none"
-	case budget < 4096:
-		return "low"
-	case budget < 16384:
-		return "medium"
-	}
-	return "high" // not every model has more
 }
 
 // sampling writes how the answer is drawn. A model that takes no sampling parameters takes the default alone.
@@ -321,7 +292,7 @@ func (e *requestEncoder) sampling() {
 		}
 	}
 	if fixed(llm.FeatureLogitBias, len(r.LogitBias) > 0) {
-		w.RawField("logit_bias", trim(r.LogitBias))
+		w.RawField("logit_bias", forms.Trim(r.LogitBias))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -15,7 +16,7 @@ type relay struct{}
 func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	var p dialect.Peeked
 	choices := int64(1)
-	v := trim(body)
+	v := forms.Trim(body)
 	if v.Kind() != jsontext.Object {
 		return p, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
 	}
@@ -36,7 +37,7 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 		return err
 	})
 	if err != nil {
-		return dialect.Peeked{}, invalid(err)
+		return dialect.Peeked{}, forms.OpenAIInvalid(err)
 	}
 	if choices > 1 {
 		p.MaxTokens = min(p.MaxTokens, 1<<32) * min(choices, 1<<16) // neither is ever so large
@@ -48,7 +49,7 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 // it.
 func (relay) SetModel(body []byte, model string, ask dialect.Ask) ([]byte, error) {
 	named, err := jsontext.SetTopString(body, "model", model)
-	if err != nil && trim(body).Get("model").IsNull() {
+	if err != nil && forms.Trim(body).Get("model").IsNull() {
 		named, err = jsontext.Set(body, "model", jsontext.AppendString(nil, model))
 	}
 	body = named
@@ -64,8 +65,8 @@ func (relay) Strip(body []byte) ([]byte, []llm.Loss, error) {
 	if !bytes.Contains(body, []byte(typeThinking)) {
 		return body, nil, nil
 	}
-	messages := trim(body).Get("messages")
-	stripped, changed, err := editElements(messages, stripMessage)
+	messages := forms.Trim(body).Get("messages")
+	stripped, changed, err := jsontext.EditElements(messages, stripMessage)
 	if err != nil || !changed {
 		return body, nil, err
 	}
@@ -79,18 +80,18 @@ func (relay) Strip(body []byte) ([]byte, []llm.Loss, error) {
 }
 
 // stripMessage removes our entries of reasoning_details and the text that was shown with them.
-func stripMessage(m jsontext.Value) (out []byte, keep bool, err error) {
+func stripMessage(m jsontext.Value) (out []byte, err error) {
 	details := m.Get(keyDetails)
 	left := 0
-	rest, changed, err := editElements(details, func(v jsontext.Value) ([]byte, bool, error) {
+	rest, changed, err := jsontext.EditElements(details, func(v jsontext.Value) ([]byte, error) {
 		if _, ours := readDetail(v); ours {
-			return nil, false, nil
+			return nil, nil
 		}
 		left++
-		return v, true, nil
+		return v, nil
 	})
 	if err != nil || !changed {
-		return m, true, err
+		return m, err
 	}
 	if left > 0 {
 		out, err = jsontext.Set(m, keyDetails, rest)
@@ -103,7 +104,7 @@ func stripMessage(m jsontext.Value) (out []byte, keep bool, err error) {
 	if err == nil && hasNothing(out) {
 		out, err = jsontext.Set(out, "content", []byte(`""`))
 	}
-	return out, true, err
+	return out, err
 }
 
 // hasNothing reports whether a message of the assistant's has none of the members of which it must have one.
@@ -114,37 +115,4 @@ func hasNothing(m jsontext.Value) bool {
 		}
 	}
 	return true
-}
-
-// editElements returns the text of a list with some of its elements replaced or left out, and whether any was. Every
-// other byte stays.
-func editElements(list jsontext.Value, edit func(jsontext.Value) (out []byte, keep bool, err error)) ([]byte, bool, error) {
-	if list.Kind() != jsontext.Array {
-		return list, false, nil
-	}
-	out := []byte{'['}
-	at, changed, written := 1, false, 0 // list[at:] is not looked at yet
-	err := list.Array(func(i int, v jsontext.Value) error {
-		begin := at
-		for list[begin] != v[0] {
-			begin++ // the comma and white space before the element
-		}
-		before := list[at:begin]
-		at = begin + len(v)
-		edited, keep, err := edit(v)
-		if err != nil {
-			return err
-		}
-		changed = changed || !keep || !bytes.Equal(edited, v)
-		if !keep {
-			return nil
-		}
-		if written == 0 && i > 0 {
-			before = bytes.TrimLeft(before, ", \t\r\n")
-		}
-		out = append(append(out, before...), edited...)
-		written++
-		return nil
-	})
-	return append(out, list[at:]...), changed, err
 }

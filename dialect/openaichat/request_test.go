@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -315,7 +316,7 @@ func TestA35ToolNames(t *testing.T) {
 		if name, ok := enc.ToolNames[tool.Name]; ok {
 			back = name
 		}
-		if back != names[i] || !isLegalName(tool.Name) || seen[tool.Name] {
+		if back != names[i] || !forms.IsOpenAIName(tool.Name, maxNameLength) || seen[tool.Name] {
 			t.Errorf("%s: got %q sent, back to %q; want a legal name of its own", names[i], tool.Name, back)
 		}
 		seen[tool.Name] = true

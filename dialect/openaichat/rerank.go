@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -96,13 +97,13 @@ func (rerankClient) EncodeError(e *llm.Error, requestID string) (int, []byte) {
 
 // DecodeRequest reads a request. What it keeps aliases body.
 func (c rerankClient) DecodeRequest(body []byte) (*llm.Request, error) {
-	v := trim(body)
+	v := forms.Trim(body)
 	if v.Kind() != jsontext.Object {
 		return nil, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
 	}
 	d := rerankDecoder{req: &llm.Request{Rerank: &llm.Rerank{ReturnDocuments: !c.textAlone}}, form: c.rerankForm}
 	if err := v.Object(d.member); err != nil {
-		return nil, invalid(err)
+		return nil, forms.OpenAIInvalid(err)
 	}
 	switch {
 	case !d.hasQuery:
@@ -138,7 +139,7 @@ func (d *rerankDecoder) member(key string, v jsontext.Value) (err error) {
 			return err
 		})
 	case d.form.top:
-		r.TopN, err = intBetween(v, 0, 1<<31) // some servers take 0, and rank nothing
+		r.TopN, err = forms.IntBetween(v, 0, 1<<31) // some servers take 0, and rank nothing
 	case "return_documents":
 		r.ReturnDocuments, err = v.Bool()
 	default:
@@ -254,13 +255,13 @@ func (p rerankProvider) EncodeRequest(req *llm.Request, target dialect.Target) (
 func (p rerankProvider) DecodeResponse(body []byte) (*llm.Response, error) {
 	v, err := jsontext.ParseLenient(body)
 	if err != nil {
-		return nil, badAnswer("%w", err)
+		return nil, forms.BadAnswer("%w", err)
 	}
 	results := v.Get(p.results)
 	if e := inBandError(v); e != nil && results == nil {
 		return nil, e
 	}
-	r := &llm.Response{ID: scalar(v.Get("id")), Model: scalar(v.Get("model")), Usage: rerankUsage(v.Get("usage"))}
+	r := &llm.Response{ID: forms.Scalar(v.Get("id")), Model: forms.Scalar(v.Get("model")), Usage: rerankUsage(v.Get("usage"))}
 	err = results.Array(func(_ int, v jsontext.Value) error {
 		index, err := v.Get("index").Int()
 		if err != nil {
@@ -275,9 +276,9 @@ func (p rerankProvider) DecodeResponse(body []byte) (*llm.Response, error) {
 	})
 	switch {
 	case err != nil:
-		return nil, badAnswer("%s: %w", p.results, err)
+		return nil, forms.BadAnswer("%s: %w", p.results, err)
 	case len(r.Ranking) == 0 && p.textAlone: // of the others, some rank nothing if that is asked for
-		return nil, badAnswer("got no results")
+		return nil, forms.BadAnswer("got no results")
 	}
 	slices.SortStableFunc(r.Ranking, func(a, b llm.Ranked) int { return cmp.Compare(b.Score, a.Score) })
 	return r, nil
@@ -285,6 +286,6 @@ func (p rerankProvider) DecodeResponse(body []byte) (*llm.Response, error) {
 
 // rerankUsage reads usage, of which some servers have the total only.
 func rerankUsage(v jsontext.Value) llm.Usage {
-	n := max(count(v.Get("prompt_tokens")), count(v.Get("total_tokens")))
+	n := max(forms.Count(v.Get("prompt_tokens")), forms.Count(v.Get("total_tokens")))
 	return llm.Usage{Known: n > 0, InFresh: n}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -18,7 +19,7 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 		return nil, err
 	}
 	r := &llm.Response{
-		ID: scalar(w.id), Model: scalar(w.model), Created: count(w.created), Tier: scalar(w.tier), Usage: usageOf(w.usage),
+		ID: forms.Scalar(w.id), Model: forms.Scalar(w.model), Created: forms.Count(w.created), Tier: forms.Scalar(w.tier), Usage: usageOf(w.usage),
 	}
 	err = w.eachChoice(func(i int, c *wholeChoice) (bool, error) {
 		index, a := indexOf(c.index, i), &c.answer
@@ -223,15 +224,15 @@ func (a *answer) annotate() {
 
 // citationOf reads an annotation: openai.yaml, ChatCompletionResponseMessage.annotations.
 func citationOf(v jsontext.Value) llm.Citation {
-	kind := scalar(v.Get("type"))
+	kind := forms.Scalar(v.Get("type"))
 	c := llm.Citation{Opaque: &llm.Opaque{Dialect: self, Type: kind, Raw: slices.Clone(v)}}
 	if kind != "url_citation" {
 		return c
 	}
 	in := v.Get("url_citation")
 	c.Kind = llm.CiteURL
-	c.URL, c.Title = scalar(in.Get("url")), scalar(in.Get("title"))
-	c.Start, c.End = int(count(in.Get("start_index"))), int(count(in.Get("end_index")))
+	c.URL, c.Title = forms.Scalar(in.Get("url")), forms.Scalar(in.Get("title"))
+	c.Start, c.End = int(forms.Count(in.Get("start_index"))), int(forms.Count(in.Get("end_index")))
 	return c
 }
 
@@ -242,7 +243,7 @@ func (a *answer) callParts(id string, choice int) error {
 			a.list = append(a.list, llm.Part{Kind: llm.PartOpaque, Opaque: &llm.Opaque{Dialect: self, Type: "tool_calls.custom", Raw: v}})
 			return
 		}
-		c := &llm.ToolCall{ID: scalar(v.Get("id")), Name: scalar(function.Get("name")), Args: argsOf(function.Get("arguments"))}
+		c := &llm.ToolCall{ID: forms.Scalar(v.Get("id")), Name: forms.Scalar(function.Get("name")), Args: argsOf(function.Get("arguments"))}
 		if c.ID == "" {
 			c.ID = mintID(id, choice, a.calls)
 		}
@@ -277,38 +278,11 @@ func logProbsOf(v jsontext.Value) []llm.TokenLogProb {
 	}
 	var list []llm.TokenLogProb
 	for _, key := range [...]string{"content", "refusal"} {
-		more, err := tokensOf(v.Get(key), true)
+		more, err := forms.TokensOf(v.Get(key), true)
 		if err != nil {
 			return nil
 		}
 		list = append(list, more...)
 	}
 	return list
-}
-
-func tokensOf(v jsontext.Value, withTop bool) ([]llm.TokenLogProb, error) {
-	if v.IsNull() {
-		return nil, nil
-	}
-	var list []llm.TokenLogProb
-	err := v.Array(func(_ int, v jsontext.Value) error {
-		t := llm.TokenLogProb{Token: scalar(v.Get("token"))}
-		var err error
-		if t.LogProb, err = v.Get("logprob").Float(); err != nil {
-			return jsontext.At("logprob", err)
-		}
-		if b := v.Get("bytes"); !b.IsNull() {
-			err = b.Array(func(_ int, v jsontext.Value) error {
-				n, err := v.Int()
-				t.Bytes = append(t.Bytes, byte(n))
-				return err
-			})
-		}
-		if err == nil && withTop {
-			t.Top, err = tokensOf(v.Get("top_logprobs"), false)
-		}
-		list = append(list, t)
-		return err
-	})
-	return list, err
 }

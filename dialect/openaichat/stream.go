@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -48,7 +49,7 @@ func (r *streamReader) frame(f dialect.Frame) error {
 	}
 	if text, ok := r.repeat.matches(f); ok {
 		if err := r.text(r.open(r.repeat.choice), llm.PartText, text); err != nil {
-			return badAnswer("read chunk: %w", jsontext.At("choices", err))
+			return forms.BadAnswer("read chunk: %w", jsontext.At("choices", err))
 		}
 		return nil
 	}

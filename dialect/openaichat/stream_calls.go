@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -63,7 +64,7 @@ func (ch *openChoice) fragment(v jsontext.Value, f func(c *openCall, args string
 	if n, err := index.Int(); err == nil && n >= 0 {
 		slot = n
 	}
-	c, err := ch.call(slot, scalar(id), function)
+	c, err := ch.call(slot, forms.Scalar(id), function)
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func (ch *openChoice) call(slot int64, id string, function jsontext.Value) (*ope
 				last = c
 			}
 		}
-	case last != nil && slot < 0 && id == "" && scalar(function.Get("name")) != "":
+	case last != nil && slot < 0 && id == "" && forms.Scalar(function.Get("name")) != "":
 		last = nil // a name begins a call where nothing else tells them apart
 	}
 	if last != nil {
@@ -96,8 +97,8 @@ func (ch *openChoice) call(slot int64, id string, function jsontext.Value) (*ope
 		}
 		return last, nil
 	}
-	if id == "" && scalar(function.Get("name")) == "" && slot < 0 {
-		return nil, badAnswer("arguments of a tool call that was not begun")
+	if id == "" && forms.Scalar(function.Get("name")) == "" && slot < 0 {
+		return nil, forms.BadAnswer("arguments of a tool call that was not begun")
 	}
 	c := &openCall{id: id, slot: slot}
 	ch.calls = append(ch.calls, c)
@@ -123,7 +124,7 @@ func (c *openCall) add(function jsontext.Value, f func(c *openCall, args string)
 		return err
 	}
 	if c.name == "" && !name.IsNull() {
-		c.name = scalar(name)
+		c.name = forms.Scalar(name)
 	}
 	text := ""
 	switch args.Kind() {

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/frames/sse"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
@@ -386,7 +387,7 @@ func (s *streamWriter) end(dst []byte) []byte {
 
 // Error appends the error that ends a broken stream. The terminator never follows it.
 func (s *streamWriter) Error(dst []byte, e *llm.Error) []byte {
-	return append(appendError(append(dst, "data: "...), e), "\n\n"...)
+	return append(forms.AppendOpenAIError(append(dst, "data: "...), e), "\n\n"...)
 }
 
 // Heartbeat appends a comment.

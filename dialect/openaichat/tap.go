@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -62,7 +63,7 @@ func (t *tap) frame(f dialect.Frame) error {
 // again looks at a chunk that says what the one before did, but for its text.
 func (t *tap) again(text jsontext.Value, data []byte) error {
 	if err := t.text(t.open(t.repeat.choice), llm.PartText, text); err != nil {
-		return badAnswer("read chunk: %w", jsontext.At("choices", err))
+		return forms.BadAnswer("read chunk: %w", jsontext.At("choices", err))
 	}
 	if t.ask.StreamUsage && t.repeat.usage != nil {
 		return t.cover(&chunkText{usage: t.repeat.usage}, data)
@@ -270,7 +271,7 @@ func (t *tap) Body(body []byte) (dialect.Signal, error) {
 	if err != nil {
 		return dialect.Signal{}, err
 	}
-	s := dialect.Signal{Model: scalar(w.model), Finish: true, End: true}
+	s := dialect.Signal{Model: forms.Scalar(w.model), Finish: true, End: true}
 	err = w.eachChoice(func(_ int, c *wholeChoice) (bool, error) {
 		has, err := c.answer.hasParts()
 		s.Content = s.Content || has || len(logProbsOf(c.logprobs)) > 0

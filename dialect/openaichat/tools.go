@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -65,7 +66,7 @@ func functionTool(v jsontext.Value) (llm.Tool, error) {
 		case key == "description":
 			t.Description, err = v.Text()
 		case key == "strict":
-			t.Strict, err = boolOf(v)
+			t.Strict, err = forms.BoolOf(v)
 		case key == "parameters":
 			if v.Kind() != jsontext.Object {
 				return jsontext.Mismatch("object", v)
@@ -136,7 +137,7 @@ func choiceWord(v jsontext.Value, forced string) (llm.ToolChoice, error) {
 
 // allowedTools reads openai.yaml, ChatCompletionAllowedTools.
 func allowedTools(v jsontext.Value) (llm.ToolChoice, error) {
-	mode, err := oneOf(v.Get("mode"), "auto", "required")
+	mode, err := forms.OneOf(v.Get("mode"), "auto", "required")
 	if err != nil {
 		return llm.ToolChoice{}, jsontext.At("mode", err)
 	}

@@ -1,6 +1,7 @@
 package openaichat
 
 import (
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -17,22 +18,22 @@ func usageOf(n jsontext.Node) llm.Usage {
 		v := n.Value()
 		switch string(key) {
 		case "prompt_tokens":
-			prompt = count(v)
+			prompt = forms.Count(v)
 		case "completion_tokens":
-			completion = count(v)
+			completion = forms.Count(v)
 		case "total_tokens":
-			total = count(v)
+			total = forms.Count(v)
 		case "prompt_tokens_details":
-			u.InCacheRead = max(u.InCacheRead, count(n.Get("cached_tokens").Value()))
-			u.InCacheWrite = count(n.Get("cache_write_tokens").Value())
-			u.InAudio = count(n.Get("audio_tokens").Value())
+			u.InCacheRead = max(u.InCacheRead, forms.Count(n.Get("cached_tokens").Value()))
+			u.InCacheWrite = forms.Count(n.Get("cache_write_tokens").Value())
+			u.InAudio = forms.Count(n.Get("audio_tokens").Value())
 		case "prompt_cache_hit_tokens", "cached_tokens":
-			u.InCacheRead = max(u.InCacheRead, count(v))
+			u.InCacheRead = max(u.InCacheRead, forms.Count(v))
 		case "completion_tokens_details":
-			u.OutReasoning = count(n.Get("reasoning_tokens").Value())
-			u.OutAudio = count(n.Get("audio_tokens").Value())
-			u.AcceptedPrediction = count(n.Get("accepted_prediction_tokens").Value())
-			u.RejectedPrediction = count(n.Get("rejected_prediction_tokens").Value())
+			u.OutReasoning = forms.Count(n.Get("reasoning_tokens").Value())
+			u.OutAudio = forms.Count(n.Get("audio_tokens").Value())
+			u.AcceptedPrediction = forms.Count(n.Get("accepted_prediction_tokens").Value())
+			u.RejectedPrediction = forms.Count(n.Get("rejected_prediction_tokens").Value())
 		}
 		return nil
 	})
@@ -49,18 +50,6 @@ func usageOf(n jsontext.Node) llm.Usage {
 	u.OutReasoning = min(u.OutReasoning, completion)
 	u.OutVisible = completion - u.OutReasoning
 	return u
-}
-
-// count reads a number of tokens; anything else is none.
-func count(v jsontext.Value) int64 {
-	if v.Kind() != jsontext.Number {
-		return 0 // many are missing, and an error would cost more than all the rest
-	}
-	n, err := v.Int()
-	if err != nil {
-		return 0
-	}
-	return max(n, 0)
 }
 
 // writeUsage writes usage.

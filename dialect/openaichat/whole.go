@@ -3,6 +3,7 @@ package openaichat
 import (
 	"errors"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -17,13 +18,13 @@ type wholeText struct {
 func readWhole(tree *jsontext.Tree, body []byte) (w wholeText, err error) {
 	root, err := tree.ParseLenient(body)
 	if err != nil {
-		return w, badAnswer("read answer: %w", err)
+		return w, forms.BadAnswer("read answer: %w", err)
 	}
 	if root.Kind() != jsontext.Object {
-		return w, badAnswer("answer is %s, not an object", root.Kind())
+		return w, forms.BadAnswer("answer is %s, not an object", root.Kind())
 	}
 	if err := root.Members(w.member); err != nil {
-		return w, badAnswer("read answer: %w", err)
+		return w, forms.BadAnswer("read answer: %w", err)
 	}
 	if !w.fault.IsNull() || w.choices.Kind() == jsontext.Invalid {
 		if e := inBandError(root.Value()); e != nil {
@@ -31,7 +32,7 @@ func readWhole(tree *jsontext.Tree, body []byte) (w wholeText, err error) {
 		}
 	}
 	if w.choices.Kind() != jsontext.Array {
-		return w, badAnswer("answer has no choices")
+		return w, forms.BadAnswer("answer has no choices")
 	}
 	return w, nil
 }
@@ -78,7 +79,7 @@ func (w *wholeText) eachChoice(f func(i int, c *wholeChoice) (bool, error)) erro
 		}
 		hasContent, err := f(i, &c)
 		if err == nil && !hasContent && c.word == "" {
-			err = badAnswer("choice %d has neither content nor a finish reason", indexOf(c.index, i))
+			err = forms.BadAnswer("choice %d has neither content nor a finish reason", indexOf(c.index, i))
 		}
 		return err
 	})
@@ -87,9 +88,9 @@ func (w *wholeText) eachChoice(f func(i int, c *wholeChoice) (bool, error)) erro
 	case errors.As(err, &e):
 		return e
 	case err != nil:
-		return badAnswer("read answer: %w", err)
+		return forms.BadAnswer("read answer: %w", err)
 	case !hasChoice:
-		return badAnswer("answer has no choice")
+		return forms.BadAnswer("answer has no choice")
 	}
 	return nil
 }
@@ -99,11 +100,11 @@ func (c *wholeChoice) read(n jsontext.Node) error {
 		return err
 	}
 	if !c.fault.IsNull() { // one server answers with an error in the choice
-		var f fault
-		f.read(n.Value())
-		return f.toError(0)
+		var f forms.Fault
+		f.Read(n.Value())
+		return f.ToError(0)
 	}
-	c.word = scalar(c.reason)
+	c.word = forms.Scalar(c.reason)
 	if e := failedReason(c.word); e != nil {
 		return e
 	}
@@ -158,7 +159,7 @@ func (a *answer) eachCall(f func(call, function jsontext.Value)) error {
 		case function.Kind() == jsontext.Object && isSaid(function.Get("name")):
 			hasFunction = true
 			f(v, function)
-		case scalar(v.Get("type")) == typeCustom:
+		case forms.Scalar(v.Get("type")) == typeCustom:
 			f(v, nil)
 		default:
 			return errors.New("tool call without a function's name")

@@ -1,14 +1,12 @@
 package openaichat
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -39,7 +37,7 @@ func New() *dialect.Dialect {
 		Client:          clientSide{},
 		Provider:        providerSide{},
 		Relay:           relay{},
-		Models:          lister{},
+		Models:          forms.OpenAIModels{},
 		Fields:          fields(),
 		Carries:         carries(),
 	}
@@ -49,7 +47,7 @@ var (
 	_ dialect.ClientSide   = clientSide{}
 	_ dialect.ProviderSide = providerSide{}
 	_ dialect.Relay        = relay{}
-	_ dialect.ModelLister  = lister{}
+	_ dialect.ModelLister  = forms.OpenAIModels{}
 )
 
 // The dialect's limits: openai.yaml, StopConfiguration, FunctionObject.name, the schema of top_logprobs and n; the
@@ -75,11 +73,6 @@ const (
 	fallbackTitle = "document.pdf"
 )
 
-// trim returns body as a value, without the white space around it.
-func trim(body []byte) jsontext.Value {
-	return jsontext.Value(bytes.Trim(body, " \t\r\n"))
-}
-
 // reasonWords are the finish reasons of this dialect and those seen from servers compatible with it.
 func reasonOf(word string) llm.StopReason {
 	switch word {
@@ -103,9 +96,9 @@ func reasonOf(word string) llm.StopReason {
 func failedReason(word string) *llm.Error {
 	switch word {
 	case "error", "network_error":
-		return providerError(llm.CodeServerError)
+		return forms.ProviderError(llm.CodeServerError)
 	case "insufficient_system_resource":
-		return providerError(llm.CodeOverloaded)
+		return forms.ProviderError(llm.CodeOverloaded)
 	}
 	return nil
 }
@@ -148,59 +141,14 @@ func stopOf(word string, calls, refused bool) llm.Stop {
 	return s
 }
 
-// providerError is an error of the provider's making, said in our own words.
-func providerError(code llm.Code) *llm.Error {
-	return &llm.Error{Code: code, Origin: llm.OriginProvider, Message: code.Info().Doc}
-}
-
-// badAnswer is the error for an answer against the dialect's grammar.
-func badAnswer(format string, args ...any) *llm.Error {
-	e := providerError(llm.CodeBadAnswer)
-	e.Err = fmt.Errorf(format, args...)
-	return e
-}
-
-// truncated is the error for a stream that broke off.
-func truncated(why string) *llm.Error {
-	e := providerError(llm.CodeTruncated)
-	e.Err = errors.New(why)
-	return e
-}
-
 // loss is one of what an encoding could not carry.
 func loss(f llm.Feature, action llm.Action, severity llm.Severity, detail string) llm.Loss {
 	return llm.Loss{Feature: f, Action: action, Severity: severity, Detail: detail}
 }
 
-// digest returns n letters and digits that stand for s.
-func digest(s string, n int) string {
-	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	sum := sha256.Sum256([]byte(s))
-	out := make([]byte, n)
-	for i := range out {
-		out[i] = digits[sum[i]%byte(len(digits))]
-	}
-	return string(out)
-}
-
 // mintID makes an id for a call that came without one: the same for the same place in the same answer.
 func mintID(response string, choice, n int) string {
-	return "call_" + digest(fmt.Sprintf("%s/%d/%d", response, choice, n), 24)
-}
-
-// scalar returns a string's text, or a number as it is spelled: some servers write ids and codes as numbers.
-func scalar(v jsontext.Value) string {
-	switch v.Kind() {
-	case jsontext.String:
-		s, err := v.Text()
-		if err == nil {
-			return s
-		}
-	case jsontext.Number:
-		return string(v)
-	default:
-	}
-	return ""
+	return "call_" + forms.Digest(fmt.Sprintf("%s/%d/%d", response, choice, n), 24)
 }
 
 // memberNames is never changed.

@@ -3,6 +3,7 @@ package openairesponses
 import (
 	"errors"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -13,37 +14,17 @@ type clientSide struct{}
 // DecodeRequest reads a request to create a response. The raw members it keeps alias body.
 func (clientSide) DecodeRequest(body []byte) (*llm.Request, error) {
 	d := requestDecoder{req: &llm.Request{}}
-	v := trim(body)
+	v := forms.Trim(body)
 	if v.Kind() != jsontext.Object {
 		return nil, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
 	}
 	if err := v.Object(d.member); err != nil {
-		return nil, invalid(err)
+		return nil, forms.OpenAIInvalid(err)
 	}
 	if err := d.finish(); err != nil {
-		return nil, invalid(err)
+		return nil, forms.OpenAIInvalid(err)
 	}
 	return d.req, nil
-}
-
-// invalid turns an error with a path into the client's error.
-func invalid(err error) *llm.Error {
-	var e *llm.Error
-	var at *jsontext.PathError
-	path := ""
-	if errors.As(err, &at) {
-		path = at.Path
-	}
-	if errors.As(err, &e) {
-		if e.Param == "" {
-			e.Param = path
-		}
-		return e
-	}
-	if at != nil {
-		err = at.Err
-	}
-	return llm.Invalid(path, "Invalid value for '%s': %v.", path, err)
 }
 
 // requestDecoder reads one request, member by member.
@@ -85,7 +66,7 @@ func (d *requestDecoder) member(key string, v jsontext.Value) error {
 		err = d.flag(key, v)
 	case "truncation":
 		var word string
-		if word, err = oneOf(v, "auto", "disabled"); word == "auto" {
+		if word, err = forms.OneOf(v, "auto", "disabled"); word == "auto" {
 			r.Extra = r.Extra.Add(self, key, v)
 		}
 	case "previous_response_id", "conversation":
@@ -138,7 +119,7 @@ func (d *requestDecoder) prompt(key string, v jsontext.Value) (done bool, err er
 	case "tool_choice":
 		err = d.toolChoice(v)
 	case "parallel_tool_calls":
-		r.ParallelCalls, err = boolOf(v)
+		r.ParallelCalls, err = forms.BoolOf(v)
 	default:
 		return false, nil
 	}
@@ -150,13 +131,13 @@ func (d *requestDecoder) answer(key string, v jsontext.Value) (done bool, err er
 	r := d.req
 	switch key {
 	case "max_output_tokens":
-		r.MaxTokens, err = intBetween(v, 1, 1<<53)
+		r.MaxTokens, err = forms.IntBetween(v, 1, 1<<53)
 	case "temperature":
-		r.Temperature, err = floatBetween(v, 0, 2)
+		r.Temperature, err = forms.FloatBetween(v, 0, 2)
 	case "top_p":
-		r.TopP, err = floatBetween(v, 0, 1)
+		r.TopP, err = forms.FloatBetween(v, 0, 1)
 	case "top_logprobs":
-		r.TopLogProbs, err = intBetween(v, 0, maxTopLogProbs)
+		r.TopLogProbs, err = forms.IntBetween(v, 0, maxTopLogProbs)
 		r.LogProbs = r.LogProbs || err == nil && *r.TopLogProbs > 0
 	case "include":
 		err = d.include(v)
@@ -199,7 +180,7 @@ func (d *requestDecoder) text(key string, v jsontext.Value) (err error) {
 	switch {
 	case v.IsNull():
 	case key == "verbosity":
-		d.req.Verbosity, err = oneOf(v, "low", "medium", "high")
+		d.req.Verbosity, err = forms.OneOf(v, "low", "medium", "high")
 	case key == "format":
 		return d.format(v)
 	default:
@@ -240,7 +221,7 @@ func (d *requestDecoder) schema(f *llm.Format, key string, v jsontext.Value) (er
 	case key == "description":
 		f.Description, err = v.Text()
 	case key == "strict":
-		f.Strict, err = boolOf(v)
+		f.Strict, err = forms.BoolOf(v)
 	case key == "schema":
 		if v.Kind() != jsontext.Object {
 			return jsontext.Mismatch("object", v)
@@ -266,13 +247,13 @@ func (d *requestDecoder) reasoningMember(r *llm.Reasoning, key string, v jsontex
 	switch {
 	case v.IsNull():
 	case key == "effort":
-		r.Effort, err = oneOf(v, "none", "minimal", "low", "medium", "high", "xhigh", "max")
+		r.Effort, err = forms.OneOf(v, "none", "minimal", "low", "medium", "high", "xhigh", "max")
 		if r.Effort == "none" {
 			r.Mode, r.Effort = llm.ReasoningOff, ""
 		}
 	case key == "summary" || key == "generate_summary": // the latter is the former name
 		var length string
-		length, err = oneOf(v, "auto", "concise", "detailed")
+		length, err = forms.OneOf(v, "auto", "concise", "detailed")
 		r.Display = displaySummary
 		if err == nil && length != "auto" {
 			d.req.Extra = d.req.Extra.Add(self, "reasoning.summary.length", v)

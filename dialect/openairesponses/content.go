@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -121,7 +122,7 @@ func (r *partReader) image(key string, v jsontext.Value) (known bool, err error)
 		err = r.fileID(v, llm.PartImage)
 	case "detail":
 		var detail string
-		if detail, err = oneOf(v, "auto", "low", "high", "original"); err != nil {
+		if detail, err = forms.OneOf(v, "auto", "low", "high", "original"); err != nil {
 			return true, err
 		}
 		if detail == "original" { // only this dialect's word
@@ -205,7 +206,7 @@ func (r *partReader) finishFile() error {
 
 // citationOf reads an annotation: openai.yaml, Annotation.
 func citationOf(v jsontext.Value) llm.Citation {
-	kind := scalar(v.Get("type"))
+	kind := forms.Scalar(v.Get("type"))
 	c := llm.Citation{Opaque: &llm.Opaque{Dialect: self, Type: kind, Raw: append([]byte(nil), v...)}}
 	if kind != "url_citation" {
 		return c
@@ -215,7 +216,7 @@ func citationOf(v jsontext.Value) llm.Citation {
 		in = nested
 	}
 	c.Kind = llm.CiteURL
-	c.URL, c.Title = scalar(in.Get("url")), scalar(in.Get("title"))
-	c.Start, c.End = int(count(in.Get("start_index"))), int(count(in.Get("end_index")))
+	c.URL, c.Title = forms.Scalar(in.Get("url")), forms.Scalar(in.Get("title"))
+	c.Start, c.End = int(forms.Count(in.Get("start_index"))), int(forms.Count(in.Get("end_index")))
 	return c
 }

@@ -1,9 +1,8 @@
 package openairesponses
 
 import (
-	"strings"
-
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -148,7 +147,7 @@ func (e *requestEncoder) document(p *llm.Part) error {
 	}
 	if p.Media != nil {
 		if d.Context != "" {
-			e.inputText(documentBegin+attribute("title", d.Name)+attribute("context", d.Context)+"/>", nil)
+			e.inputText(documentBegin+forms.Attribute("title", d.Name)+forms.Attribute("context", d.Context)+"/>", nil)
 		}
 		return e.file(p, d.Name)
 	}
@@ -181,15 +180,7 @@ func documentText(d *llm.Document) string {
 }
 
 func documentHead(d *llm.Document) string {
-	return documentBegin + attribute("title", d.Name) + attribute("context", d.Context) + ">\n"
-}
-
-// attribute writes ` name="value"`, or nothing for no value.
-func attribute(name, value string) string {
-	if value == "" {
-		return ""
-	}
-	return " " + name + `="` + strings.ReplaceAll(value, `"`, "'") + `"`
+	return documentBegin + forms.Attribute("title", d.Name) + forms.Attribute("context", d.Context) + ">\n"
 }
 
 func (e *requestEncoder) file(p *llm.Part, name string) error {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -45,7 +46,7 @@ func TestDecodeError(t *testing.T) {
 // TestFailuresComeBack: an error inside a response has a word for each class that another gateway can read.
 func TestFailuresComeBack(t *testing.T) {
 	for _, code := range []llm.Code{llm.CodeRateLimit, llm.CodeQuota, llm.CodeContextLength, llm.CodeOverloaded, llm.CodeServerError, llm.CodeContentPolicy} {
-		if got, ok := codeOfWord(failureWord(code)); !ok || got != code {
+		if got, ok := forms.CodeOfOpenAIWord(failureWord(code)); !ok || got != code {
 			t.Errorf("%s: got it back as %s", code, got)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -27,14 +28,14 @@ func readEvent(tree *jsontext.Tree, f dialect.Frame) (e eventText, err error) {
 	}
 	root, err := tree.ParseLenient(f.Data)
 	if err != nil {
-		return e, badAnswer("read event: %w", err)
+		return e, forms.BadAnswer("read event: %w", err)
 	}
 	if root.Kind() != jsontext.Object {
-		return e, badAnswer("event is %s, not an object", root.Kind())
+		return e, forms.BadAnswer("event is %s, not an object", root.Kind())
 	}
 	e.all = root.Value()
 	if err := root.Members(e.member); err != nil {
-		return e, badAnswer("read event: %w", err)
+		return e, forms.BadAnswer("read event: %w", err)
 	}
 	e.kind = kindOf(e.named, f.Event)
 	if e.kind == "error" || f.Event == "error" {
@@ -54,7 +55,7 @@ func isBlank(data []byte) bool {
 	if len(data) > 0 && data[0] == '{' { // as nearly all are
 		return false
 	}
-	data = trim(data)
+	data = forms.Trim(data)
 	return len(data) == 0 || string(data) == "[DONE]"
 }
 
@@ -149,12 +150,12 @@ func (e *eventText) member(name []byte, n jsontext.Node) error {
 
 // streamError is the error of an event: flat as the description has it, or in a member as the API sends it.
 func streamError(v jsontext.Value) *llm.Error {
-	var f fault
-	f.read(v)
-	if f.kind == "error" {
-		f.kind = ""
+	var f forms.Fault
+	f.Read(v)
+	if f.Kind == "error" {
+		f.Kind = ""
 	}
-	return f.toError(0)
+	return f.ToError(0)
 }
 
 // indexOf reads an index; one that is missing is the last.

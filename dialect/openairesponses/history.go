@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -211,7 +212,7 @@ func (e *requestEncoder) thinking(p *llm.Part) {
 // writeReasoning writes a reasoning item whose text is its summary.
 func writeReasoning(w *jsontext.Writer, id, text, encrypted string) {
 	if id == "" {
-		id = "rs_" + digest(encrypted, 24)
+		id = "rs_" + forms.Digest(encrypted, 24)
 	}
 	w.BeginObject()
 	w.StringField("id", id)
@@ -243,7 +244,7 @@ func (e *requestEncoder) call(p *llm.Part) {
 		}
 		e.custom[c.ID] = true
 		w.StringField("type", itemCustomCall)
-		w.StringField("call_id", e.ids.sent(c.ID))
+		w.StringField("call_id", e.ids.Sent(c.ID))
 		w.StringField("name", name)
 		w.StringField(customInput, customInputOf(c.Args))
 	} else {
@@ -252,8 +253,8 @@ func (e *requestEncoder) call(p *llm.Part) {
 			args = emptyArgs
 		}
 		w.StringField("type", itemCall)
-		w.StringField("call_id", e.ids.sent(c.ID))
-		w.StringField("name", e.names.sent(c.Name))
+		w.StringField("call_id", e.ids.Sent(c.ID))
+		w.StringField("name", e.names.Sent(c.Name))
 		w.StringField("arguments", args)
 	}
 	writeExtra(w, p.Extra, "")
@@ -272,7 +273,7 @@ func (e *requestEncoder) result(p *llm.Part) error {
 	} else {
 		w.StringField("type", itemOutput)
 	}
-	w.StringField("call_id", e.ids.sent(r.CallID))
+	w.StringField("call_id", e.ids.Sent(r.CallID))
 	w.Key("output")
 	if err := e.parts(llm.RoleUser, parts); err != nil {
 		return err

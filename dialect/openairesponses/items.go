@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -101,7 +102,7 @@ func said(lines ...string) string {
 	list := lines[:0:0]
 	for _, l := range lines {
 		if l != "" {
-			list = append(list, cut(l, maxWords))
+			list = append(list, forms.Clip(l, maxWords))
 		}
 	}
 	return "[" + strings.Join(list, "\n") + "]"

@@ -1,7 +1,10 @@
 package openairesponses
 
 import (
+	"slices"
+
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -13,12 +16,13 @@ type providerSide struct{}
 // makes legal here: a tool call without its result or the reverse, or content that cannot be said.
 func (providerSide) EncodeRequest(req *llm.Request, target dialect.Target) (dialect.Encoded, error) {
 	messages, losses := dialect.Conversation(req)
-	e := requestEncoder{req: req, facts: target.Facts, losses: losses}
-	if err := e.learnNames(messages); err != nil {
+	e := requestEncoder{req: req, facts: target.Facts, losses: losses, ids: forms.CallIDs{Most: maxIDLength}}
+	var err error
+	if e.names, err = forms.OpenAINames(e.functionNames(messages), maxNameLength); err != nil {
 		return dialect.Encoded{}, err
 	}
 	w := &e.w
-	w.Reset(make([]byte, 0, sizeHint(req)))
+	w.Reset(make([]byte, 0, forms.SizeHint(req)))
 	w.BeginObject()
 	w.StringField("model", target.Model)
 	if err := e.input(messages); err != nil {
@@ -41,13 +45,13 @@ func (providerSide) EncodeRequest(req *llm.Request, target dialect.Target) (dial
 	}
 	e.extra()
 	w.EndObject()
-	if e.names.renamed() {
+	if e.names.Changed() {
 		e.losses.add("tool_name", llm.ActionRepaired, harmless, "names the target refuses are changed and mapped back")
 	}
-	if e.ids.changed {
+	if e.ids.Changed() {
 		e.losses.add("tool_call_id", llm.ActionRepaired, harmless, "ids the target refuses are derived from the client's")
 	}
-	return dialect.Encoded{Body: w.Bytes(), Losses: e.losses, ToolNames: e.names.back()}, nil
+	return dialect.Encoded{Body: w.Bytes(), Losses: e.losses, ToolNames: e.names.Client()}, nil
 }
 
 // userKey is the member for a user's id: the new one takes no long ones.
@@ -59,31 +63,13 @@ func userKey(user string) string {
 	return "safety_identifier"
 }
 
-// sizeHint is about how many bytes the request will have.
-func sizeHint(req *llm.Request) int {
-	n := 512
-	for i := range req.Messages {
-		for j := range req.Messages[i].Parts {
-			p := &req.Messages[i].Parts[j]
-			n += len(p.Text) + 64
-			if p.Media != nil {
-				n += len(p.Media.Data)
-			}
-		}
-	}
-	for i := range req.Tools {
-		n += len(req.Tools[i].Schema) + len(req.Tools[i].Description) + 64
-	}
-	return n + n/8
-}
-
 // requestEncoder writes one request.
 type requestEncoder struct {
 	req    *llm.Request
 	facts  llm.ModelFacts
 	w      jsontext.Writer
-	names  toolNames
-	ids    callIDs
+	names  forms.Names
+	ids    forms.CallIDs
 	custom map[string]bool // the ids of calls of free-form tools
 	losses lossList
 }
@@ -121,10 +107,10 @@ func (e *requestEncoder) format(f *llm.Format) {
 	if f.Description != "" {
 		w.StringField("description", f.Description)
 	}
-	w.RawField("schema", trim(f.Schema))
+	w.RawField("schema", forms.Trim(f.Schema))
 	if f.Strict != nil {
 		strict := *f.Strict
-		if strict && !fitsStrict(f.Schema) {
+		if strict && !forms.FitsStrict(f.Schema) {
 			strict = false
 			e.losses.add(llm.FeatureJSONSchema, llm.ActionApproximated, tuning,
 				"strict is for schemas whose objects are closed and whose properties are all required")
@@ -135,12 +121,19 @@ func (e *requestEncoder) format(f *llm.Format) {
 	w.EndObject()
 }
 
+// functionNames are the names of all functions and of all their calls in history; custom tools have names of their own.
+func (e *requestEncoder) functionNames(messages []llm.Message) []string {
+	return slices.DeleteFunc(forms.ToolNamesOf(e.req.Tools, messages), func(name string) bool {
+		return !forms.IsOpenAIName(name, maxNameLength) && e.isCustomTool(name)
+	})
+}
+
 func formatName(name string) string {
 	const longest = 64 // openai.yaml, TextResponseFormatJsonSchema.name
 	if name == "" {
 		return fallbackName
 	}
-	if name = legalName(name); len(name) > longest {
+	if name = forms.OpenAIName(name, maxNameLength); len(name) > longest {
 		name = name[:longest]
 	}
 	return name
@@ -216,7 +209,7 @@ func effortOf(r *llm.Reasoning) string {
 	case r.Mode == llm.ReasoningOff:
 		return "none"
 	case r.Mode == llm.ReasoningBudget && r.Effort == "":
-		return effortFor(r.Budget)
+		return forms.OpenAIEffort(r.Budget)
 	}
 	return r.Effort
 }
@@ -228,19 +221,6 @@ func isShown(r *llm.Reasoning) bool {
 		return r.Mode == llm.ReasoningBudget || r.Mode == llm.ReasoningAdaptive
 	}
 	return r.Display != displayNone && r.Mode != llm.ReasoningOff
-}
-
-// effortFor is the effort that stands for a number of tokens to think with.
-func effortFor(budget int64) string {
-	switch {
-	case budget <= 0:
-		return "none"
-	case budget < 4096:
-		return "low"
-	case budget < 16384:
-		return "medium"
-	}
-	return "high" // not every model has more
 }
 
 // sampling writes how the answer is drawn, and how long it may be. A model that takes no sampling parameters takes the

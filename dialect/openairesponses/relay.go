@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -14,7 +15,7 @@ type relay struct{}
 // Peek reads the model and whether the answer shall be streamed. A stream of this dialect always tells its usage.
 func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	var p dialect.Peeked
-	v := trim(body)
+	v := forms.Trim(body)
 	if v.Kind() != jsontext.Object {
 		return p, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
 	}
@@ -33,7 +34,7 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 		return err
 	})
 	if err != nil {
-		return dialect.Peeked{}, invalid(err)
+		return dialect.Peeked{}, forms.OpenAIInvalid(err)
 	}
 	if p.Model == "" {
 		return dialect.Peeked{}, llm.Invalid("model", "Missing required parameter: 'model'.")
@@ -47,7 +48,7 @@ func objectID(v jsontext.Value) string {
 	if v.Kind() == jsontext.Object {
 		v = v.Get("id")
 	}
-	return scalar(v)
+	return forms.Scalar(v)
 }
 
 // SetModel replaces the model's name. There is nothing to ask for: usage always comes.
@@ -74,7 +75,7 @@ func withoutSealed(body []byte) ([]byte, []llm.Loss, error) {
 
 // dropReasoning takes reasoning items out of the input.
 func dropReasoning(body []byte, goes func(jsontext.Value) bool, why string) ([]byte, []llm.Loss, error) {
-	input := trim(body).Get("input")
+	input := forms.Trim(body).Get("input")
 	if input.Kind() != jsontext.Array {
 		return body, nil, nil
 	}
@@ -84,7 +85,7 @@ func dropReasoning(body []byte, goes func(jsontext.Value) bool, why string) ([]b
 	}
 	out, err := jsontext.Set(body, "input", left)
 	if err != nil {
-		return nil, nil, invalid(err)
+		return nil, nil, forms.OpenAIInvalid(err)
 	}
 	return out, []llm.Loss{{
 		Feature: llm.FeatureThinkingHistory, Path: "input[]." + itemReasoning, Action: llm.ActionDropped, Severity: harmless,

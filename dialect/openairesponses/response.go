@@ -3,6 +3,7 @@ package openairesponses
 import (
 	"errors"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -44,13 +45,13 @@ func (r *responseText) member(name []byte, n jsontext.Node) error {
 // failure is the error that a response holds instead of an answer, or nil.
 func (r *responseText) failure() *llm.Error {
 	if !r.fault.IsNull() && !is(r.fault, "") {
-		var f fault
-		f.object(r.fault)
-		return f.toError(0)
+		var f forms.Fault
+		f.Object(r.fault)
+		return f.ToError(0)
 	}
 	if is(r.status, "failed") || is(r.status, "cancelled") {
-		e := providerError(llm.CodeServerError)
-		e.VendorCode = identifier(scalar(r.status))
+		e := forms.ProviderError(llm.CodeServerError)
+		e.VendorCode = forms.Identifier(forms.Scalar(r.status))
 		return e
 	}
 	return nil
@@ -74,13 +75,13 @@ func (r *responseText) seconds() int64 {
 func readWhole(tree *jsontext.Tree, body []byte) (r responseText, err error) {
 	root, err := tree.ParseLenient(body)
 	if err != nil {
-		return r, badAnswer("read answer: %w", err)
+		return r, forms.BadAnswer("read answer: %w", err)
 	}
 	if root.Kind() != jsontext.Object {
-		return r, badAnswer("answer is %s, not an object", root.Kind())
+		return r, forms.BadAnswer("answer is %s, not an object", root.Kind())
 	}
 	if err := r.read(root); err != nil {
-		return r, badAnswer("read answer: %w", err)
+		return r, forms.BadAnswer("read answer: %w", err)
 	}
 	if r.output.Kind() != jsontext.Array {
 		if e := inBandError(root.Value()); e != nil {
@@ -93,9 +94,9 @@ func readWhole(tree *jsontext.Tree, body []byte) (r responseText, err error) {
 	switch {
 	case r.isUnfinished():
 	case r.output.Kind() != jsontext.Array:
-		return r, badAnswer("answer has no output")
+		return r, forms.BadAnswer("answer has no output")
 	case r.status.IsNull() && isEmpty(r.output):
-		return r, badAnswer("answer has neither output nor a status")
+		return r, forms.BadAnswer("answer has neither output nor a status")
 	}
 	return r, nil
 }
@@ -115,22 +116,22 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 		return nil, err
 	}
 	if r.isUnfinished() {
-		return nil, truncated("answer is not finished: it is " + scalar(r.status))
+		return nil, forms.Truncated("answer is not finished: it is " + forms.Scalar(r.status))
 	}
-	a := answer{id: scalar(r.id)}
+	a := answer{id: forms.Scalar(r.id)}
 	err = r.output.Array(func(_ int, n jsontext.Node) error { return a.item(n.Value()) })
 	var e *llm.Error
 	switch {
 	case errors.As(err, &e):
 		return nil, e
 	case err != nil:
-		return nil, badAnswer("read answer: %w", jsontext.At("output", err))
+		return nil, forms.BadAnswer("read answer: %w", jsontext.At("output", err))
 	}
 	return &llm.Response{
-		ID: a.id, Model: scalar(r.model), Created: r.seconds(), Tier: scalar(r.tier), Usage: usageOf(r.usage),
+		ID: a.id, Model: forms.Scalar(r.model), Created: r.seconds(), Tier: forms.Scalar(r.tier), Usage: usageOf(r.usage),
 		Choices: []llm.Choice{{
 			Parts: a.parts, LogProbs: a.logprobs,
-			Stop: stopOf(is(r.status, "incomplete"), scalar(r.reason), a.calls > 0, a.refused),
+			Stop: stopOf(is(r.status, "incomplete"), forms.Scalar(r.reason), a.calls > 0, a.refused),
 		}},
 	}, nil
 }
@@ -174,7 +175,7 @@ func (a *answer) item(v jsontext.Value) error {
 	if v.Kind() != jsontext.Object {
 		return jsontext.Mismatch("object", v)
 	}
-	switch kind := scalar(v.Get("type")); kind {
+	switch kind := forms.Scalar(v.Get("type")); kind {
 	case itemMessage:
 		content := v.Get("content")
 		if content.IsNull() {
@@ -256,19 +257,19 @@ func isNamed(v jsontext.Value) bool {
 
 // callOf reads a call. The arguments of one of a free-form tool are its input as it is.
 func callOf(kind string, v jsontext.Value) *llm.ToolCall {
-	c := &llm.ToolCall{ID: scalar(v.Get("call_id")), Name: scalar(v.Get("name"))}
+	c := &llm.ToolCall{ID: forms.Scalar(v.Get("call_id")), Name: forms.Scalar(v.Get("name"))}
 	if c.ID == "" {
-		c.ID = scalar(v.Get("id"))
+		c.ID = forms.Scalar(v.Get("id"))
 	}
 	if kind == itemCustomCall {
-		c.Name, c.Args = customPrefix+c.Name, scalar(v.Get(customInput))
+		c.Name, c.Args = customPrefix+c.Name, forms.Scalar(v.Get(customInput))
 		return c
 	}
 	switch args := v.Get("arguments"); args.Kind() {
 	case jsontext.Object: // as some servers have it
 		c.Args = string(jsontext.Compact(nil, args))
 	default:
-		c.Args = scalar(args)
+		c.Args = forms.Scalar(args)
 	}
 	return c
 }
@@ -276,36 +277,9 @@ func callOf(kind string, v jsontext.Value) *llm.ToolCall {
 // logProbsOf reads logprobs: openai.yaml, LogProb and ResponseLogProb. What is none is not read, and the answer is none
 // the worse.
 func logProbsOf(v jsontext.Value) []llm.TokenLogProb {
-	list, err := tokensOf(v, true)
+	list, err := forms.TokensOf(v, true)
 	if err != nil {
 		return nil
 	}
 	return list
-}
-
-func tokensOf(v jsontext.Value, withTop bool) ([]llm.TokenLogProb, error) {
-	if v.IsNull() {
-		return nil, nil
-	}
-	var list []llm.TokenLogProb
-	err := v.Array(func(_ int, v jsontext.Value) error {
-		t := llm.TokenLogProb{Token: scalar(v.Get("token"))}
-		var err error
-		if t.LogProb, err = v.Get("logprob").Float(); err != nil {
-			return jsontext.At("logprob", err)
-		}
-		if b := v.Get("bytes"); !b.IsNull() {
-			err = b.Array(func(_ int, v jsontext.Value) error {
-				n, err := v.Int()
-				t.Bytes = append(t.Bytes, byte(n))
-				return err
-			})
-		}
-		if err == nil && withTop {
-			t.Top, err = tokensOf(v.Get("top_logprobs"), false)
-		}
-		list = append(list, t)
-		return err
-	})
-	return list, err
 }

@@ -3,6 +3,7 @@ package openairesponses
 import (
 	"strings"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/frames/sse"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
@@ -208,7 +209,7 @@ func (s *streamWriter) mint(kind string) string {
 // callID is a call's id as the dialect takes it back.
 func callID(id string) string {
 	if id == "" || len(id) > maxIDLength {
-		return "call_" + digest(id, 24)
+		return "call_" + forms.Digest(id, 24)
 	}
 	return id
 }

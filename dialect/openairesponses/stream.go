@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -83,7 +84,7 @@ func classed(err error) error {
 	case errors.As(err, &e):
 		return e
 	}
-	return badAnswer("read event: %w", err)
+	return forms.BadAnswer("read event: %w", err)
 }
 
 // Close ends a stream. There is nothing between the last event and the end that could be missing.
@@ -91,7 +92,7 @@ func (r *streamReader) Close(dst []llm.Event) ([]llm.Event, error) {
 	if r.ended {
 		return dst, nil
 	}
-	return dst, truncated("stream ended before the response did")
+	return dst, forms.Truncated("stream ended before the response did")
 }
 
 func (r *streamReader) event(e *eventText) error {
@@ -143,8 +144,8 @@ func (r *streamReader) start(n jsontext.Node) error {
 			return jsontext.At("response", err)
 		}
 	}
-	r.id = scalar(t.id)
-	r.emit(llm.Event{Kind: llm.EventStart, ID: r.id, Model: scalar(t.model), Created: t.seconds(), Tier: scalar(t.tier)})
+	r.id = forms.Scalar(t.id)
+	r.emit(llm.Event{Kind: llm.EventStart, ID: r.id, Model: forms.Scalar(t.model), Created: t.seconds(), Tier: forms.Scalar(t.tier)})
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package openairesponses
 
 import (
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -9,7 +10,7 @@ import (
 func (r *streamReader) itemAdded(e *eventText) error {
 	it := r.item(e)
 	v := e.item.Value()
-	it.kind = scalar(v.Get("type"))
+	it.kind = forms.Scalar(v.Get("type"))
 	if it.kind == itemReasoning {
 		it.issuer = issuerOf(textOf(v.Get("encrypted_content")))
 	}
@@ -87,7 +88,7 @@ func (r *streamReader) argsDone(e *eventText) error {
 		if it.kind == "" {
 			it.kind = itemCall
 		}
-		r.beginCall(it, p, &llm.ToolCall{Name: scalar(e.name)})
+		r.beginCall(it, p, &llm.ToolCall{Name: forms.Scalar(e.name)})
 	}
 	if p.hasText {
 		return nil
@@ -145,7 +146,7 @@ func (r *streamReader) itemDone(e *eventText) error {
 	if v.Kind() != jsontext.Object {
 		return jsontext.At("item", jsontext.Mismatch("object", v))
 	}
-	if kind := scalar(v.Get("type")); kind != "" {
+	if kind := forms.Scalar(v.Get("type")); kind != "" {
 		it.kind = kind
 	}
 	return jsontext.At("item", r.whole(it, v))
@@ -237,7 +238,7 @@ func (r *streamReader) end(e *eventText) error {
 		return err
 	}
 	if e.kind == eventFailed {
-		return providerError(llm.CodeServerError)
+		return forms.ProviderError(llm.CodeServerError)
 	}
 	if err := r.start(e.response); err != nil {
 		return err
@@ -250,7 +251,7 @@ func (r *streamReader) end(e *eventText) error {
 	}
 	r.ended = true
 	incomplete := e.kind == eventIncomplete || is(t.status, eventIncomplete)
-	r.emit(llm.Event{Kind: llm.EventFinish, Stop: stopOf(incomplete, scalar(t.reason), r.calls > 0, r.refused)})
+	r.emit(llm.Event{Kind: llm.EventFinish, Stop: stopOf(incomplete, forms.Scalar(t.reason), r.calls > 0, r.refused)})
 	if u := usageOf(t.usage); u.Known {
 		r.emit(llm.Event{Kind: llm.EventUsage, Usage: u})
 	}
@@ -264,7 +265,7 @@ func (r *streamReader) missed(t *responseText) error {
 		return nil
 	}
 	return t.output.Array(func(i int, n jsontext.Node) error {
-		it := &openItem{index: int64(i), kind: scalar(n.Value().Get("type")), last: -1}
+		it := &openItem{index: int64(i), kind: forms.Scalar(n.Value().Get("type")), last: -1}
 		r.items = append(r.items, it)
 		return r.whole(it, n.Value())
 	})

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/frames/sse"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
@@ -352,7 +353,7 @@ func (s *streamWriter) finish(dst []byte, stop llm.Stop) []byte {
 		s.losses.add("stop_reason", llm.ActionApproximated, tuning, "the vendor paused the turn and would go on; said as completed")
 	case llm.StopMalformed:
 		if len(s.items) == 0 {
-			s.failed = badAnswer("the model's output is malformed: %s", stop.Raw)
+			s.failed = forms.BadAnswer("the model's output is malformed: %s", stop.Raw)
 		}
 	default:
 	}
@@ -387,7 +388,7 @@ func (s *streamWriter) statusOf() (status, reason string) {
 func (s *streamWriter) end(dst []byte) []byte {
 	switch {
 	case s.stop.Reason == "":
-		s.failed = truncated("it has no stop reason")
+		s.failed = forms.Truncated("it has no stop reason")
 	case !s.usage.Known:
 		s.losses.add("usage", llm.ActionDropped, harmless, "the provider told none; null stands for it")
 	}

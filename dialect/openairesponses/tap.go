@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -98,7 +99,7 @@ func (t *tap) start(n jsontext.Node, s *dialect.Signal) error {
 			return jsontext.At("response", err)
 		}
 	}
-	t.response = responseHead{scalar(r.id), scalar(r.model), scalar(r.tier), r.seconds()}
+	t.response = responseHead{forms.Scalar(r.id), forms.Scalar(r.model), forms.Scalar(r.tier), r.seconds()}
 	s.Model, s.Object = t.response.model, t.response.id
 	return nil
 }
@@ -118,12 +119,12 @@ func (t *tap) textDelta(e *eventText, s *dialect.Signal) (err error) {
 }
 
 func (t *tap) itemAdded(e *eventText, s *dialect.Signal) {
-	switch v := e.item.Value(); scalar(v.Get("type")) {
+	switch v := e.item.Value(); forms.Scalar(v.Get("type")) {
 	case itemCall, itemCustomCall:
 		s.Content, s.Other = true, true
 	case itemMessage:
 		if t.text == nil {
-			t.item, t.output = scalar(v.Get("id")), indexOf(e.output, int64(len(t.before)))
+			t.item, t.output = forms.Scalar(v.Get("id")), indexOf(e.output, int64(len(t.before)))
 		}
 	}
 }
@@ -169,7 +170,7 @@ func (t *tap) end(e *eventText, s *dialect.Signal) error {
 		return err
 	}
 	if e.kind == eventFailed {
-		return providerError(llm.CodeServerError)
+		return forms.ProviderError(llm.CodeServerError)
 	}
 	if !t.content {
 		has, err := anyContent(r.output)
@@ -179,7 +180,7 @@ func (t *tap) end(e *eventText, s *dialect.Signal) error {
 		s.Content, s.Other = has, has
 	}
 	if !t.started {
-		s.Model = scalar(r.model)
+		s.Model = forms.Scalar(r.model)
 	}
 	t.ended, s.Finish, s.End = true, true, true
 	t.usage = usageOf(r.usage)
@@ -192,7 +193,7 @@ func hasContent(v jsontext.Value) (bool, error) {
 		return false, jsontext.Mismatch("object", v)
 	}
 	has := false
-	switch scalar(v.Get("type")) {
+	switch forms.Scalar(v.Get("type")) {
 	case itemMessage:
 		content := v.Get("content")
 		if content.IsNull() {
@@ -240,7 +241,7 @@ func (t *tap) Close() ([]byte, error) {
 	if t.ended {
 		return nil, nil
 	}
-	return nil, truncated("stream ended before the response did")
+	return nil, forms.Truncated("stream ended before the response did")
 }
 
 // Body reads a whole answer. One that the client shall fetch later is whole: it asked for it.
@@ -251,7 +252,7 @@ func (t *tap) Body(body []byte) (dialect.Signal, error) {
 	if err != nil {
 		return dialect.Signal{}, err
 	}
-	s := dialect.Signal{Model: scalar(r.model), Object: scalar(r.id), Finish: true, End: true, Content: true}
+	s := dialect.Signal{Model: forms.Scalar(r.model), Object: forms.Scalar(r.id), Finish: true, End: true, Content: true}
 	if !r.isUnfinished() {
 		s.Content, err = anyContent(r.output)
 	}
@@ -260,7 +261,7 @@ func (t *tap) Body(body []byte) (dialect.Signal, error) {
 	case errors.As(err, &e):
 		return dialect.Signal{}, e
 	case err != nil:
-		return dialect.Signal{}, badAnswer("read answer: %w", err)
+		return dialect.Signal{}, forms.BadAnswer("read answer: %w", err)
 	}
 	t.usage = usageOf(r.usage)
 	return s, nil

@@ -3,6 +3,7 @@ package openairesponses
 import (
 	"errors"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -81,7 +82,7 @@ func functionTool(v jsontext.Value) (llm.Tool, error) {
 		case key == "description":
 			t.Description, err = v.Text()
 		case key == "strict":
-			t.Strict, err = boolOf(v)
+			t.Strict, err = forms.BoolOf(v)
 			if err == nil && !*t.Strict {
 				t.Strict = nil
 			}
@@ -105,7 +106,7 @@ func functionTool(v jsontext.Value) (llm.Tool, error) {
 func (d *requestDecoder) toolChoice(v jsontext.Value) error {
 	c := &d.req.ToolChoice
 	if v.Kind() == jsontext.String {
-		word, err := oneOf(v, "none", "auto", "required")
+		word, err := forms.OneOf(v, "none", "auto", "required")
 		c.Mode = llm.ChoiceMode(word)
 		return err
 	}
@@ -142,7 +143,7 @@ func chosenName(kind string, v jsontext.Value) (string, error) {
 
 // allowedTools reads openai.yaml, ToolChoiceAllowed.
 func (d *requestDecoder) allowedTools(v jsontext.Value) error {
-	mode, err := oneOf(v.Get("mode"), "auto", "required")
+	mode, err := forms.OneOf(v.Get("mode"), "auto", "required")
 	if err != nil {
 		return jsontext.At("mode", err)
 	}
@@ -197,7 +198,7 @@ func hasTool(tools []llm.Tool, name string) bool {
 }
 
 // clip shortens a client's word for a message.
-func clip(s string) string { return cut(s, maxNameLength) }
+func clip(s string) string { return forms.Clip(s, maxNameLength) }
 
 // isCustom reports whether a tool's name is that of a free-form one, and returns the vendor's name for it.
 func isCustom(name string) (string, bool) {

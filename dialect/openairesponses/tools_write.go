@@ -1,6 +1,7 @@
 package openairesponses
 
 import (
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -42,14 +43,14 @@ func (e *requestEncoder) tool(t *llm.Tool) {
 	}
 	w.BeginObject()
 	w.StringField("type", typeFunction)
-	w.StringField("name", e.names.sent(t.Name))
+	w.StringField("name", e.names.Sent(t.Name))
 	if t.Description != "" {
 		w.StringField("description", t.Description)
 	}
 	schema := e.parameters(t.Schema)
 	w.RawField("parameters", schema)
 	strict := t.Strict != nil && *t.Strict
-	if strict && !fitsStrict(schema) {
+	if strict && !forms.FitsStrict(schema) {
 		strict = false
 		e.losses.add(llm.FeatureToolStrict, llm.ActionApproximated, tuning,
 			"strict is for schemas whose objects are closed and whose properties are all required")
@@ -61,7 +62,7 @@ func (e *requestEncoder) tool(t *llm.Tool) {
 
 // parameters is a tool's schema; a root object without properties, which the vendor refuses, gets none.
 func (e *requestEncoder) parameters(schema []byte) []byte {
-	v := trim(schema)
+	v := forms.Trim(schema)
 	if v.IsNull() {
 		return []byte(emptySchema)
 	}
@@ -117,7 +118,7 @@ func (e *requestEncoder) namedTool(name string) {
 		w.StringField("name", custom)
 	} else {
 		w.StringField("type", typeFunction)
-		w.StringField("name", e.names.sent(name))
+		w.StringField("name", e.names.Sent(name))
 	}
 	w.EndObject()
 }

@@ -1,6 +1,7 @@
 package openairesponses
 
 import (
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -17,16 +18,16 @@ func usageOf(n jsontext.Node) llm.Usage {
 		v := n.Value()
 		switch string(key) {
 		case "input_tokens":
-			input = count(v)
+			input = forms.Count(v)
 		case "output_tokens":
-			output = count(v)
+			output = forms.Count(v)
 		case "total_tokens":
-			total = count(v)
+			total = forms.Count(v)
 		case "input_tokens_details":
-			u.InCacheRead = count(n.Get("cached_tokens").Value())
-			u.InCacheWrite = count(n.Get("cache_write_tokens").Value())
+			u.InCacheRead = forms.Count(n.Get("cached_tokens").Value())
+			u.InCacheWrite = forms.Count(n.Get("cache_write_tokens").Value())
 		case "output_tokens_details":
-			u.OutReasoning = count(n.Get("reasoning_tokens").Value())
+			u.OutReasoning = forms.Count(n.Get("reasoning_tokens").Value())
 		}
 		return nil
 	})
@@ -43,18 +44,6 @@ func usageOf(n jsontext.Node) llm.Usage {
 	u.OutReasoning = min(u.OutReasoning, output)
 	u.OutVisible = output - u.OutReasoning
 	return u
-}
-
-// count reads a number of tokens; anything else is none.
-func count(v jsontext.Value) int64 {
-	if v.Kind() != jsontext.Number {
-		return 0 // many are missing, and an error would cost more than all the rest
-	}
-	n, err := v.Int()
-	if err != nil {
-		return 0
-	}
-	return max(n, 0)
 }
 
 // writeUsage writes usage.

@@ -1,14 +1,12 @@
 package openairesponses
 
 import (
-	"bytes"
 	"cmp"
-	"crypto/sha256"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -35,7 +33,7 @@ func New() *dialect.Dialect {
 		Client:          clientSide{},
 		Provider:        providerSide{},
 		Relay:           relay{},
-		Models:          lister{},
+		Models:          forms.OpenAIModels{},
 		Fields:          fields(),
 		Carries:         carries(),
 	}
@@ -71,7 +69,7 @@ var (
 	_ dialect.ClientSide   = clientSide{}
 	_ dialect.ProviderSide = providerSide{}
 	_ dialect.Relay        = relay{}
-	_ dialect.ModelLister  = lister{}
+	_ dialect.ModelLister  = forms.OpenAIModels{}
 )
 
 // The dialect's limits: openai.yaml, FunctionToolParam.name, FunctionCallOutputItemParam.call_id,
@@ -127,30 +125,6 @@ const (
 	includeLogProbs = "message.output_text.logprobs"
 )
 
-// trim returns body as a value, without the white space around it.
-func trim(body []byte) jsontext.Value {
-	return jsontext.Value(bytes.Trim(body, " \t\r\n"))
-}
-
-// providerError is an error of the provider's making, said in our own words.
-func providerError(code llm.Code) *llm.Error {
-	return &llm.Error{Code: code, Origin: llm.OriginProvider, Message: code.Info().Doc}
-}
-
-// badAnswer is the error for an answer against the dialect's grammar.
-func badAnswer(format string, args ...any) *llm.Error {
-	e := providerError(llm.CodeBadAnswer)
-	e.Err = fmt.Errorf(format, args...)
-	return e
-}
-
-// truncated is the error for an answer that broke off.
-func truncated(why string) *llm.Error {
-	e := providerError(llm.CodeTruncated)
-	e.Err = errors.New(why)
-	return e
-}
-
 // lossList collects what could not be carried, each feature once.
 type lossList []llm.Loss
 
@@ -163,35 +137,9 @@ func (l *lossList) add(f llm.Feature, action llm.Action, severity llm.Severity, 
 	*l = append(*l, llm.Loss{Feature: f, Action: action, Severity: severity, Detail: detail})
 }
 
-// digest returns n letters and digits that stand for s.
-func digest(s string, n int) string {
-	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	sum := sha256.Sum256([]byte(s))
-	out := make([]byte, n)
-	for i := range out {
-		out[i] = digits[sum[i]%byte(len(digits))]
-	}
-	return string(out)
-}
-
 // mintID makes an id for what came without one: the same for the same place in the same answer.
 func mintID(prefix, response string, n int) string {
-	return prefix + digest(fmt.Sprintf("%s/%d", response, n), 24)
-}
-
-// scalar returns a string's text, or a number as it is spelled: some servers write ids and codes as numbers.
-func scalar(v jsontext.Value) string {
-	switch v.Kind() {
-	case jsontext.String:
-		s, err := v.Text()
-		if err == nil {
-			return s
-		}
-	case jsontext.Number:
-		return string(v)
-	default:
-	}
-	return ""
+	return prefix + forms.Digest(fmt.Sprintf("%s/%d", response, n), 24)
 }
 
 // is reports whether v is the string word, which needs no escapes.

@@ -1,15 +1,17 @@
-package openaichat
+package forms
 
 import (
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 )
 
-// lister writes the lists of models: openai.yaml, ListModelsResponse and Model.
-type lister struct{}
+// OpenAIModels writes the lists of models: openai.yaml, ListModelsResponse and Model.
+type OpenAIModels struct{}
+
+var _ dialect.ModelLister = OpenAIModels{}
 
 // EncodeModels writes the list of all models.
-func (lister) EncodeModels(models []dialect.ModelEntry) []byte {
+func (OpenAIModels) EncodeModels(models []dialect.ModelEntry) []byte {
 	var w jsontext.Writer
 	w.BeginObject()
 	w.StringField("object", "list")
@@ -24,7 +26,7 @@ func (lister) EncodeModels(models []dialect.ModelEntry) []byte {
 }
 
 // EncodeModel writes one model.
-func (lister) EncodeModel(m dialect.ModelEntry) []byte {
+func (OpenAIModels) EncodeModel(m dialect.ModelEntry) []byte {
 	var w jsontext.Writer
 	writeModel(&w, &m)
 	return w.Bytes()

@@ -1,4 +1,4 @@
-package openairesponses
+package forms
 
 import (
 	"errors"
@@ -9,11 +9,11 @@ import (
 // errLoose ends a walk through a schema that strict mode does not take.
 var errLoose = errors.New("schema is not strict")
 
-// fitsStrict reports whether the vendor's strict mode takes a schema: every object is closed, all of its properties
+// FitsStrict reports whether the vendor's strict mode takes a schema: every object is closed, all of its properties
 // are required, and none of the keywords it refuses is used
 // (https://platform.openai.com/docs/guides/structured-outputs).
-func fitsStrict(schema []byte) bool {
-	v := trim(schema)
+func FitsStrict(schema []byte) bool {
+	v := Trim(schema)
 	return v.Get("anyOf") == nil && strictNode(v) == nil
 }
 

@@ -1,0 +1,65 @@
+package forms
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/understudy-ai/understudy/internal/jsontext"
+)
+
+// TestNamesAreOneToOne: legal names stay, others become legal, and no two the same.
+func TestNamesAreOneToOne(t *testing.T) {
+	long := strings.Repeat("a", 70)
+	all := []string{"get", "ge t", "ge_t", "ge.t", long + "1", long + "2", "ge t", "get"}
+	names, err := OpenAINames(all, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]string{}
+	for _, name := range all {
+		sent := names.Sent(name)
+		if was, ok := seen[sent]; ok && was != name || !IsOpenAIName(sent, 64) || IsOpenAIName(name, 64) && sent != name {
+			t.Errorf("%q: got %q, want a legal name of its own", name, sent)
+		}
+		seen[sent] = name
+		if back, ok := names.Client()[sent]; ok != (sent != name) || ok && back != name {
+			t.Errorf("%q: got %q back of %q, want it", name, back, sent)
+		}
+	}
+	if names, err := OpenAINames([]string{"get"}, 64); err != nil || names.Changed() || names.Client() != nil {
+		t.Errorf("legal names: got changed %v (%v), want none", names.Client(), err)
+	}
+	if _, err := OpenAINames([]string{"get", ""}, 64); err == nil {
+		t.Error("no name: got no error, want one")
+	}
+}
+
+func TestCallIDs(t *testing.T) {
+	ids := CallIDs{Most: 40}
+	seen := map[string]bool{}
+	for i := range 100 {
+		id := strings.Repeat("x", 50) + fmt.Sprint(i)
+		sent := ids.Sent(id)
+		if len(sent) > 40 || seen[sent] || ids.Sent(id) != sent {
+			t.Errorf("%s: got %s, want an id of its own, always the same, of at most 40", id, sent)
+		}
+		seen[sent] = true
+	}
+	if got := ids.Sent("short"); got != "short" || !ids.Changed() {
+		t.Errorf("got %s want short", got)
+	}
+}
+
+func TestDropBlocks(t *testing.T) {
+	goes := func(v jsontext.Value) bool { return string(v) == `"x"` }
+	for body, want := range map[string]string{
+		`{"m":[{"c":["a","x"]}, {"c":["x"]},{"c":[]},{"c":"x"}],"n":1}`: `{"m":[{"c":["a"]},{"c":[]},{"c":"x"}],"n":1}`,
+		`{"m":[{"c":["a"]}]}`: `{"m":[{"c":["a"]}]}`, `{"m":"x"}`: `{"m":"x"}`, `{}`: `{}`,
+	} {
+		got, changed, err := DropBlocks([]byte(body), "m", "c", goes)
+		if string(got) != want || changed != (body != want) || err != nil {
+			t.Errorf("%s: got %s, changed %v, %v, want %s", body, got, changed, err, want)
+		}
+	}
+}

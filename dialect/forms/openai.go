@@ -1,0 +1,69 @@
+package forms
+
+import (
+	"errors"
+
+	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// OpenAIInvalid turns an error with a path into the client's error.
+func OpenAIInvalid(err error) *llm.Error {
+	var e *llm.Error
+	var at *jsontext.PathError
+	path := ""
+	if errors.As(err, &at) {
+		path = at.Path
+	}
+	if errors.As(err, &e) {
+		if e.Param == "" {
+			e.Param = path
+		}
+		return e
+	}
+	if at != nil {
+		err = at.Err
+	}
+	return llm.Invalid(path, "Invalid value for '%s': %v.", path, err)
+}
+
+// OpenAIEffort is the effort that stands for a number of tokens to think with.
+func OpenAIEffort(budget int64) string {
+	switch {
+	case budget <= 0:
+		return "none"
+	case budget < 4096:
+		return "low"
+	case budget < 16384:
+		return "medium"
+	}
+	return "high" // not every model has more
+}
+
+// TokensOf reads the log probabilities of tokens, and of those that could have stood there.
+func TokensOf(v jsontext.Value, withTop bool) ([]llm.TokenLogProb, error) {
+	if v.IsNull() {
+		return nil, nil
+	}
+	var list []llm.TokenLogProb
+	err := v.Array(func(_ int, v jsontext.Value) error {
+		t := llm.TokenLogProb{Token: Scalar(v.Get("token"))}
+		var err error
+		if t.LogProb, err = v.Get("logprob").Float(); err != nil {
+			return jsontext.At("logprob", err)
+		}
+		if b := v.Get("bytes"); !b.IsNull() {
+			err = b.Array(func(_ int, v jsontext.Value) error {
+				n, err := v.Int()
+				t.Bytes = append(t.Bytes, byte(n))
+				return err
+			})
+		}
+		if err == nil && withTop {
+			t.Top, err = TokensOf(v.Get("top_logprobs"), false)
+		}
+		list = append(list, t)
+		return err
+	})
+	return list, err
+}

@@ -1,0 +1,58 @@
+package forms
+
+import (
+	"strings"
+
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// SizeHint is about how many bytes the request will have.
+func SizeHint(req *llm.Request) int {
+	n := 512
+	for i := range req.Messages {
+		for j := range req.Messages[i].Parts {
+			p := &req.Messages[i].Parts[j]
+			n += len(p.Text) + 64
+			if p.Media != nil {
+				n += len(p.Media.Data)
+			}
+		}
+	}
+	for i := range req.Tools {
+		n += len(req.Tools[i].Schema) + len(req.Tools[i].Description) + 64
+	}
+	return n + n/8
+}
+
+// AskedReasoning is the feature by which a request asks for reasoning.
+func AskedReasoning(r *llm.Reasoning) llm.Feature {
+	switch r.Mode {
+	case llm.ReasoningBudget:
+		return llm.FeatureThinkingBudget
+	case llm.ReasoningAdaptive:
+		return llm.FeatureThinkingAdaptive
+	default:
+		return llm.FeatureEffort
+	}
+}
+
+// Attribute writes ` name="value"`, or nothing for no value.
+func Attribute(name, value string) string {
+	if value == "" {
+		return ""
+	}
+	return " " + name + `="` + strings.ReplaceAll(value, `"`, "'") + `"`
+}
+
+// EffortFor is the effort that comes near a budget.
+func EffortFor(budget int64) string {
+	switch {
+	case budget < 4096:
+		return "low"
+	case budget < 16384:
+		return "medium"
+	case budget < 32768:
+		return "high"
+	}
+	return "xhigh"
+}

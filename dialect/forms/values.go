@@ -1,0 +1,149 @@
+package forms
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/understudy-ai/understudy/internal/jsontext"
+)
+
+// BoolOf reads true or false where unset is a third answer.
+func BoolOf(v jsontext.Value) (*bool, error) {
+	b, err := v.Bool()
+	if err != nil {
+		return nil, err
+	}
+	return &b, nil
+}
+
+// IntBetween reads an integer of a range, both ends included.
+func IntBetween(v jsontext.Value, low, high int64) (*int64, error) {
+	n, err := v.Int()
+	if err != nil {
+		return nil, err
+	}
+	if n < low || n > high {
+		return nil, fmt.Errorf("expected a value between %d and %d, but got %d", low, high, n)
+	}
+	return &n, nil
+}
+
+// FloatBetween reads a number of a range, both ends included.
+func FloatBetween(v jsontext.Value, low, high float64) (*float64, error) {
+	f, err := v.Float()
+	if err != nil {
+		return nil, err
+	}
+	if f < low || f > high {
+		return nil, fmt.Errorf("expected a value between %g and %g, but got %g", low, high, f)
+	}
+	return &f, nil
+}
+
+// OneOf reads one of a list of words.
+func OneOf(v jsontext.Value, words ...string) (string, error) {
+	s, err := v.Text()
+	if err != nil {
+		return "", err
+	}
+	if !slices.Contains(words, s) {
+		return "", errors.New("supported values are " + strings.Join(words, ", "))
+	}
+	return s, nil
+}
+
+// Trim returns body as a value, without the white space around it.
+func Trim(body []byte) jsontext.Value {
+	return jsontext.Value(bytes.Trim(body, " \t\r\n"))
+}
+
+// Text reads an optional string.
+func Text(v jsontext.Value) (string, error) {
+	if v.IsNull() {
+		return "", nil
+	}
+	return v.Text()
+}
+
+// TextOf reads what should be a string, or nothing.
+func TextOf(v jsontext.Value) string {
+	s, _ := Text(v)
+	return s
+}
+
+// OrEmptyObject is args, or {} for none: a call without arguments.
+func OrEmptyObject(args string) string {
+	if strings.TrimSpace(args) == "" {
+		return "{}"
+	}
+	return args
+}
+
+// IsObject reports whether args is the JSON text of an object.
+func IsObject(args string) bool {
+	if args == "{}" {
+		return true
+	}
+	v, err := jsontext.ParseLenient([]byte(args))
+	return err == nil && v.Kind() == jsontext.Object
+}
+
+// FirstText is the first text that says something.
+func FirstText(values ...jsontext.Value) string {
+	for _, v := range values {
+		if s := TextOf(v); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// Excerpt cuts s to at most n bytes between runes, and shows that it did.
+func Excerpt(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "…"
+}
+
+// Count reads a number of tokens; anything else is none.
+func Count(v jsontext.Value) int64 {
+	if v.Kind() != jsontext.Number {
+		return 0 // many are missing, and an error would cost more than all the rest
+	}
+	n, err := v.Int()
+	if err != nil {
+		return 0
+	}
+	return max(n, 0)
+}
+
+// Clip shortens s to at most n bytes, between characters.
+func Clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// Scalar returns a string's text, or a number as it is spelled: some servers write ids and codes as numbers.
+func Scalar(v jsontext.Value) string {
+	switch v.Kind() {
+	case jsontext.String:
+		s, err := v.Text()
+		if err == nil {
+			return s
+		}
+	case jsontext.Number:
+		return string(v)
+	default:
+	}
+	return ""
+}
