@@ -36,7 +36,7 @@ func Hashed(s string, size int) string {
 
 // ToolNamesOf lists the names of the tools there are, and of those that were called.
 func ToolNamesOf(tools []llm.Tool, messages []llm.Message) []string {
-	var list []string
+	list := make([]string, 0, 2*len(tools)) // mostly each is called once
 	for i := range tools {
 		if tools[i].Opaque == nil {
 			list = append(list, tools[i].Name)
