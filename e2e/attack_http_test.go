@@ -174,8 +174,9 @@ func TestAttackS8S9S30ClientHeaders(t *testing.T) {
 		"X-Portkey-Custom-Host: http://127.0.0.1:1", "X-Litellm-Api-Base: http://127.0.0.1:1", "Openai-Organization: org-evil",
 		"Openai-Project: proj-evil", "X-Api-Base: http://127.0.0.1:1", "Accept-Encoding: br", "X-Fault: internal-500", "Authorization: Bearer client-key",
 	}
-	for _, to := range []struct{ path, model string }{{chatPath, "assistant"}, {messagesPath, "author"}, {chatPath, "author"}} {
-		answer, _ := h.raw(request(to.path, strings.Join(headers, "\r\n")+"\r\n", ask(to.model, false)), 3*time.Second)
+	for i, to := range []struct{ path, model string }{{chatPath, "assistant"}, {messagesPath, "author"}, {chatPath, "author"}} {
+		fields := strings.Replace(strings.Join(headers, "\r\n")+"\r\n", "Idempotency-Key: 1", fmt.Sprintf("Idempotency-Key: %d", i), 1) // one for each request
+		answer, _ := h.raw(request(to.path, fields, ask(to.model, false)), 3*time.Second)
 		if status(answer) != 200 {
 			t.Errorf("%s: got %.300q, want 200", to.path, answer)
 		}
