@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -25,7 +26,13 @@ import (
 	"github.com/understudy-ai/understudy/provider"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// Each starts gateways over and over, and waits for flushes.
+	if err := flag.Set("rapid.checks", "8"); err != nil {
+		panic("BUG: " + err.Error())
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const canary = "sk-canary4f9a1c77e2"
 

@@ -35,7 +35,8 @@ func testLimits(t *testing.T, s *stage) {
 // leased is a window and the lease of the gateway that writes.
 var leased = budget.Key{Account: "team:a", Period: budget.Ever}
 
-func (s *stage) draw(since int64, most, need budget.Money, share int64) (budget.Money, error) {
+func (s *stage) draw(since int64, need budget.Money, share int64) (budget.Money, error) {
+	const most = 100
 	got, err := s.store.Draw(s.ctx(), budget.Lease{Node: node, Since: since}, []budget.Draw{{Key: leased, Most: most, Need: need, Share: share}})
 	if err != nil {
 		return 0, err
@@ -75,7 +76,7 @@ func (s *stage) stands(posted, pending, overrun budget.Money) {
 func testLease(t *testing.T, s *stage) {
 	draw := func(need budget.Money, share int64, want budget.Money) {
 		t.Helper()
-		got, err := s.draw(1, 100, need, share)
+		got, err := s.draw(1, need, share)
 		if (err == nil) != (want > 0) || got != want {
 			t.Errorf("need %d of a share of 1/%d: got %d, %v, want %d", need, share, got, err, want)
 		}
@@ -104,7 +105,7 @@ func testLease(t *testing.T, s *stage) {
 	}
 	for range 64 {
 		all.Go(func() {
-			if got, err := s.draw(1, 100, 7, 64); err == nil {
+			if got, err := s.draw(1, 7, 64); err == nil {
 				admitted.Add(int64(got))
 			}
 		})
@@ -119,7 +120,7 @@ func testLease(t *testing.T, s *stage) {
 // testStarts spends out of the leases of two starts, and frees what the first has left.
 func testStarts(t *testing.T, s *stage) {
 	for _, since := range []int64{10, 20} {
-		if got, err := s.draw(since, 100, 30, 4); err != nil || got != 30 {
+		if got, err := s.draw(since, 30, 4); err != nil || got != 30 {
 			t.Fatalf("got %d, %v, want 30", got, err)
 		}
 	}
@@ -130,7 +131,7 @@ func testStarts(t *testing.T, s *stage) {
 		t.Fatal(err)
 	}
 	s.stands(11, 24, 0)
-	if got, err := s.draw(20, 100, 65, 1); err != nil || got != 65 {
+	if got, err := s.draw(20, 65, 1); err != nil || got != 65 {
 		t.Errorf("got %d, %v, want all that is left", got, err)
 	}
 	s.stands(11, 89, 0)
