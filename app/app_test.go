@@ -28,7 +28,7 @@ import (
 
 func TestMain(m *testing.M) {
 	// Each starts gateways over and over, and waits for flushes.
-	if err := flag.Set("rapid.checks", "8"); err != nil {
+	if err := flag.Set("rapid.checks", "5"); err != nil {
 		panic("BUG: " + err.Error())
 	}
 	goleak.VerifyTestMain(m)

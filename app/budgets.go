@@ -267,10 +267,13 @@ func (b *budgets) refused(rec *gateway.Record) {
 // noBudgets is what there is where nothing is kept.
 type noBudgets struct{}
 
+// List shows none.
 func (noBudgets) List() []admin.Budget { return nil }
 
+// Set keeps none.
 func (noBudgets) Set(context.Context, budget.Limit) error { return noData() }
 
+// Remove has none to remove.
 func (noBudgets) Remove(context.Context, string, budget.Period) error { return noData() }
 
 func noData() error {
