@@ -372,27 +372,28 @@ func TestAttackS105Crossing(t *testing.T) {
 		a := h.post(chatPath, ask("twice/m", false))
 		wantWhole(t, "two answers", a, "London")
 	}
+	ways := []struct{ path, model string }{{chatPath, "chat/small"}, {messagesPath, "claude/small"}, {chatPath, "claude/small"}, {messagesPath, "chat/small"}}
 	var all sync.WaitGroup
 	for worker := range 8 {
 		all.Go(func() {
-			for i := range 60 {
+			for i := range 250 {
 				token := fmt.Sprintf("token-%d-%d-end", worker, i)
-				stream := i%2 == 0
-				body := strings.Replace(ask("chat/small", stream), "Where is Ada?", token, 1)
-				if i%3 == 0 { // this one leaves
+				stream, to := i%2 == 0, ways[(worker+i/2)%len(ways)]
+				body := strings.Replace(ask(to.model, stream), "Where is Ada?", token+strings.Repeat(" and so on", i%7*50), 1)
+				if i%5 == 0 { // this one leaves
 					conn, err := net.Dial("tcp", h.address)
 					if err != nil {
 						t.Error(err)
 						return
 					}
-					_, _ = io.WriteString(conn, request(chatPath, "", body))
+					_, _ = io.WriteString(conn, request(to.path, "", body))
 					if i%2 == 0 {
 						_, _ = conn.Read(make([]byte, 10))
 					}
 					conn.Close()
 					continue
 				}
-				a := h.post(chatPath, body)
+				a := h.post(to.path, body)
 				if !strings.Contains(a.body, token) || strings.Count(a.body, "token-") != 1 {
 					t.Errorf("got %d and %.300q (%v), want %s alone", a.status, a.body, a.err, token)
 				}
