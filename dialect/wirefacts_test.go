@@ -173,7 +173,8 @@ func responsesFacts() []wireFact {
 		{"responses, reasoning in the open", eventsOf(slices.Concat([]string{
 			item("response.output_item.added", `,"item":{"id":"m","type":"reasoning","summary":[]}`),
 			item("response.reasoning_text.delta", `,"content_index":0,"delta":"hm"`), item("response.reasoning_text.done", `,"content_index":0,"text":"hm"`),
-			item("response.output_item.done", `,"item":{"id":"m","type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"hm"}]}`)},
+			item("response.output_item.done", `,"item":{"id":"m","type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"hm"}]}`),
+		},
 			[]string{event("response.completed", response("completed", `{"id":"m","type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"hm"}]}`))})...), "thinking hm; stop; 5+2"},
 		{"responses, a refusal", eventsOf(
 			item("response.output_item.added", `,"item":{"id":"m","type":"message","role":"assistant","status":"in_progress","content":[]}`),
@@ -182,7 +183,8 @@ func responsesFacts() []wireFact {
 		{"responses, tools of the vendor's", eventsOf(slices.Concat([]string{
 			event("response.output_item.added", `,"output_index":0,"item":{"id":"w","type":"mcp_call","name":"f","arguments":"","server_label":"s"}`),
 			event("response.mcp_call_arguments.delta", `,"output_index":0,"item_id":"w","delta":"{}"`), event("response.mcp_call.completed", `,"output_index":0,"item_id":"w"`),
-			event("response.code_interpreter_call_code.delta", `,"output_index":0,"item_id":"w","delta":"1"`)}, text, []string{end})...), "text a; stop; 5+2"},
+			event("response.code_interpreter_call_code.delta", `,"output_index":0,"item_id":"w","delta":"1"`),
+		}, text, []string{end})...), "text a; stop; 5+2"},
 		{"responses, a custom tool's input", eventsOf(
 			event("response.output_item.added", `,"output_index":0,"item":{"id":"m","type":"custom_tool_call","call_id":"x","name":"f","input":""}`),
 			item("response.custom_tool_call_input.delta", `,"delta":"go"`), item("response.custom_tool_call_input.done", `,"input":"go"`),
@@ -333,9 +335,11 @@ func TestWireFactsOfRequests(t *testing.T) {
 		{"responses, a result that is a list", openairesponses.New(), input(hello + `,{"type":"function_call","call_id":"x","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"x","output":[{"type":"input_text","text":"done"}]}`), []string{`"done"`}},
 		{"anthropic, a system message in the list", anthropic.New(), messages(hello+`,{"role":"system","content":"Be brief."},`+hello, ""), []string{"Be brief."}},
 		{"anthropic, thinking that adapts, and how it is shown", anthropic.New(), messages(hello, `,"thinking":{"type":"adaptive","display":"summarized"}`), []string{`"thinking":{"type":"adaptive","display":"summarized"}`}},
-		{"gemini, snake_case and the role function", gemini.New(), `{"contents":[{"role":"user","parts":[{"text":"hi"}]},{"role":"model","parts":[{"function_call":{"name":"f","args":{}}}]},` +
-			`{"role":"function","parts":[{"function_response":{"name":"f","response":{"a":1}}}]}],"generation_config":{"max_output_tokens":9},"system_instruction":{"parts":[{"text":"Be brief."}]}}`,
-			[]string{`"maxOutputTokens":9`, "Be brief.", `"name":"f","response":{"a":1}`}},
+		{
+			"gemini, snake_case and the role function", gemini.New(), `{"contents":[{"role":"user","parts":[{"text":"hi"}]},{"role":"model","parts":[{"function_call":{"name":"f","args":{}}}]},` +
+				`{"role":"function","parts":[{"function_response":{"name":"f","response":{"a":1}}}]}],"generation_config":{"max_output_tokens":9},"system_instruction":{"parts":[{"text":"Be brief."}]}}`,
+			[]string{`"maxOutputTokens":9`, "Be brief.", `"name":"f","response":{"a":1}`},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			req, err := tc.d.Client.DecodeRequest([]byte(tc.body))

@@ -27,9 +27,11 @@ func TestModelListsSayWhatIsKnown(t *testing.T) {
 		"gemini":          {gemini.New().Models, chat, []string{`"inputTokenLimit":150`, `"outputTokenLimit":50`, `"generateContent","streamGenerateContent","countTokens"`, `"thinking":true`}},
 		"gemini, vectors": {gemini.New().Models, vectors, []string{`"inputTokenLimit":512`, `["embedContent","batchEmbedContents"]`}},
 		"gemini, ranks":   {gemini.New().Models, ranks, []string{`"supportedGenerationMethods":[]`}},
-		"anthropic": {anthropic.New().Models, chat, []string{`"max_input_tokens":150`, `"max_tokens":50`,
+		"anthropic": {anthropic.New().Models, chat, []string{
+			`"max_input_tokens":150`, `"max_tokens":50`,
 			`"image_input":{"supported":true}`, `"pdf_input":{"supported":false}`,
-			`"thinking":{"supported":true,"types":{"adaptive":{"supported":true},"enabled":{"supported":true}}}`}},
+			`"thinking":{"supported":true,"types":{"adaptive":{"supported":true},"enabled":{"supported":true}}}`,
+		}},
 		"anthropic, unknown": {anthropic.New().Models, dialect.ModelEntry{ID: "m"}, []string{`"capabilities":null`}},
 		"cohere":             {cohere.New().Models, chat, []string{`"endpoints":["chat"]`, `"context_length":200`}},
 		"cohere, vectors":    {cohere.New().Models, vectors, []string{`"endpoints":["embed"]`, `"context_length":512`}},

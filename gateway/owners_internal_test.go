@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http/httptest"
 	"slices"
@@ -21,7 +20,7 @@ import (
 
 // asked is a call of the holder of a key about what providers keep.
 func asked(objects Objects, key, method string) *call {
-	g := &Gateway{objects: objects, opts: Options{Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}}
+	g := &Gateway{objects: objects, opts: Options{Now: time.Now, Log: slog.New(slog.DiscardHandler)}}
 	return &call{g: g, r: httptest.NewRequest(method, "/v1/files", nil), operation: dialect.Files, caller: access.Caller{Key: key}}
 }
 

@@ -1,7 +1,9 @@
 package anthropic
 
-import "github.com/understudy-ai/understudy/dialect/forms"
-import "github.com/understudy-ai/understudy/llm"
+import (
+	"github.com/understudy-ai/understudy/dialect/forms"
+	"github.com/understudy-ai/understudy/llm"
+)
 
 // minBudget is the least thinking.budget_tokens [ant:ThinkingConfigEnabled.budget_tokens].
 const minBudget = 1024

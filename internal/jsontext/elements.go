@@ -10,7 +10,7 @@ func EditElements(array Value, edit func(Value) ([]byte, error)) (edited Value, 
 	}
 	out := make([]byte, 0, len(array))
 	out = append(out, '[')
-	var lead Value // the white space at the beginning
+	var lead Value   // the white space at the beginning
 	kept, at := 0, 1 // array[at:] is not looked at yet
 	err = array.Array(func(i int, v Value) error {
 		start := at
