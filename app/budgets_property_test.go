@@ -15,7 +15,7 @@ import (
 
 // TestBudgetsAtRandom reserves and settles at random, by vendors that say anything of what was used, under clocks that
 // jump, budgets that change and gateways that end and start again, and holds the ledger to its invariants after each
-// start: no budget is passed, but by what attempts cost beyond what they had reserved.
+// start: no budget is passed, but by what attempts cost beyond what they had reserved (S83).
 func TestBudgetsAtRandom(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		folder := t.TempDir()

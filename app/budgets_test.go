@@ -86,7 +86,7 @@ func stampede(t *testing.T, v *till, apps []*App, model string, clients int) (ad
 	return yes.Load(), no.Load()
 }
 
-// TestExact has 512 clients where there is room for a few: so many are admitted, no more and no fewer.
+// TestExact has 512 clients where there is room for a few: so many are admitted, no more and no fewer (S80).
 func TestExact(t *testing.T) {
 	const clients = 512
 	postgres := os.Getenv("UNDERSTUDY_POSTGRES")

@@ -56,7 +56,7 @@ func replayStores(t *testing.T, test func(t *testing.T, store string)) {
 }
 
 // TestOnce sends one request a hundred times at once: one goes to the vendor and is charged, the others are told to come
-// back or have its answer. The answer outlives the gateway; another request by the same key is refused (I10).
+// back or have its answer. The answer outlives the gateway; another request by the same key is refused (I10, S86).
 func TestOnce(t *testing.T) {
 	replayStores(t, func(t *testing.T, store string) {
 		v := newTill(t)

@@ -79,7 +79,7 @@ func TestCost(t *testing.T) {
 	}
 }
 
-// TestNoPrice gives prices and counts that are none: they are never cheap, never negative and never wrap.
+// TestNoPrice gives prices and counts that are none: they are never cheap, never negative and never wrap (S84).
 func TestNoPrice(t *testing.T) {
 	for _, f := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), -1, math.MaxFloat64} {
 		r := RatesOf(&provider.Price{Input: f})
@@ -114,7 +114,7 @@ func TestCostGrows(t *testing.T) {
 	})
 }
 
-// What an attempt is closed as, whatever the vendor says that it used (S104, I7).
+// What an attempt is closed as, whatever the vendor says that it used (S104, I7, S82).
 func TestOutcome(t *testing.T) {
 	known := llm.Usage{Known: true, InFresh: 90, OutVisible: 45}
 	for _, tc := range []struct {

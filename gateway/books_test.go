@@ -270,7 +270,7 @@ func TestReservation(t *testing.T) {
 	}
 }
 
-// TestClientLeaves settles an attempt whose client is gone (I9).
+// TestClientLeaves settles an attempt whose client is gone (I9, S81).
 func TestClientLeaves(t *testing.T) {
 	l := &notebook{}
 	w := newWorld(t, withLedger(l), withTimeouts(patient()))
