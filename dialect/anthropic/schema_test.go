@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -73,4 +74,30 @@ func TestToolSchemas(t *testing.T) {
 	if !errors.As(err, &e) || e.Code != llm.CodeUnsupported || !strings.Contains(e.Message, "either") {
 		t.Errorf("anyOf at the top: got %v, want the tool named as unsupported", err)
 	}
+}
+
+// FuzzSchema holds that any schema becomes one that is JSON, and that is the same when it is rewritten again.
+func FuzzSchema(f *testing.F) {
+	for _, s := range []string{
+		`{"type":"object","properties":{"a":{"$ref":"#/definitions/A","description":"x"}},"definitions":{"A":{"oneOf":[{"const":1},true]}}}`,
+		`{"allOf":[{"anyOf":[{"type":["object","null"],"minProperties":1}]}],"exclusiveMinimum":3,"enum":[1,null,true],"items":[{}],"prefixItems":[]}`,
+		`{"type":"object","properties":{"minimum":{"minimum":1e9,"pattern":"\"","description":7}},"additionalProperties":{"type":"string"}}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, schema []byte) {
+		v, err := jsontext.Parse(schema)
+		if err != nil || v.Kind() != jsontext.Object {
+			return
+		}
+		e := encoder{}
+		got := e.enforceable(schema, true, llm.FeatureJSONSchema)
+		if parsed, err := jsontext.Parse(got); err != nil || parsed.Kind() != jsontext.Object {
+			t.Fatalf("got what is no JSON object: %v\n%s", err, got)
+		}
+		again := encoder{}
+		if twice := again.enforceable(got, true, llm.FeatureJSONSchema); string(twice) != string(got) {
+			t.Errorf("a second time: got\n%s\nwant\n%s", twice, got)
+		}
+	})
 }
