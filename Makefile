@@ -57,6 +57,10 @@ crash: ## kill the gateway 1,000 times and hold its ledger against the vendors' 
 bench: ## measure against a bare proxy, in one go
 	go run ./bench
 
+.PHONY: load
+load: ## measure what only shows under load: make load LOAD='-streams 10000 -duration 15m' at full length
+	go run ./bench -load $(LOAD)
+
 .PHONY: scenarios
 scenarios: ## let vendors fail as a whole, at full length and load: about ten minutes
 	UNDERSTUDY_SCENARIOS=full go test -count=1 -timeout 60m -run 'TestScenarios|Anywhere' -v ./gateway

@@ -57,6 +57,7 @@ type options struct {
 	only        *regexp.Regexp
 	binary      string
 	json        bool
+	load        bool // the figures that only show under load, in the place of the others
 }
 
 func parseFlags(args []string) (options, error) {
@@ -70,6 +71,7 @@ func parseFlags(args []string) (options, error) {
 	flags.IntVar(&o.starts, "starts", 5, "cold starts to take the median of; 0 leaves this out")
 	flags.DurationVar(&o.pause, "pause", 2*time.Millisecond, "the vendor's pause between the chunks of a stream; 0 sends them back to back")
 	flags.BoolVar(&o.ledger, "ledger", true, "keep the ledger, durably, as serve does if nothing is said")
+	flags.BoolVar(&o.load, "load", false, "measure what only shows under load: many streams and events, churn, overload, little memory; -streams and -duration say how much")
 	flags.BoolVar(&o.json, "json", false, "print the report as JSON")
 	flags.StringVar(&o.binary, "binary", "", "measure this understudy binary instead of building one")
 	only := flags.String("only", "", "run only the scenarios whose name matches this regular expression")
@@ -113,6 +115,9 @@ func run(ctx context.Context, o options, out, progress io.Writer) error {
 	}
 	b := &bench{options: o, dir: dir, progress: progress}
 	defer b.stop()
+	if o.load {
+		return b.figures(ctx, out)
+	}
 	if err := b.start(ctx); err != nil {
 		return err
 	}

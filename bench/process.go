@@ -37,6 +37,8 @@ func playRole(role string) error {
 			return fmt.Errorf("read the pause: %w", err)
 		}
 		handler = vendor(pause)
+	case roleTicker:
+		handler = ticker()
 	case roleProxy:
 		handler = proxy(&url.URL{Scheme: "http", Host: os.Getenv(targetVariable)})
 	default:

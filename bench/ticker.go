@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"time"
+)
+
+// roleTicker is the vendor of the figures under load: its streams say in each event when it was sent.
+const roleTicker = "ticker"
+
+var (
+	tickModel = regexp.MustCompile(`"model":"tick-(\d+)-(\d+)"`) // milliseconds between events, and how many
+	waitModel = regexp.MustCompile(`"model":"wait-(\d+)"`)       // milliseconds before a whole answer
+)
+
+// ticker answers in the format of openai-chat.
+func ticker() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<20))
+		if err != nil {
+			http.Error(w, "read the request: "+err.Error(), http.StatusBadRequest)
+			return
+		}
+		if m := waitModel.FindSubmatch(body); m != nil {
+			ms, _ := strconv.Atoi(string(m[1]))
+			time.Sleep(time.Duration(ms) * time.Millisecond)
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"id":"x","object":"chat.completion","created":1,"model":"wait","choices":[{"index":0,"message":{"role":"assistant","content":"Here."},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}`)
+			return
+		}
+		m := tickModel.FindSubmatch(body)
+		if m == nil {
+			http.NotFound(w, r)
+			return
+		}
+		ms, _ := strconv.Atoi(string(m[1]))
+		n, _ := strconv.Atoi(string(m[2]))
+		w.Header().Set("Content-Type", "text/event-stream")
+		flusher := http.NewResponseController(w)
+		const event = `data: {"id":"x","object":"chat.completion.chunk","created":1,"model":"tick","choices":[{"index":0,"delta":{%s},"finish_reason":%s}]}` + "\n\n"
+		pause := time.NewTicker(time.Duration(ms) * time.Millisecond)
+		defer pause.Stop()
+		for range n {
+			if _, err := fmt.Fprintf(w, event, `"content":"`+strconv.FormatInt(time.Now().UnixNano(), 10)+` "`, "null"); err != nil {
+				return
+			}
+			_ = flusher.Flush()
+			select {
+			case <-pause.C:
+			case <-r.Context().Done():
+				return
+			}
+		}
+		_, _ = fmt.Fprintf(w, event+"data: [DONE]\n\n", "", `"stop"`)
+	})
+}
