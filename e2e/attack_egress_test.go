@@ -144,7 +144,8 @@ func TestAttackS60Many(t *testing.T) {
 }
 
 // TestAttackS61Deaf opens streams that nobody reads: each takes no more than its share of memory.
-func TestAttackS61Deaf(t *testing.T) { // not in parallel: it measures
+func TestAttackS61Deaf(t *testing.T) {
+	t.Parallel()
 	h := evilHouse(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Type", "text/event-stream")
