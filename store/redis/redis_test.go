@@ -71,11 +71,29 @@ func drawn(t *testing.T, r *Rates, d access.Draw) access.Level {
 
 func unique(name string) string { return name + strconv.FormatInt(time.Now().UnixNano(), 36) }
 
-// TestTogether has three gateways draw on one limit at once.
+// TestTogether has three gateways draw on one limit at once. On a busy machine Redis may take too long for one of them,
+// which then counts for itself: that says nothing, and it is tried again.
 func TestTogether(t *testing.T) {
 	address := server(t)
+	for range 5 {
+		admitted, apart := together(t, address)
+		if apart {
+			continue
+		}
+		if admitted < 30 || admitted > 34 { // one more comes back every two seconds
+			t.Errorf("got %d admitted, want 30", admitted)
+		}
+		return
+	}
+	t.Error("got Redis too slow five times, want it once in time")
+}
+
+// together is how many of many draws are admitted, and whether any was not counted in Redis.
+func together(t *testing.T, address string) (admitted int64, apart bool) {
+	t.Helper()
 	name := unique("requests:")
-	var admitted atomic.Int64
+	var n atomic.Int64
+	var late atomic.Bool
 	var all sync.WaitGroup
 	for range 3 {
 		r, _ := open(t, address)
@@ -83,18 +101,16 @@ func TestTogether(t *testing.T) {
 		all.Go(func() {
 			for range 100 {
 				if r.Draw(t.Context(), access.Draw{Name: name, PerMinute: 30, N: 1}).OK {
-					admitted.Add(1)
+					n.Add(1)
 				}
-			}
-			if r.failed.Load() {
-				t.Log("Redis took too long on this machine: what follows is counted apart")
+				if r.failed.Load() {
+					late.Store(true)
+				}
 			}
 		})
 	}
 	all.Wait()
-	if got := admitted.Load(); got < 30 || got > 34 { // one more comes back every two seconds
-		t.Errorf("got %d admitted, want 30", got)
-	}
+	return n.Load(), late.Load()
 }
 
 // TestFlushed goes on when Redis has forgotten everything, scripts included.
