@@ -43,10 +43,10 @@ var mayImport = map[string]string{
 	"config":           "llm provider budget",
 	"provider":         "llm dialect",
 	// What wire formats have in common is in one place, which knows none of them.
-	"dialect/*":        "llm dialect dialect/forms internal/*",
-	"dialect/forms":    "llm dialect internal/*",
-	"dialect":          "llm",
-	"llm":              "",
+	"dialect/*":     "llm dialect dialect/forms internal/*",
+	"dialect/forms": "llm dialect internal/*",
+	"dialect":       "llm",
+	"llm":           "",
 	// One reader for every framing, so that nobody else chooses among them.
 	"internal/frames": "internal/frames/sse",
 	"internal/*":      "",
