@@ -1,0 +1,73 @@
+package docs_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/understudy-ai/understudy/internal/fakeprovider"
+)
+
+// testsOfFaults are the tests of those rows of the list of faults that are no simulated vendor's to do: it
+// does all others, through TestFaults and TestFaultCatalogue.
+var testsOfFaults = map[string]string{
+	"A1": "TestResolveFailures", "A2": "TestStaleNames", "A3": "TestGuardAtTheSocket", "A5": "TestBlackHoles", "A6": "TestTLSFailures",
+	"A7": "TestHandshakeStall", "A9": "TestLocal", "A10": "TestProxyFailures", "A13": "TestBlackHoles", "B4": "TestA19GeminiErrors",
+	"D32": "TestA57ConverseErrors", "H1": "TestHTTP2Failures", "H2": "TestHTTP2GoAwayLetsStreamsRun", "H3": "TestHTTP2Failures",
+	"H4": "TestHTTP2BrokenMidStream", "H5": "TestHTTP2Failures", "H8": "TestHTTP2Shared", "G1": "TestFaultCatalogue",
+	"G2": "TestGoneBeforeContent", "G3": "TestA61ClientLeaves", "G4": "TestClientLeaves", "G5": "TestVanishedClientsAreNoticed",
+	"G6": "TestSlowReaderIsNotTheVendorsFault", "G7": "TestOldClients", "G8": "TestTrickle", "G9": "TestPanic", "G10": "TestWriteTimeout",
+	"V1": "TestScenarios", "V2": "TestScenarios", "V3": "TestScenarios", "V4": "TestScenarios", "V5": "TestScenarios",
+	"V6": "TestScenarios", "V7": "TestScenarios", "V8": "TestScenarios", "V9": "TestScenarios", "V10": "TestScenarios",
+}
+
+// TestFaultsHaveTests holds that every row of the list of faults is played by a simulated vendor, or has a test
+// that exists, or its reason in the decision note why it has none.
+func TestFaultsHaveTests(t *testing.T) {
+	t.Parallel()
+	list, err := os.ReadFile("../../shared/cases/faults.md")
+	if errors.Is(err, os.ErrNotExist) {
+		t.Skip("the list of faults is not here")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	note, err := os.ReadFile("decisions/0029-overload-hedges-and-traces.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]bool{}
+	for _, folder := range []string{"transport", "gateway", "e2e", "app"} {
+		files, _ := filepath.Glob("../" + folder + "/*_test.go")
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllSubmatch(text, -1) {
+				tests[string(m[1])] = true
+			}
+		}
+	}
+	rows := regexp.MustCompile(`(?m)^\| ([A-DGHV]\d+) \|`).FindAllSubmatch(list, -1)
+	if len(rows) < 120 {
+		t.Fatalf("got %d rows in the list, want all of them", len(rows))
+	}
+	for _, m := range rows {
+		row := string(m[1])
+		played := slices.ContainsFunc(fakeprovider.Faults(), func(f fakeprovider.Info) bool { return slices.Contains(f.Rows, row) })
+		test := testsOfFaults[row]
+		switch excused := strings.Contains(string(note), "`"+row+"`"); {
+		case test != "" && !tests[test]:
+			t.Errorf("%s: got no test %s", row, test)
+		case !played && test == "" && !excused:
+			t.Errorf("%s: got no simulated fault, no test and no reason", row)
+		case excused && (played || test != ""):
+			t.Errorf("%s: got a reason why it has no test, and a test", row)
+		}
+	}
+}
