@@ -38,14 +38,20 @@ func (c *call) checkAnswered(a *attempt) *llm.Error {
 
 // isOther reports whether the vendor named another model than the one it was asked for.
 func (a *attempt) isOther() bool {
-	return a.model != "" && a.target.Model != "" && !isSameModel(a.target.Provider, a.target.Model, a.model)
+	if a.model == "" || a.target.Model == "" {
+		return false
+	}
+	if a.compared != a.model { // it is asked several times
+		a.compared, a.other = a.model, !isSameModel(a.target.Provider, a.target.Model, a.model)
+	}
+	return a.other
 }
 
 // isSameModel reports whether two names mean one model: but for the case, what stands before them
 // ("models/"), and what tells apart its versions and the ways it is served ("-2025-04-14", "-latest", ":free").
 // What the provider's facts say that a model is, counts like its name.
 func isSameModel(p *provider.Provider, asked, answered string) bool {
-	if bareModel(asked) == bareModel(answered) {
+	if asked == answered || bareModel(asked) == bareModel(answered) {
 		return true
 	}
 	is, _ := p.Model(asked)
