@@ -383,15 +383,6 @@ func TestAttackS15Timing(t *testing.T) {
 	}
 }
 
-// TestCost holds a check to no memory of its own.
-func TestCost(t *testing.T) {
-	w := newWorld(t, access.Declared{})
-	header := bearer(w.create(t, "web", all))
-	if n := testing.AllocsPerRun(100, func() { _, _ = w.Check(header, "") }); n > 0 {
-		t.Errorf("got %v allocations a check, want none", n)
-	}
-}
-
 func BenchmarkCheck(b *testing.B) {
 	r := access.NewRegistry(access.Options{})
 	if err := r.Open(b.Context(), access.NewSecret(), &access.Memory{}, false, access.Declared{}); err != nil {
