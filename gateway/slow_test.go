@@ -31,6 +31,10 @@ func (w *world) slowClient(a api, b map[string]any) (net.Conn, *bufio.Reader) {
 		w.t.Fatal(err)
 	}
 	w.closers = append([]func(){func() { _ = conn.Close() }}, w.closers...)
+	// A buffer that grows takes megabytes and then nothing until many of them are read.
+	if err := conn.(*net.TCPConn).SetReadBuffer(4 * piece); err != nil { //nolint:forcetypeassert // it was dialled so
+		w.t.Fatal(err)
+	}
 	raw, err := json.Marshal(b)
 	if err != nil {
 		w.t.Fatal(err)
