@@ -85,7 +85,7 @@ func NewRegistry(o Options) *Registry {
 }
 
 // Open takes the secret and the store, and reads what that has. shared says that others write
-// there, too: then it may be out of reach for now, and Follow is to be run.
+// there, too: then it need not be within reach yet, and Follow is to be run.
 func (r *Registry) Open(ctx context.Context, secret Secret, store Store, shared bool, d Declared) error {
 	r.mu.Lock()
 	r.secret, r.store, r.shared, r.declared = secret, store, shared, d

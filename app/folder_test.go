@@ -70,7 +70,7 @@ func TestData(t *testing.T) {
 // somebody else has made.
 func TestLinkedFolder(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("there are no owners of links")
+		t.Skip("skipped: links have no owners on Windows")
 	}
 	dir := t.TempDir()
 	private, shared, link := filepath.Join(dir, "private"), filepath.Join(dir, "shared"), filepath.Join(dir, "link")
@@ -98,7 +98,7 @@ func TestLinkedFolder(t *testing.T) {
 // TestSharedKeys notes a file of keys that others can read (S96).
 func TestSharedKeys(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("there are no modes")
+		t.Skip("skipped: files have no modes on Windows")
 	}
 	file := filepath.Join(t.TempDir(), "key")
 	if err := os.WriteFile(file, []byte("sk-x"), 0o600); err != nil {

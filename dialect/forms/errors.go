@@ -59,3 +59,24 @@ func IsClientFault(c llm.Code) bool {
 		return false
 	}
 }
+
+// InvalidAt turns an error with a path into the client's error, which is in words that have a place
+// for the path and for what is wrong. An error that has its words keeps them.
+func InvalidAt(err error, words string) *llm.Error {
+	var e *llm.Error
+	var at *jsontext.PathError
+	path := ""
+	if errors.As(err, &at) {
+		path = at.Path
+	}
+	if errors.As(err, &e) {
+		if e.Param == "" {
+			e.Param = path
+		}
+		return e
+	}
+	if at != nil {
+		err = at.Err
+	}
+	return llm.Invalid(path, words, path, err)
+}

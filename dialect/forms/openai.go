@@ -1,31 +1,12 @@
 package forms
 
 import (
-	"errors"
-
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
 
 // OpenAIInvalid turns an error with a path into the client's error.
-func OpenAIInvalid(err error) *llm.Error {
-	var e *llm.Error
-	var at *jsontext.PathError
-	path := ""
-	if errors.As(err, &at) {
-		path = at.Path
-	}
-	if errors.As(err, &e) {
-		if e.Param == "" {
-			e.Param = path
-		}
-		return e
-	}
-	if at != nil {
-		err = at.Err
-	}
-	return llm.Invalid(path, "Invalid value for '%s': %v.", path, err)
-}
+func OpenAIInvalid(err error) *llm.Error { return InvalidAt(err, "Invalid value for '%s': %v.") }
 
 // OpenAIEffort is the effort that stands for a number of tokens to think with.
 func OpenAIEffort(budget int64) string {

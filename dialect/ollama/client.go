@@ -33,24 +33,7 @@ func (clientSide) DecodeRequest(body []byte) (*llm.Request, error) {
 }
 
 // invalid turns an error with a path into the client's error.
-func invalid(err error) *llm.Error {
-	var e *llm.Error
-	var at *jsontext.PathError
-	path := ""
-	if errors.As(err, &at) {
-		path = at.Path
-	}
-	if errors.As(err, &e) {
-		if e.Param == "" {
-			e.Param = path
-		}
-		return e
-	}
-	if at != nil {
-		err = at.Err
-	}
-	return llm.Invalid(path, "invalid value for %s: %v", path, err)
-}
+func invalid(err error) *llm.Error { return forms.InvalidAt(err, "invalid value for %s: %v") }
 
 // requestDecoder reads one request, member by member.
 type requestDecoder struct {

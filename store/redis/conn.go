@@ -43,11 +43,11 @@ func (c *conn) do(deadline time.Time, words ...string) ([]int64, error) {
 	if _, err := c.conn.Write(c.out); err != nil {
 		return nil, fmt.Errorf("ask Redis: %w", err)
 	}
-	return c.answer()
+	return c.answer(false)
 }
 
-// answer reads one answer. Of texts nothing is kept.
-func (c *conn) answer() ([]int64, error) {
+// answer reads one answer. Of texts nothing is kept. What is asked for has no list within a list.
+func (c *conn) answer(inList bool) ([]int64, error) {
 	kind, rest, err := c.line()
 	if err != nil {
 		return nil, err
@@ -75,12 +75,12 @@ func (c *conn) answer() ([]int64, error) {
 	case '*':
 		const most = 16
 		n, err := strconv.ParseInt(rest, 10, 64)
-		if err != nil || n > most {
+		if err != nil || n > most || inList {
 			return nil, errProtocol
 		}
 		var all []int64
 		for range n {
-			one, err := c.answer()
+			one, err := c.answer(true)
 			if err != nil {
 				return nil, err
 			}

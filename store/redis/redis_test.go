@@ -1,7 +1,9 @@
 package redis
 
 import (
+	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -254,5 +256,27 @@ func TestAddress(t *testing.T) {
 	r, _ := open(t, "rediss://ada:secret@cache.internal/3")
 	if r.address != "cache.internal:6379" || r.user != "ada" || r.password != "secret" || r.database != "3" || r.tls == nil {
 		t.Errorf("got %s, %s, %s and TLS %v, want those of the URL", r.address, r.user, r.database, r.tls != nil)
+	}
+}
+
+// TestAnswer reads what Redis may answer, and nothing that goes deeper or is longer than was asked for.
+func TestAnswer(t *testing.T) {
+	for text, want := range map[string]string{
+		"+OK\r\n":                         "[] <nil>",
+		":7\r\n":                          "[7] <nil>",
+		"$2\r\nhi\r\n":                    "[] <nil>",
+		"*2\r\n:1\r\n:60\r\n":             "[1 60] <nil>",
+		"-NOSCRIPT none\r\n":              "[] NOSCRIPT none",
+		"*1\r\n*1\r\n:1\r\n":              "[] " + errProtocol.Error(),
+		"*17\r\n":                         "[] " + errProtocol.Error(),
+		"HTTP/1.1 400 Bad Request\r\n":    "[] " + errProtocol.Error(),
+		":7\n":                            "[] " + errProtocol.Error(),
+		strings.Repeat("*1\r\n", 100_000): "[] " + errProtocol.Error(),
+	} {
+		c := &conn{in: bufio.NewReaderSize(strings.NewReader(text), 512)}
+		numbers, err := c.answer(false)
+		if got := fmt.Sprintf("%v %v", numbers, err); got != want {
+			t.Errorf("%.40q: got %s, want %s", text, got, want)
+		}
 	}
 }
