@@ -105,7 +105,21 @@ func start(t *testing.T, c *config.Config, log io.Writer) *App {
 func newClient(t *testing.T) *http.Client {
 	tr := &http.Transport{}
 	t.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{Transport: tr, Timeout: 10 * time.Second}
+	return &http.Client{Transport: tr, Timeout: patience}
+}
+
+// patience is how long anything may take that only a failure keeps from coming: what a test waits for is there at once,
+// and a busy machine may stop for seconds.
+const patience = time.Minute
+
+// eventually waits for what another goroutine brings about.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for until := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatalf("got no end of waiting, want %s", what)
+		}
+	}
 }
 
 // TestReloadUnderLoad reloads while calls run, every fifth time with a config that
