@@ -47,6 +47,7 @@ type Key struct {
 	Revision int64 `json:"revision" doc:"How often it was written."`
 
 	hash, old Hash
+	role      Role // of an administrator, whose token this is; empty for a client's key
 }
 
 // Hash is what is kept of a key's text: its HMAC under the installation's secret.
@@ -94,8 +95,10 @@ func (s Secret) Sum(shown string) Hash {
 const keyPrefix = "us-"
 
 // NewText makes what a client shows: 256 random bits and a little more.
-func NewText() string {
-	return keyPrefix + strings.ToLower(rand.Text()+rand.Text()) // 130 bits each
+func NewText() string { return newText(keyPrefix) }
+
+func newText(prefix string) string {
+	return prefix + strings.ToLower(rand.Text()+rand.Text()) // 130 bits each
 }
 
 // endingOf is by what people tell keys apart.
@@ -241,11 +244,12 @@ type kept struct {
 	Key
 	Hash string `json:"hash"`
 	Old  string `json:"old,omitempty"`
+	Role Role   `json:"role,omitempty"`
 }
 
 // Text writes a key for a store.
 func (k *Key) Text() ([]byte, error) {
-	form := kept{Key: *k, Hash: hex.EncodeToString(k.hash[:])}
+	form := kept{Key: *k, Hash: hex.EncodeToString(k.hash[:]), Role: k.role}
 	if k.old != (Hash{}) {
 		form.Old = hex.EncodeToString(k.old[:])
 	}
@@ -269,6 +273,7 @@ func ParseKey(text []byte) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("read a key: %w", err)
 	}
+	form.role = form.Role
 	return form.Key, nil
 }
 

@@ -17,12 +17,19 @@ func (r *Registry) Keys() []Key { return slices.Clone(r.snapshot().keys) }
 
 // Key finds a key.
 func (r *Registry) Key(id string) (Key, error) {
-	keys := r.snapshot().keys
+	if k, ok := ofID(r.snapshot().keys, id); ok {
+		return k, nil
+	}
+	return Key{}, &llm.Error{Code: llm.CodePathNotFound, Origin: llm.OriginClient, Message: "There is no key of this id. GET /v1/keys lists those that there are."}
+}
+
+// ofID finds a key in a list by id.
+func ofID(keys []Key, id string) (Key, bool) {
 	i, ok := slices.BinarySearchFunc(keys, id, func(k Key, id string) int { return strings.Compare(k.ID, id) })
 	if !ok {
-		return Key{}, &llm.Error{Code: llm.CodePathNotFound, Origin: llm.OriginClient, Message: "There is no key of this id. GET /v1/keys lists those that there are."}
+		return Key{}, false
 	}
-	return keys[i], nil
+	return keys[i], true
 }
 
 // Create makes a key under an id of the caller's choice. Its text is returned this once, and
@@ -69,7 +76,7 @@ func isSame(a, b Spec, team Team) bool {
 
 // Change changes what a key may do.
 func (r *Registry) Change(ctx context.Context, id string, change func(*Spec)) (Key, error) {
-	return r.update(ctx, id, func(k *Key) (bool, error) {
+	return r.update(ctx, id, r.Key, func(k *Key) (bool, error) {
 		was := k.Spec
 		change(&k.Spec)
 		if isSame(was, k.Spec, Team{}) {
@@ -86,23 +93,35 @@ const maxOverlap = 90 * 24 * time.Hour
 // as long as overlap says. rotation is an id of the caller's choice: asked for again with the same
 // one, nothing changes, and text is empty.
 func (r *Registry) Rotate(ctx context.Context, id, rotation string, overlap time.Duration) (k Key, text string, err error) {
-	if err := CheckID(rotation); err != nil {
+	return r.rotate(ctx, id, r.Key, turn{rotation, overlap, keyPrefix})
+}
+
+// turn is how a key comes by another text.
+type turn struct {
+	rotation string
+	overlap  time.Duration
+	prefix   string // of the text
+}
+
+// rotate is Rotate for a key that get finds.
+func (r *Registry) rotate(ctx context.Context, id string, get func(id string) (Key, error), t turn) (k Key, text string, err error) {
+	if err := CheckID(t.rotation); err != nil {
 		return Key{}, "", err
 	}
-	if overlap < 0 || overlap > maxOverlap {
+	if t.overlap < 0 || t.overlap > maxOverlap {
 		return Key{}, "", llm.Invalid("overlap_seconds", "The overlap must be from 0 to %d seconds, which are 90 days.", int64(maxOverlap.Seconds()))
 	}
 	if err := r.canMake(); err != nil {
 		return Key{}, "", err
 	}
-	k, err = r.update(ctx, id, func(k *Key) (bool, error) {
-		if k.Rotation == rotation {
+	k, err = r.update(ctx, id, get, func(k *Key) (bool, error) {
+		if k.Rotation == t.rotation {
 			return false, nil
 		}
-		text = NewText()
-		k.Rotation, k.Ending = rotation, endingOf(text)
-		k.old, k.OldUntil = k.hash, r.instant().Add(overlap)
-		if overlap == 0 {
+		text = newText(t.prefix)
+		k.Rotation, k.Ending = t.rotation, endingOf(text)
+		k.old, k.OldUntil = k.hash, r.instant().Add(t.overlap)
+		if t.overlap == 0 {
 			k.old, k.OldUntil = Hash{}, time.Time{}
 		}
 		k.hash = r.secretSum(text)
@@ -116,13 +135,17 @@ func (r *Registry) Rotate(ctx context.Context, id, rotation string, overlap time
 
 // Revoke ends a key for good. Its id stays, since the ledger speaks of it.
 func (r *Registry) Revoke(ctx context.Context, id string) (Key, error) {
+	return r.revoke(ctx, id, r.Key)
+}
+
+func (r *Registry) revoke(ctx context.Context, id string, get func(id string) (Key, error)) (Key, error) {
 	if err := r.sync(ctx); err != nil {
 		return Key{}, err
 	}
-	if k, err := r.Key(id); err == nil && !k.Revoked.IsZero() {
+	if k, err := get(id); err == nil && !k.Revoked.IsZero() {
 		return k, nil
 	}
-	return r.update(ctx, id, func(k *Key) (bool, error) {
+	return r.update(ctx, id, get, func(k *Key) (bool, error) {
 		k.Revoked, k.old, k.OldUntil = r.instant(), Hash{}, time.Time{}
 		return true, nil
 	})
@@ -131,20 +154,20 @@ func (r *Registry) Revoke(ctx context.Context, id string) (Key, error) {
 // maxTries is how often a change is tried that others overtake.
 const maxTries = 5
 
-// update changes a stored key, unless do reports that there is nothing to change.
-func (r *Registry) update(ctx context.Context, id string, do func(*Key) (bool, error)) (Key, error) {
+// update changes a stored key that get finds, unless do reports that there is nothing to change.
+func (r *Registry) update(ctx context.Context, id string, get func(id string) (Key, error), do func(*Key) (bool, error)) (Key, error) {
 	for try := 1; ; try++ {
 		if err := r.sync(ctx); err != nil {
 			return Key{}, err
 		}
-		shown, err := r.Key(id)
+		shown, err := get(id)
 		switch {
 		case err != nil:
 			return Key{}, err
 		case shown.Declared:
-			return Key{}, conflict("The key stands in the config file: change it there.")
+			return Key{}, conflict("It stands in the config file: change it there.")
 		case !shown.Revoked.IsZero():
-			return Key{}, conflict("The key is revoked, for good. Make another one.")
+			return Key{}, conflict("It is revoked, for good. Make another one.")
 		}
 		k := r.asStored(id)
 		changed, err := do(&k)
@@ -155,7 +178,7 @@ func (r *Registry) update(ctx context.Context, id string, do func(*Key) (bool, e
 		k.Revision, k.Changed = from+1, r.instant()
 		err = r.put(ctx, &k, from)
 		if err == nil {
-			return r.Key(id)
+			return get(id)
 		}
 		if !errors.Is(err, ErrChanged) || try == maxTries {
 			return Key{}, err
@@ -185,7 +208,7 @@ func (r *Registry) sync(ctx context.Context) error {
 func (r *Registry) put(ctx context.Context, k *Key, from int64) error {
 	err := r.store.PutKey(ctx, k, from)
 	if errors.Is(err, ErrChanged) {
-		return &llm.Error{Code: llm.CodeConflict, Origin: llm.OriginClient, Message: "Somebody else changed the key at the same time. Look at it, and try again.", Err: err}
+		return &llm.Error{Code: llm.CodeConflict, Origin: llm.OriginClient, Message: "Somebody else changed it at the same time. Look at it, and try again.", Err: err}
 	}
 	if err != nil {
 		return &llm.Error{

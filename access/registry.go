@@ -48,6 +48,8 @@ type Declared struct {
 	Anonymous bool // whoever shows no key may call, too
 	Keys      []DeclaredKey
 	Teams     map[string]Team
+	// Administrators are those that stand in the config file.
+	Administrators []DeclaredAdministrator
 }
 
 // DeclaredKey is a key that stands in the config file, and its text.
@@ -63,6 +65,8 @@ type snapshot struct {
 	shared    bool // others may make keys
 	byHash    map[Hash]*entry
 	keys      []Key // all, by id
+	byToken   map[Hash]*entry
+	admins    []Key // administrators' tokens, by id
 }
 
 // entry is a text that is taken for a key, until a time.
@@ -70,6 +74,7 @@ type entry struct {
 	hash  Hash
 	until time.Time // zero for ever
 	grant *Grant
+	admin *Administrator // whose token it is, in the place of a grant
 }
 
 // NewRegistry makes a registry that refuses everybody until Open.
@@ -168,19 +173,30 @@ func (r *Registry) Follow(ctx context.Context) {
 
 // build makes the snapshot; the lock is held.
 func (r *Registry) build() {
-	s := &snapshot{anonymous: r.declared.Anonymous, shared: r.shared, byHash: map[Hash]*entry{}}
+	s := &snapshot{anonymous: r.declared.Anonymous, shared: r.shared, byHash: map[Hash]*entry{}, byToken: map[Hash]*entry{}}
 	taken := map[string]bool{}
 	for _, d := range r.declared.Keys {
 		k := Key{ID: d.ID, Spec: d.Spec, Declared: true, Ending: endingOf(d.Text), hash: r.secret.Sum(d.Text)}
 		taken[k.ID] = true
 		s.add(&k, r.declared.Teams)
 	}
+	for _, d := range r.declared.Administrators {
+		k := Key{ID: tokenID(d.Name), Spec: Spec{Expires: d.Expires}, Declared: true, Ending: endingOf(d.Text), hash: r.secret.Sum(d.Text), role: d.Role}
+		taken[k.ID] = true
+		s.addAdministrator(&k)
+	}
 	for i := range r.stored {
-		if k := r.stored[i]; !taken[k.ID] { // the file goes before the store
+		switch k := r.stored[i]; {
+		case taken[k.ID]: // the file goes before the store
+		case k.role != "":
+			s.addAdministrator(&k)
+		default:
 			s.add(&k, r.declared.Teams)
 		}
 	}
-	slices.SortFunc(s.keys, func(a, b Key) int { return strings.Compare(a.ID, b.ID) })
+	for _, list := range [][]Key{s.keys, s.admins} {
+		slices.SortFunc(list, func(a, b Key) int { return strings.Compare(a.ID, b.ID) })
+	}
 	r.state.Store(s)
 }
 
@@ -204,14 +220,20 @@ func (s *snapshot) add(k *Key, teams map[string]Team) {
 	if g.Name == "" {
 		g.Name = k.ID
 	}
+	k.enter(s.byHash, entry{grant: g})
+}
+
+// enter makes a key known by its text, and for a while by that before.
+func (k *Key) enter(known map[Hash]*entry, e entry) {
 	if k.old != (Hash{}) {
 		until := k.OldUntil
 		if !k.Expires.IsZero() && k.Expires.Before(until) {
 			until = k.Expires
 		}
-		s.byHash[k.old] = &entry{hash: k.old, until: until, grant: g}
+		known[k.old] = &entry{hash: k.old, until: until, grant: e.grant, admin: e.admin}
 	}
-	s.byHash[k.hash] = &entry{hash: k.hash, until: k.Expires, grant: g}
+	e.hash, e.until = k.hash, k.Expires
+	known[k.hash] = &e
 }
 
 // hasher hashes what clients show, again and again in the same memory.
@@ -233,15 +255,15 @@ func (r *Registry) sum(shown string) Hash {
 	return sum
 }
 
-// find returns the grant of a text; nil if it is no key's. An HMAC says nothing about how near
+// find returns what a text is taken for; nil if for nothing. An HMAC says nothing about how near
 // a guess is; that the comparison takes the same time whatever is shown is a second lock.
-func (r *Registry) find(s *snapshot, shown string) *Grant {
+func (r *Registry) find(known map[Hash]*entry, shown string) *entry {
 	sum := r.sum(shown)
-	e := s.byHash[sum]
+	e := known[sum]
 	if e == nil || subtle.ConstantTimeCompare(e.hash[:], sum[:]) != 1 || !e.until.IsZero() && !r.now().Before(e.until) {
 		return nil
 	}
-	return e.grant
+	return e
 }
 
 // Check returns what the caller of a request may do, or why it is refused: credentials that
@@ -262,14 +284,14 @@ func (r *Registry) Check(h http.Header, from string, inQuery ...string) (*Grant,
 		return nil, r.refused(err, from)
 	}
 	if shown != "" && len(s.byHash) > 0 {
-		if g := r.find(s, shown); g != nil {
+		if e := r.find(s.byHash, shown); e != nil {
 			if slices.ContainsFunc(inQuery, func(v string) bool { return v != "" }) {
 				return nil, &llm.Error{
 					Code: llm.CodeAuthentication, Origin: llm.OriginClient,
 					Message: "A key in the address ends up in logs, and is not taken. Send it in a header, such as x-goog-api-key.",
 				}
 			}
-			return g, nil
+			return e.grant, nil
 		}
 	}
 	if s.anonymous && !strings.HasPrefix(shown, keyPrefix) {

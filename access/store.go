@@ -16,7 +16,8 @@ type Store interface {
 	// Keys returns all keys, and the version that they are.
 	Keys(ctx context.Context) ([]Key, int64, error)
 	// PutKey writes a key durably in the place of the revision that it was changed from; 0 is a key
-	// that there was not. It is ErrChanged if there is another revision.
+	// that there was not. It is ErrChanged if there is another revision. What the context is about, see WithChange,
+	// is written down with it, or neither is.
 	PutKey(ctx context.Context, k *Key, from int64) error
 	// AddChange writes down a change durably.
 	AddChange(ctx context.Context, c *Change) error
@@ -37,8 +38,34 @@ type Change struct {
 	Path    string    `json:"path"`
 	Query   string    `json:"query,omitempty"`
 	Body    string    `json:"body,omitempty" doc:"What was asked for, as far as it fits."`
-	Outcome string    `json:"outcome" doc:"done, or the code of the refusal."`
+	Outcome string    `json:"outcome" doc:"done, the code of the refusal, or begun, of what comes to more than a row in a store: a line that says how it ended follows."`
+
+	isKept bool
 }
+
+// changeKey is where a context has the change that it is about.
+type changeKey struct{}
+
+// WithChange is a context in which a change is made: the store that makes it writes it down in the same transaction.
+func WithChange(ctx context.Context, c *Change) context.Context {
+	return context.WithValue(ctx, changeKey{}, c)
+}
+
+// ChangeOf is the change that a context is about; nil if it is about none.
+func ChangeOf(ctx context.Context) *Change {
+	c, _ := ctx.Value(changeKey{}).(*Change)
+	return c
+}
+
+// Keep says that the change was made, and is written down with it.
+func (c *Change) Keep() {
+	if c != nil {
+		c.isKept = true
+	}
+}
+
+// IsKept reports whether the change was made, and is written down with it.
+func (c *Change) IsKept() bool { return c.isKept }
 
 // Memory is a Store that lasts as long as the program.
 type Memory struct {
@@ -70,7 +97,7 @@ func (m *Memory) Keys(context.Context) ([]Key, int64, error) {
 }
 
 // PutKey keeps a key.
-func (m *Memory) PutKey(_ context.Context, k *Key, from int64) error {
+func (m *Memory) PutKey(ctx context.Context, k *Key, from int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.keys[k.ID].Revision != from {
@@ -81,6 +108,10 @@ func (m *Memory) PutKey(_ context.Context, k *Key, from int64) error {
 	}
 	m.keys[k.ID] = *k
 	m.version++
+	if c := ChangeOf(ctx); c != nil {
+		m.add(c)
+		c.Keep()
+	}
 	return nil
 }
 
@@ -91,6 +122,12 @@ const maxChanges = 10_000
 func (m *Memory) AddChange(_ context.Context, c *Change) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.add(c)
+	return nil
+}
+
+// add is AddChange; the lock is held.
+func (m *Memory) add(c *Change) {
 	added := *c
 	added.Seq = 1
 	if n := len(m.changes); n > 0 {
@@ -100,7 +137,6 @@ func (m *Memory) AddChange(_ context.Context, c *Change) error {
 		m.changes = slices.Delete(m.changes, 0, maxChanges/10)
 	}
 	m.changes = append(m.changes, added)
-	return nil
 }
 
 // Changes lists changes.

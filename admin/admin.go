@@ -1,6 +1,6 @@
 // Package admin is the operator's HTTP API, on a listener of its own that clients
 // do not reach. /healthz, /readyz and /metrics answer everybody who reaches it; everything
-// under /v1/ wants the admin token, speaks JSON, is described by the OpenAPI
+// under /v1/ wants a token, whose role says what it is good for, speaks JSON, is described by the OpenAPI
 // document at /v1/openapi.json, and leaves a line in the log for every change. A
 // resource is a file and a line in endpoints. The package decides nothing: what it
 // shows and changes belongs to the packages behind it.
@@ -20,8 +20,10 @@ type Options struct {
 	// IsReady says whether the gateway takes requests, and IsBroken whether it will take none any more until it is
 	// started again; nil is never.
 	IsReady, IsBroken func() bool
-	// Token is the one that everything under /v1/ wants; the zero Token refuses everybody.
+	// Token is the gateway's own, which is good for everything under /v1/; the zero Token is nobody's.
 	Token Token
+	// Administrators have tokens of their own.
+	Administrators Administrators
 	// Providers lists those that are configured.
 	Providers func() []*provider.Provider
 	// Metrics answers /metrics.

@@ -37,6 +37,7 @@ type world struct {
 	evacuations *evacuate.Evacuations
 	keys        *access.Registry
 	budgets     purse
+	audit       *faulty
 }
 
 func newWorld(t *testing.T) *world {
@@ -70,11 +71,12 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(w.evacuations.Close)
 	w.keys = access.NewRegistry(access.Options{Now: func() time.Time { return w.now }})
 	kept := &access.Memory{}
+	w.audit = &faulty{Memory: kept}
 	if err := w.keys.Open(t.Context(), access.NewSecret(), kept, false, access.Declared{}); err != nil {
 		t.Fatal(err)
 	}
 	w.handler = Handler(Options{
-		Keys: w.keys, Audit: kept, Ledger: books{},
+		Keys: w.keys, Administrators: w.keys, Audit: w.audit, Ledger: books{},
 		Metrics: http.NotFoundHandler(),
 		IsReady: func() bool { return true }, Token: token, Log: log, Now: func() time.Time { return w.now }, Version: "1.2.3",
 		Providers: providers, Health: health, Drills: w.drills, Evacuations: w.evacuations,

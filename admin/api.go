@@ -2,6 +2,8 @@ package admin
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +17,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/understudy-ai/understudy/access"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -31,6 +34,8 @@ type api struct {
 type endpoint struct {
 	method, path string
 	summary      string
+	needs        access.Role // whoever has it may ask; if there is none, an admin
+	inStore      bool        // what it changes is rows of the store, which writes down the change with them
 	query        []query
 	in, out      reflect.Type // of the bodies; nil if there is none
 	do           func(*api, *request) (any, error)
@@ -46,17 +51,18 @@ type query struct {
 type request struct {
 	*http.Request
 	body []byte
+	by   caller
 }
 
 // read makes an endpoint that only looks.
 func read[Out any](path, summary string, do func(*api, *request) (Out, error)) endpoint {
 	return endpoint{
-		method: http.MethodGet, path: path, summary: summary, out: reflect.TypeFor[Out](),
+		method: http.MethodGet, path: path, summary: summary, needs: access.Viewer, out: reflect.TypeFor[Out](),
 		do: func(a *api, r *request) (any, error) { return do(a, r) },
 	}
 }
 
-// write makes an endpoint that changes something. Done twice, it must come to the same.
+// write makes an endpoint that changes something, for an admin. Done twice, it must come to the same.
 func write[In, Out any](method, path, summary string, do func(*api, *request, In) (Out, error)) endpoint {
 	return endpoint{
 		method: method, path: path, summary: summary, in: reflect.TypeFor[In](), out: reflect.TypeFor[Out](),
@@ -79,6 +85,24 @@ func (e endpoint) with(q ...query) endpoint {
 	return e
 }
 
+// operators lets operators ask, too.
+func operators(rows ...endpoint) []endpoint {
+	for i := range rows {
+		if rows[i].changes() {
+			rows[i].needs = access.Operator
+		}
+	}
+	return rows
+}
+
+// stored says that what rows change is in the store.
+func stored(rows []endpoint) []endpoint {
+	for i := range rows {
+		rows[i].inStore = true
+	}
+	return rows
+}
+
 // changes reports whether the endpoint does more than look.
 func (e endpoint) changes() bool { return e.method != http.MethodGet }
 
@@ -86,18 +110,19 @@ func (e endpoint) changes() bool { return e.method != http.MethodGet }
 func endpoints() []endpoint {
 	return slices.Concat(
 		[]endpoint{read("/v1/openapi.json", "This document.", (*api).document)},
-		healthEndpoints(),
-		drillEndpoints(),
-		evacuationEndpoints(),
-		keyEndpoints(),
+		operators(healthEndpoints()...),
+		operators(drillEndpoints()...),
+		operators(evacuationEndpoints()...),
+		operators(stored(keyEndpoints())...),
+		stored(administratorEndpoints()),
 		auditEndpoints(),
 		usageEndpoints(),
-		budgetEndpoints(),
+		operators(stored(budgetEndpoints())...),
 	)
 }
 
 func newAPI(o Options) *api {
-	a := &api{opts: o, guard: guard{token: o.Token, now: o.Now}, mux: http.NewServeMux()}
+	a := &api{opts: o, guard: guard{token: o.Token, administrators: o.Administrators, now: o.Now}, mux: http.NewServeMux()}
 	methods := map[string][]string{}
 	for _, e := range endpoints() {
 		a.mux.HandleFunc(e.method+" "+e.path, func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, e) })
@@ -117,22 +142,26 @@ func newAPI(o Options) *api {
 	return a
 }
 
-// guarded lets in whoever shows the token. Whoever does not learns nothing, not even
+// callerKey is where a request's context has who asks.
+type callerKey struct{}
+
+// guarded lets in whoever shows a token. Whoever does not learns nothing, not even
 // which paths there are.
 func (a *api) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := a.guard.admit(r); err != nil {
+		by, err := a.guard.admit(r)
+		if err != nil {
 			if err.Code != llm.CodeRateLimit { // whoever tries without end shall not fill the log
 				a.opts.Log.LogAttrs(r.Context(), slog.LevelWarn, "admin refused", slog.String("code", string(err.Code)), slog.String("from", r.RemoteAddr))
 			}
 			a.fail(w, err)
 			return
 		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, by)))
 	})
 }
 
-// serve answers one request that was let in, and tells the log of a change.
+// serve answers one request that was let in, and writes down a change.
 func (a *api) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -141,10 +170,8 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 		}
 	}()
 	in := &request{Request: r}
+	in.by, _ = r.Context().Value(callerKey{}).(caller)
 	out, err := a.perform(w, in, e)
-	if e.changes() {
-		a.audit(in, e, err)
-	}
 	if err != nil {
 		a.fail(w, err)
 		return
@@ -155,21 +182,58 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 // maxBody bounds a request's body: what an operator asks for is short.
 const maxBody = 64 << 10
 
-func (a *api) perform(w http.ResponseWriter, r *request, e endpoint) (any, error) {
+func (a *api) perform(w http.ResponseWriter, r *request, e endpoint) (out any, err error) {
+	err = a.take(w, r, e)
+	if !e.changes() {
+		if err != nil {
+			return nil, err
+		}
+		return e.do(a, r)
+	}
+	c := a.changeOf(r, e)
+	if err == nil {
+		out, err = a.make(r, e, c)
+	}
+	a.audit(r, c, err)
+	return out, err
+}
+
+// make makes a change: one in the store together with the line that tells of it. What is no row in a store is
+// written down before it begins, and when it is over, so that a crash leaves what was begun.
+func (a *api) make(r *request, e endpoint, c *access.Change) (any, error) {
+	if e.inStore {
+		r.Request = r.WithContext(access.WithChange(r.Context(), c))
+	} else {
+		a.begin(r, c)
+	}
+	return e.do(a, r)
+}
+
+// take lets in whoever has the role that a row needs, and reads the request.
+func (a *api) take(w http.ResponseWriter, r *request, e endpoint) error {
+	if !r.by.role.Covers(e.needs) {
+		return &llm.Error{
+			Code: llm.CodePermission, Origin: llm.OriginClient,
+			Message: fmt.Sprintf("This is for administrators with the role %s; %s has the role %s.", e.role(), r.by.name, r.by.role),
+		}
+	}
 	if e.in != nil {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
-			return nil, &llm.Error{Code: llm.CodeTooLarge, Origin: llm.OriginClient, Message: "The body is larger than 64 KiB, or did not arrive.", Err: err}
+			return &llm.Error{Code: llm.CodeTooLarge, Origin: llm.OriginClient, Message: "The body is larger than 64 KiB, or did not arrive.", Err: err}
 		}
 		r.body = body
 	}
 	for name := range r.URL.Query() {
 		if !e.takes(name) {
-			return nil, llm.Invalid(name, "The address has a parameter %q that this path does not take.", clip(name))
+			return llm.Invalid(name, "The address has a parameter %q that this path does not take.", clip(name))
 		}
 	}
-	return e.do(a, r)
+	return nil
 }
+
+// role is the least that is good for the row.
+func (e endpoint) role() access.Role { return cmp.Or(e.needs, access.Admin) }
 
 func (e endpoint) takes(name string) bool {
 	for _, q := range e.query {

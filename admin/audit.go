@@ -49,29 +49,56 @@ func (a *api) listChanges(r *request) (List[access.Change], error) {
 	return list, nil
 }
 
-// auditTime bounds how long a change waits to be written down.
-const auditTime = 5 * time.Second
+// How long a change waits to be written down: before it begins, and when it is over.
+const (
+	beginTime = time.Second
+	auditTime = 5 * time.Second
+)
 
-// audit writes down who changed what: in the log, and in the store. The body is part of it: it
-// holds no secret, and says what the change was. A change is made all the same if the store is out:
-// a provider must be evacuated when everything burns.
-func (a *api) audit(r *request, e endpoint, err error) {
-	c := access.Change{
-		At: a.opts.Now().UTC(), By: "admin token", From: r.RemoteAddr, Method: e.method, Path: clip(r.URL.Path), Query: clip(r.URL.RawQuery), Outcome: "done",
-	}
-	if err != nil {
-		c.Outcome = string(asError(err).Code)
+// What becomes of a change, if it is not refused.
+const (
+	outcomeBegun = "begun"
+	outcomeDone  = "done"
+)
+
+// changeOf is the line that tells of a change. The body is part of it: it holds no secret, and says what the
+// change was.
+func (a *api) changeOf(r *request, e endpoint) *access.Change {
+	c := &access.Change{
+		At: a.opts.Now().UTC(), By: r.by.name, From: r.RemoteAddr, Method: e.method, Path: clip(r.URL.Path), Query: clip(r.URL.RawQuery), Outcome: outcomeDone,
 	}
 	var said bytes.Buffer
 	if json.Compact(&said, r.body) == nil {
 		c.Body = clip(said.String())
 	}
+	return c
+}
+
+// begin writes down a change before it is made. It is made all the same if the store is out: a provider must be
+// evacuated when everything burns.
+func (a *api) begin(r *request, c *access.Change) {
+	begun := *c
+	begun.Outcome = outcomeBegun
+	a.add(r, &begun, beginTime)
+}
+
+// audit writes down what became of a change, if the store has not written it down with the change itself.
+func (a *api) audit(r *request, c *access.Change, err error) {
+	if err != nil {
+		c.Outcome = string(asError(err).Code)
+	}
 	a.opts.Log.LogAttrs(r.Context(), slog.LevelInfo, "admin change", slog.String("by", c.By), slog.String("from", c.From),
 		slog.String("method", c.Method), slog.String("path", c.Path), slog.String("query", c.Query),
 		slog.String("body", c.Body), slog.String("outcome", c.Outcome))
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), auditTime)
+	if !c.IsKept() || err != nil {
+		a.add(r, c, auditTime)
+	}
+}
+
+func (a *api) add(r *request, c *access.Change, within time.Duration) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), within)
 	defer cancel()
-	if err := a.opts.Audit.AddChange(ctx, &c); err != nil {
+	if err := a.opts.Audit.AddChange(ctx, c); err != nil {
 		a.opts.Log.Error("a change is not in the audit log", "path", c.Path, "error", err.Error())
 	}
 }

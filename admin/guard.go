@@ -14,33 +14,51 @@ import (
 
 // guard decides who may call the API.
 type guard struct {
-	token Token
-	now   func() time.Time
-	wrong access.Tries
+	token          Token
+	administrators Administrators
+	now            func() time.Time
+	wrong          access.Tries
 }
 
-// admit returns nil for whoever shows the token, and is not a page in a browser.
-func (g *guard) admit(r *http.Request) *llm.Error {
+// caller is who asks, and what they may do.
+type caller struct {
+	name string
+	role access.Role
+}
+
+// tokenCaller is whoever has the gateway's own token. No administrator can have the name.
+const tokenCaller = "admin token"
+
+// admit returns who shows a token, and is not a page in a browser.
+func (g *guard) admit(r *http.Request) (caller, *llm.Error) {
 	if err := sameSite(r); err != nil {
-		return err
+		return caller{}, err
 	}
 	shown, err := access.Credential(r.Header)
 	if err != nil {
-		return err
+		return caller{}, err
 	}
-	if shown != "" && g.token.matches(shown) {
-		return nil
+	err = &llm.Error{
+		Code: llm.CodeAuthentication, Origin: llm.OriginClient,
+		Message: "The admin API wants the admin token, or an administrator's: Authorization: Bearer TOKEN.",
 	}
-	if !g.wrong.Allow(r.RemoteAddr, g.now()) {
-		return &llm.Error{
+	switch {
+	case shown == "":
+	case g.token.matches(shown):
+		return caller{tokenCaller, access.Admin}, nil
+	case g.administrators != nil:
+		var c caller
+		if c.name, c.role, err = g.administrators.Identify(shown); err == nil {
+			return c, nil
+		}
+	}
+	if err.Code == llm.CodeAuthentication && !g.wrong.Allow(r.RemoteAddr, g.now()) {
+		return caller{}, &llm.Error{
 			Code: llm.CodeRateLimit, Origin: llm.OriginGateway, RetryAfter: access.TryEvery,
 			Message: "Too many requests without the right token came from this address.",
 		}
 	}
-	return &llm.Error{
-		Code: llm.CodeAuthentication, Origin: llm.OriginClient,
-		Message: "The admin API wants the admin token: Authorization: Bearer TOKEN.",
-	}
+	return caller{}, err
 }
 
 // sameSite refuses what a browser sends on behalf of a page of another site. That page may

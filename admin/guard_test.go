@@ -3,6 +3,7 @@ package admin
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -123,22 +124,109 @@ func TestAttackS91OtherSites(t *testing.T) {
 	}
 }
 
-// TestAttackS20Matrix asks for every row of the API as everybody. A new row is held to it without being named here.
-func TestAttackS20Matrix(t *testing.T) {
-	w := newWorld(t)
+// needs is the least role for each row of the API. One that is not here fails.
+var needs = map[string]access.Role{
+	"GET /v1/openapi.json":                               access.Viewer,
+	"GET /v1/health":                                     access.Viewer,
+	"POST /v1/health/{provider}/forget":                  access.Operator,
+	"GET /v1/faults":                                     access.Viewer,
+	"GET /v1/drills":                                     access.Viewer,
+	"GET /v1/drills/{id}":                                access.Viewer,
+	"PUT /v1/drills/{id}":                                access.Operator,
+	"POST /v1/drills/{id}/stop":                          access.Operator,
+	"GET /v1/evacuations":                                access.Viewer,
+	"GET /v1/evacuations/{provider}":                     access.Viewer,
+	"GET /v1/evacuations/{provider}/plan":                access.Viewer,
+	"PUT /v1/evacuations/{provider}":                     access.Operator,
+	"DELETE /v1/evacuations/{provider}":                  access.Operator,
+	"GET /v1/keys":                                       access.Viewer,
+	"GET /v1/keys/{id}":                                  access.Viewer,
+	"PUT /v1/keys/{id}":                                  access.Operator,
+	"PATCH /v1/keys/{id}":                                access.Operator,
+	"DELETE /v1/keys/{id}":                               access.Operator,
+	"PUT /v1/keys/{id}/rotations/{rotation}":             access.Operator,
+	"GET /v1/administrators":                             access.Viewer,
+	"GET /v1/administrators/{name}":                      access.Viewer,
+	"PUT /v1/administrators/{name}":                      access.Admin,
+	"PATCH /v1/administrators/{name}":                    access.Admin,
+	"DELETE /v1/administrators/{name}":                   access.Admin,
+	"PUT /v1/administrators/{name}/rotations/{rotation}": access.Admin,
+	"GET /v1/audit":                                      access.Viewer,
+	"GET /v1/usage":                                      access.Viewer,
+	"GET /v1/ledger/verification":                        access.Viewer,
+	"GET /v1/budgets":                                    access.Viewer,
+	"PUT /v1/budgets/{account}/{period}":                 access.Operator,
+	"DELETE /v1/budgets/{account}/{period}":              access.Operator,
+}
+
+// everybody has the token of each kind of caller, and the role that it is good for; nobody's if that is empty.
+func (w *world) everybody(t *testing.T) map[string]struct {
+	token string
+	role  access.Role
+} {
+	t.Helper()
 	_, client, err := w.keys.Create(t.Context(), "web", access.Spec{Models: []string{"*"}})
 	if err != nil {
 		t.Fatal(err)
 	}
+	all := map[string]struct {
+		token string
+		role  access.Role
+	}{"nobody": {}, "a guess": {token: "us-admin-guess"}, "a client": {token: client}, "the gateway's own": {w.token, access.Admin}}
+	add := func(name string, s access.AdministratorSpec) string {
+		_, token, err := w.keys.AddAdministrator(t.Context(), name, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	for _, role := range access.Roles() {
+		all[string(role)] = struct {
+			token string
+			role  access.Role
+		}{add(string(role), access.AdministratorSpec{Role: role}), role}
+	}
+	expired := all["nobody"]
+	expired.token = add("expired", access.AdministratorSpec{Role: access.Admin, Expires: w.now.Add(-time.Second)})
+	revoked := all["nobody"]
+	revoked.token = add("revoked", access.AdministratorSpec{Role: access.Admin})
+	if _, err := w.keys.RevokeAdministrator(t.Context(), "revoked"); err != nil {
+		t.Fatal(err)
+	}
+	all["expired"], all["revoked"] = expired, revoked
+	return all
+}
+
+// TestAttackS20Matrix asks for every row of the API as everybody, by its method and by others (S21).
+func TestAttackS20Matrix(t *testing.T) {
+	w := newWorld(t)
+	all := w.everybody(t)
 	for _, e := range endpoints() {
+		row := e.method + " " + e.path
+		least, known := needs[row]
+		if !known {
+			t.Errorf("%s: got no row in the table of this test, want one", row)
+		}
 		path := hole.ReplaceAllString(e.path, "x")
-		for name, header := range map[string][]string{
-			"nobody": {"X-None", "1"}, "a guess": {"Authorization", "Bearer us-admin-guess"}, "a client": {"X-Api-Key", client},
-		} {
+		for name, who := range all {
 			w.now = w.now.Add(time.Minute)
 			for _, method := range []string{e.method, "HEAD", "OPTIONS", "TRACE", "PROPFIND"} {
-				if rec := w.ask(method, path, "", header...); rec.Code != 401 {
-					t.Errorf("%s, %s %s: got status %d, want 401", name, method, path, rec.Code)
+				header := []string{"Authorization", "Bearer " + who.token}
+				if who.token == "" {
+					header = []string{"X-None", "1"}
+				}
+				code := w.ask(method, path, "", header...).Code
+				switch {
+				case who.role == "":
+					if code != 401 {
+						t.Errorf("%s, %s %s: got status %d, want 401", name, method, path, code)
+					}
+				case method != e.method:
+					if code < 400 && method != "HEAD" {
+						t.Errorf("%s, %s %s: got status %d, want it refused", name, method, path, code)
+					}
+				case (code == 403) == who.role.Covers(least):
+					t.Errorf("%s, %s: got status %d, want 403 for less than the role %s and for nobody else", name, row, code, least)
 				}
 			}
 		}
@@ -147,6 +235,11 @@ func TestAttackS20Matrix(t *testing.T) {
 		}
 		if rec := w.ask("GET", path, "", "Authorization", "Bearer "+w.token, "X-HTTP-Method-Override", "DELETE"); rec.Code == 405 && e.method == "GET" {
 			t.Errorf("GET %s: got a method changed by a header", path)
+		}
+	}
+	for row := range needs {
+		if !slices.ContainsFunc(endpoints(), func(e endpoint) bool { return e.method+" "+e.path == row }) {
+			t.Errorf("%s: got a row in the table of this test that the API has not", row)
 		}
 	}
 }

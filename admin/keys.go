@@ -88,12 +88,9 @@ func (a *api) createKey(r *request, s access.Spec) (ShownKey, error) {
 }
 
 func (a *api) changeKey(r *request, c KeyChange) (ShownKey, error) {
-	var expires time.Time
-	if c.Expires != nil && *c.Expires != "" {
-		var err error
-		if expires, err = time.Parse(time.RFC3339, *c.Expires); err != nil {
-			return ShownKey{}, llm.Invalid("expires", "The field expires must be a time such as 2027-01-31T12:00:00Z, or empty.")
-		}
+	expires, err := timeOf(c.Expires)
+	if err != nil {
+		return ShownKey{}, err
 	}
 	k, err := a.opts.Keys.Change(r.Context(), r.PathValue("id"), func(s *access.Spec) {
 		put(&s.Name, c.Name)
@@ -106,11 +103,25 @@ func (a *api) changeKey(r *request, c KeyChange) (ShownKey, error) {
 		put(&s.Tags, c.Tags)
 		put(&s.Limits, c.Limits)
 		put(&s.Disabled, c.Disabled)
-		if c.Expires != nil {
-			s.Expires = expires.UTC()
-		}
+		put(&s.Expires, expires)
 	})
 	return a.shown(k, ""), err
+}
+
+// timeOf reads a time that is given; an empty text is none.
+func timeOf(text *string) (*time.Time, error) {
+	switch {
+	case text == nil:
+		return nil, nil //nolint:nilnil // nothing was said
+	case *text == "":
+		return &time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, *text)
+	if err != nil {
+		return nil, llm.Invalid("expires", "The field expires must be a time such as 2027-01-31T12:00:00Z, or empty.")
+	}
+	t = t.UTC()
+	return &t, nil
 }
 
 // put takes a value that is given.
@@ -125,12 +136,16 @@ func (a *api) revokeKey(r *request, _ None) (ShownKey, error) {
 	return a.shown(k, ""), err
 }
 
-func (a *api) rotateKey(r *request, how Rotation) (ShownKey, error) {
+// overlap is what was said, or less than nothing if that is no time.
+func (r Rotation) overlap() time.Duration {
 	const most = 100 * 365 * 24 * 60 * 60 // what a duration can hold; the registry bounds it closer
-	if how.OverlapSeconds < 0 || how.OverlapSeconds > most {
-		how.OverlapSeconds = -1
+	if r.OverlapSeconds < 0 || r.OverlapSeconds > most {
+		return -1
 	}
-	overlap := time.Duration(how.OverlapSeconds * float64(time.Second))
-	k, text, err := a.opts.Keys.Rotate(r.Context(), r.PathValue("id"), r.PathValue("rotation"), overlap)
+	return time.Duration(r.OverlapSeconds * float64(time.Second))
+}
+
+func (a *api) rotateKey(r *request, how Rotation) (ShownKey, error) {
+	k, text, err := a.opts.Keys.Rotate(r.Context(), r.PathValue("id"), r.PathValue("rotation"), how.overlap())
 	return a.shown(k, text), err
 }

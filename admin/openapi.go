@@ -30,7 +30,7 @@ func (a *api) document(*request) (Document, error) {
 		"openapi": "3.1.0",
 		"info": map[string]any{
 			"title": "Understudy admin API", "version": a.opts.Version,
-			"description": "On the admin listener. Every path here wants the admin token. A change that is asked for twice is made once.",
+			"description": "On the admin listener. Every path here wants a token, and says whose: each role, of viewer, operator and admin, may do what those before it may. A change that is asked for twice is made once.",
 		},
 		"paths":    paths,
 		"security": []any{map[string]any{"token": []any{}}},
@@ -69,9 +69,11 @@ func (s schemas) operation(e endpoint) map[string]any {
 	if e.in != nil && e.in != reflect.TypeFor[None]() {
 		op["requestBody"] = map[string]any{"required": true, "content": s.content(e.in)}
 	}
+	description := "For " + string(e.role()) + "s."
 	if e.changes() {
-		op["description"] = "Asked for again, it changes nothing more."
+		description += " Asked for again, it changes nothing more."
 	}
+	op["description"] = description
 	return op
 }
 

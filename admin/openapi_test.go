@@ -52,6 +52,14 @@ func TestDocument(t *testing.T) {
 		{"PUT", "/v1/keys/{id}/rotations/{rotation}", "/v1/keys/web/rotations/one", `{"overlap_seconds":60}`}, // again
 		{"DELETE", "/v1/keys/{id}", "/v1/keys/web", ""},
 		{"DELETE", "/v1/keys/{id}", "/v1/keys/web", ""}, // again
+		{"PUT", "/v1/administrators/{name}", "/v1/administrators/ada", `{"role":"operator","expires":"2027-01-31T12:00:00Z"}`},
+		{"PUT", "/v1/administrators/{name}", "/v1/administrators/ada", `{"role":"operator","expires":"2027-01-31T12:00:00Z"}`}, // again
+		{"GET", "/v1/administrators", "", ""},
+		{"GET", "/v1/administrators/{name}", "/v1/administrators/ada", ""},
+		{"PATCH", "/v1/administrators/{name}", "/v1/administrators/ada", `{"role":"viewer","expires":""}`},
+		{"PUT", "/v1/administrators/{name}/rotations/{rotation}", "/v1/administrators/ada/rotations/one", `{"overlap_seconds":60}`},
+		{"DELETE", "/v1/administrators/{name}", "/v1/administrators/ada", ""},
+		{"DELETE", "/v1/administrators/{name}", "/v1/administrators/ada", ""}, // again
 		{"GET", "/v1/audit", "", ""},
 		{"GET", "/v1/usage", "", ""},
 		{"GET", "/v1/usage", "/v1/usage?by=team,key&since=2026-11-01&until=2026-11-30&limit=1&after=team%1fkey", ""},
@@ -112,8 +120,8 @@ func (w *world) auditOf(t *testing.T) {
 			lines = append(lines, line)
 		}
 	}
-	if len(lines) != 20 {
-		t.Fatalf("got %d lines of changes, want 20:\n%s", len(lines), w.log.String())
+	if len(lines) != 26 {
+		t.Fatalf("got %d lines of changes, want 26:\n%s", len(lines), w.log.String())
 	}
 	for _, want := range []string{`"by":"admin token"`, `"from":"192.0.2.1:1234"`, `"method":"PUT"`, `"path":"/v1/drills/one"`, `\"share\":0.5`, `"outcome":"done"`} {
 		if !strings.Contains(lines[0], want) {

@@ -109,9 +109,9 @@ type Limits interface {
 	// Limits lists all that are kept, by account and period.
 	Limits(ctx context.Context) ([]Limit, error)
 	// PutLimit keeps a limit, in the place of one of the same account and period. Windows keep what was posted and
-	// is pending in them.
+	// is pending in them. The change that the context is about, see access.WithChange, is written down with it.
 	PutLimit(ctx context.Context, l Limit) error
-	// DropLimit forgets the limit of an account in a period.
+	// DropLimit forgets the limit of an account in a period. The change is written down likewise.
 	DropLimit(ctx context.Context, account string, p Period) error
 	// Windows lists how accounts stand, by account, period and beginning.
 	Windows(ctx context.Context) ([]Window, error)

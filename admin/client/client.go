@@ -47,6 +47,14 @@ type (
 	KeyLimits = access.Limits
 	// KeyChange is what is to change of a key.
 	KeyChange = admin.KeyChange
+	// Administrator is somebody who may use the API by a token of their own.
+	Administrator = admin.ShownAdministrator
+	// AdministratorSpec is what is said of an administrator.
+	AdministratorSpec = access.AdministratorSpec
+	// AdministratorChange is what is to change of an administrator.
+	AdministratorChange = admin.AdministratorChange
+	// Role is what an administrator may do.
+	Role = access.Role
 	// Budget is how much an account may spend, and how it stands.
 	Budget = admin.Budget
 	// BudgetTerms are what a budget is to be.
@@ -278,6 +286,34 @@ func (c *Client) RotateKey(ctx context.Context, id, rotation string, overlap tim
 // RevokeKey ends a key, for good.
 func (c *Client) RevokeKey(ctx context.Context, id string) (Key, error) {
 	return ask[Key](ctx, c, http.MethodDelete, keyPath(id), nil)
+}
+
+func administratorPath(name string) string { return "/v1/administrators/" + url.PathEscape(name) }
+
+// Administrators lists the administrators, by name.
+func (c *Client) Administrators(ctx context.Context) ([]Administrator, error) {
+	return list[Administrator](ctx, c, "/v1/administrators")
+}
+
+// AddAdministrator makes somebody an administrator; the answer has the token.
+func (c *Client) AddAdministrator(ctx context.Context, name string, s AdministratorSpec) (Administrator, error) {
+	return ask[Administrator](ctx, c, http.MethodPut, administratorPath(name), s)
+}
+
+// ChangeAdministrator changes what an administrator may do.
+func (c *Client) ChangeAdministrator(ctx context.Context, name string, change AdministratorChange) (Administrator, error) {
+	return ask[Administrator](ctx, c, http.MethodPatch, administratorPath(name), change)
+}
+
+// RotateAdministrator gives an administrator another token, which the answer has; the one before is taken for a while.
+func (c *Client) RotateAdministrator(ctx context.Context, name, rotation string, overlap time.Duration) (Administrator, error) {
+	path := administratorPath(name) + "/rotations/" + url.PathEscape(rotation)
+	return ask[Administrator](ctx, c, http.MethodPut, path, admin.Rotation{OverlapSeconds: overlap.Seconds()})
+}
+
+// RevokeAdministrator ends an administrator's token, for good.
+func (c *Client) RevokeAdministrator(ctx context.Context, name string) (Administrator, error) {
+	return ask[Administrator](ctx, c, http.MethodDelete, administratorPath(name), nil)
 }
 
 func budgetPath(account, period string) string {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/understudy-ai/understudy/access"
 )
@@ -59,7 +60,7 @@ func (d *DB) PutKey(ctx context.Context, k *access.Key, from int64) error {
 	if err != nil {
 		return err
 	}
-	return d.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	return d.record(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		// First what all writers want, so that they come one after the other.
 		if _, err := tx.Exec(ctx, "UPDATE access_version SET version = version + 1"); err != nil {
 			return fmt.Errorf("write the version of the keys: %w", err)
@@ -84,12 +85,34 @@ func (d *DB) AddChange(ctx context.Context, c *access.Change) error {
 	if err := d.prepare(ctx); err != nil {
 		return err
 	}
-	_, err := d.pool.Exec(ctx, "INSERT INTO change (at, by_whom, address, method, path, query, body, outcome) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+	return addChange(ctx, d.pool, c)
+}
+
+func addChange(ctx context.Context, q interface {
+	Exec(ctx context.Context, statement string, args ...any) (pgconn.CommandTag, error)
+}, c *access.Change,
+) error {
+	_, err := q.Exec(ctx, "INSERT INTO change (at, by_whom, address, method, path, query, body, outcome) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
 		c.At.UnixMilli(), c.By, c.From, c.Method, c.Path, c.Query, c.Body, c.Outcome)
 	if err != nil {
 		return fmt.Errorf("write down a change: %w", err)
 	}
 	return nil
+}
+
+// record makes the change that the context is about, and writes it down in the same transaction.
+func (d *DB) record(ctx context.Context, do func(ctx context.Context, tx pgx.Tx) error) error {
+	c := access.ChangeOf(ctx)
+	err := d.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if err := do(ctx, tx); err != nil || c == nil {
+			return err
+		}
+		return addChange(ctx, tx, c)
+	})
+	if err == nil {
+		c.Keep()
+	}
+	return err
 }
 
 // Changes lists changes, the latest first.

@@ -47,10 +47,12 @@ func (d *DB) change(ctx context.Context, statement string, args ...any) error {
 	if err := d.prepare(ctx); err != nil {
 		return err
 	}
-	if _, err := d.pool.Exec(ctx, statement, args...); err != nil {
-		return fmt.Errorf("write to the ledger's store: %w", err)
-	}
-	return nil
+	return d.record(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, statement, args...); err != nil {
+			return fmt.Errorf("write to the ledger's store: %w", err)
+		}
+		return nil
+	})
 }
 
 // Hold reserves in the windows of limits.

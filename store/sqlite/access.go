@@ -52,7 +52,7 @@ func (d *DB) PutKey(ctx context.Context, k *access.Key, from int64) error {
 	if err != nil {
 		return err
 	}
-	return d.perform(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	return d.record(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		statement, args := "UPDATE access_key SET revision = ?, body = ? WHERE id = ? AND revision = ?", []any{k.Revision, string(body), k.ID, from}
 		if from == 0 {
 			statement, args = "INSERT INTO access_key (revision, body, id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", args[:3]
@@ -75,14 +75,31 @@ func (d *DB) PutKey(ctx context.Context, k *access.Key, from int64) error {
 
 // AddChange writes down a change.
 func (d *DB) AddChange(ctx context.Context, c *access.Change) error {
-	return d.perform(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "INSERT INTO change (at, by_whom, address, method, path, query, body, outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-			c.At.UnixMilli(), c.By, c.From, c.Method, c.Path, c.Query, c.Body, c.Outcome)
-		if err != nil {
-			return fmt.Errorf("write down a change: %w", err)
+	return d.perform(ctx, func(ctx context.Context, tx *sql.Tx) error { return addChange(ctx, tx, c) })
+}
+
+func addChange(ctx context.Context, tx *sql.Tx, c *access.Change) error {
+	_, err := tx.ExecContext(ctx, "INSERT INTO change (at, by_whom, address, method, path, query, body, outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		c.At.UnixMilli(), c.By, c.From, c.Method, c.Path, c.Query, c.Body, c.Outcome)
+	if err != nil {
+		return fmt.Errorf("write down a change: %w", err)
+	}
+	return nil
+}
+
+// record makes the change that the context is about, and writes it down in the same transaction.
+func (d *DB) record(ctx context.Context, do func(ctx context.Context, tx *sql.Tx) error) error {
+	c := access.ChangeOf(ctx)
+	err := d.perform(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if err := do(ctx, tx); err != nil || c == nil {
+			return err
 		}
-		return nil
+		return addChange(ctx, tx, c)
 	})
+	if err == nil {
+		c.Keep()
+	}
+	return err
 }
 
 // Changes lists changes, the latest first.

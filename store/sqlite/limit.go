@@ -40,7 +40,7 @@ func (d *DB) DropLimit(ctx context.Context, account string, p budget.Period) err
 }
 
 func (d *DB) change(ctx context.Context, statement string, args ...any) error {
-	return d.perform(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	return d.record(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, statement, args...); err != nil {
 			return fmt.Errorf("write to the ledger's store: %w", err)
 		}

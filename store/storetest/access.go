@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/understudy-ai/understudy/access"
+	"github.com/understudy-ai/understudy/budget"
 )
 
 // registry is a registry of its own on the store, as each gateway has one.
@@ -95,5 +96,73 @@ func testChanges(t *testing.T, s *stage) {
 	}
 	if got, want := fmt.Sprint(seen), "[/v1/keys/4 /v1/keys/3 /v1/keys/2 /v1/keys/1 /v1/keys/0]"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// testChangeWith makes changes together with the lines that tell of them: both, or neither.
+func testChangeWith(t *testing.T, s *stage) {
+	about := func(path string) (context.Context, *access.Change) {
+		c := &access.Change{At: noon, By: "ada", From: "[::1]:1", Method: "PUT", Path: path, Outcome: "done"}
+		return access.WithChange(s.ctx(), c), c
+	}
+	r := s.registry(access.NewSecret())
+	limit := budget.Limit{Account: "key:web", Period: budget.Day, Most: 1}
+	for path, do := range map[string]func(ctx context.Context) error{
+		"key": func(ctx context.Context) error {
+			_, _, err := r.Create(ctx, "web", access.Spec{Models: []string{"*"}})
+			return err
+		},
+		"limit":    func(ctx context.Context) error { return s.store.PutLimit(ctx, limit) },
+		"no limit": func(ctx context.Context) error { return s.store.DropLimit(ctx, limit.Account, limit.Period) },
+	} {
+		ctx, c := about(path)
+		if err := do(ctx); err != nil || !c.IsKept() {
+			t.Errorf("%s: got %v and written down %v, want both", path, err, c.IsKept())
+		}
+		if found, err := s.store.Changes(s.ctx(), 0, 1); err != nil || len(found) != 1 || found[0].Path != path || found[0].By != "ada" {
+			t.Errorf("%s: got %v, %v, want its line", path, found, err)
+		}
+	}
+	ctx, c := about("refused")
+	k, err := r.Key("web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.store.PutKey(ctx, &k, 7); !errors.Is(err, access.ErrChanged) || c.IsKept() {
+		t.Errorf("refused: got %v and written down %v, want neither", err, c.IsKept())
+	}
+	if found, err := s.store.Changes(s.ctx(), 0, 9); err != nil || len(found) != 3 {
+		t.Errorf("got %d lines, %v, want none of what was not made", len(found), err)
+	}
+}
+
+// testAdministrators makes an administrator at one gateway and ends them at another.
+func testAdministrators(t *testing.T, s *stage) {
+	secret := access.NewSecret()
+	here, there := s.registry(secret), s.registry(secret)
+	made, text, err := here.AddAdministrator(s.ctx(), "ada", access.AdministratorSpec{Role: access.Operator})
+	if err != nil || text == "" {
+		t.Fatalf("got %v, want a token", err)
+	}
+	if err := there.Refresh(s.ctx()); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := there.Administrator("ada"); err != nil || found != made {
+		t.Errorf("at another gateway: got %+v, %v; want %+v", found, err, made)
+	}
+	if name, role, refused := there.Identify(text); refused != nil || name != "ada" || role != access.Operator {
+		t.Errorf("shown to another gateway: got %s, %s, %v; want the operator ada", name, role, refused)
+	}
+	if _, refused := there.Check(map[string][]string{"X-Api-Key": {text}}, ""); refused == nil {
+		t.Error("shown as a client's key: got it taken")
+	}
+	if _, err := there.RevokeAdministrator(s.ctx(), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	if err := here.Refresh(s.ctx()); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, refused := here.Identify(text); refused == nil {
+		t.Error("revoked elsewhere: got it taken")
 	}
 }

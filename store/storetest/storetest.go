@@ -46,6 +46,8 @@ func Run(t *testing.T, open func(t *testing.T) (s Store, read func(func(budget.B
 		"correct":   testCorrections,
 		"keys":      testKeys,
 		"changes":   testChanges,
+		"with":      testChangeWith,
+		"admins":    testAdministrators,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, read := open(t)

@@ -1,0 +1,2 @@
+-- Among access_key are administrators' tokens now, told by their role. A version that does not know of roles would take
+-- them for clients' keys: this step keeps it away.
