@@ -110,6 +110,20 @@ func declared(c *config.Config, env func(string) (string, bool)) (access.Declare
 		d.Teams[t.Name] = team
 	}
 	seen := map[string]string{}
+	read := func(path string, at config.Key) string {
+		text, err := readReference(at, env)
+		if err == nil {
+			err = access.CheckText(text)
+		}
+		if other, twice := seen[text]; err == nil && twice {
+			err = errors.New("got the same as " + other + ", want another one")
+		}
+		if err != nil {
+			bad(path, err)
+		}
+		seen[text] = path
+		return text
+	}
 	for _, k := range c.Access.Keys {
 		path := "access.keys." + k.ID
 		made := access.DeclaredKey{ID: k.ID, Spec: access.Spec{
@@ -122,18 +136,19 @@ func declared(c *config.Config, env func(string) (string, bool)) (access.Declare
 		if err := made.Spec.Check(); err != nil {
 			bad(path, err)
 		}
-		var err error
-		if made.Text, err = readReference(k.Key, env); err == nil {
-			err = access.CheckText(made.Text)
-		}
-		if other, twice := seen[made.Text]; err == nil && twice {
-			err = errors.New("got the same key as that of " + other + ", want another one")
-		}
-		if err != nil {
-			bad(path+".key", err)
-		}
-		seen[made.Text] = k.ID
+		made.Text = read(path+".key", k.Key)
 		d.Keys = append(d.Keys, made)
+	}
+	for _, a := range c.Access.Administrators {
+		path := "access.administrators." + a.Name
+		made := access.DeclaredAdministrator{Name: a.Name, AdministratorSpec: access.AdministratorSpec{Role: access.Role(a.Role), Expires: a.Expires.Time}}
+		for _, err := range []error{access.CheckID(made.Name), access.CheckRole(made.Role)} {
+			if err != nil {
+				bad(path, err)
+			}
+		}
+		made.Text = read(path+".token", a.Token)
+		d.Administrators = append(d.Administrators, made)
 	}
 	if c.Access.Secret != (config.Key{}) {
 		if _, err := readAccessSecret(c, env); err != nil {

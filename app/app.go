@@ -7,6 +7,7 @@ package app
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -100,6 +101,8 @@ type App struct {
 	rates              *redis.Rates
 	closing            sync.Once // of both
 
+	keysRead [sha256.Size]byte // of the files with keys, when New read them
+
 	mu     sync.Mutex
 	config *config.Config // the one in force
 }
@@ -108,6 +111,7 @@ type App struct {
 // used, as config.Problems; a key is never in it.
 func New(o Options) (*App, error) {
 	o.complete()
+	keysRead := sumOfKeys(o.Config)
 	r, err := buildRoutes(o.Config, o.Env)
 	if err != nil {
 		return nil, err
@@ -115,7 +119,7 @@ func New(o Options) (*App, error) {
 	if _, err := declared(o.Config, o.Env); err != nil {
 		return nil, err
 	}
-	a := &App{opts: o, config: o.Config}
+	a := &App{opts: o, config: o.Config, keysRead: keysRead}
 	a.access = access.NewRegistry(access.Options{Log: o.Log})
 	a.transport = transport.New(transport.Options{Log: o.Log, UserAgent: "understudy/" + o.Version})
 	l := o.Config.Limits
@@ -222,7 +226,7 @@ func (a *App) openAdmin(c *config.Config) error {
 	a.operators.http.Handler = admin.Handler(admin.Options{
 		IsReady: a.ready.Load, IsBroken: a.isBroken, Token: token, Log: a.opts.Log, Version: a.opts.Version,
 		Providers: a.providers, Health: a.health, Drills: a.drills, Evacuations: a.evacuations,
-		Metrics: a.metrics, GuardMetrics: !c.IsAdminLocal(), Keys: a.access, Audit: a.audit, Ledger: ledgerView{c}, Budgets: a.budgetsOf(),
+		Metrics: a.metrics, GuardMetrics: !c.IsAdminLocal(), Keys: a.access, Administrators: a.access, Audit: a.audit, Ledger: ledgerView{c}, Budgets: a.budgetsOf(),
 	})
 	return a.evacuations.Load()
 }

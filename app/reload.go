@@ -85,13 +85,18 @@ const watchInterval = 500 * time.Millisecond
 // whenever something comes over now, until ctx ends. A file that is no good is
 // logged and leaves the old config in force. The content counts, not the time, since
 // editors and orchestrators replace files in many ways; and only content that is
-// seen twice, since a file may be looked at while it is being written.
+// seen twice, since a file may be looked at while it is being written. Keys that stand in files of their own are
+// read again likewise, as where a mounted secret is replaced.
 func (a *App) Watch(ctx context.Context, now <-chan os.Signal) {
 	path := a.current().File()
 	ticker := time.NewTicker(watchInterval)
 	defer ticker.Stop()
-	tried := a.current().Sum()
-	seen := tried
+	file := watched{tried: a.current().Sum()}
+	keys := watched{tried: a.keysRead}
+	reload := func() {
+		file.tried, keys.tried = a.reloadFile(path)
+		file.seen = file.tried
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -105,31 +110,83 @@ func (a *App) Watch(ctx context.Context, now <-chan os.Signal) {
 				a.opts.Log.Error("config not reloaded, the old one stays in force", "error", path+": is a pipe, which can be read once")
 				continue
 			}
-			tried = a.reloadFile(path)
-			seen = tried
+			reload()
 		case <-ticker.C:
 			sum, ok := sumOf(path)
-			if ok && sum != tried && sum == seen {
-				tried = a.reloadFile(path)
+			if file.isNew(sum) && ok {
+				reload()
 			}
-			seen = sum
+			if sum := sumOfKeys(a.current()); keys.isNew(sum) {
+				keys.tried = sum
+				a.readKeys()
+			}
 		}
 	}
 }
 
-// reloadFile reloads once and returns the sum of what it found.
-func (a *App) reloadFile(path string) [sha256.Size]byte {
-	sum, _ := sumOf(path)
+// watched is a text that is looked at again and again.
+type watched struct{ tried, seen [sha256.Size]byte }
+
+// isNew reports whether what is seen now is another text than the one in force, and was seen before.
+func (w *watched) isNew(sum [sha256.Size]byte) bool {
+	isNew := sum != w.tried && sum == w.seen
+	w.seen = sum
+	return isNew
+}
+
+// readKeys puts keys in force that stand in files.
+func (a *App) readKeys() {
+	if err := a.Reload(a.current()); err != nil {
+		a.opts.Log.Error("keys not read again, the old ones stay in force", "error", err.Error())
+		return
+	}
+	a.opts.Log.Info("keys read again, since their files have changed")
+}
+
+// sumOfKeys sums up the files that keys of providers, clients and administrators are in, and those that are missing.
+func sumOfKeys(c *config.Config) [sha256.Size]byte {
+	var keys []config.Key
+	for i := range c.Providers {
+		keys = append(keys, c.Providers[i].Key)
+		for _, k := range c.Providers[i].Keys {
+			keys = append(keys, k.Key)
+		}
+	}
+	for i := range c.Access.Keys {
+		keys = append(keys, c.Access.Keys[i].Key)
+	}
+	for _, a := range c.Access.Administrators {
+		keys = append(keys, a.Token)
+	}
+	var all []byte
+	for _, k := range keys {
+		if k.File == "" || isPipe(k.File) {
+			continue
+		}
+		sum, ok := sumOf(k.File)
+		if ok {
+			all = append(all, 1)
+		}
+		all = append(all, sum[:]...)
+	}
+	return sha256.Sum256(all)
+}
+
+// reloadFile reloads once and returns the sums of what it found, and of the keys with it.
+func (a *App) reloadFile(path string) (file, keys [sha256.Size]byte) {
+	file, _ = sumOf(path)
+	keys = sumOfKeys(a.current())
 	c, err := Load(path, a.opts.Env)
 	if err == nil {
+		keys = sumOfKeys(c)
 		err = a.Reload(c)
 	}
 	if err != nil {
 		a.opts.Log.Error("config not reloaded, the old one stays in force", "error", err.Error())
-		return sum
+		return file, keys
 	}
 	a.opts.Log.Info("config reloaded", "file", path)
-	return c.Sum()
+	return c.Sum(), keys
 }
 
 // isPipe reports whether the config comes through a pipe, as a shell's <(command)

@@ -44,6 +44,7 @@ type commands struct {
 	Restore   restoreCommand   `cmd:"" help:"Bring an evacuated provider back."`
 	Health    healthCommand    `cmd:"" help:"Show how every target fares, and why."`
 	Keys      keysCommand      `cmd:"" help:"Make, list, change, rotate and revoke the keys of clients."`
+	Admins    adminsCommand    `cmd:"" help:"Say who may use the admin API, and for what."`
 	Usage     usageCommand     `cmd:"" help:"Report what was used and what it cost, or compare it with an invoice."`
 	Budgets   budgetsCommand   `cmd:"" help:"Show, set and remove what may be spent."`
 	Ledger    ledgerCommand    `cmd:"" help:"Verify the ledger, correct it, back it up and restore it."`

@@ -56,20 +56,20 @@ func (f keyFlags) limits(l client.KeyLimits) client.KeyLimits {
 	return l
 }
 
-// expiry reads when a key ends; zero is never.
-func (f keyFlags) expiry(now time.Time) (time.Time, error) {
-	if f.Expires == "" || f.Expires == "never" {
+// expiry reads when a key or a token ends; zero is never.
+func expiry(text string, now time.Time) (time.Time, error) {
+	if text == "" || text == "never" {
 		return time.Time{}, nil
 	}
 	for _, form := range []string{time.DateOnly, time.RFC3339} {
-		if t, err := time.Parse(form, f.Expires); err == nil {
+		if t, err := time.Parse(form, text); err == nil {
 			return t.UTC(), nil
 		}
 	}
-	if d, err := time.ParseDuration(f.Expires); err == nil && d > 0 {
+	if d, err := time.ParseDuration(text); err == nil && d > 0 {
 		return now.Add(d).UTC().Truncate(time.Second), nil
 	}
-	return time.Time{}, usageError{fmt.Sprintf("--expires: got %q, want a day such as 2027-01-31, a time, a while such as 720h, or never", f.Expires)}
+	return time.Time{}, usageError{fmt.Sprintf("--expires: got %q, want a day such as 2027-01-31, a time, a while such as 720h, or never", text)}
 }
 
 type createKeyCommand struct {
@@ -89,7 +89,7 @@ func (c createKeyCommand) Run(s *session) error {
 	if len(c.Model) == 0 {
 		return usageError{"got no --model, want those that the key may ask for, such as --model assistant,openai/*, or --model \"*\" for all"}
 	}
-	expires, err := c.expiry(time.Now())
+	expires, err := expiry(c.Expires, time.Now())
 	if err != nil {
 		return err
 	}
@@ -267,16 +267,9 @@ func (c changeKeyCommand) Run(s *session) error {
 	if c.Disable || c.Enable {
 		change.Disabled = &c.Disable
 	}
-	if c.Expires != "" {
-		at, err := c.expiry(time.Now())
-		if err != nil {
-			return err
-		}
-		text := ""
-		if !at.IsZero() {
-			text = at.Format(time.RFC3339)
-		}
-		change.Expires = &text
+	var err error
+	if change.Expires, err = changedExpiry(c.Expires, time.Now()); err != nil {
+		return err
 	}
 	return c.withKey(s, func(ctx context.Context, api *client.Client) (client.Key, error) {
 		if c.Requests != nil || c.Tokens != nil || c.Concurrent != nil {
@@ -289,6 +282,19 @@ func (c changeKeyCommand) Run(s *session) error {
 		}
 		return api.ChangeKey(ctx, c.ID, change)
 	})
+}
+
+// changedExpiry is what a change says of the end; nil if nothing was said.
+func changedExpiry(text string, now time.Time) (*string, error) {
+	if text == "" {
+		return nil, nil //nolint:nilnil // it stays as it is
+	}
+	at, err := expiry(text, now)
+	if err != nil || at.IsZero() {
+		return new(string), err
+	}
+	said := at.Format(time.RFC3339)
+	return &said, nil
 }
 
 // listed is a list that was said; nil if none was.

@@ -17,6 +17,9 @@ func (c *Config) completeAccess(folder string) {
 	for i := range c.Access.Keys {
 		c.Access.Keys[i].Key.under(folder)
 	}
+	for i := range c.Access.Administrators {
+		c.Access.Administrators[i].Token.under(folder)
+	}
 }
 
 // under makes a relative path begin at a folder.
@@ -81,6 +84,21 @@ func (k *checker) access() {
 			if l.limit < 0 {
 				k.bad(path+".limits."+l.name, "", "%s.limits.%s: got %d, want 0, which is no limit, or more", path, l.name, l.limit)
 			}
+		}
+	}
+}
+
+func (k *checker) administrators() {
+	roles := []string{"viewer", "operator", "admin"}
+	for _, a := range k.config.Access.Administrators {
+		path := "access.administrators." + a.Name
+		if !isProviderName(a.Name) {
+			k.bad(path, "", "got administrator's name %s, want up to 64 letters, digits, dots, dashes or underscores", quote(a.Name))
+			continue
+		}
+		k.reference(path+".token", a.Token, true)
+		if !slices.Contains(roles, a.Role) {
+			k.bad(path+".role", didYouMean(a.Role, roles), "%s.role: got %s, want one of %s", path, quote(a.Role), strings.Join(roles, ", "))
 		}
 	}
 }

@@ -35,6 +35,7 @@ func (k *checker) check() {
 	k.data()
 	k.redis()
 	k.access()
+	k.administrators()
 	if len(k.config.Providers) == 0 {
 		k.bad("providers", "for example: "+k.example(), "got no providers, want at least one")
 	}

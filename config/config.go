@@ -31,7 +31,7 @@ type Config struct {
 	// is for clients with a key.
 	Listen string `yaml:"listen"`
 	// Admin is the address of the admin API, /metrics, /healthz and /readyz, never the same as Listen.
-	// 127.0.0.1:8081 if not given. Where it is no loopback address, /metrics wants the admin token, too.
+	// 127.0.0.1:8081 if not given. Where it is no loopback address, /metrics wants a token, too.
 	Admin string `yaml:"admin"`
 	// Data is the folder of what must outlive the gateway: the ledger above all. It is
 	// made when it is first needed, and refused when others than its owner can read it.
@@ -204,6 +204,21 @@ type Access struct {
 	// Keys are those that clients may show, beside those made with understudy keys create, each
 	// under its id.
 	Keys []ClientKey `yaml:"keys"`
+	// Administrators are those who may use the admin API by a token of their own, beside those made with
+	// understudy admins add, each under their name.
+	Administrators []Administrator `yaml:"administrators"`
+}
+
+// Administrator is somebody who may use the admin API.
+type Administrator struct {
+	Name string `yaml:",name"`
+	// Token says where the token is: env:NAME or file:/path, of 32 characters or more.
+	Token Key `yaml:"token"`
+	// Role says what it is good for: viewer looks; operator changes keys and budgets, drills and evacuates, too;
+	// admin says who the administrators are, too.
+	Role string `yaml:"role"`
+	// Expires is when the token ends; never if not given.
+	Expires Time `yaml:"expires"`
 }
 
 // Team is what none of its keys may go beyond.

@@ -188,6 +188,9 @@ func TestEveryKey(t *testing.T) {
 			Expires: Time{time.Date(2027, 1, 31, 12, 0, 0, 0, time.UTC)}, Disabled: true,
 			Limits: KeyLimits{RequestsPerMinute: 60, TokensPerMinute: 100_000, Concurrent: 8},
 		}},
+		Administrators: []Administrator{{
+			Name: "ada", Token: Key{File: filepath.Join("testdata", "ada.token")}, Role: "operator", Expires: Time{time.Date(2027, 1, 31, 12, 0, 0, 0, time.UTC)},
+		}},
 	}
 	if !reflect.DeepEqual(c.Access, wantAccess) {
 		t.Errorf("access: got %+v, want %+v", c.Access, wantAccess)
