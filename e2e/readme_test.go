@@ -98,7 +98,7 @@ func TestReadmeCommands(t *testing.T) {
 			continue
 		}
 		ran++
-		if word, _, _ := strings.Cut(args, " "); slices.Contains([]string{"health", "drill", "evacuate", "restore", "keys"}, word) {
+		if word, _, _ := strings.Cut(args, " "); slices.Contains([]string{"health", "drill", "evacuate", "restore", "keys", "admins"}, word) {
 			args = strings.NewReplacer("--for 10m", "--for 200ms", "--ramp 10m", "--ramp 200ms").Replace(args) + " --admin " + h.admin
 		}
 		if word, _, _ := strings.Cut(args, " "); word == "usage" || word == "ledger" {
@@ -126,7 +126,7 @@ func TestReadmeConfigs(t *testing.T) {
 			t.Fatal(err)
 		}
 		cmd := exec.Command("understudy", "check", "--config", file)
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "OPENAI_API_KEY=" + canary, "ANTHROPIC_API_KEY=" + canary, "AZURE_KEY=" + canary, "WEB_KEY=" + canary + canary, "OTHER_KEY=" + canary}
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "OPENAI_API_KEY=" + canary, "ANTHROPIC_API_KEY=" + canary, "AZURE_KEY=" + canary, "WEB_KEY=" + canary + canary, "PROMETHEUS_TOKEN=us-" + canary + canary, "OTHER_KEY=" + canary}
 		if out, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(out), "note:") {
 			t.Errorf("got %v and\n%s\nwant success without a note, for\n%s", err, out, config)
 		}
