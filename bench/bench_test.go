@@ -30,7 +30,7 @@ func TestRun(t *testing.T) {
 	}
 	o := options{
 		duration: 800 * time.Millisecond, rounds: 1, connections: 2, rate: 500, streams: 8, starts: 1,
-		only: regexp.MustCompile(""), json: true,
+		only: regexp.MustCompile(""), json: true, ledger: true,
 	}
 	var out, progress bytes.Buffer
 	if err := run(t.Context(), o, &out, &progress); err != nil {
@@ -44,12 +44,12 @@ func TestRun(t *testing.T) {
 		t.Errorf("got %d, %d and %d rows, want 38 for CPU, 10 for latency and 4 for open streams", len(r.CPU), len(r.Latency), len(r.Streams))
 	}
 	for _, row := range r.CPU {
-		if row.Proxy.Median <= 0 || row.Understudy.Median <= 0 || row.Ratio.Median <= 0 || row.Requests == 0 {
+		if row.Proxy.Median <= 0 || row.Understudy.Median <= 0 || row.Ratio.Median <= 0 || row.Durable.Median <= 0 || row.ToDurable.Median <= 0 || row.Requests == 0 {
 			t.Errorf("%s: got %+v, want figures above zero", row.Scenario, row)
 		}
 	}
 	for _, row := range r.Latency {
-		if row.Direct.P50 <= 0 || row.Understudy.P99 < row.Understudy.P50 {
+		if row.Direct.P50 <= 0 || row.Durable.P50 <= 0 || row.Understudy.P99 < row.Understudy.P50 {
 			t.Errorf("%s: got %+v, want p50 above zero and p99 not below it", row.Scenario, row)
 		}
 	}

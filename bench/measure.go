@@ -16,6 +16,7 @@ type bench struct {
 	progress   io.Writer
 	vendor     *process
 	proxy      *process
+	durable    *process // the same, but that it keeps a journal; only beside the ledger
 	understudy *process
 }
 
@@ -28,7 +29,7 @@ const (
 	streamRate    = 0.1 // of the rate of whole answers
 )
 
-// start brings up the three processes and waits until each answers.
+// start brings up the processes and waits until each answers.
 func (b *bench) start(ctx context.Context) error {
 	var err error
 	if b.vendor, err = startRole(ctx, roleVendor, b.pause.String()); err != nil {
@@ -36,6 +37,11 @@ func (b *bench) start(ctx context.Context) error {
 	}
 	if b.proxy, err = startRole(ctx, roleProxy, b.vendor.address); err != nil {
 		return err
+	}
+	if b.ledger {
+		if b.durable, err = startRole(ctx, roleDurable, b.vendor.address); err != nil {
+			return err
+		}
 	}
 	if b.understudy, err = b.startUnderstudy(ctx); err != nil {
 		return err
@@ -45,7 +51,7 @@ func (b *bench) start(ctx context.Context) error {
 }
 
 func (b *bench) stop() {
-	for _, p := range []*process{b.understudy, b.proxy, b.vendor} {
+	for _, p := range []*process{b.understudy, b.durable, b.proxy, b.vendor} {
 		p.stop()
 	}
 }
@@ -104,62 +110,73 @@ func (b *bench) measure(ctx context.Context) (*report, error) {
 }
 
 func (b *bench) measureScenario(ctx context.Context, r *report, s *scenario) error {
-	direct, proxy, understudy := b.target(s, b.vendor), b.target(s, b.proxy), b.target(s, b.understudy)
-	all := []*target{&direct, &proxy, &understudy}
-	for _, t := range all {
+	subjects := []*process{b.proxy, b.understudy}
+	if b.ledger {
+		subjects = append(subjects, b.durable)
+	}
+	for _, p := range append(subjects, b.vendor) {
+		t := b.target(s, p)
 		if err := t.verify(ctx); err != nil {
 			return err
 		}
 	}
 	if s.hasCPU() {
-		if err := b.measureCPU(ctx, r, s, []*target{&proxy, &understudy}); err != nil {
+		if err := b.measureCPU(ctx, r, s, subjects); err != nil {
 			return err
 		}
 	}
 	if s.hasLatency() {
-		return b.measureLatency(ctx, r, s, all)
+		return b.measureLatency(ctx, r, s, append(subjects, b.vendor))
 	}
 	return nil
 }
 
-// measureCPU keeps the proxy and understudy busy in turns and divides the CPU time
-// of each by its answers.
-func (b *bench) measureCPU(ctx context.Context, r *report, s *scenario, targets []*target) error {
-	pids := []int{b.proxy.cmd.Process.Pid, b.understudy.cmd.Process.Pid}
-	slice := b.share(cpuShare, scenario.hasCPU) / time.Duration(len(targets)*(b.rounds+1))
+// measureCPU keeps each process busy in turns and divides its CPU time by its answers.
+func (b *bench) measureCPU(ctx context.Context, r *report, s *scenario, subjects []*process) error {
+	slice := b.share(cpuShare, scenario.hasCPU) / time.Duration(len(subjects)*(b.rounds+1))
 	row := cpuRow{Scenario: s.name, Goal: s.goal}
-	clients := make([][]*client, len(targets))
-	for i, t := range targets {
+	clients := make([][]*client, len(subjects))
+	targets := make([]target, len(subjects))
+	for i, p := range subjects {
 		var err error
-		if clients[i], err = t.connect(ctx, b.connections); err != nil {
+		targets[i] = b.target(s, p)
+		if clients[i], err = targets[i].connect(ctx, b.connections); err != nil {
 			return err
 		}
 		defer closeAll(clients[i])
 	}
-	var cost [2][]float64 // µs per request, by round
+	cost := map[*process][]float64{} // µs per request, by round
 	for round := range b.rounds + 1 {
-		for i, t := range targets {
+		for i, p := range subjects {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			used, count, err := spend(pids[i], min(settleTime, slice), func() (int, error) { return t.busy(clients[i], slice) })
+			busy := func() (int, error) { return targets[i].busy(clients[i], slice) }
+			used, count, err := spend(p.cmd.Process.Pid, min(settleTime, slice), busy)
 			if err != nil {
 				return err
 			}
 			if round > 0 { // the first warms up pools and caches
-				cost[i] = append(cost[i], used.Seconds()*1e6/float64(count))
+				cost[p] = append(cost[p], used.Seconds()*1e6/float64(count))
 			}
 			row.Requests += count
 		}
 	}
-	row.Proxy, row.Understudy = spreadOf(cost[0]), spreadOf(cost[1])
-	ratios := make([]float64, b.rounds)
-	for i := range ratios {
-		ratios[i] = cost[1][i] / cost[0][i]
+	row.Proxy, row.Understudy, row.Ratio = spreadOf(cost[b.proxy]), spreadOf(cost[b.understudy]), ratioOf(cost[b.understudy], cost[b.proxy])
+	if b.ledger {
+		row.Durable, row.ToDurable = spreadOf(cost[b.durable]), ratioOf(cost[b.understudy], cost[b.durable])
 	}
-	row.Ratio = spreadOf(ratios)
 	r.CPU = append(r.CPU, row)
 	return nil
+}
+
+// ratioOf divides round by round.
+func ratioOf(a, b []float64) spread {
+	ratios := make([]float64, len(a))
+	for i := range a {
+		ratios[i] = a[i] / b[i]
+	}
+	return spreadOf(ratios)
 }
 
 // spend is the CPU time that a process uses for the answers that f counts, and until it has settled.
@@ -177,42 +194,46 @@ func spend(pid int, settle time.Duration, f func() (int, error)) (time.Duration,
 	return after - before, count, err
 }
 
-// measureLatency sends the same paced load to the vendor itself, the proxy and
-// understudy in turns.
-func (b *bench) measureLatency(ctx context.Context, r *report, s *scenario, targets []*target) error {
+// measureLatency sends the same paced load to each process in turns, the vendor itself among them.
+func (b *bench) measureLatency(ctx context.Context, r *report, s *scenario, subjects []*process) error {
 	rate := b.rate
 	if s.stream {
 		rate *= streamRate
 	}
-	turn := b.share(1-cpuShare, scenario.hasLatency) / time.Duration(len(targets)*latencyRounds)
+	turn := b.share(1-cpuShare, scenario.hasLatency) / time.Duration(len(subjects)*latencyRounds)
 	n := max(1, int(turn.Seconds()*rate))
-	took := make([][]timing, len(targets))
-	clients := make([][]*client, len(targets))
-	for i, t := range targets {
+	took := map[*process][]timing{}
+	clients := make([][]*client, len(subjects))
+	targets := make([]target, len(subjects))
+	for i, p := range subjects {
 		var err error
-		if clients[i], err = t.connect(ctx, pacedClients); err != nil {
+		targets[i] = b.target(s, p)
+		if clients[i], err = targets[i].connect(ctx, pacedClients); err != nil {
 			return err
 		}
 		defer closeAll(clients[i])
-		if _, err := t.paced(clients[i], rate, min(n, 2*pacedClients)); err != nil { // opens the connections behind
+		if _, err := targets[i].paced(clients[i], rate, min(n, 2*pacedClients)); err != nil { // opens the connections behind
 			return err
 		}
 	}
 	for range latencyRounds {
-		for i, t := range targets {
+		for i, p := range subjects {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			results, err := t.paced(clients[i], rate, n)
+			results, err := targets[i].paced(clients[i], rate, n)
 			if err != nil {
 				return err
 			}
-			took[i] = append(took[i], results...)
+			took[p] = append(took[p], results...)
 		}
 	}
 	row := latencyRow{
-		Scenario: s.name, Goal: goalAddedP99, Rate: rate, Samples: len(took[0]), Until: "whole answer",
-		Direct: latencyOf(took[0], s.stream), Proxy: latencyOf(took[1], s.stream), Understudy: latencyOf(took[2], s.stream),
+		Scenario: s.name, Goal: goalAddedP99, Rate: rate, Samples: len(took[b.vendor]), Until: "whole answer",
+		Direct: latencyOf(took[b.vendor], s.stream), Proxy: latencyOf(took[b.proxy], s.stream), Understudy: latencyOf(took[b.understudy], s.stream),
+	}
+	if b.ledger {
+		row.Durable = latencyOf(took[b.durable], s.stream)
 	}
 	if s.stream {
 		row.Until = "first content"

@@ -20,10 +20,11 @@ import (
 // that each has a process whose time can be read.
 const (
 	roleVariable   = "UNDERSTUDY_BENCH_ROLE"
-	targetVariable = "UNDERSTUDY_BENCH_TARGET" // the vendor's address, for the proxy
+	targetVariable = "UNDERSTUDY_BENCH_TARGET" // the vendor's address, for the proxies
 	keyVariable    = "UNDERSTUDY_BENCH_KEY"    // where understudy finds the vendors' key
 	roleVendor     = "vendor"
 	roleProxy      = "proxy"
+	roleDurable    = "durable proxy"
 	understudyName = "understudy"
 )
 
@@ -39,8 +40,14 @@ func playRole(role string) error {
 		handler = vendor(pause)
 	case roleTicker:
 		handler = ticker()
-	case roleProxy:
+	case roleProxy, roleDurable:
 		handler = proxy(&url.URL{Scheme: "http", Host: os.Getenv(targetVariable)})
+		if role == roleDurable {
+			var err error
+			if handler, err = durable(handler); err != nil {
+				return err
+			}
+		}
 	default:
 		return fmt.Errorf("got role %q, want %s or %s", role, roleVendor, roleProxy)
 	}

@@ -39,3 +39,11 @@ func memory(pid int) (int64, error) {
 	}
 	return pages * int64(os.Getpagesize()), nil
 }
+
+// flush makes what was written into a file durable, but for its size and times.
+func flush(f *os.File) error {
+	if err := syscall.Fdatasync(int(f.Fd())); err != nil {
+		return fmt.Errorf("flush the journal: %w", err)
+	}
+	return nil
+}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"os"
 	"time"
 )
 
@@ -12,3 +13,5 @@ var errLinuxOnly = errors.New("CPU time and memory of another process are read o
 func cpuTime(int) (time.Duration, error) { return 0, errLinuxOnly }
 
 func memory(int) (int64, error) { return 0, errLinuxOnly }
+
+func flush(*os.File) error { return errLinuxOnly }
