@@ -7,13 +7,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 )
 
 // invoked sends a body to an operation of Bedrock's.
 func invoked(t *testing.T, s *Server, model, operation, body string) heard {
 	t.Helper()
-	h := send(t, client(t), s, Chat, body, 20*time.Second, func(r *http.Request) {
+	h := send(t, client(t), s, Chat, body, patience, func(r *http.Request) {
 		r.URL.Path, r.URL.RawPath = "/model/"+model+"/"+operation, "/model/"+strings.NewReplacer(":", "%3A", "/", "%2F").Replace(model)+"/"+operation
 	})
 	if h.err != nil {

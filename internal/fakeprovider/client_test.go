@@ -91,7 +91,7 @@ func send(t *testing.T, c *http.Client, s *Server, vendor, body string, patience
 // ask sends a well-formed request and wants a 200.
 func ask(t *testing.T, s *Server, vendor, body string) heard {
 	t.Helper()
-	h := send(t, client(t), s, vendor, body, 5*time.Second, nil)
+	h := send(t, client(t), s, vendor, body, patience, nil)
 	if h.status != 200 || h.err != nil {
 		t.Fatalf("%s: got %d %q %v want 200", vendor, h.status, h.body, h.err)
 	}

@@ -5,13 +5,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 )
 
 // postTo sends a body to a path of a server.
 func postTo(t *testing.T, s *Server, path, body string) (status int, answer string) {
 	t.Helper()
-	h := send(t, client(t), s, Chat, body, 20*time.Second, func(r *http.Request) { r.URL.Path = path })
+	h := send(t, client(t), s, Chat, body, patience, func(r *http.Request) { r.URL.Path = path })
 	if h.err != nil {
 		t.Fatal(h.err)
 	}

@@ -6,13 +6,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 )
 
 // generate sends a body to a model's operation.
 func generate(t *testing.T, s *Server, operation, body string) heard {
 	t.Helper()
-	h := send(t, client(t), s, Chat, body, 20*time.Second, func(r *http.Request) {
+	h := send(t, client(t), s, Chat, body, patience, func(r *http.Request) {
 		r.Header.Del("Authorization")
 		r.Header.Set("X-Goog-Api-Key", "k")
 		path, query, _ := strings.Cut(operation, "?")
@@ -141,7 +140,7 @@ func TestGenerateStreamsAndUnaryAnswersAgree(t *testing.T) {
 			t.Errorf("%s: streamed %q, and as a list %q, want %q", model, got, said(list...), want)
 		}
 	}
-	if h := send(t, client(t), s, Chat, "", time.Second, func(r *http.Request) { r.Method, r.URL.Path = "GET", "/v1beta/models" }); !strings.Contains(h.body, `"name":"models/fake-large"`) {
+	if h := send(t, client(t), s, Chat, "", patience, func(r *http.Request) { r.Method, r.URL.Path = "GET", "/v1beta/models" }); !strings.Contains(h.body, `"name":"models/fake-large"`) {
 		t.Errorf("got %s", h.body)
 	}
 }

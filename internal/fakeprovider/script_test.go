@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-	"time"
 )
 
 const pngBytes = "\x89PNG\r\n\x1a\n and sixty more"
@@ -111,7 +110,7 @@ func TestScriptedReplies(t *testing.T) {
 	})
 	s.Enqueue(Reply{Text: "queued"}, Reply{Error: &Error{Status: 418, Type: "odd", Message: "no"}})
 	for _, want := range []string{"queued", "", "You said: Tell me something nice about Oslo please"} {
-		h := send(t, client(t), s, Chat, bodyFor(Chat, "m", false), time.Second, nil)
+		h := send(t, client(t), s, Chat, bodyFor(Chat, "m", false), patience, nil)
 		if got := readUnary(Chat, h.body); got.text != want || want == "" && (h.status != 418 || got.errorType != "odd") {
 			t.Errorf("got %d %q want %q", h.status, h.body, want)
 		}
@@ -139,7 +138,7 @@ func TestThinkingComesBackOnlyAsItWas(t *testing.T) {
 			object{"role": "assistant", "content": []any{object{"type": "thinking", "thinking": text, "signature": sig}, object{"type": "text", "text": "yes"}}},
 			object{"role": "user", "content": "and?"},
 		}})
-		return send(t, client(t), s, Messages, body, time.Second, nil).status
+		return send(t, client(t), s, Messages, body, patience, nil).status
 	}
 	if got := back(thinking); got != 200 {
 		t.Errorf("unchanged: got %d want 200", got)
@@ -173,7 +172,7 @@ func TestNewestModelsTakeSystemTurns(t *testing.T) {
 	if got := readUnary(Messages, ask(t, s, Messages, body("claude-opus-5")).body).text; got != "You said: hi\nand?" {
 		t.Errorf("got %q", got)
 	}
-	if h := send(t, client(t), s, Messages, body("claude-sonnet-4-5"), time.Second, nil); h.status != 400 {
+	if h := send(t, client(t), s, Messages, body("claude-sonnet-4-5"), patience, nil); h.status != 400 {
 		t.Errorf("older model: got %d want 400", h.status)
 	}
 }

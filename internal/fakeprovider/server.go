@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -160,9 +161,20 @@ func (s *Server) refuse(on bool) error {
 		_ = socket.Close() // the server may not have taken it over yet
 		_ = srv.Close()
 	case !on && srv == nil && addr != "":
-		return s.listen(addr)
+		return s.resume(addr)
 	}
 	return nil
+}
+
+// resume listens where the server has listened. Somebody's connection may have that port for a moment.
+func (s *Server) resume(addr string) error {
+	const patience = 10 * time.Second
+	for until := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		err := s.listen(addr)
+		if err == nil || !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(until) {
+			return err
+		}
+	}
 }
 
 // connection counts the requests of one connection.

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 )
 
 // Each case is a request the real vendor refuses; want is a piece of its message.
@@ -91,7 +90,7 @@ func TestWrongRequestsAreRefused(t *testing.T) {
 		s := start(t, Options{})
 		c := client(t)
 		for _, tc := range cases {
-			h := send(t, c, s, vendor, tc[0], 2*time.Second, nil)
+			h := send(t, c, s, vendor, tc[0], patience, nil)
 			o, err := decode(h.body)
 			if msg := textAt(o, "error", "message"); h.status != 400 || err != nil || !strings.Contains(msg, tc[1]) || textAt(o, "error", "type") != invalidRequest {
 				t.Errorf("%s %s: got %d %q want 400 with %q", vendor, tc[0], h.status, h.body, tc[1])
@@ -147,7 +146,7 @@ func TestKeysModelsAndPaths(t *testing.T) {
 			t.Errorf("%s: got %d %s want %d with %s", tc.name, tc.h.status, tc.h.body, tc.code, tc.want)
 		}
 	}
-	h := send(t, client(t), s, Chat, bodyFor(Chat, "three", false), time.Second, func(r *http.Request) { r.Header.Set("Authorization", "Bearer right") })
+	h := send(t, client(t), s, Chat, bodyFor(Chat, "three", false), patience, func(r *http.Request) { r.Header.Set("Authorization", "Bearer right") })
 	if h.status != 404 || !strings.Contains(h.body, "The model `three` does not exist") {
 		t.Errorf("unknown model: got %d %s", h.status, h.body)
 	}
@@ -170,7 +169,7 @@ func TestNewestVersionHasNoSampling(t *testing.T) {
 		{"2026-10-21", `{"model":"m","max_tokens":5,"temperature":1,"messages":[{"role":"user","content":"hi"}]}`, 400},
 		{"2026-10-21", `{"model":"m","max_tokens":5,"messages":[{"role":"user","content":[{"type":"text","text":"hi","citations":[{"type":"char_location"}]}]}]}`, 400},
 	} {
-		h := send(t, client(t), s, Messages, tc.body, time.Second, func(r *http.Request) { r.Header.Set("Anthropic-Version", tc.version) })
+		h := send(t, client(t), s, Messages, tc.body, patience, func(r *http.Request) { r.Header.Set("Anthropic-Version", tc.version) })
 		if h.status != tc.code {
 			t.Errorf("version %s: %s: got %d %s want %d", tc.version, tc.body, h.status, h.body, tc.code)
 		}
