@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/understudy-ai/understudy/access"
@@ -245,13 +246,19 @@ func TestNodes(t *testing.T) {
 // TestFollow sees a change at another gateway within a second.
 func TestFollow(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, follow)
+}
+
+func follow(t *testing.T) {
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
 	shared, secret := &access.Memory{}, access.NewSecret()
 	nodes := [2]*access.Registry{access.NewRegistry(access.Options{}), access.NewRegistry(access.Options{})}
 	for _, r := range nodes {
 		if err := r.Open(t.Context(), secret, shared, true, access.Declared{}); err != nil {
 			t.Fatal(err)
 		}
-		go r.Follow(t.Context())
+		go r.Follow(ctx)
 	}
 	_, text, err := nodes[0].Create(t.Context(), "web", all)
 	if err != nil {

@@ -18,10 +18,14 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-// failingSend sends a request that is to fail, within seconds.
+// patience is how long anything may take that only a failure keeps from coming.
+const patience = time.Minute
+
+// failingSend sends a request that is to fail, and not only when the other side has had enough.
 func failingSend(t *testing.T, tr *Transport, r Request) *SendError {
 	t.Helper()
 	begun := time.Now()
@@ -30,7 +34,7 @@ func failingSend(t *testing.T, tr *Transport, r Request) *SendError {
 	if !errors.As(err, &e) {
 		t.Fatalf("got %+v, %v, want a SendError", resp, err)
 	}
-	if took := time.Since(begun); took > 2*time.Second {
+	if took := time.Since(begun); took > patience/2 {
 		t.Errorf("got the error after %v, want it sooner", took)
 	}
 	if strings.Contains(err.Error(), testKey) {
@@ -184,9 +188,10 @@ func TestClosedWhileIdle(t *testing.T) {
 	tr := newTransport(t, Options{})
 	failed := 0
 	for range 50 {
+		begun := time.Now()
 		_, _, err := send(t, tr, Request{URL: "http://" + at})
 		var e *SendError
-		if errors.As(err, &e) && !e.MayRepeat() {
+		if errors.As(err, &e) && !e.MayRepeat() && time.Since(begun) < raceWindow { // a busy machine may miss it
 			t.Fatalf("got %+v, want what may be repeated", e)
 		}
 		if err != nil {
@@ -233,7 +238,7 @@ func TestResetAfterRequest(t *testing.T) {
 	t.Run("after a while", func(t *testing.T) {
 		s := &sending{idle: true, wrote: true, at: time.Now().Add(-2 * raceWindow)}
 		check(t, s.failure(t.Context(), io.EOF, false), PhaseHeaders, true, false)
-		s.at = time.Now()
+		s.at = time.Now().Add(patience)
 		check(t, s.failure(t.Context(), io.EOF, false), PhaseHeaders, true, true)
 	})
 }
@@ -288,7 +293,9 @@ func TestContextEnds(t *testing.T) {
 	}
 }
 
-func TestWriteBound(t *testing.T) {
+func TestWriteBound(t *testing.T) { synctest.Test(t, writeBounds) }
+
+func writeBounds(t *testing.T) {
 	near, far := net.Pipe()
 	defer near.Close()
 	defer far.Close()
@@ -302,7 +309,7 @@ func TestWriteBound(t *testing.T) {
 	}
 	begun := time.Now()
 	var timeout net.Error
-	if _, err := w.Write([]byte("stuck")); !errors.As(err, &timeout) || !timeout.Timeout() || time.Since(begun) > time.Second {
+	if _, err := w.Write([]byte("stuck")); !errors.As(err, &timeout) || !timeout.Timeout() || time.Since(begun) != w.limit {
 		t.Errorf("got %v after %v, want a timeout at once", err, time.Since(begun))
 	}
 }

@@ -143,7 +143,7 @@ func TestKept(t *testing.T) {
 func TestRefusedInRequest(t *testing.T) {
 	at := listen(t, func(conn net.Conn, _ int) {
 		io.WriteString(conn, "no HTTP\r\n\r\n")
-		conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		conn.SetReadDeadline(time.Now().Add(patience))
 		for b := make([]byte, 1); ; { // it reads, but not to the end
 			if _, err := conn.Read(b); err != nil {
 				return

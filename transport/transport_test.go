@@ -346,7 +346,7 @@ func TestCancelEndsTheRequest(t *testing.T) {
 			resp.Body.Close()
 			select {
 			case <-gone:
-			case <-time.After(2 * time.Second):
+			case <-time.After(patience):
 				t.Error("got a request that goes on at the provider, want it ended")
 			}
 		})

@@ -28,7 +28,7 @@ func TestRefusedUpgrade(t *testing.T) {
 	resp.Body.Close()
 	select {
 	case <-closed:
-	case <-time.After(2 * time.Second):
+	case <-time.After(patience):
 		t.Error("got the connection left open, want it closed")
 	}
 }

@@ -83,7 +83,7 @@ func play(t testing.TB, s server, w *wire) string {
 	go func() { defer close(served); _ = s.Serve(listen(w)) }()
 	select {
 	case <-w.closed:
-	case <-time.After(10 * time.Second):
+	case <-time.After(ample):
 		t.Error("got a connection that stays open, want it closed")
 	}
 	_ = s.Close()

@@ -88,7 +88,7 @@ func (s *house) dial(t *testing.T) (net.Conn, *bufio.Reader) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(ample))
 	return conn, bufio.NewReader(conn)
 }
 
@@ -112,15 +112,25 @@ func want(t *testing.T, r *bufio.Reader, body string) {
 	}
 }
 
-// closedWithin says how long the connection stayed open.
-func closedWithin(t *testing.T, r io.Reader, least, most time.Duration) {
+// ample is time for all that only a failure keeps from coming, on a machine that stands still for seconds, too.
+const ample = time.Minute
+
+// wantClosed waits until the connection is closed by the server, and says when it was.
+func wantClosed(t *testing.T, r io.Reader) time.Time {
 	t.Helper()
-	start := time.Now()
 	_, err := io.Copy(io.Discard, r)
-	took := time.Since(start)
 	var ne net.Error
-	if errors.As(err, &ne) && ne.Timeout() || took > most || took < least {
-		t.Errorf("got the connection closed after %v (%v), want between %v and %v", took, err, least, most)
+	if errors.As(err, &ne) && ne.Timeout() {
+		t.Errorf("got a connection that stays open, want it closed")
+	}
+	return time.Now()
+}
+
+// wantOpenFor is wantClosed for a connection that has so much time from start on.
+func wantOpenFor(t *testing.T, r io.Reader, start time.Time, least time.Duration) {
+	t.Helper()
+	if took := wantClosed(t, r).Sub(start); took < least {
+		t.Errorf("got the connection closed after %v, want it open for %v", took, least)
 	}
 }
 
@@ -146,7 +156,7 @@ func TestConnectionsAreKept(t *testing.T) {
 	if resp.StatusCode != http.StatusExpectationFailed || s.left.Load() != 1 {
 		t.Errorf("got %d by net/http %d times, want %d by it", resp.StatusCode, s.left.Load(), http.StatusExpectationFailed)
 	}
-	closedWithin(t, r, 0, time.Second)
+	wantClosed(t, r)
 }
 
 // TestHandedOver: what is not plain gets net/http's server, for good.
@@ -189,15 +199,16 @@ func TestHijack(t *testing.T) {
 func TestSlowHeads(t *testing.T) {
 	t.Parallel()
 	const limit = 300 * time.Millisecond
-	s := openHouse(t, path, func(s *http.Server) { s.ReadHeaderTimeout, s.IdleTimeout = limit, 3*limit })
+	s := openHouse(t, path, func(s *http.Server) { s.ReadHeaderTimeout, s.IdleTimeout = limit, 2*ample })
 	for name, text := range map[string]string{"nothing": "", "a piece": "GET / HT", "a field": "GET / HTTP/1.1\r\nHost: x\r\nA: ", "handed over": "GET / HTTP/1.1\nHost: x\nA: "} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			start := time.Now()
 			conn, r := s.dial(t)
 			send(t, conn, text)
 			if text != "" {
-				go func() { // drip
-					for range 20 {
+				go func() { // drip, for as long as it is taken
+					for {
 						time.Sleep(limit / 10)
 						if _, err := io.WriteString(conn, "a"); err != nil {
 							return
@@ -205,15 +216,22 @@ func TestSlowHeads(t *testing.T) {
 					}
 				}()
 			}
-			closedWithin(t, r, limit/2, 2*limit)
+			wantOpenFor(t, r, start, limit)
 		})
 	}
 	t.Run("handed over late", func(t *testing.T) {
 		t.Parallel()
-		conn, r := s.dial(t)
-		time.Sleep(limit * 2 / 3)
-		send(t, conn, "GET / HTTP/1.1\nHost: x\nA: ")
-		closedWithin(t, r, 0, limit*2/3)
+		took := limit
+		for try := 0; try < 5 && took > limit*2/3; try++ { // a busy machine takes its time, and not each time
+			conn, r := s.dial(t)
+			time.Sleep(limit * 2 / 3)
+			start := time.Now()
+			send(t, conn, "GET / HTTP/1.1\nHost: x\nA: ")
+			took = min(took, wantClosed(t, r).Sub(start))
+		}
+		if took > limit*2/3 {
+			t.Errorf("got the connection closed %v after it was handed over, want no more time than was left", took)
+		}
 	})
 	t.Run("between requests", func(t *testing.T) {
 		t.Parallel()
@@ -224,15 +242,18 @@ func TestSlowHeads(t *testing.T) {
 		send(t, conn, get)
 		want(t, r, "/a")
 		time.Sleep(2 * limit)
+		start := time.Now()
 		send(t, conn, get[:10])
-		closedWithin(t, r, limit/2, 2*limit)
+		wantOpenFor(t, r, start, limit)
 	})
 	t.Run("idle", func(t *testing.T) {
 		t.Parallel()
+		s := openHouse(t, path, func(s *http.Server) { s.ReadHeaderTimeout, s.IdleTimeout = ample, 3*limit })
 		conn, r := s.dial(t)
+		start := time.Now()
 		send(t, conn, get)
 		want(t, r, "/a")
-		closedWithin(t, r, 2*limit, 5*limit)
+		wantOpenFor(t, r, start, 3*limit)
 	})
 }
 
@@ -254,8 +275,9 @@ func TestDeadlines(t *testing.T) {
 	})
 	for _, p := range []string{"/slow", "/aborted"} {
 		conn, r := s.dial(t)
+		start := time.Now()
 		send(t, conn, "POST "+p+" HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe")
-		closedWithin(t, r, 50*time.Millisecond, 2*time.Second)
+		wantOpenFor(t, r, start, 100*time.Millisecond)
 		if err, _ := got.Load().(error); err == nil || !strings.Contains(err.Error(), "timeout") {
 			t.Errorf("%s: got %v, want a deadline exceeded", p, err)
 		}
@@ -285,7 +307,7 @@ func TestWriteDeadline(t *testing.T) {
 		if !errors.As(err, &ne) || !ne.Timeout() {
 			t.Errorf("got %v, want a deadline exceeded", err)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(ample):
 		t.Error("got a handler that writes on, want it told")
 	}
 }
@@ -305,19 +327,24 @@ func TestClientsLeave(t *testing.T) {
 	})
 	for _, p := range []string{"/", "/late"} {
 		for _, wait := range []time.Duration{0, 5 * patience} {
-			conn, _ := s.dial(t)
-			send(t, conn, "POST "+p+" HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")
-			<-begun
-			time.Sleep(wait)
-			left := time.Now()
-			conn.Close()
-			select {
-			case at := <-ended:
-				if took := at.Sub(left); took > 500*time.Millisecond {
-					t.Errorf("%s: got told after %v, want at once", p, took)
+			const most = 500 * time.Millisecond
+			took := ample
+			for try := 0; try < 5 && took > most; try++ { // as above
+				conn, _ := s.dial(t)
+				send(t, conn, "POST "+p+" HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")
+				<-begun
+				time.Sleep(wait)
+				left := time.Now()
+				conn.Close()
+				select {
+				case at := <-ended:
+					took = min(took, at.Sub(left))
+				case <-time.After(ample):
+					t.Fatalf("%s: got a handler that waits on, want it told", p)
 				}
-			case <-time.After(5 * time.Second):
-				t.Fatalf("%s: got a handler that waits on, want it told", p)
+			}
+			if took > most {
+				t.Errorf("%s: got told after %v, want at once", p, took)
 			}
 		}
 	}
@@ -384,7 +411,7 @@ func TestPanics(t *testing.T) {
 	for _, p := range []string{"/a", "/b"} {
 		conn, r := s.dial(t)
 		send(t, conn, strings.Replace(get, "/a", p, 1))
-		closedWithin(t, r, 0, time.Second)
+		wantClosed(t, r)
 	}
 	if got := s.log.String(); strings.Count(got, "panic serving") != 1 || !strings.Contains(got, "oh no") || !strings.Contains(got, "conn_test.go") {
 		t.Errorf("got %q, want one panic logged, with its stack", got)
@@ -414,8 +441,8 @@ func TestShutdown(t *testing.T) {
 	running.Wait()
 	down := make(chan error, 1)
 	go func() { down <- s.Shutdown(t.Context()) }()
-	closedWithin(t, idleReader, 0, time.Second)
-	closedWithin(t, fresh, 0, time.Second)
+	wantClosed(t, idleReader)
+	wantClosed(t, fresh)
 	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if err := s.Shutdown(short); !errors.Is(err, context.DeadlineExceeded) {
@@ -436,7 +463,7 @@ func TestShutdown(t *testing.T) {
 			t.Errorf("got %q, %v, close %v, want an answer that is the last", body, err, resp.Close)
 		}
 		resp.Body.Close()
-		closedWithin(t, r, 0, time.Second)
+		wantClosed(t, r)
 	}
 	if err := <-down; err != nil {
 		t.Errorf("got %v, want it shut down", err)

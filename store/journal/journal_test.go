@@ -249,7 +249,7 @@ func TestAllArrive(t *testing.T) {
 		}
 	})
 	all.Wait()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := d.Sync(ctx); err != nil {
 		t.Fatal(err)
@@ -308,7 +308,7 @@ func TestCrash(t *testing.T) {
 		mu.Unlock()
 		other := newShelf()
 		revived := openJournal(t, copyFolder(t, folder), other)
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		if err := revived.Sync(ctx); err != nil {
 			t.Fatal(err)
 		}
@@ -426,7 +426,7 @@ func TestHolds(t *testing.T) {
 	}
 	s.set(func() { s.refuse = nil })
 	n, err := d.reserve("a")
-	for until := time.Now().Add(5 * storePause); err != nil && time.Now().Before(until); n, err = d.reserve("a") {
+	for until := time.Now().Add(time.Minute); err != nil && time.Now().Before(until); n, err = d.reserve("a") {
 		time.Sleep(storePause / 10) // a store that failed is left alone for a while
 	}
 	if err != nil {
@@ -522,7 +522,7 @@ func TestNoRoom(t *testing.T) {
 	for _, n := range open[:10] {
 		d.settle(n)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := d.Sync(ctx); err != nil {
 		t.Fatal(err)
@@ -533,7 +533,7 @@ func TestNoRoom(t *testing.T) {
 	if err := os.Remove(pathOf(folder, d.current.number+1)); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		n, err := d.reserve("")
 		if err == nil {
 			d.settle(n)
@@ -568,7 +568,7 @@ func TestClock(t *testing.T) {
 			at = at.Add(step)
 			d.Settle(n, &budget.Settlement{Outcome: budget.Outcome{Kind: budget.Void}, At: at})
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		if err := d.Sync(ctx); err != nil {
 			t.Fatal(err)
 		}
@@ -614,7 +614,7 @@ func TestStoreGoesBack(t *testing.T) {
 			}
 			s.set(func() { s.mark = tc.mark(s.mark); clear(s.entries) })
 			once()
-			ctx, cancel := context.WithTimeout(t.Context(), map[bool]time.Duration{true: 10 * time.Second, false: time.Second}[tc.all])
+			ctx, cancel := context.WithTimeout(t.Context(), map[bool]time.Duration{true: time.Minute, false: time.Second}[tc.all])
 			defer cancel()
 			if err := d.Sync(ctx); (err == nil) != tc.all {
 				t.Errorf("got %v, want all written: %v", err, tc.all)
