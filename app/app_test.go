@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -93,7 +94,7 @@ func start(t *testing.T, c *config.Config, log io.Writer) *App {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := a.Stop(ctx); err != nil {
 			t.Error(err)
@@ -122,6 +123,16 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
+// best measures what must take no longer than most, a few times if it does: other work of the machine makes some
+// measurements long, and not all of them.
+func best(most time.Duration, measure func() time.Duration) time.Duration {
+	took := measure()
+	for again := 0; again < 4 && took > most; again++ {
+		took = min(took, measure())
+	}
+	return took
+}
+
 // TestReloadUnderLoad reloads while calls run, every fifth time with a config that
 // is no good. No call fails, and each is served wholly by one version: the version
 // with route one never reaches vendor two.
@@ -137,6 +148,7 @@ func TestReloadUnderLoad(t *testing.T) {
 
 	stop := make(chan struct{})
 	var callers sync.WaitGroup
+	var answered atomic.Int64
 	targets := make([]map[string]int, 4)
 	for i := range targets {
 		targets[i] = map[string]int{}
@@ -160,6 +172,7 @@ func TestReloadUnderLoad(t *testing.T) {
 					return
 				}
 				targets[i][resp.Header.Get("X-Understudy-Target")+" of "+resp.Header.Get("X-Understudy-Attempts")]++
+				answered.Add(1)
 			}
 		})
 	}
@@ -174,7 +187,8 @@ func TestReloadUnderLoad(t *testing.T) {
 		if err := a.Reload(versions[i%2]); err != nil {
 			t.Error(err)
 		}
-		time.Sleep(5 * time.Millisecond)
+		since := answered.Load() // the next one but those that run is served by this version
+		eventually(t, "calls answered", func() bool { return t.Failed() || answered.Load() > since+int64(len(targets)) })
 	}
 	close(stop)
 	callers.Wait()
@@ -295,7 +309,7 @@ func raw(t *testing.T, address, text string) string {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
 	go func() { _, _ = io.WriteString(conn, text) }() // the server need not read it all
@@ -386,13 +400,7 @@ func TestTooManyConnections(t *testing.T) {
 		t.Errorf("with no room: got %q, want 503", got)
 	}
 	kept[0].Close()
-	got := ""
-	for until := time.Now().Add(5 * time.Second); time.Now().Before(until) && !strings.Contains(got, " 200 "); {
-		got = raw(t, a.Addr(), request)
-	}
-	if !strings.Contains(got, " 200 ") {
-		t.Errorf("with room again: got %q, want 200", got)
-	}
+	eventually(t, "a client served with room again", func() bool { return strings.Contains(raw(t, a.Addr(), request), " 200 ") })
 }
 
 func TestStartTwice(t *testing.T) {

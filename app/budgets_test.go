@@ -56,7 +56,7 @@ func stampede(t *testing.T, v *till, apps []*App, model string, clients int) (ad
 	t.Helper()
 	var yes, no atomic.Int64
 	var all sync.WaitGroup
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}, Timeout: 60 * time.Second}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}, Timeout: patience}
 	defer client.CloseIdleConnections()
 	for i := range clients {
 		all.Go(func() {
@@ -78,7 +78,7 @@ func stampede(t *testing.T, v *till, apps []*App, model string, clients int) (ad
 			}
 		})
 	}
-	for until := time.Now().Add(30 * time.Second); no.Load()+v.had.Load() < int64(clients) && time.Now().Before(until) && !t.Failed(); {
+	for until := time.Now().Add(patience); no.Load()+v.had.Load() < int64(clients) && time.Now().Before(until) && !t.Failed(); {
 		time.Sleep(time.Millisecond)
 	}
 	close(v.open)
