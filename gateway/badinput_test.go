@@ -197,7 +197,7 @@ func TestTrickle(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if took := time.Since(start); resp.StatusCode != http.StatusRequestTimeout || took > 2*time.Second {
+	if took := time.Since(start); resp.StatusCode != http.StatusRequestTimeout || took > limits.BodyTimeout*100 {
 		t.Errorf("got status %d after %v, want 408 within the limit", resp.StatusCode, took)
 	}
 	w.wantNothingSent(t)
@@ -223,7 +223,7 @@ func TestFraming(t *testing.T) {
 		}
 		fmt.Fprintf(conn, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n%s", raw)
 		_ = conn.(*net.TCPConn).CloseWrite()
-		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
 		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err == nil {
 			if resp.StatusCode < 400 {

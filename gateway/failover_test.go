@@ -5,10 +5,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/understudy-ai/understudy/internal/fakeprovider"
-	"github.com/understudy-ai/understudy/route"
 )
 
 // TestFaults holds the gateway against every fault that the simulated vendor can
@@ -55,13 +53,11 @@ func waits(f fakeprovider.Info) int {
 }
 
 func holdFaultAt(t *testing.T, f fakeprovider.Info, a api, lead string) {
-	limit := 10 * time.Second                 // never reached, however busy the machine is
+	times := patient()
 	if f.Slow && f.Kind != "endless-stream" { // which ends at a limit of its own
-		limit = time.Second
+		times = impatient()
 	}
-	w := newWorld(t, withTimeouts(route.Timeouts{
-		Connect: 10 * time.Second, FirstToken: limit, Answer: limit, Stall: limit, Total: time.Minute,
-	}))
+	w := newWorld(t, withTimeouts(times))
 	defer w.close()
 	understudy := a.other[1]
 	if lead == a.other[0] {

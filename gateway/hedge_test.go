@@ -19,7 +19,7 @@ import (
 
 const (
 	hedgeAfter = 150 * time.Millisecond
-	tooLong    = 8 * time.Second
+	tooLong    = 40 * time.Second // so long that no machine is as slow, and nobody waits
 )
 
 // withHedge lets every route hedge as often as it wants.
@@ -34,15 +34,30 @@ func newHedgingWorld(t *testing.T, opts ...worldOption) (*world, *notebook) {
 	return newWorld(t, append([]worldOption{withHedge(route.Hedge{After: hedgeAfter, Most: 1}), withTimeouts(patient()), withLedger(l)}, opts...)...), l
 }
 
-// wantCancelled waits until a vendor has noticed that its only request was given up, within a second.
+// onceAsked has a vendor answer when another one was asked, too, whenever that is.
+func onceAsked(id, other string, reply fakeprovider.Reply) worldOption {
+	return func(_ *gateway.Options, w *world) {
+		w.script = func(at string, _ fakeprovider.Ask) *fakeprovider.Reply {
+			if at != id {
+				return nil
+			}
+			for w.t.Context().Err() == nil && w.count(other) == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			return &reply
+		}
+	}
+}
+
+// wantCancelled waits until a vendor has noticed that its only request was given up, long before it answers.
 func (w *world) wantCancelled(id string, since time.Time) {
 	w.t.Helper()
 	eventually(w.t, id+" to be left", func() bool {
 		seen := w.vendors[id].Requests()
 		return len(seen) == 1 && !seen[0].Cancelled.IsZero()
 	})
-	if took := w.vendors[id].Requests()[0].Cancelled.Sub(since); took > 2*time.Second {
-		w.t.Errorf("%s: got its request given up after %v, want a second at most", id, took)
+	if took := w.vendors[id].Requests()[0].Cancelled.Sub(since); took > tooLong/2 {
+		w.t.Errorf("%s: got its request given up after %v, want it at once", id, took)
 	}
 }
 
@@ -98,8 +113,7 @@ func TestHedgeLoses(t *testing.T) {
 		for _, stream := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s stream %v", a.name, stream), func(t *testing.T) {
 				t.Parallel()
-				w, l := newHedgingWorld(t)
-				w.vendors[a.own[0]].Enqueue(fakeprovider.Reply{FirstDelay: 4 * hedgeAfter, Text: "Ada is here."})
+				w, l := newHedgingWorld(t, onceAsked(a.own[0], a.other[0], fakeprovider.Reply{FirstDelay: hedgeAfter, Text: "Ada is here."}))
 				w.vendors[a.other[0]].Enqueue(fakeprovider.Reply{FirstDelay: tooLong, Text: "Too late."})
 				got := w.post(a, body(a.own[0]+">"+a.other[0], "Where is Ada?", stream), nil)
 				if !got.whole() || got.text != "Ada is here." {
@@ -125,30 +139,36 @@ func TestHedgeLoses(t *testing.T) {
 // TestHedgeBesideFailures: what one of the two fails with is judged as if it were alone.
 func TestHedgeBesideFailures(t *testing.T) {
 	t.Parallel()
-	const slow = 4 * hedgeAfter
+	const later = 2500 * time.Millisecond // than what the other does
 	failing := func(status int) fakeprovider.Reply {
-		return fakeprovider.Reply{FirstDelay: slow, Error: &fakeprovider.Error{Status: status, Type: "some_error", Message: "No."}}
+		return fakeprovider.Reply{Error: &fakeprovider.Error{Status: status, Type: "some_error", Message: "No."}}
 	}
-	for _, test := range []struct {
+	for i, test := range []struct {
 		name     string
-		lead     fakeprovider.Reply
+		lead     fakeprovider.Reply // when the hedge was asked, too, but for the first
 		hedge    fakeprovider.Reply
 		whole    bool
 		status   int
 		attempts []llm.Code
 	}{
 		{"the lead fails at once", fakeprovider.Reply{Error: &fakeprovider.Error{Status: 503, Message: "No."}}, fakeprovider.Reply{Text: "Here."}, true, 200, []llm.Code{llm.CodeOverloaded, ""}},
-		{"the lead fails beside the hedge", failing(503), fakeprovider.Reply{FirstDelay: 6 * slow, Text: "Here."}, true, 200, []llm.Code{llm.CodeOverloaded, ""}},
+		{"the lead fails beside the hedge", failing(503), fakeprovider.Reply{FirstDelay: later, Text: "Here."}, true, 200, []llm.Code{llm.CodeOverloaded, ""}},
 		{"the lead refuses what is wrong with the request", failing(400), fakeprovider.Reply{FirstDelay: tooLong, Text: "Here."}, false, 400, []llm.Code{llm.CodeInvalidRequest, llm.CodeOutrun}},
-		{"the hedge fails", fakeprovider.Reply{FirstDelay: 2 * slow, Text: "Here."}, fakeprovider.Reply{Error: &fakeprovider.Error{Status: 500, Message: "No."}}, true, 200, []llm.Code{"", llm.CodeServerError}},
-		{"the hedge refuses the request", fakeprovider.Reply{FirstDelay: 2 * slow, Text: "Here."}, fakeprovider.Reply{Error: &fakeprovider.Error{Status: 400, Message: "No."}}, true, 200, []llm.Code{"", llm.CodeInvalidRequest}},
+		{"the hedge fails", fakeprovider.Reply{FirstDelay: later, Text: "Here."}, fakeprovider.Reply{Error: &fakeprovider.Error{Status: 500, Message: "No."}}, true, 200, []llm.Code{"", llm.CodeServerError}},
+		{"the hedge refuses the request", fakeprovider.Reply{FirstDelay: later, Text: "Here."}, fakeprovider.Reply{Error: &fakeprovider.Error{Status: 400, Message: "No."}}, true, 200, []llm.Code{"", llm.CodeInvalidRequest}},
 		{"both fail", failing(503), fakeprovider.Reply{Error: &fakeprovider.Error{Status: 503, Message: "No."}}, false, 503, []llm.Code{llm.CodeOverloaded, llm.CodeOverloaded}},
 	} {
 		for _, stream := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s stream %v", test.name, stream), func(t *testing.T) {
 				t.Parallel()
-				w, l := newHedgingWorld(t)
-				w.vendors["chat1"].Enqueue(test.lead)
+				var opts []worldOption
+				if i > 0 {
+					opts = append(opts, onceAsked("chat1", "claude1", test.lead))
+				}
+				w, l := newHedgingWorld(t, opts...)
+				if i == 0 {
+					w.vendors["chat1"].Enqueue(test.lead)
+				}
 				w.vendors["claude1"].Enqueue(test.hedge)
 				got := w.post(chatAPI, body("chat1>claude1", "Where is Ada?", stream), nil)
 				if got.whole() != test.whole || got.status != test.status || test.whole && got.text != "Here." {

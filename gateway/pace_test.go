@@ -60,7 +60,7 @@ func TestA15Trickle(t *testing.T) {
 // has the stall limit to be whole once it has begun.
 func TestA15WholeAnswer(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, withTimeouts(impatient()))
 	for _, a := range apis {
 		w.fail(a.own[0], "slow-body")
 		if got := w.post(a, body(a.own[0]+">"+a.own[1], "Hello", false), nil); !got.whole() {

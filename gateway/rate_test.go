@@ -2,11 +2,11 @@ package gateway_test
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/understudy-ai/understudy/access"
 	"github.com/understudy-ai/understudy/gateway"
@@ -50,7 +50,7 @@ func TestRequestsPerMinute(t *testing.T) {
 			}
 		}
 		got := w.post(tc.api, body(tc.route, "Who is there?", false), withShown())
-		if got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") != "30" || got.header.Get("X-Should-Retry") == "false" {
+		if got.status != http.StatusTooManyRequests || !isSoon(got.header.Get("Retry-After"), 30) || got.header.Get("X-Should-Retry") == "false" {
 			t.Errorf("%s: got status %d, %v and %s, want 429 that says when to come back", tc.api.name, got.status, got.header, got.body)
 		}
 		if rec := w.record(); rec.Denied != "requests" || rec.Code != llm.CodeRateLimit || len(rec.Attempts) > 0 {
@@ -67,6 +67,12 @@ func TestRequestsPerMinute(t *testing.T) {
 			t.Errorf("%s: got %d lines of calls, want a sample of denials", tc.api.name, n)
 		}
 	}
+}
+
+// isSoon reports whether a time to come back is at most so many seconds, some of which have gone on a busy machine.
+func isSoon(text string, most int) bool {
+	n, err := strconv.Atoi(text)
+	return err == nil && n > 0 && n <= most
 }
 
 // TestTokensPerMinute charges what was used, and refuses a key that owes some.
@@ -108,12 +114,7 @@ func TestConcurrent(t *testing.T) {
 	if yes.Load() < 3 || no.Load() == 0 {
 		t.Errorf("got %d answers and %d denials, want three at a time", yes.Load(), no.Load())
 	}
-	for until := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if got := w.post(chatAPI, body("chat1", "Who is there?", false), withShown()); got.status == http.StatusOK {
-			return
-		}
-		if time.Now().After(until) {
-			t.Fatal("got denials when no call runs, want the places free again")
-		}
-	}
+	eventually(t, "the places free again when no call runs", func() bool {
+		return w.post(chatAPI, body("chat1", "Who is there?", false), withShown()).status == http.StatusOK
+	})
 }

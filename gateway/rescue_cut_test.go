@@ -180,7 +180,7 @@ func TestRescueAfterStall(t *testing.T) {
 	t.Parallel()
 	full := strings.Join(cutText, "")
 	times := patient()
-	times.FirstToken, times.Stall = 500*time.Millisecond, 500*time.Millisecond
+	times.FirstToken, times.Stall = 3*time.Second, 3*time.Second // the understudy's, too
 	var wg sync.WaitGroup
 	for i, lead := range cutAPIs {
 		stream := recordStream(t, lead, fakeprovider.Reply{Parts: cutText})

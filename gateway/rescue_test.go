@@ -416,7 +416,7 @@ func TestRescueKeepsTheClientAwake(t *testing.T) {
 	limits := gateway.DefaultLimits()
 	limits.Heartbeat = 100 * time.Millisecond
 	w := newWorld(t, withLimits(limits), withTimeouts(route.Timeouts{
-		Connect: time.Second, FirstToken: 20 * time.Second, Answer: 20 * time.Second, Stall: 20 * time.Second, Total: 3 * time.Second,
+		Connect: 20 * time.Second, FirstToken: 20 * time.Second, Answer: 20 * time.Second, Stall: 20 * time.Second, Total: 3 * time.Second,
 	}))
 	for _, a := range apis {
 		w.fail(a.own[0], "eof-stream")
