@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestAttackAdminAPI is the rows of the list that concern the admin API, at the running program. What each part of
@@ -45,7 +44,7 @@ func TestAttackAdminAPI(t *testing.T) {
 	}
 	raw := func(head string) string {
 		t.Helper()
-		answer, _ := rawTo(t, h.admin, head, 3*time.Second)
+		answer, _ := rawTo(t, h.admin, head)
 		return answer
 	}
 	bearer := "Authorization: Bearer " + token + "\r\nConnection: close\r\n"

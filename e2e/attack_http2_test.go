@@ -82,7 +82,7 @@ func (h *house) http2(reads bool) (conn net.Conn, ended <-chan string) {
 
 // flood writes what next gives until the other side has had enough, n times at most, and returns how often.
 func flood(conn net.Conn, n int, next func(i int) []byte) int {
-	_ = conn.SetWriteDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetWriteDeadline(time.Now().Add(patience))
 	var batch []byte
 	for i := range n {
 		batch = append(batch, next(i)...)
@@ -132,7 +132,7 @@ func TestAttackS64RapidReset(t *testing.T) {
 		var why string
 		select {
 		case why = <-ended:
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 		}
 		conn.Close()
 		time.Sleep(200 * time.Millisecond) // for what still runs
@@ -203,8 +203,8 @@ func TestAttackS65Floods(t *testing.T) {
 		})
 		sent := flood(conn, test.n, test.next)
 		if test.ends && sent == test.n {
-			_ = conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
-			for range 500 { // it may have been told of its end, and not yet be closed
+			_ = conn.SetWriteDeadline(time.Now().Add(patience))
+			for range 3000 { // it may have been told of its end, and not yet be closed
 				if _, err := conn.Write(frame(framePing, 0, 0, "12345678")); err != nil {
 					sent = -1
 					break
@@ -271,7 +271,7 @@ func TestAttackS2S5S7S8S62ByHTTP2(t *testing.T) {
 
 // firstOf says what comes first of a stream: the status, as HPACK's static table has it or in full, or its reset.
 func firstOf(conn net.Conn) string {
-	_ = conn.SetReadDeadline(time.Now().Add(3 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(patience))
 	statuses := map[byte]string{0x88: "200", 0x8c: "400", 0x8d: "404", 0x8e: "500"} // RFC 7541 appendix A
 	for {
 		var head [9]byte

@@ -51,6 +51,9 @@ models:
   author: {lead: claude/small, understudies: [chat/small]}
 `
 
+// drainTime is what a gateway has for the calls that run when it is told to stop.
+const drainTime = 20 * time.Second
+
 // openHouse starts the vendors and the binary; more is added to the config, in
 // which $CHAT and $CLAUDE are the vendors' addresses.
 func openHouse(t *testing.T, more string) *house {
@@ -58,7 +61,7 @@ func openHouse(t *testing.T, more string) *house {
 	h := &house{t: t, chat: startVendor(t), claude: startVendor(t)}
 	text := `listen: 127.0.0.1:0
 admin: 127.0.0.1:0
-drain: 20s
+drain: ` + drainTime.String() + `
 providers:
   chat: {use: openai, base_url: "$CHAT/v1", key: env:TEST_KEY}
   claude: {use: anthropic, base_url: "$CLAUDE", key: env:TEST_KEY}
@@ -102,7 +105,7 @@ func (h *house) launch(wrap ...string) {
 	}
 	h.process, h.exited = cmd.Process, make(chan error, 1)
 	go func() { h.exited <- cmd.Wait() }()
-	h.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 20 * time.Second}
+	h.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: patience}
 	h.t.Cleanup(func() {
 		h.client.CloseIdleConnections()
 		_ = h.process.Kill()
@@ -257,27 +260,40 @@ func (h *house) wantNothingSent() {
 	}
 }
 
-// raw sends bytes as they are and returns all that comes back until the other side
-// closes, or nothing comes for a while.
-func (h *house) raw(text string, within time.Duration) (answer string, closed bool) {
+// raw sends bytes as they are and returns all that comes back until the other side closes.
+func (h *house) raw(text string) (answer string, closed bool) {
 	h.t.Helper()
-	return rawTo(h.t, h.address, text, within)
+	return rawTo(h.t, h.address, text)
 }
 
-func rawTo(t *testing.T, address, text string, within time.Duration) (answer string, closed bool) {
+func rawTo(t *testing.T, address, text string) (answer string, closed bool) {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rawOn(t, conn, conn, text, within)
+	return rawOn(t, conn, conn, text)
 }
 
 // rawAfter is raw on a connection that has begun as those of good clients do, with a call that was answered.
-func (h *house) rawAfter(text string, within time.Duration) (answer string, closed bool) {
+func (h *house) rawAfter(text string) (answer string, closed bool) {
 	h.t.Helper()
 	conn, r := h.begun()
-	return rawOn(h.t, conn, r, text, within)
+	return rawOn(h.t, conn, r, text)
+}
+
+// first sends bytes as they are, and returns the status of what is answered first: the connection may stay open.
+func first(t *testing.T, conn net.Conn, r *bufio.Reader, text string) int {
+	t.Helper()
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	_, _ = io.WriteString(conn, text) // it need not be read to its end
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil {
+		return 0
+	}
+	resp.Body.Close()
+	return resp.StatusCode
 }
 
 // begun is a connection on which one call was made and answered, as it is without anything odd, and its reader.
@@ -300,10 +316,10 @@ func (h *house) begun() (net.Conn, *bufio.Reader) {
 	return conn, r
 }
 
-func rawOn(t *testing.T, conn net.Conn, r io.Reader, text string, within time.Duration) (answer string, closed bool) {
+func rawOn(t *testing.T, conn net.Conn, r io.Reader, text string) (answer string, closed bool) {
 	t.Helper()
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(within))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	if _, err := io.WriteString(conn, text); err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
 		t.Fatal(err)
 	}

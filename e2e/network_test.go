@@ -44,25 +44,44 @@ const toxicName = "vendor"
 
 func newToxics(t *testing.T, binary, upstream string) *toxics {
 	t.Helper()
-	x := &toxics{t: t, api: "http://" + freeAddress(t)}
-	cmd := exec.Command(binary, "-host", "127.0.0.1", "-port", x.api[strings.LastIndexByte(x.api, ':')+1:])
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		if conn, err := net.Dial("tcp", strings.TrimPrefix(x.api, "http://")); err == nil {
-			_ = conn.Close()
+	x := &toxics{t: t}
+	for range 5 { // somebody else may take a port that was free
+		if x.api = openToxics(t, binary); x.api != "" {
 			break
 		}
-		if time.Now().After(deadline) {
-			t.Fatal("got no proxy, want one that listens")
-		}
+	}
+	if x.api == "" {
+		t.Fatal("got no proxy, want one that listens")
 	}
 	var made struct{ Listen string }
 	x.ask(http.MethodPost, "/proxies", map[string]any{"name": toxicName, "listen": "127.0.0.1:0", "upstream": upstream, "enabled": true}, &made)
 	x.address = made.Listen
 	return x
+}
+
+// openToxics starts the proxy and returns its API's address; none if it could not listen there.
+func openToxics(t *testing.T, binary string) string {
+	t.Helper()
+	address := freeAddress(t)
+	cmd := exec.Command(binary, "-host", "127.0.0.1", "-port", address[strings.LastIndexByte(address, ':')+1:])
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = cmd.Wait() }()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		select {
+		case <-ended:
+			return ""
+		default:
+		}
+		if conn, err := net.Dial("tcp", address); err == nil {
+			_ = conn.Close()
+			return "http://" + address
+		}
+	}
+	return ""
 }
 
 func freeAddress(t *testing.T) string {
@@ -110,7 +129,7 @@ func (x *toxics) with(kind string, attributes map[string]any, f func()) {
 }
 
 // networkTimes let a silent network be found out soon.
-const networkTimes = "timeouts: {connect: 500ms, first_token: 1500ms, answer: 1500ms, stall: 1500ms, total: 30s}"
+const networkTimes = "timeouts: {connect: 3s, first_token: 4s, answer: 4s, stall: 4s, total: 1m}"
 
 // TestNetworkFaults puts a proxy between the gateway and the lead that does what networks do.
 func TestNetworkFaults(t *testing.T) {
@@ -176,7 +195,7 @@ func TestBlackHoles(t *testing.T) {
 	defer vanish.Stop()
 	begun := time.Now()
 	a := h.post(chatPath, ask("long", true))
-	if took := time.Since(begun); a.status != 200 || endOf(chatPath, a.body) != "clean" || !strings.Contains(a.body, ": understudy rescue from=far/") || took > 20*time.Second {
+	if took := time.Since(begun); a.status != 200 || endOf(chatPath, a.body) != "clean" || !strings.Contains(a.body, ": understudy rescue from=far/") || took > patience/2 {
 		t.Errorf("got %d after %v, %v and %.500s, want the stream rescued", a.status, took, a.err, a.body[max(0, len(a.body)-500):])
 	}
 
@@ -185,7 +204,7 @@ func TestBlackHoles(t *testing.T) {
 		begun = time.Now()
 		a = h.post(chatPath, ask("assistant", false))
 		wantWhole(t, "a black hole", a, "Where is Ada?")
-		if took := time.Since(begun); took > 8*time.Second || !strings.HasPrefix(a.header.Get("X-Understudy-Target"), "claude/") {
+		if took := time.Since(begun); took > patience/2 || !strings.HasPrefix(a.header.Get("X-Understudy-Target"), "claude/") {
 			t.Errorf("got an answer by %s after %v, want the understudy's once the time to connect is over", a.header.Get("X-Understudy-Target"), took)
 		}
 	}
