@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -41,12 +42,21 @@ func (d *Draw) LevelAt(missing, cost time.Duration, ok bool) Level {
 	return l
 }
 
-// Rates counts what callers have by the minute, on one gateway. What is not used comes back evenly, up to a minute's. The
-// zero Rates are full.
+// Rates counts what callers have by the minute and at once, on one gateway. What is not used comes back evenly, up to a
+// minute's. The zero Rates are full.
 type Rates struct {
-	mu    sync.RWMutex
-	begun time.Time // its clock does not jump
-	from  map[string]*bucket
+	mu      sync.RWMutex
+	begun   time.Time // its clock does not jump
+	from    map[string]*bucket
+	running map[string]*atomic.Int64 // calls, by key
+}
+
+// Place is a call's among those of its key that run at once. The zero Place is none.
+type Place struct {
+	Key string
+	ID  int64 // tells places of a key apart, where somebody gave it one
+
+	calls *atomic.Int64
 }
 
 // bucket is when all of a limit is there again.
@@ -88,3 +98,33 @@ func (r *Rates) open(name string) (*bucket, time.Time) {
 	}
 	return b, r.begun
 }
+
+// Enter takes a place among the calls of a key, of which so many may run at once.
+func (r *Rates) Enter(key string, most int64) (Place, bool) {
+	r.mu.RLock()
+	n := r.running[key]
+	r.mu.RUnlock()
+	if n == nil {
+		n = r.count(key)
+	}
+	if n.Add(1) > most {
+		n.Add(-1)
+		return Place{}, false
+	}
+	return Place{Key: key, calls: n}, true
+}
+
+func (r *Rates) count(key string) *atomic.Int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.running == nil {
+		r.running = map[string]*atomic.Int64{}
+	}
+	if r.running[key] == nil {
+		r.running[key] = &atomic.Int64{}
+	}
+	return r.running[key]
+}
+
+// Leave gives a place back.
+func (r *Rates) Leave(p Place) { p.calls.Add(-1) }

@@ -43,8 +43,8 @@ type Config struct {
 	// ledger is a file in the data folder. It needs a data folder all the same, for what is
 	// not yet in the database.
 	Store string `yaml:"store"`
-	// Redis is the Redis server by which several gateways count together what keys have by the minute: its URL without
-	// a password, or where the URL is: env:NAME or file:/path. If not given, or while it does not answer, each gateway
+	// Redis is the Redis server by which several gateways count together what keys have by the minute and at once: its URL
+	// without a password, or where the URL is: env:NAME or file:/path. If not given, or while it does not answer, each gateway
 	// counts for itself.
 	Redis string `yaml:"redis"`
 	// Providers are the services that run models, by a name of your choice (letters,

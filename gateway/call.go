@@ -57,7 +57,7 @@ type call struct {
 	trace     Trace // zero if the gateway does not trace
 	attempts  []*attempt
 	refused   []*attempt           // targets not asked, because they would lose what may not be lost
-	place     *atomic.Int64        // among the calls of its key that run at once, if it has one
+	place     access.Place         // among the calls of its key that run at once, if it has one
 	charged   int64                // tokens that were taken of the key's for the prompt
 	claimed   *Replay              // the request, if it must not be made twice
 	denied    string               // which limit of the key refused the call

@@ -48,7 +48,7 @@ type Options struct {
 	Ledger Ledger
 	// Objects remembers which provider keeps what; until the program ends if nil.
 	Objects Objects
-	// Rates counts what callers have by the minute; in memory if nil.
+	// Rates counts what callers have by the minute and at once; in memory if nil.
 	Rates Rates
 	// Replays remembers requests that must not be made twice; nil refuses them.
 	Replays Replays
@@ -89,9 +89,13 @@ type Ledger interface {
 	Settle(attempt int64, s *budget.Settlement)
 }
 
-// Rates counts what callers have by the minute. It may be used concurrently.
+// Rates counts what callers have by the minute, and how many of their calls run. It may be used concurrently.
 type Rates interface {
 	Draw(ctx context.Context, d access.Draw) access.Level
+	// Enter takes a place among the calls of a key, of which so many may run at once, and reports whether there was
+	// one. Leave gives it back.
+	Enter(key string, most int64) (access.Place, bool)
+	Leave(p access.Place)
 }
 
 // Limits bound what one client may cost.
@@ -123,7 +127,6 @@ type Gateway struct {
 	routes   atomic.Pointer[Routes]
 	running  running
 	room     room
-	atOnce   atOnce
 	denials  denials
 }
 

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/understudy-ai/understudy/access"
@@ -37,12 +36,11 @@ func (c *call) enterRates() *llm.Error {
 	}
 	limits := &c.grant.Limits
 	if most := limits.Concurrent; most > 0 {
-		n := c.g.atOnce.of(c.caller.Key)
-		if n.Add(1) > most {
-			n.Add(-1)
+		place, ok := c.g.opts.Rates.Enter(c.caller.Key, most)
+		if !ok {
 			return c.deny(limitConcurrent, time.Second)
 		}
-		c.place = n
+		c.place = place
 	}
 	if limits.RequestsPerMinute > 0 {
 		d := access.Draw{Name: limitRequests + ":" + c.caller.Key, PerMinute: limits.RequestsPerMinute, N: 1}
@@ -103,8 +101,8 @@ func (c *call) deny(limit string, wait time.Duration) *llm.Error {
 
 // leaveRates gives up the call's place, and charges the tokens that it came to.
 func (c *call) leaveRates() {
-	if c.place != nil {
-		c.place.Add(-1)
+	if c.place != (access.Place{}) {
+		c.g.opts.Rates.Leave(c.place)
 	}
 	if c.charged == 0 {
 		return
@@ -129,32 +127,6 @@ func (c *call) leaveRates() {
 
 // maxCharge bounds what one answer is charged: vendors have said absurd numbers.
 const maxCharge = 16 << 20
-
-// atOnce counts the calls of keys that run.
-type atOnce struct {
-	mu    sync.RWMutex
-	calls map[string]*atomic.Int64
-}
-
-func (a *atOnce) of(key string) *atomic.Int64 {
-	a.mu.RLock()
-	n := a.calls[key]
-	a.mu.RUnlock()
-	if n != nil {
-		return n
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if n = a.calls[key]; n != nil {
-		return n
-	}
-	if a.calls == nil {
-		a.calls = map[string]*atomic.Int64{}
-	}
-	n = &atomic.Int64{}
-	a.calls[key] = n
-	return n
-}
 
 // denials are those of late, by key: a client that asks on and on must not fill the log. The metrics count each.
 type denials struct {

@@ -1,10 +1,12 @@
-// Package redis lets several gateways count together what callers have by the minute. Redis is a cache: while it does not
-// answer at once, each gateway counts for itself, and when it has forgotten everything, every caller has a minute's again.
+// Package redis lets several gateways count together what callers have by the minute and at once. Redis is a cache: while
+// it does not answer at once, each gateway counts for itself, and when it has forgotten everything, every caller has a
+// minute's again, and what runs is counted anew within seconds.
 // It speaks as much of Redis's protocol as that takes.
 package redis
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha1" //nolint:gosec // Redis names scripts so
 	"crypto/tls"
 	"encoding/hex"
@@ -34,11 +36,19 @@ const (
 	maxConnections = 16
 )
 
-// prefix begins all names in Redis.
+// prefix begins the names of buckets in Redis.
 const prefix = "understudy:rate:"
 
-// script takes from a bucket: access.Rates.Draw by Redis's clock, in microseconds.
-const script = `local t = redis.call('TIME')
+// script is what Redis is to do on one key.
+type script struct{ text, sha string }
+
+func newScript(text string) script {
+	sum := sha1.Sum([]byte(text)) //nolint:gosec // Redis names scripts so
+	return script{text, hex.EncodeToString(sum[:])}
+}
+
+// drawing takes from a bucket: access.Rates.Draw by Redis's clock, in microseconds.
+const drawing = `local t = redis.call('TIME')
 local now, minute = t[1] * 1000000 + t[2], 60000000
 local missing = math.max(tonumber(redis.call('GET', KEYS[1]) or '0') - now, 0)
 local cost = tonumber(ARGV[1])
@@ -55,9 +65,13 @@ type Rates struct {
 	database string
 	tls      *tls.Config
 	log      *slog.Logger
-	sha      string
+	drawing  script
+	entering script
+	node     string // tells this gateway's places from others'
+	lasting  time.Duration
 
 	alone  access.Rates // while Redis does not answer
+	inside inside
 	failed atomic.Bool
 	idle   chan *conn
 	places chan struct{}
@@ -68,13 +82,18 @@ type Rates struct {
 
 // Open makes Rates of a URL: redis://user:password@host:port/database, or rediss:// with TLS. It does not wait for Redis.
 func Open(address string, log *slog.Logger) (*Rates, error) {
+	return open(address, log, placeTime)
+}
+
+// open is Open; a place outlasts its gateway by lasting.
+func open(address string, log *slog.Logger, lasting time.Duration) (*Rates, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "redis" && u.Scheme != "rediss" || u.Host == "" {
 		return nil, errors.New("the address is no URL of a Redis server, such as redis://127.0.0.1:6379/0") // the error would quote it
 	}
-	sum := sha1.Sum([]byte(script)) //nolint:gosec // likewise
 	r := &Rates{
-		address: u.Host, user: u.User.Username(), database: strings.Trim(u.Path, "/"), log: log, sha: hex.EncodeToString(sum[:]),
+		address: u.Host, user: u.User.Username(), database: strings.Trim(u.Path, "/"), log: log,
+		drawing: newScript(drawing), entering: newScript(entering), node: rand.Text() + ":", lasting: lasting,
 		idle: make(chan *conn, maxConnections), places: make(chan struct{}, maxConnections), stop: make(chan struct{}),
 	}
 	r.password, _ = u.User.Password()
@@ -84,6 +103,7 @@ func Open(address string, log *slog.Logger) (*Rates, error) {
 	if u.Scheme == "rediss" {
 		r.tls = &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
 	}
+	r.trying.Go(r.renew)
 	return r, nil
 }
 
@@ -103,21 +123,33 @@ func (r *Rates) Close() {
 
 // Draw takes what is wanted, all or nothing.
 func (r *Rates) Draw(ctx context.Context, d access.Draw) access.Level {
-	if r.failed.Load() {
+	var level access.Level
+	asked := r.whileWell(func() (err error) {
+		level, err = r.draw(d)
+		return err
+	})
+	if !asked {
 		return r.alone.Draw(ctx, d)
+	}
+	return level
+}
+
+// whileWell asks Redis for something, if it is well and not too many ask at once, and reports whether that was done.
+func (r *Rates) whileWell(do func() error) bool {
+	if r.failed.Load() {
+		return false
 	}
 	select {
 	case r.places <- struct{}{}:
 		defer func() { <-r.places }()
 	default:
-		return r.alone.Draw(ctx, d)
+		return false
 	}
-	level, err := r.draw(d)
-	if err != nil {
+	if err := do(); err != nil {
 		r.fail(err)
-		return r.alone.Draw(ctx, d)
+		return false
 	}
-	return level
+	return true
 }
 
 func (r *Rates) draw(d access.Draw) (access.Level, error) {
@@ -127,17 +159,23 @@ func (r *Rates) draw(d access.Draw) (access.Level, error) {
 	}
 	cost := d.Cost()
 	micros := strconv.FormatInt(cost.Microseconds(), 10)
-	got, err := r.ask("EVALSHA", r.sha, "1", prefix+d.Name, micros, owed)
-	if err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
-		got, err = r.ask("EVAL", script, "1", prefix+d.Name, micros, owed)
-	}
+	got, err := r.run(r.drawing, 2, prefix+d.Name, micros, owed)
 	if err != nil {
 		return access.Level{}, err
 	}
-	if len(got) != 2 {
-		return access.Level{}, fmt.Errorf("got %d numbers, want 2", len(got))
-	}
 	return d.LevelAt(time.Duration(got[1])*time.Microsecond, cost, got[0] == 1), nil
+}
+
+// run has Redis do a script on a key, and returns as many numbers as it is to answer.
+func (r *Rates) run(s script, numbers int, key string, args ...string) ([]int64, error) {
+	got, err := r.ask(append([]string{"EVALSHA", s.sha, "1", key}, args...)...)
+	if err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
+		got, err = r.ask(append([]string{"EVAL", s.text, "1", key}, args...)...)
+	}
+	if err == nil && len(got) != numbers {
+		err = fmt.Errorf("got %d numbers, want %d", len(got), numbers)
+	}
+	return got, err
 }
 
 // fail goes on without Redis until it answers.
@@ -145,7 +183,7 @@ func (r *Rates) fail(err error) {
 	if !r.failed.CompareAndSwap(false, true) {
 		return
 	}
-	r.log.Warn("Redis does not answer; this gateway counts for itself what callers have by the minute", "error", err.Error())
+	r.log.Warn("Redis does not answer; this gateway counts for itself what callers have by the minute and at once", "error", err.Error())
 	r.trying.Go(r.mend)
 }
 
@@ -157,7 +195,7 @@ func (r *Rates) mend() {
 			return
 		case <-time.After(probeEvery):
 		}
-		if _, err := r.ask("PING"); err == nil {
+		if _, err := r.ask("PING"); err == nil && r.tell() == nil {
 			r.log.Info("Redis answers again")
 			r.failed.Store(false)
 			return

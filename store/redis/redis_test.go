@@ -50,16 +50,19 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-func open(t *testing.T, address string) (*Rates, *lines) {
+func opened(t *testing.T, address string) (*Rates, *lines) {
 	t.Helper()
 	log := &lines{}
-	r, err := Open(address, slog.New(slog.NewTextHandler(log, nil)))
+	r, err := open(address, slog.New(slog.NewTextHandler(log, nil)), shortPlace)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.Close)
 	return r, log
 }
+
+// shortPlace is how long places outlast their gateway in these tests.
+const shortPlace = time.Second
 
 // drawn lets a busy machine take its time; the bound of a call is another test's.
 func drawn(t *testing.T, r *Rates, d access.Draw) access.Level {
@@ -98,7 +101,7 @@ func together(t *testing.T, address string) (admitted int64, apart bool) {
 	var late atomic.Bool
 	var all sync.WaitGroup
 	for range 3 {
-		r, _ := open(t, address)
+		r, _ := opened(t, address)
 		drawn(t, r, access.Draw{Name: unique("warm:"), PerMinute: 1, N: 1})
 		all.Go(func() {
 			for range 100 {
@@ -117,7 +120,7 @@ func together(t *testing.T, address string) (admitted int64, apart bool) {
 
 // TestFlushed goes on when Redis has forgotten everything, scripts included.
 func TestFlushed(t *testing.T) {
-	r, log := open(t, server(t))
+	r, log := opened(t, server(t))
 	d := access.Draw{Name: unique("requests:"), PerMinute: 1, N: 1}
 	if !drawn(t, r, d).OK || drawn(t, r, d).OK {
 		t.Fatal("got no limit of one, want it")
@@ -185,7 +188,7 @@ func TestSlow(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r, log := open(t, gone(t, say))
+			r, log := opened(t, gone(t, say))
 			d := access.Draw{Name: "a", PerMinute: 5, N: 1}
 			begun := time.Now()
 			first := r.Draw(t.Context(), d)
@@ -232,7 +235,7 @@ func TestDead(t *testing.T) {
 		_, _ = io.Copy(c, far)
 		_ = c.Close()
 	})
-	r, log := open(t, address)
+	r, log := opened(t, address)
 	d := access.Draw{Name: unique("a:"), PerMinute: 1, N: 1}
 	if !r.Draw(t.Context(), d).OK || !r.failed.Load() {
 		t.Error("got it refused, or Redis taken for well; want it counted here")
@@ -254,7 +257,7 @@ func TestAddress(t *testing.T) {
 			t.Errorf("%q: got no error, want one", address)
 		}
 	}
-	r, _ := open(t, "rediss://ada:secret@cache.internal/3")
+	r, _ := opened(t, "rediss://ada:secret@cache.internal/3")
 	if r.address != "cache.internal:6379" || r.user != "ada" || r.password != "secret" || r.database != "3" || r.tls == nil {
 		t.Errorf("got %s, %s, %s and TLS %v, want those of the URL", r.address, r.user, r.database, r.tls != nil)
 	}
