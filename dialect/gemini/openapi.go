@@ -142,21 +142,22 @@ func (s *openAPIWriter) properties(v jsontext.Value) error {
 		s.w.Key(key)
 		return writeOpenAPI(s.w, v)
 	}
+	var err error
 	done := make([]string, 0, len(s.order))
 	for _, key := range s.order {
-		if m := v.Get(key); m != nil && !slices.Contains(done, key) {
+		if m := v.Get(key); m != nil && err == nil && !slices.Contains(done, key) {
 			done = append(done, key)
-			if err := write(key, m); err != nil {
-				return jsontext.At(key, err)
-			}
+			err = jsontext.At(key, write(key, m))
 		}
 	}
-	err := v.Object(func(key string, v jsontext.Value) error {
-		if slices.Contains(done, key) {
-			return nil
-		}
-		return write(key, v)
-	})
+	if err == nil {
+		err = v.Object(func(key string, v jsontext.Value) error {
+			if slices.Contains(done, key) {
+				return nil
+			}
+			return write(key, v)
+		})
+	}
 	s.w.EndObject()
 	return err
 }

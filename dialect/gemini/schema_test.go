@@ -70,7 +70,10 @@ func TestOpenAPISchema(t *testing.T) {
 			t.Errorf("%s: got %s, %v want %s", c.name, got, err, c.want)
 		}
 	}
-	for _, schema := range []string{`7`, `{"properties":[]}`, `{"items":{"anyOf":{}}}`, `{"properties":{"a":7}}`} {
+	for _, schema := range []string{
+		`7`, `{"properties":[]}`, `{"items":{"anyOf":{}}}`, `{"properties":{"a":7}}`,
+		`{"properties":{"a":7,"b":{}},"propertyOrdering":["b","a"]}`, `{"anyOf":[{"items":{"properties":{"a":[]},"propertyOrdering":["a","x"]}}]}`,
+	} {
 		if got, err := openAPISchema(jsontext.Value(schema)); err == nil {
 			t.Errorf("%s: got %s, want it refused", schema, got)
 		}
@@ -84,6 +87,7 @@ func FuzzSchema(f *testing.F) {
 		`{"type":"object","properties":{"a":{"$ref":"#/definitions/A","description":"x"}},"definitions":{"A":{"oneOf":[{"const":1},true]}}}`,
 		`{"allOf":[{"anyOf":[{"type":"STRING","nullable":true}]}],"exclusiveMinimum":3,"enum":[1,null,true],"items":[{}],"prefixItems":[]}`,
 		`{"any_of":[{"min_items":"7"}],"propertyOrdering":["b","a"],"properties":{"a":{},"b":{"example":{}}}}`,
+		`{"propertyOrdering":["a"],"properties":{"a":1}}`,
 	} {
 		f.Add([]byte(s))
 	}
