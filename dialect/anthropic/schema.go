@@ -11,14 +11,7 @@ import (
 // answerSchema is the schema of a structured answer as the vendor enforces it. What the format's description says
 // is kept in the schema.
 func (e *encoder) answerSchema(f *llm.Format) []byte {
-	schema := f.Schema
-	if f.Description != "" && jsontext.Value(schema).Get("description").IsNull() {
-		if described, err := jsontext.Set(schema, "description", jsontext.AppendString(nil, f.Description)); err == nil {
-			schema = described
-			e.lose(llm.FeatureJSONSchema, llm.ActionRepaired, llm.Harmless, "the format's description stands in its schema")
-		}
-	}
-	return e.enforceable(schema, f.Strict != nil && *f.Strict, llm.FeatureJSONSchema)
+	return e.enforceable(forms.Described(f, e.lose), f.Strict != nil && *f.Strict, llm.FeatureJSONSchema)
 }
 
 // enforceable returns schema itself, or a copy in which objects are closed and the keywords that the vendor does

@@ -182,7 +182,7 @@ func (e *requestEncoder) format() {
 	w.BeginObject()
 	w.StringField("type", "json_object")
 	if f.Kind == llm.FormatSchema {
-		w.RawField("json_schema", forms.Trim(f.Schema))
+		w.RawField("json_schema", forms.Trim(forms.Described(f, e.lose)))
 	}
 	w.EndObject()
 }

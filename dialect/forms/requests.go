@@ -3,6 +3,7 @@ package forms
 import (
 	"strings"
 
+	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -55,4 +56,25 @@ func EffortFor(budget int64) string {
 		return "high"
 	}
 	return "xhigh"
+}
+
+// Described is the schema of a format for a target that has no description beside it: the format's stands in the
+// schema, if that has none. What became of it is said to lose.
+func Described(f *llm.Format, lose func(llm.Feature, llm.Action, llm.Severity, string)) []byte {
+	if f.Description == "" {
+		return f.Schema
+	}
+	if own := jsontext.Value(f.Schema).Get("description"); !own.IsNull() {
+		if TextOf(own) != f.Description {
+			lose(llm.FeatureJSONSchema, llm.ActionApproximated, llm.Tuning, "the format's description is left out: the schema has one of its own")
+		}
+		return f.Schema
+	}
+	out, err := jsontext.Set(f.Schema, "description", jsontext.AppendString(nil, f.Description))
+	if err != nil {
+		lose(llm.FeatureJSONSchema, llm.ActionApproximated, llm.Tuning, "the format's description is left out")
+		return f.Schema
+	}
+	lose(llm.FeatureJSONSchema, llm.ActionRepaired, llm.Harmless, "the format's description stands in its schema")
+	return out
 }

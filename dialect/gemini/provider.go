@@ -250,7 +250,7 @@ func (e *encoder) writeFormat() {
 	}
 	e.w.StringField("responseMimeType", jsonMime)
 	if f.Kind == llm.FormatSchema {
-		e.w.RawField("responseJsonSchema", e.jsonSchema(e.described(f.Schema, f.Description), llm.FeatureJSONSchema))
+		e.w.RawField("responseJsonSchema", e.jsonSchema(forms.Described(f, e.lose), llm.FeatureJSONSchema))
 	}
 }
 

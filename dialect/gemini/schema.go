@@ -1,7 +1,6 @@
 package gemini
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 
@@ -346,17 +345,4 @@ func (n *schemaWriter) any(list []jsontext.Value) {
 		n.w.Raw(n.r.schema(v))
 	}
 	n.w.EndArray()
-}
-
-// described is schema with a description where it has none.
-func (e *encoder) described(schema []byte, description string) []byte {
-	if description == "" || jsontext.Value(schema).Get("description") != nil {
-		return schema
-	}
-	out, err := jsontext.Set(schema, "description", jsontext.AppendString(nil, description))
-	if err != nil || bytes.Equal(out, schema) {
-		return schema
-	}
-	e.lose(llm.FeatureJSONSchema, llm.ActionRepaired, llm.Harmless, "the format's description stands in its schema")
-	return out
 }

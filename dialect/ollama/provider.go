@@ -118,7 +118,7 @@ func (e *requestEncoder) format() {
 	case f.Kind == llm.FormatJSON:
 		e.w.StringField("format", "json")
 	default:
-		e.w.RawField("format", forms.Trim(f.Schema))
+		e.w.RawField("format", forms.Trim(forms.Described(f, e.lose)))
 	}
 }
 
