@@ -47,6 +47,9 @@ func Contract(from, to *Dialect, req *llm.Request) []llm.Loss {
 	var losses []llm.Loss
 	for _, f := range llm.Used(req) {
 		if l, lost := Verdict(from, to, f); lost {
+			if f == llm.FeatureVendorTool && l.Detail == "" {
+				l.Detail = vendorTools(req)
+			}
 			losses = append(losses, l)
 		}
 	}
@@ -54,6 +57,17 @@ func Contract(from, to *Dialect, req *llm.Request) []llm.Loss {
 		losses = append(losses, from.extraLoss(path))
 	}
 	return losses
+}
+
+// vendorTools names the kinds of tools in req that only its own dialect knows.
+func vendorTools(req *llm.Request) string {
+	var kinds []string
+	for i := range req.Tools {
+		if o := req.Tools[i].Opaque; o != nil && !slices.Contains(kinds, o.Type) && len(kinds) < maxRefused {
+			kinds = append(kinds, clip(o.Type))
+		}
+	}
+	return strings.Join(kinds, ", ")
 }
 
 // Verdict is the row of the contract for one feature: the loss it is on the way
@@ -153,7 +167,7 @@ func (d *Dialect) fieldOf(path string) (Field, bool) {
 	return Field{}, false
 }
 
-// extraPaths lists where req holds members that only their own dialect restores.
+// extraPaths lists where req holds members that only their own dialect restores, if any.
 func (d *Dialect) extraPaths(req *llm.Request) []string {
 	message, part := cmp.Or(d.MessagePath, "messages[]")+".", cmp.Or(d.PartPath, "messages[].content[]")+"."
 	w := extraWalk{from: d, seen: map[string]bool{}}
@@ -166,6 +180,9 @@ func (d *Dialect) extraPaths(req *llm.Request) []string {
 	}
 	for i := range req.Tools {
 		w.add("tools[].", req.Tools[i].Extra)
+	}
+	for _, path := range req.Unread {
+		w.note(path)
 	}
 	return w.paths
 }
@@ -181,6 +198,9 @@ func (w *extraWalk) parts(prefix string, parts []llm.Part) {
 		w.add(prefix, parts[i].Extra)
 		if r := parts[i].Result; r != nil {
 			w.parts(prefix+"content[].", r.Parts)
+		}
+		if d := parts[i].Document; d != nil {
+			w.parts(prefix+"source.content[].", d.Parts)
 		}
 	}
 }
@@ -218,14 +238,18 @@ const (
 	maxRefusedName = 80 // bytes of each
 )
 
+func clip(name string) string {
+	if len(name) <= maxRefusedName {
+		return name
+	}
+	return strings.ToValidUTF8(name[:maxRefusedName], "") + "…"
+}
+
 // RefusalMessage says in words why a request is not sent to a target.
 func RefusalMessage(refused []llm.Loss, to Name) string {
 	names := make([]string, 0, maxRefused+1)
 	for _, l := range refused {
-		name := l.Name()
-		if len(name) > maxRefusedName {
-			name = strings.ToValidUTF8(name[:maxRefusedName], "") + "…"
-		}
+		name := clip(l.Name())
 		if l.Detail != "" {
 			name += " (" + l.Detail + ")"
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/anthropic"
+	"github.com/understudy-ai/understudy/dialect/gemini"
 	"github.com/understudy-ai/understudy/dialect/openaichat"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -38,6 +39,15 @@ func TestManyUnknownMembers(t *testing.T) {
 		if len(message) > 2<<10 || !strings.Contains(message, "and more") {
 			t.Errorf("%s: got a message of %d bytes, want a short one", pair[0].Name, len(message))
 		}
+	}
+}
+
+// TestRefusedToolsAreNamed: who sends several tools must learn which of them is in the way.
+func TestRefusedToolsAreNamed(t *testing.T) {
+	body := `{"contents":[{"parts":[{"text":"hi"}]}],"tools":[{"functionDeclarations":[{"name":"f"}]},{"fileSearch":{}},{"urlContext":{}},{"fileSearch":{}}]}`
+	_, _, err := crossRequest(gemini.New(), openaichat.New(), body, llm.ModelFacts{})
+	if want := "cannot carry: tools[] (fileSearch, urlContext)."; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v want %q in it", err, want)
 	}
 }
 

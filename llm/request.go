@@ -58,6 +58,9 @@ type Request struct {
 	// Extra holds what the client's dialect said and this vocabulary has no
 	// word for.
 	Extra Extra
+	// Unread are the paths of what it said beside that, inside of values that
+	// this vocabulary has words for: lost wherever the request is written anew.
+	Unread []string
 }
 
 // Role says who a message is from.
@@ -194,6 +197,6 @@ type Opaque struct {
 func (r *Request) Prompt() *Request {
 	return &Request{
 		Model: r.Model, Messages: r.Messages, Tools: r.Tools, ToolChoice: r.ToolChoice, ParallelCalls: r.ParallelCalls,
-		Format: r.Format, Reasoning: r.Reasoning, Extra: r.Extra,
+		Format: r.Format, Reasoning: r.Reasoning, Extra: r.Extra, Unread: r.Unread,
 	}
 }

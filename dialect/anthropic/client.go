@@ -29,9 +29,27 @@ func (clientSide) DecodeRequest(body []byte) (*llm.Request, error) {
 		lead := llm.Message{Role: llm.RoleSystem, Parts: d.system}
 		d.req.Messages = append([]llm.Message{lead}, d.req.Messages...)
 	}
-	d.req.StreamUsage = d.req.Stream
+	d.req.StreamUsage, d.req.Unread = d.req.Stream, insides.Unread(body)
 	return &d.req, nil
 }
+
+// insides is what is read of the objects inside a request that are not kept whole.
+var insides = forms.NewOutline(nil, [][2]string{
+	{"cache_control", "type ttl"},
+	{"system[].cache_control", "type ttl"},
+	{"tools[].cache_control", "type ttl"},
+	{"output_config.format", "type schema"},
+	{"output_format", "type schema"},
+	{"messages[]", "role content"}, // a turn may become several messages, and those of results keep nothing
+	{"messages[].content[].cache_control", "type ttl"},
+	{"messages[].content[].citations", "enabled"},
+	{"messages[].content[].source", "type media_type data url file_id content"},
+	{"messages[].content[].source.content[].cache_control", "type ttl"},
+	{"messages[].content[].source.content[].source", "type media_type data url file_id"},
+	{"messages[].content[].content[].cache_control", "type ttl"},
+	{"messages[].content[].content[].citations", "enabled"},
+	{"messages[].content[].content[].source", "type media_type data url file_id content"},
+}...)
 
 // requestReader fills a request with the members of its body, in whatever order they come.
 type requestReader struct {

@@ -31,8 +31,25 @@ func (clientSide) DecodeRequest(body []byte) (*llm.Request, error) {
 		lead := llm.Message{Role: llm.RoleSystem, Parts: d.system}
 		d.req.Messages = append([]llm.Message{lead}, d.req.Messages...)
 	}
+	d.req.Unread = insides.Unread(body)
 	return &d.req, nil
 }
+
+// insides is what is read of the objects inside a request that are not kept whole.
+var insides = forms.NewOutline(nil, [][2]string{
+	{"system[].cachePoint", "type ttl"},
+	{"messages[]", "role content"}, // one may become several, and those of results keep nothing
+	{"messages[].content[].cachePoint", "type ttl"},
+	{"messages[].content[].document.citations", "enabled"},
+	{"outputConfig.textFormat", "type structure"},
+	{"outputConfig.textFormat.structure", "jsonSchema"},
+	{"outputConfig.textFormat.structure.jsonSchema", "schema name description"},
+	{"toolConfig.tools[].cachePoint", "type ttl"},
+	{"toolConfig.tools[].toolSpec.inputSchema", "json"},
+	{"toolConfig.toolChoice.auto", ""},
+	{"toolConfig.toolChoice.any", ""},
+	{"toolConfig.toolChoice.tool", "name"},
+}...)
 
 // requestReader fills a request with the members of its body, in whatever order they come.
 type requestReader struct {

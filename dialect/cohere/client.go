@@ -27,8 +27,19 @@ func (clientSide) DecodeRequest(body []byte) (*llm.Request, error) {
 	if err := d.finish(); err != nil {
 		return nil, invalid(err)
 	}
+	d.req.Unread = insides.Unread(v)
 	return d.req, nil
 }
+
+// insides is what is read of the objects inside a request that are not kept whole.
+var insides = forms.NewOutline(nil, [][2]string{
+	{"documents[]", "id data"},
+	{"response_format", "type json_schema"},
+	{"messages[].content[].document", "id data"},
+	{"messages[].content[].image_url", "url detail"},
+	{"messages[].tool_calls[]", "id type index function"},
+	{"messages[].tool_calls[].function", "name arguments"},
+}...)
 
 // invalid turns an error with a path into the client's error.
 func invalid(err error) *llm.Error { return forms.InvalidAt(err, "invalid request: '%s': %v.") }

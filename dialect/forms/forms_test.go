@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
 )
 
 // TestNamesAreOneToOne: legal names stay, others become legal, and no two the same.
@@ -60,6 +61,46 @@ func TestDropBlocks(t *testing.T) {
 		got, changed, err := DropBlocks([]byte(body), "m", "c", goes)
 		if string(got) != want || changed != (body != want) || err != nil {
 			t.Errorf("%s: got %s, changed %v, %v, want %s", body, got, changed, err, want)
+		}
+	}
+}
+
+func TestOutline(t *testing.T) {
+	o := NewOutline(strings.ToLower, [][2]string{
+		{"choice", "type name"}, {"choice.name", ""}, {"list[].call", "id"}, {"list[].call.more[]", "x"},
+	}...)
+	for body, want := range map[string]string{
+		`{"choice":{"TYPE":"a","name":"b","other":1,"null":null},"anything":{"other":1}}`:     "choice.other",
+		`{"choice":{"name":{"x":1}},"list":[{"call":{"id":1,"a":2}},{"b":3,"call":{"a":2}}]}`: "choice.name.x list[].call.a",
+		`{"list":{"call":{"more":{"y":1}}}}`:                                                  "list[].call.more[].y list[].call.more",
+		`{"choice":"word","list":[[{}],7]}`:                                                   "", `[]`: "",
+	} {
+		if got := strings.Join(o.Unread([]byte(body)), " "); got != want {
+			t.Errorf("%s: got %q want %q", body, got, want)
+		}
+	}
+	many := `{"choice":{"x0":1`
+	for i := range 1000 {
+		many += fmt.Sprintf(`,"y%d":1`, i)
+	}
+	if got := o.Unread([]byte(many + "}}")); len(got) != maxUnread {
+		t.Errorf("got %d paths want no more than %d", len(got), maxUnread)
+	}
+}
+
+func TestDescribed(t *testing.T) {
+	for _, c := range []struct{ schema, description, want, loss string }{
+		{`{"type":"object"}`, "", `{"type":"object"}`, ""},
+		{`{"type":"object"}`, `a "b"`, `{"type":"object","description":"a \"b\""}`, "json_schema=repaired(harmless)"},
+		{`{"description":"a"}`, "a", `{"description":"a"}`, ""},
+		{`{"description":"b"}`, "a", `{"description":"b"}`, "json_schema=approximated(tuning)"},
+	} {
+		var lost []llm.Loss
+		got := Described(&llm.Format{Schema: []byte(c.schema), Description: c.description}, func(f llm.Feature, a llm.Action, s llm.Severity, _ string) {
+			lost = append(lost, llm.Loss{Feature: f, Action: a, Severity: s})
+		})
+		if loss := llm.FormatLosses(lost, 200); string(got) != c.want || loss != c.loss {
+			t.Errorf("%s described as %q: got %s and %q want %s and %q", c.schema, c.description, got, loss, c.want, c.loss)
 		}
 	}
 }

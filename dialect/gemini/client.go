@@ -34,8 +34,22 @@ func (clientSide) DecodeRequest(body []byte) (*llm.Request, error) {
 	if d.validated && len(d.req.ToolChoice.Names) == 0 {
 		d.strictTools()
 	}
+	d.req.Unread = insides.Unread(body)
 	return &d.req, nil
 }
+
+// insides is what is read of the objects inside a request that are not kept whole.
+var insides = forms.NewOutline(camel, [][2]string{
+	{"systemInstruction", "role parts"},
+	{"contents[]", "role parts"}, // one may become several messages, and those of results keep nothing
+	{"contents[].parts[].inlineData", "mimeType data"},
+	{"contents[].parts[].fileData", "mimeType fileUri"},
+	{"contents[].parts[].functionCall", "id name args"},
+	{"contents[].parts[].functionResponse", "id name response parts"},
+	{"contents[].parts[].functionResponse.parts[].inlineData", "mimeType data"},
+	{"contents[].parts[].functionResponse.parts[].fileData", "mimeType fileUri"},
+	{"generationConfig.responseFormat.text", "mimeType schema"},
+}...)
 
 // requestReader fills a request with the members of its body, in whatever order they come.
 type requestReader struct {

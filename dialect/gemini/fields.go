@@ -58,7 +58,7 @@ func fields() []dialect.Field {
 		own("tools[].functionDeclarations[].response", llm.Harmless, "what the function returns"),
 		own("tools[].functionDeclarations[].responseJsonSchema", llm.Harmless, "what the function returns"),
 		own("tools[].functionDeclarations[].behavior", llm.Harmless, "for the live API"),
-		{Path: "tools[].googleSearch", Feature: llm.FeatureVendorTool, Note: "and every other tool that the vendor runs"},
+		{Path: "tools[]", Feature: llm.FeatureVendorTool, Note: "tools that the vendor runs, such as googleSearch"},
 		{Path: "toolConfig", Feature: llm.FeatureCommon, Note: "see its members"},
 		{Path: "toolConfig.functionCallingConfig", Feature: llm.FeatureCommon, Note: "see its members"},
 		{Path: "toolConfig.functionCallingConfig.mode", Feature: llm.FeatureToolChoice},

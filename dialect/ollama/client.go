@@ -29,8 +29,15 @@ func (clientSide) DecodeRequest(body []byte) (*llm.Request, error) {
 	case !d.hasMessages:
 		return nil, llm.Invalid("messages", "messages are required")
 	}
+	d.req.Unread = insides.Unread(v)
 	return d.req, nil
 }
+
+// insides is what is read of the objects inside a request that are not kept whole.
+var insides = forms.NewOutline(nil, [][2]string{
+	{"messages[].tool_calls[]", "id type function"},
+	{"messages[].tool_calls[].function", "name arguments index description"}, // the last two say nothing more
+}...)
 
 // invalid turns an error with a path into the client's error.
 func invalid(err error) *llm.Error { return forms.InvalidAt(err, "invalid value for %s: %v") }

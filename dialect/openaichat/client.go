@@ -24,8 +24,31 @@ func (clientSide) DecodeRequest(body []byte) (*llm.Request, error) {
 	if err := d.finish(); err != nil {
 		return nil, forms.OpenAIInvalid(err)
 	}
+	d.req.Unread = insides.Unread(v)
 	return d.req, nil
 }
+
+// insides is what is read of the objects inside a request that are not kept whole.
+var insides = forms.NewOutline(nil, [][2]string{
+	{"response_format", "type json_schema"},
+	{"tool_choice", "type function custom allowed_tools"},
+	{"tool_choice.function", "name"},
+	{"tool_choice.custom", "name"},
+	{"tool_choice.allowed_tools", "mode tools"},
+	{"tool_choice.allowed_tools.tools[]", "type function custom"},
+	{"tool_choice.allowed_tools.tools[].function", "name"},
+	{"function_call", "name"},
+	{"tools[].cache_control", "type ttl"},
+	{"tools[].function.cache_control", "type ttl"},
+	{"messages[].cache_control", "type ttl"},
+	{"messages[].function_call", "name arguments"},
+	{"messages[].tool_calls[]", "id type index function custom"},
+	{"messages[].tool_calls[].function", "name arguments parsed_arguments"}, // the last is a library's own
+	{"messages[].content[].cache_control", "type ttl"},
+	{"messages[].content[].image_url", "url detail"},
+	{"messages[].content[].file", "filename file_data file_id"},
+	{"messages[].content[].input_audio", "data format"},
+}...)
 
 // requestDecoder reads one request, member by member.
 type requestDecoder struct {

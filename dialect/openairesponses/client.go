@@ -24,8 +24,17 @@ func (clientSide) DecodeRequest(body []byte) (*llm.Request, error) {
 	if err := d.finish(); err != nil {
 		return nil, forms.OpenAIInvalid(err)
 	}
+	d.req.Unread = insides.Unread(v)
 	return d.req, nil
 }
+
+// insides is what is read of the objects inside a request that are not kept whole.
+var insides = forms.NewOutline(nil, [][2]string{
+	{"text.format", "type name description schema strict"},
+	{"tool_choice", "type name mode tools server_label"},
+	{"tool_choice.tools[]", "type name server_label"},
+	{"input[].summary[]", "type text"},
+}...)
 
 // requestDecoder reads one request, member by member.
 type requestDecoder struct {

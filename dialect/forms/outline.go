@@ -1,0 +1,99 @@
+package forms
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/understudy-ai/understudy/internal/jsontext"
+)
+
+// Outline lists, by path, the members that a dialect reads of those objects inside a request whose other members it
+// keeps nowhere. It is never changed once it is made, so it may be used concurrently.
+type Outline struct {
+	root  outlined
+	spell func(string) string // a member's name as the outline has it; nil for as it stands
+}
+
+// outlined is a place in a request.
+type outlined struct {
+	path    string
+	known   []string // nil where nothing is said of the members
+	members map[string]*outlined
+	element *outlined
+}
+
+// NewOutline makes an outline of rows such as {"messages[].content[].image_url", "url detail"}. Names are compared as
+// spell returns them, if it is not nil.
+func NewOutline(spell func(string) string, rows ...[2]string) *Outline {
+	o := &Outline{spell: spell}
+	for _, row := range rows {
+		at := &o.root
+		for step := range strings.SplitSeq(row[0], ".") {
+			name := strings.TrimSuffix(step, "[]")
+			at = at.member(name)
+			if name != step {
+				at = at.inList()
+			}
+		}
+		at.known = append(make([]string, 0, 4), strings.Fields(row[1])...)
+	}
+	return o
+}
+
+func (p *outlined) member(name string) *outlined {
+	if p.members == nil {
+		p.members = make(map[string]*outlined)
+	}
+	if p.members[name] == nil {
+		p.members[name] = &outlined{path: strings.TrimPrefix(p.path+"."+name, ".")}
+	}
+	return p.members[name]
+}
+
+func (p *outlined) inList() *outlined {
+	if p.element == nil {
+		p.element = &outlined{path: p.path + "[]"}
+	}
+	return p.element
+}
+
+// Unread returns the paths of the members that the outline does not list, each once. Members that are null say nothing.
+func (o *Outline) Unread(body jsontext.Value) []string {
+	var list []string
+	o.walk(&list, &o.root, Trim(body))
+	return list
+}
+
+func (o *Outline) walk(list *[]string, at *outlined, v jsontext.Value) {
+	switch v.Kind() {
+	case jsontext.Array:
+		if at.element != nil {
+			_ = v.Array(func(_ int, v jsontext.Value) error { // the JSON has been checked, and f returns no error
+				o.walk(list, at.element, v)
+				return nil
+			})
+		}
+	case jsontext.Object:
+		if at.element != nil && at.members == nil { // some vendors take an element for a list of one
+			at = at.element
+		}
+		_ = v.Members(func(raw []byte, v jsontext.Value) error { // likewise
+			if o.spell != nil {
+				raw = []byte(o.spell(string(raw)))
+			}
+			if inner := at.members[string(raw)]; inner != nil {
+				o.walk(list, inner, v)
+			}
+			if at.known != nil && !v.IsNull() && !slices.Contains(at.known, string(raw)) {
+				if path := at.path + "." + string(raw); !slices.Contains(*list, path) && len(*list) < maxUnread {
+					*list = append(*list, path)
+				}
+			}
+			return nil
+		})
+	default:
+	}
+}
+
+// maxUnread bounds the paths of one request: they may be a client's very many own.
+const maxUnread = 64
