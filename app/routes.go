@@ -87,15 +87,13 @@ func noProviders(c *config.Config) config.Problem {
 		"set "+strings.Join(usualKeys(provider.Known()), ", ")+" or another that understudy models shows, or write "+config.DefaultPath)
 }
 
-// usualKeys lists the key variables of the services whose own APIs the first dialects are: examples for
-// whoever has set none.
+// usualKeys lists the key variables of the first usual services: examples for whoever has set none.
 func usualKeys(known *provider.Catalog) []string {
 	const enough = 3
 	var names []string
-	for _, d := range dialect.All() {
-		vendor, _, _ := strings.Cut(string(d), "-")
-		if key := known.KeyEnv(vendor); key != "" && len(names) < enough && !slices.Contains(names, key) {
-			names = append(names, key)
+	for _, id := range known.Usual() {
+		if len(names) < enough {
+			names = append(names, known.KeyEnv(id))
 		}
 	}
 	return names

@@ -53,12 +53,11 @@ func (k *checker) check() {
 
 // example is a line that would mend a config without providers.
 func (k *checker) example() string {
-	ids := k.catalog.IDs()
-	if len(ids) == 0 {
+	usual := k.catalog.Usual()
+	if len(usual) == 0 {
 		return "providers: {local: {base_url: http://127.0.0.1:8000, key: none}}"
 	}
-	id := ids[max(slices.IndexFunc(ids, func(id string) bool { return k.catalog.KeyEnv(id) != "" }), 0)]
-	return "providers: {" + id + ": {key: env:" + k.catalog.KeyEnv(id) + "}}"
+	return "providers: {" + usual[0] + ": {key: env:" + k.catalog.KeyEnv(usual[0]) + "}}"
 }
 
 func (k *checker) listeners() {
@@ -211,7 +210,16 @@ func (k *checker) facts(p *Provider, path string) {
 			k.bad(path+".headers."+name, "use key: instead", "%s.headers: got %s, want no credentials here", path, quote(name))
 		}
 	}
-	for _, problem := range p.Facts.Check() {
+	problems := p.Facts.Check()
+	if isUnsaid := p.Use == "" && p.Facts.Auth == "" && len(p.Facts.Dialects) == 0; isUnsaid {
+		hint := ""
+		if usual := k.catalog.Usual(); len(usual) > 0 {
+			hint = "for a server that speaks the API of " + usual[0] + ": use: " + usual[0]
+		}
+		k.bad(path, hint, "%s: got only an address, want to know what is spoken there: use, or auth and dialects", path)
+		problems = slices.DeleteFunc(problems, func(p provider.Problem) bool { return p.Path == "auth" || p.Path == "dialects" })
+	}
+	for _, problem := range problems {
 		at := path + "." + problem.Path
 		k.bad(at, "", "%s: %s", at, problem.Message)
 	}

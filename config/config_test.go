@@ -24,6 +24,8 @@ type catalog struct{}
 
 func (catalog) IDs() []string { return []string{"openai", "anthropic", "cloud", "own"} }
 
+func (catalog) Usual() []string { return []string{"openai", "anthropic"} }
+
 func (c catalog) KeyEnv(id string) string {
 	facts, _ := c.Facts(id)
 	return facts.KeyEnv
@@ -338,6 +340,8 @@ func TestDefault(t *testing.T) {
 type clouds struct{}
 
 func (clouds) IDs() []string { return []string{"cloud"} }
+
+func (clouds) Usual() []string { return nil }
 
 func (clouds) KeyEnv(string) string { return "CLOUD_KEY" }
 

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/understudy-ai/understudy/provider"
 )
 
 // decoder fills structs from YAML and collects what does not fit. It decodes over
@@ -142,7 +144,11 @@ func (d *decoder) structure(m ast.MapNode, v reflect.Value, path string) {
 			if path != "" {
 				where = " in " + path
 			}
-			d.fail(entry.Key, "", didYouMean(key, known), "got unknown key %s%s, want one of %s", quote(key), where, strings.Join(known, ", "))
+			meant := provider.Nearest(key, known)
+			if meant != "" {
+				meant = join(path, meant) // which is not said to be missing, then
+			}
+			d.fail(entry.Key, meant, didYouMean(key, known), "got unknown key %s%s, want one of %s", quote(key), where, strings.Join(known, ", "))
 			continue
 		}
 		d.decode(entry.Value, fields[i].value, join(path, key))

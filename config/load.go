@@ -19,6 +19,8 @@ import (
 type Catalog interface {
 	// IDs lists the known services in the order in which they are shown.
 	IDs() []string
+	// Usual lists some of them that a key alone enables: examples for whoever has named none.
+	Usual() []string
 	// KeyEnv is the variable whose being set enables a service; empty if there is none.
 	KeyEnv(id string) string
 	// Facts returns what is known of a service; not if it is none of IDs. It may take

@@ -98,6 +98,8 @@ func (c *checker) baseAddress(at, text string) {
 	switch {
 	case text == "":
 		c.bad(at, "got none, want the address of the service's API")
+	case err == nil && (u.Opaque != "" || u.Scheme == ""):
+		c.bad(at, "got no scheme, want an address that begins with https:// or, for one of your own machines, http://")
 	case err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || !isPort(u.Port()):
 		c.bad(at, "got something else, want an address without user, query and fragment")
 	case u.Scheme != "https" && (u.Scheme != "http" || !IsPrivateHost(u.Hostname())):

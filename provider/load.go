@@ -15,6 +15,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/understudy-ai/understudy/dialect"
 )
 
 //go:embed */provider.yaml */models.yaml
@@ -48,6 +50,19 @@ func Known() *Catalog {
 
 // IDs lists the services by name.
 func (c *Catalog) IDs() []string { return slices.Clone(c.ids) }
+
+// Usual lists some of the services that serve an API of their own with a key alone, those
+// first whose dialects come first: examples for whoever has named none.
+func (c *Catalog) Usual() []string {
+	var ids []string
+	for _, d := range dialect.All() {
+		vendor, _, _ := strings.Cut(string(d), "-")
+		if slices.Contains(c.ids, vendor) && !slices.Contains(ids, vendor) && c.KeyEnv(vendor) != "" {
+			ids = append(ids, vendor)
+		}
+	}
+	return ids
+}
 
 // KeyEnv is the environment variable that usually holds a service's key; empty if
 // there is none, or if the key alone does not say where everybody's own address is.

@@ -3,6 +3,7 @@ package provider
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -72,6 +73,20 @@ func factsOf(t *testing.T, c *Catalog, id string) Facts {
 }
 
 // TestFacts spot-checks what codecs depend on.
+// TestUsual: examples are of services that most have heard of, and each is enabled by a key alone.
+func TestUsual(t *testing.T) {
+	c := Known()
+	usual := c.Usual()
+	if want := []string{"openai", "anthropic", "gemini"}; !slices.Equal(usual[:min(len(usual), len(want))], want) {
+		t.Errorf("got %q want %q first", usual, want)
+	}
+	for _, id := range usual {
+		if c.KeyEnv(id) == "" {
+			t.Errorf("%s: got a usual service without a key's variable", id)
+		}
+	}
+}
+
 func TestFacts(t *testing.T) {
 	known := Known()
 	for _, tc := range []struct {
