@@ -50,11 +50,12 @@ func matrixDialects() map[dialect.Name]*dialect.Dialect {
 }
 
 // matrixWorld has a vendor of each dialect.
-func matrixWorld(t *testing.T) *world {
+func matrixWorld(t *testing.T, more ...worldOption) *world {
 	t.Helper()
 	google, _ := services.Facts("gemini")
 	aws, _ := services.Facts("bedrock")
-	return newWorld(t, withTimeouts(patient()),
+	return newWorld(t, append([]worldOption{
+		withTimeouts(patient()),
 		withDialect(openairesponses.New(), responsesAPI.path, "resp1"),
 		withDialect(gemini.New(), google.Dialects[dialect.GeminiGenerate], "gemini1"),
 		withFacts(func(f *provider.Facts) { f.Auth, f.Streams, f.Errors = google.Auth, google.Streams, google.Errors }, "gemini1"),
@@ -62,7 +63,7 @@ func matrixWorld(t *testing.T) *world {
 		withFacts(func(f *provider.Facts) { f.Streams, f.Errors = aws.Streams, aws.Errors }, "aws1"),
 		withDialect(cohere.New(), cohereAPI.path, "cohere1"),
 		withDialect(ollama.New(), ollamaAPI.path, "ollama1"),
-	)
+	}, more...)...)
 }
 
 // readAnswer is a client's answer as its own dialect reads it.

@@ -69,7 +69,11 @@ func (c *call) readRaw() *llm.Error {
 		}
 	}
 	body := c.body
-	if len(body) == 0 {
+	switch {
+	case len(body) > 0:
+	case c.r.Method == http.MethodPost && c.path.object == "" && c.operation != dialect.Stored: // what is stored may begin empty
+		return llm.Invalid("", "The request has no body.")
+	default:
 		return nil
 	}
 	contentType := c.r.Header.Get("Content-Type")

@@ -161,6 +161,24 @@ func TestRelayedJSON(t *testing.T) {
 	}
 }
 
+// TestRelayedWithoutABody: what asks for something says what; what is done to an object need not.
+func TestRelayedWithoutABody(t *testing.T) {
+	t.Parallel()
+	w := newRelayWorld(t, tells("application/json", `{"id":"x"}`), fails(500))
+	for _, path := range []string{
+		"/v1/images/generations", "/v1/audio/speech", "/v1/moderations", "/v1/completions", "/v1/files", "/v1/batches",
+	} {
+		resp, body := w.do(t, http.MethodPost, path, "application/json", "")
+		if resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "no body") {
+			t.Errorf("%s: got %d %s want it refused", path, resp.StatusCode, body)
+		}
+	}
+	w.saw(t)
+	if resp, body := w.do(t, http.MethodPost, "/v1/batches/batch_1/cancel", "", ""); resp.StatusCode != http.StatusOK {
+		t.Errorf("got %d %s want an object cancelled without a body", resp.StatusCode, body)
+	}
+}
+
 func TestRelayedForm(t *testing.T) {
 	t.Parallel()
 	w := newRelayWorld(t, fails(503), tells("text/plain", "ahoj"))
