@@ -8,26 +8,15 @@ import (
 	"time"
 )
 
-// Little is alive in a gateway, so that the usual doubling of the heap collects many
-// times a second, for a few megabytes. Where much is alive, thousands of open streams
-// for example, that doubling is rare enough, and more would only be memory
-// (docs/decisions/0006-garbage-collection.md and 0014-garbage-of-many-streams.md).
-const (
-	gcPercentSmall = 400
-	gcPercentLarge = 100
-	largeHeap      = 64 << 20 // bytes alive
-	heapLookEvery  = 250 * time.Millisecond
-)
-
-// easeCollector sets how far the heap may grow before it is collected, by how much of it
+// easeCollector sets four times a second how far the heap may grow before it is collected, by how much of it
 // is alive, until ctx ends. It leaves it alone if the operator decided.
 func easeCollector(ctx context.Context) {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	percent := gcPercentSmall
+	percent := gcPercentFor(0)
 	defer debug.SetGCPercent(debug.SetGCPercent(percent))
-	tick := time.NewTicker(heapLookEvery)
+	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {
@@ -50,11 +39,19 @@ func boundMemory(limit int64) {
 	}
 }
 
+// gcPercentFor is how much garbage there may be beside what is alive. Little is alive in a gateway, so that the
+// usual doubling of the heap collects many times a second, for a few megabytes. Where much is alive, thousands of
+// open streams for example, that doubling is rare enough, and more would only be memory
+// (docs/decisions/0006-garbage-collection.md and 0014-garbage-of-many-streams.md).
 func gcPercentFor(live uint64) int {
-	if live > largeHeap {
-		return gcPercentLarge
+	switch {
+	case live <= 16<<20:
+		return 400
+	case live <= 64<<20:
+		return 150
+	default:
+		return 75
 	}
-	return gcPercentSmall
 }
 
 // liveHeap is how much of the heap was alive when it was last collected, in bytes.

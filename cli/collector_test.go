@@ -1,17 +1,18 @@
 package cli
 
 import (
+	"math"
 	"runtime"
 	"testing"
 )
 
 func TestGCPercent(t *testing.T) {
-	for live, want := range map[uint64]int{0: gcPercentSmall, largeHeap: gcPercentSmall, largeHeap + 1: gcPercentLarge} {
+	for live, want := range map[uint64]int{0: 400, 16 << 20: 400, 16<<20 + 1: 150, 64 << 20: 150, 64<<20 + 1: 75, math.MaxUint64: 75} {
 		if got := gcPercentFor(live); got != want {
 			t.Errorf("%d bytes alive: got %d %%, want %d %%", live, got, want)
 		}
 	}
-	ballast := make([]byte, 2*largeHeap)
+	ballast := make([]byte, 128<<20)
 	runtime.GC()
 	if got := liveHeap(); got < uint64(len(ballast)) {
 		t.Errorf("got %d bytes alive, want at least the %d of the ballast", got, len(ballast))

@@ -2,6 +2,7 @@ package openaichat
 
 import (
 	"bytes"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/understudy-ai/understudy/dialect"
@@ -65,7 +66,7 @@ func (r *streamReader) frame(f dialect.Frame) error {
 	r.repeat.learn(f.Data, &c)
 	if r.started && r.usage != r.told {
 		r.told = r.usage
-		r.emit(llm.Event{Kind: llm.EventUsage, Usage: r.usage})
+		r.emit(llm.EventUsage, 0, 0).Usage = r.usage
 	}
 	return nil
 }
@@ -78,11 +79,20 @@ func (r *streamReader) end(terminated bool) error {
 	for _, ch := range r.choices {
 		r.finish(ch)
 	}
-	r.emit(llm.Event{Kind: llm.EventEnd})
+	r.emit(llm.EventEnd, 0, 0)
 	return nil
 }
 
-func (r *streamReader) emit(e llm.Event) { r.out = append(r.out, e) }
+// emit adds an event and returns it, to be filled in: one that is passed by value takes half a kilobyte of stack in
+// every function on the way, and a stream that waits for its vendor keeps its stack.
+func (r *streamReader) emit(kind llm.EventKind, choice, index int) *llm.Event {
+	n := len(r.out)
+	r.out = slices.Grow(r.out, 1)[:n+1]
+	e := &r.out[n]
+	*e = llm.Event{}
+	e.Kind, e.Choice, e.Index = kind, choice, index
+	return e
+}
 
 // choice reads one choice of a chunk.
 func (r *streamReader) choice(i int, n jsontext.Node) error {
@@ -92,7 +102,8 @@ func (r *streamReader) choice(i int, n jsontext.Node) error {
 	}
 	if !r.started {
 		r.started = true
-		r.emit(llm.Event{Kind: llm.EventStart, ID: r.id, Model: r.model, Created: r.created, Tier: r.tier})
+		e := r.emit(llm.EventStart, 0, 0)
+		e.ID, e.Model, e.Created, e.Tier = r.id, r.model, r.created, r.tier
 	}
 	ch := r.open(indexOf(c.index, i))
 	var a answer
@@ -107,7 +118,7 @@ func (r *streamReader) choice(i int, n jsontext.Node) error {
 	}
 	if !c.logprobs.IsNull() {
 		if list := logProbsOf(c.logprobs); len(list) > 0 {
-			r.emit(llm.Event{Kind: llm.EventLogProbs, Choice: ch.index, LogProbs: list})
+			r.emit(llm.EventLogProbs, ch.index, 0).LogProbs = list
 		}
 	}
 	return ch.finish(c.reason)
@@ -118,9 +129,9 @@ func (r *streamReader) finish(ch *openChoice) {
 	r.endText(ch)
 	for _, c := range ch.calls {
 		r.args(ch, c, c.joiner.Flush())
-		r.emit(llm.Event{Kind: llm.EventPartEnd, Choice: ch.index, Index: c.part})
+		r.emit(llm.EventPartEnd, ch.index, c.part)
 	}
-	r.emit(llm.Event{Kind: llm.EventFinish, Choice: ch.index, Stop: stopOf(ch.word, len(ch.calls) > 0, ch.refused)})
+	r.emit(llm.EventFinish, ch.index, 0).Stop = stopOf(ch.word, len(ch.calls) > 0, ch.refused)
 }
 
 // delta reads a delta, each of its members, in the order in which the dialect says them.
@@ -177,7 +188,8 @@ func (r *streamReader) text(ch *openChoice, kind llm.PartKind, v jsontext.Value)
 func (r *streamReader) beginText(ch *openChoice, kind llm.PartKind) {
 	ch.text.kind, ch.text.index, ch.text.offset = kind, ch.parts, ch.length
 	ch.parts++
-	p := llm.Part{Kind: kind}
+	p := &r.emit(llm.EventPartStart, ch.index, ch.text.index).Part
+	p.Kind = kind
 	switch kind {
 	case llm.PartThinking:
 		p.Thinking = &llm.Thinking{Issuer: ch.text.issuer}
@@ -186,7 +198,6 @@ func (r *streamReader) beginText(ch *openChoice, kind llm.PartKind) {
 	default:
 		ch.text.issuer = ""
 	}
-	r.emit(llm.Event{Kind: llm.EventPartStart, Choice: ch.index, Index: ch.text.index, Part: p})
 }
 
 func (r *streamReader) addText(ch *openChoice, s string) {
@@ -199,7 +210,7 @@ func (r *streamReader) addText(ch *openChoice, s string) {
 	case ch.text.kind == llm.PartText:
 		ch.length += utf8.RuneCountInString(s)
 	}
-	r.emit(llm.Event{Kind: llm.EventPartDelta, Choice: ch.index, Index: ch.text.index, Delta: llm.Delta{Text: s}})
+	r.emit(llm.EventPartDelta, ch.index, ch.text.index).Delta.Text = s
 }
 
 func (r *streamReader) endText(ch *openChoice) {
@@ -207,7 +218,7 @@ func (r *streamReader) endText(ch *openChoice) {
 		return
 	}
 	r.addText(ch, ch.text.joiner.Flush())
-	r.emit(llm.Event{Kind: llm.EventPartEnd, Choice: ch.index, Index: ch.text.index})
+	r.emit(llm.EventPartEnd, ch.index, ch.text.index)
 	ch.text = openText{}
 }
 
@@ -247,7 +258,7 @@ func (r *streamReader) thinking(ch *openChoice, a *answer) error {
 func (r *streamReader) signed(ch *openChoice, d detail) {
 	t := &ch.text
 	if t.kind == llm.PartThinking && d.signature != "" && t.issuer == d.issuer && t.seen.String() == d.text {
-		r.emit(llm.Event{Kind: llm.EventPartDelta, Choice: ch.index, Index: t.index, Delta: llm.Delta{Signature: d.signature}})
+		r.emit(llm.EventPartDelta, ch.index, t.index).Delta.Signature = d.signature
 		r.endText(ch)
 		return
 	}
@@ -255,22 +266,20 @@ func (r *streamReader) signed(ch *openChoice, d detail) {
 	p := d.part()
 	delta := llm.Delta{Text: p.Text, Signature: d.signature}
 	p.Text, p.Thinking.Signature = "", ""
-	e := llm.Event{Choice: ch.index, Index: ch.parts}
-	ch.parts++
-	e.Kind, e.Part = llm.EventPartStart, p
-	r.emit(e)
+	r.emit(llm.EventPartStart, ch.index, ch.parts).Part = p
 	if delta != (llm.Delta{}) {
-		r.emit(llm.Event{Kind: llm.EventPartDelta, Choice: e.Choice, Index: e.Index, Delta: delta})
+		r.emit(llm.EventPartDelta, ch.index, ch.parts).Delta = delta
 	}
-	r.emit(llm.Event{Kind: llm.EventPartEnd, Choice: e.Choice, Index: e.Index})
+	r.emit(llm.EventPartEnd, ch.index, ch.parts)
+	ch.parts++
 }
 
 // audio passes on a piece of an answer in audio, which only this dialect knows.
 func (r *streamReader) audio(ch *openChoice, v jsontext.Value) {
 	r.endText(ch)
 	p := llm.Part{Kind: llm.PartOpaque, Opaque: &llm.Opaque{Dialect: self, Type: "audio", Raw: bytes.Clone(v)}}
-	r.emit(llm.Event{Kind: llm.EventPartStart, Choice: ch.index, Index: ch.parts, Part: p})
-	r.emit(llm.Event{Kind: llm.EventPartEnd, Choice: ch.index, Index: ch.parts})
+	r.emit(llm.EventPartStart, ch.index, ch.parts).Part = p
+	r.emit(llm.EventPartEnd, ch.index, ch.parts)
 	ch.parts++
 }
 
@@ -282,7 +291,7 @@ func (r *streamReader) annotations(ch *openChoice, v jsontext.Value) {
 	_ = v.Array(func(_ int, v jsontext.Value) error {
 		c := citationOf(v)
 		c.Start, c.End = max(c.Start-ch.text.offset, 0), max(c.End-ch.text.offset, 0)
-		r.emit(llm.Event{Kind: llm.EventPartDelta, Choice: ch.index, Index: ch.text.index, Delta: llm.Delta{Citation: &c}})
+		r.emit(llm.EventPartDelta, ch.index, ch.text.index).Delta.Citation = &c
 		return nil
 	})
 }

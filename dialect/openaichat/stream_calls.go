@@ -148,12 +148,10 @@ func (r *streamReader) begin(ch *openChoice, c *openCall) {
 	if c.id == "" {
 		c.id = mintID(r.id, ch.index, slices.Index(ch.calls, c))
 	}
-	r.emit(llm.Event{
-		Kind: llm.EventPartStart, Choice: ch.index, Index: c.part,
-		Part: llm.Part{Kind: llm.PartToolCall, Call: &llm.ToolCall{ID: c.id, Name: c.name}},
-	})
+	p := &r.emit(llm.EventPartStart, ch.index, c.part).Part
+	p.Kind, p.Call = llm.PartToolCall, &llm.ToolCall{ID: c.id, Name: c.name}
 	if early := c.seen.String(); early != "" {
-		r.emit(llm.Event{Kind: llm.EventPartDelta, Choice: ch.index, Index: c.part, Delta: llm.Delta{Args: early}})
+		r.emit(llm.EventPartDelta, ch.index, c.part).Delta.Args = early
 	}
 }
 
@@ -164,6 +162,6 @@ func (r *streamReader) args(ch *openChoice, c *openCall, s string) {
 	}
 	c.seen.WriteString(s)
 	if c.started {
-		r.emit(llm.Event{Kind: llm.EventPartDelta, Choice: ch.index, Index: c.part, Delta: llm.Delta{Args: s}})
+		r.emit(llm.EventPartDelta, ch.index, c.part).Delta.Args = s
 	}
 }
