@@ -289,6 +289,8 @@ type Peeked struct {
 	// MaxTokens is the limit the client set on the reply, all its choices together; 0
 	// if none.
 	MaxTokens int64
+	// Choices is how many replies the client asked for at once; 0 is one.
+	Choices int64
 	// Object is the id of what a vendor keeps and the request builds on: only the provider
 	// that has made it can answer.
 	Object string

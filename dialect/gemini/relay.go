@@ -23,13 +23,11 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	}
 	p := dialect.Peeked{StreamUsage: true}
 	config := get(doc, "generationConfig")
-	n, err := get(config, "maxOutputTokens").Int()
-	if err != nil || n < 0 { // whether it is legal is the vendor's to say
-		return p, nil
+	if n, err := get(config, "candidateCount").Int(); err == nil && n > 1 && n <= maxCandidates { // whether it is legal is the vendor's to say
+		p.Choices = n
 	}
-	p.MaxTokens = n
-	if choices, err := get(config, "candidateCount").Int(); err == nil && choices > 1 && choices <= maxCandidates && n < 1<<48 {
-		p.MaxTokens *= choices
+	if n, err := get(config, "maxOutputTokens").Int(); err == nil && n > 0 {
+		p.MaxTokens = min(n, 1<<48) * max(p.Choices, 1) // it is never so large
 	}
 	return p, nil
 }

@@ -9,7 +9,8 @@ import (
 func TestPeek(t *testing.T) {
 	for body, want := range map[string]dialect.Peeked{
 		`{"contents":[]}`: {StreamUsage: true},
-		` {"model":"models/x","generationConfig":{"maxOutputTokens":10,"candidateCount":3}}`: {StreamUsage: true, MaxTokens: 30},
+		` {"model":"models/x","generationConfig":{"maxOutputTokens":10,"candidateCount":3}}`: {StreamUsage: true, MaxTokens: 30, Choices: 3},
+		`{"generationConfig":{"candidateCount":3}}`:                                          {StreamUsage: true, Choices: 3},
 		`{"generation_config":{"max_output_tokens":10}}`:                                     {StreamUsage: true, MaxTokens: 10},
 		`{"generationConfig":{"maxOutputTokens":"10"}}`:                                      {StreamUsage: true},
 	} {

@@ -15,7 +15,6 @@ type relay struct{}
 // Peek reads the model, which a path may name instead, and whether the answer shall be streamed, with usage.
 func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	var p dialect.Peeked
-	choices := int64(1)
 	v := forms.Trim(body)
 	if v.Kind() != jsontext.Object {
 		return p, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
@@ -30,17 +29,19 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 		case key == "stream_options":
 			p.StreamUsage = string(v.Get("include_usage")) == "true"
 		case key == "max_tokens" || key == "max_completion_tokens":
-			p.MaxTokens, _ = v.Int() // whether it is legal is the vendor's to say
+			limit, _ := v.Int() // whether it is legal is the vendor's to say,
+			p.MaxTokens = max(p.MaxTokens, limit) // and which of the two it follows
 		case key == "n":
-			choices, _ = v.Int()
+			p.Choices, _ = v.Int()
 		}
 		return err
 	})
 	if err != nil {
 		return dialect.Peeked{}, forms.OpenAIInvalid(err)
 	}
-	if choices > 1 {
-		p.MaxTokens = min(p.MaxTokens, 1<<32) * min(choices, 1<<16) // neither is ever so large
+	p.Choices = min(p.Choices, 1<<16) // it is never so large
+	if p.Choices > 1 {
+		p.MaxTokens = min(p.MaxTokens, 1<<32) * p.Choices // nor is this
 	}
 	return p, nil
 }

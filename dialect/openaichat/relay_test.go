@@ -19,6 +19,10 @@ func TestPeek(t *testing.T) {
 		{`{"stream":null,"stream_options":null,"model":"m"}`, dialect.Peeked{Model: "m"}, false},
 		{`{"model":"m","max_tokens":5}`, dialect.Peeked{Model: "m", MaxTokens: 5}, false},
 		{`{"model":"m","max_completion_tokens":6}`, dialect.Peeked{Model: "m", MaxTokens: 6}, false},
+		// Which of the two a vendor follows is not known, and so the larger is reserved.
+		{`{"model":"m","max_completion_tokens":600,"max_tokens":1}`, dialect.Peeked{Model: "m", MaxTokens: 600}, false},
+		{`{"model":"m","max_tokens":600,"max_completion_tokens":1}`, dialect.Peeked{Model: "m", MaxTokens: 600}, false},
+		{`{"model":"m","n":4}`, dialect.Peeked{Model: "m", Choices: 4}, false},
 		{`{"stream":1,"model":"m"}`, dialect.Peeked{}, true},
 		{`{"model":7}`, dialect.Peeked{}, true},
 		{`{}`, dialect.Peeked{}, false}, // a path may name the model
