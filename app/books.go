@@ -153,6 +153,11 @@ func (b *books) Reserve(ctx context.Context, r *budget.Reservation) (int64, erro
 	return b.journal.Reserve(ctx, r) //nolint:wrapcheck // it is the journal
 }
 
+// Extend passes on to the journal.
+func (b *books) Extend(ctx context.Context, attempt int64, most budget.Tokens) error {
+	return b.journal.Extend(ctx, attempt, most) //nolint:wrapcheck // it is the journal
+}
+
 // Claim passes on to the store.
 func (b *books) Claim(ctx context.Context, r *gateway.Replay) (*gateway.Replay, error) {
 	return b.store.Claim(ctx, r) //nolint:wrapcheck // it is the store

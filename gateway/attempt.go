@@ -62,6 +62,7 @@ type attempt struct {
 	over   func() // of life
 	// number and line are the attempt's in the ledger.
 	number int64
+	most   budget.Tokens // that were reserved
 	line   *budget.Line
 	// stream is the answer on its way, once it streams.
 	stream *stream

@@ -22,13 +22,37 @@ func (c *call) reserve(ctx context.Context, a *attempt) *llm.Error {
 		return nil
 	}
 	a.line = c.g.lines.of(c.lineKey(a))
+	a.most = c.most(a)
 	number, err := c.g.opts.Ledger.Reserve(ctx, &budget.Reservation{
-		Call: c.id, Ordinal: int64(len(c.attempts) + 1), Line: a.line, At: c.g.opts.Now(), Most: c.most(a), Payer: c.payer(a),
+		Call: c.id, Ordinal: int64(len(c.attempts) + 1), Line: a.line, At: c.g.opts.Now(), Most: a.most, Payer: c.payer(a),
 	})
 	if err == nil {
 		a.number = number
 		return nil
 	}
+	return c.unreserved(err)
+}
+
+// extend reserves more for an attempt whose answer has come to more than was reserved: where neither the request nor what is
+// known of the model has a limit, or the vendor does not keep to it.
+func (c *call) extend(a *attempt, output int64) *llm.Error {
+	if a.number == 0 || a.most.Output >= budget.MaxTokens {
+		return nil
+	}
+	most := a.most
+	var err error
+	for _, more := range [...]int64{output, output / 16} { // as much again, or else a little
+		most.Output = min(output+more, budget.MaxTokens)
+		if err = c.g.opts.Ledger.Extend(&c.ctx, a.number, most); err == nil {
+			a.most = most
+			return nil
+		}
+	}
+	return c.unreserved(err)
+}
+
+// unreserved is the error for what the ledger does not admit.
+func (c *call) unreserved(err error) *llm.Error {
 	var over *budget.LimitError
 	if errors.As(err, &over) {
 		return c.overBudget(over)
@@ -151,9 +175,9 @@ func (c *call) most(a *attempt) budget.Tokens {
 	case limit > 0:
 		t.Output = min(limit, budget.MaxTokens)
 	case a.target.Facts.MaxOutput > 0:
-		t.Output = min(a.target.Facts.MaxOutput, budget.MaxTokens)
+		t.Output = min(a.target.Facts.MaxOutput*max(c.peeked.Choices, 1), budget.MaxTokens)
 	default:
-		t.Output = unlimited
+		t.Output = min(unlimited*max(c.peeked.Choices, 1), budget.MaxTokens)
 	}
 	return t
 }

@@ -36,6 +36,8 @@ func (l *notebook) Reserve(_ context.Context, r *budget.Reservation) (int64, err
 	return int64(len(l.reserved)), nil
 }
 
+func (l *notebook) Extend(context.Context, int64, budget.Tokens) error { return nil }
+
 func (l *notebook) Settle(n int64, s *budget.Settlement) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

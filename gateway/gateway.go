@@ -85,6 +85,9 @@ type Ledger interface {
 	// is durable. An error is a *budget.LimitError, or wraps budget.ErrUnavailable: then the
 	// attempt must not begin.
 	Reserve(ctx context.Context, r *budget.Reservation) (attempt int64, err error)
+	// Extend reserves more for an attempt that runs: as much as so many tokens cost in all. An error is as that of
+	// Reserve: then the attempt must end.
+	Extend(ctx context.Context, attempt int64, most budget.Tokens) error
 	// Settle closes an attempt that was reserved. It is called once for each, and does not wait.
 	Settle(attempt int64, s *budget.Settlement)
 }

@@ -235,6 +235,11 @@ func (s *stream) pass(b []byte, tokens int64, progress, last bool) *llm.Error {
 			s.a.cause = route.CauseExcess
 			return &llm.Error{Code: llm.CodeBadAnswer, Message: "The provider sends far more than the limit of the request allows."}
 		}
+		if s.tokens > s.a.most.Output {
+			if err := s.c.extend(s.a, s.tokens); err != nil {
+				return err
+			}
+		}
 		if !s.begun {
 			s.begun = true
 			s.watch.begun(s.c.route.Timeouts.Stall, paceOf(s.c.route.Timeouts))

@@ -141,3 +141,40 @@ func TestNoPlace(t *testing.T) {
 		t.Errorf("got %v, %v, want the place of the one that was given up", keys, err)
 	}
 }
+
+// TestExtend reserves more for an attempt that runs, while there is some, and lets go of what it has not used.
+func TestExtend(t *testing.T) {
+	s := newShelf()
+	d := openJournal(t, t.TempDir(), s, func(o *Options) { o.Alone = true })
+	defer d.close()
+	price, cost := prices(t, d)
+	limit(d, budget.Limit{Account: "key:a", Period: budget.Ever, Most: 3 * price})
+	n := d.wants("a", true)
+	extend := func(times int64, want bool) {
+		t.Helper()
+		err := d.Extend(t.Context(), n, budget.Tokens{Fresh: 10, Output: 100 * times})
+		var over *budget.LimitError
+		if (err == nil) != want || err != nil && !errors.As(err, &over) {
+			t.Errorf("%d times: got %v, want it reserved: %v", times, err, want)
+		}
+	}
+	extend(1, true) // it has so much
+	extend(2, true)
+	d.wants("a", true)
+	extend(3, false)
+	extend(2, true)
+	d.settle(n)
+	if err := d.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if e := s.entries[n]; e.Amount != cost || e.Reserved <= price || e.Flags&budget.Overrun != 0 {
+		t.Errorf("got %+v, want all that was reserved, and nothing beyond it", e)
+	}
+	d.wants("a", true) // what it has not used
+	unlimited := d.wants("b", true)
+	n = unlimited
+	extend(1000, true)
+	limit(d, budget.Limit{Account: "key:c", Period: budget.Ever, Most: 9 * price, Strict: true})
+	n = d.wants("c", true)
+	extend(2, false)
+}
