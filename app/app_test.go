@@ -28,8 +28,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// Each starts gateways over and over, and waits for flushes.
-	if err := flag.Set("rapid.checks", "5"); err != nil {
+	// Each starts gateways over and over, and waits for flushes. What is parallel waits for most of its time.
+	if err := errors.Join(flag.Set("rapid.checks", "5"), flag.Set("test.parallel", "6")); err != nil {
 		panic("BUG: " + err.Error())
 	}
 	goleak.VerifyTestMain(m)

@@ -46,6 +46,7 @@ func TestPostgres(t *testing.T) {
 
 // TestPostgresIsGone starts and serves while the database cannot be reached.
 func TestPostgresIsGone(t *testing.T) {
+	t.Parallel()
 	vendors := map[string]*fakeprovider.Server{"V": newVendor(t)}
 	c := parse(t, "data: ./data\nstore: postgres://nobody@127.0.0.1:1/none\nproviders: {v: {use: openai, base_url: $V/v1, key: env:TEST_KEY}}", vendors)
 	a := start(t, c, &lockedBuffer{})

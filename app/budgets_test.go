@@ -102,6 +102,9 @@ func TestExact(t *testing.T) {
 	} {
 		for _, room := range []int64{1, 7, 100} {
 			t.Run(fmt.Sprintf("%s-%d", tc.name, room), func(t *testing.T) {
+				if tc.store == "" { // each has a ledger of its own
+					t.Parallel()
+				}
 				if tc.store == "" && !strings.HasPrefix(tc.name, "file") {
 					t.Skip("skipped: no PostgreSQL server; its URL would be in UNDERSTUDY_POSTGRES, as `.ci/run store` sets it")
 				}

@@ -181,6 +181,7 @@ func TestOnceStreams(t *testing.T) {
 
 // TestOnceBreaksOff does not make a request again whose client left, nor one during which the gateway ended.
 func TestOnceBreaksOff(t *testing.T) {
+	t.Parallel()
 	v := newTill(t)
 	c := tillConfig(t, v, "", "v", "most: 1 USD")
 	a := start(t, c, &lockedBuffer{})

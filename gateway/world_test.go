@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -32,10 +33,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// Many tests wait for a deadline most of their time, so more run at a time than there are cores.
-	if err := flag.Set("test.parallel", "6"); err != nil {
+	// Many tests wait for a deadline most of their time, so more run at a time than there are cores; and those that
+	// cut streams at every byte make more garbage than anything else.
+	if err := flag.Set("test.parallel", "10"); err != nil {
 		panic("BUG: " + err.Error())
 	}
+	debug.SetGCPercent(400)
 	goleak.VerifyTestMain(m)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -18,7 +19,13 @@ import (
 	"github.com/understudy-ai/understudy/budget"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// They wait for the store or the disk for most of their time.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic("BUG: " + err.Error())
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // shelf is a store in memory, which can be made to fail.
 type shelf struct {
@@ -225,6 +232,7 @@ func copyFolder(t *testing.T, from string) string {
 
 // TestAllArrive has many calls at once, over many files, in slow batches.
 func TestAllArrive(t *testing.T) {
+	t.Parallel()
 	s := newShelf()
 	folder := t.TempDir()
 	d := openJournal(t, folder, s, func(o *Options) { o.FileSize = 64 << 10 })
@@ -268,6 +276,7 @@ func TestAllArrive(t *testing.T) {
 
 // TestCrash copies the journal while calls run and opens the copy: what was reserved is there, once, settled or uncertain (I14).
 func TestCrash(t *testing.T) {
+	t.Parallel()
 	s := newShelf()
 	folder := t.TempDir()
 	d := openJournal(t, folder, s, func(o *Options) { o.FileSize = 64 << 10 })
@@ -344,6 +353,7 @@ func TestCrash(t *testing.T) {
 
 // TestStoreIsDown refuses nothing while there is room, then everything, and brings all in when the store is back.
 func TestStoreIsDown(t *testing.T) {
+	t.Parallel()
 	s := newShelf()
 	d := openJournal(t, t.TempDir(), s, func(o *Options) { o.FileSize, o.MaxSize = 64<<10, 512<<10 })
 	s.set(func() { s.down = true })
@@ -381,6 +391,7 @@ func TestStoreIsDown(t *testing.T) {
 
 // TestFlushFails promises nothing any more once a flush has failed.
 func TestFlushFails(t *testing.T) {
+	t.Parallel()
 	d := openJournal(t, t.TempDir(), newShelf())
 	n, err := d.reserve("")
 	if err != nil {
@@ -404,6 +415,7 @@ func TestFlushFails(t *testing.T) {
 
 // TestHolds takes what is held only with a place in the journal, and frees what a crash left.
 func TestHolds(t *testing.T) {
+	t.Parallel()
 	s := newShelf()
 	folder := t.TempDir()
 	d := openJournal(t, folder, s)
@@ -454,6 +466,7 @@ func TestHolds(t *testing.T) {
 
 // TestTorn cuts the last record short, at every byte.
 func TestTorn(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	d := openJournal(t, folder, newShelf())
 	var last int64
@@ -499,6 +512,7 @@ func TestTorn(t *testing.T) {
 // TestNoRoom has a disk on which no other file can be made: calls are refused while there is still room to settle those
 // that run.
 func TestNoRoom(t *testing.T) {
+	t.Parallel()
 	s := newShelf()
 	folder := t.TempDir()
 	d := openJournal(t, folder, s, func(o *Options) { o.FileSize = 64 << 10 })
@@ -549,6 +563,7 @@ func TestNoRoom(t *testing.T) {
 // TestClock sets the clock back and forth while attempts run, and between starts: none is lost, none takes less than no time,
 // and no number is used twice (K9).
 func TestClock(t *testing.T) {
+	t.Parallel()
 	s := newShelf()
 	folder := t.TempDir()
 	at := time.Date(2028, 2, 29, 23, 59, 59, 0, time.UTC)
@@ -588,6 +603,7 @@ func TestClock(t *testing.T) {
 // TestStoreGoesBack has the store fall behind while it is written, as a standby does that takes over: what the journal still
 // has is written again, and if that is not all, the log says so. A store that is ahead is somebody else's.
 func TestStoreGoesBack(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name string
 		mark func(now budget.Mark) budget.Mark

@@ -41,6 +41,7 @@ func (d *desk) wants(key string, admitted bool) int64 {
 // TestAlone spends a limit to the end, on one gateway: what is left is drawn once, and what an attempt has not used
 // is there again at once.
 func TestAlone(t *testing.T) {
+	t.Parallel()
 	s := newShelf()
 	d := openJournal(t, t.TempDir(), s, func(o *Options) { o.Alone = true })
 	defer d.close()
@@ -101,6 +102,7 @@ func TestShared(t *testing.T) {
 
 // TestStoreIsGone spends what is leased and refuses the rest, without waiting for a store that is gone.
 func TestStoreIsGone(t *testing.T) {
+	t.Parallel()
 	s := newShelf()
 	d := openJournal(t, t.TempDir(), s)
 	defer d.close()
@@ -122,6 +124,7 @@ func TestStoreIsGone(t *testing.T) {
 
 // TestNoPlace gives up what was taken for an attempt that is not made.
 func TestNoPlace(t *testing.T) {
+	t.Parallel()
 	s := newShelf()
 	d := openJournal(t, t.TempDir(), s, func(o *Options) { o.Alone = true })
 	defer d.close()
