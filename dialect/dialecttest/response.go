@@ -60,6 +60,7 @@ func (r *runner) stream(t *testing.T) {
 	r.compare(t, "collect(read(write(events)))", got, losses)
 	r.tapped(t, list, got)
 	r.resumed(t, list, got)
+	Repeats(t, r.d, list)
 	r.cut(t, stream, events)
 	r.overlapping(t)
 	r.broken(t)

@@ -200,7 +200,7 @@ func summary(r *llm.Response) string {
 
 func checkStream(t *testing.T, id string, list []dialect.Frame) {
 	t.Helper()
-	readsTheSame(t, id, list)
+	dialecttest.Repeats(t, New(), list)
 	read, closed, err := dialecttest.ReadStream(New().Provider.NewStreamReader(), list)
 	tap := New().Relay.NewTap(dialect.Ask{})
 	tapErr := tapAll(tap, list)
