@@ -203,6 +203,7 @@ func (t *translator) response(in []byte) ([]byte, error) {
 		return nil, fmt.Errorf("write the answer: %w", err)
 	}
 	t.losses = append(t.losses, losses...)
+	t.beside(in)
 	return append(out, '\n'), nil
 }
 
@@ -216,7 +217,7 @@ func (t *translator) stream(in []byte) ([]byte, error) {
 	var err error
 	for more := true; more && err == nil; {
 		var events []llm.Event
-		events, more, err = next(source, reader)
+		events, more, err = t.next(source, reader)
 		for _, e := range events {
 			out = writer.Write(out, e)
 		}
@@ -233,7 +234,7 @@ func (t *translator) stream(in []byte) ([]byte, error) {
 }
 
 // next returns the events of the next frame, or those that the stream's end makes.
-func next(source frames.Reader, reader dialect.StreamReader) (events []llm.Event, more bool, err error) {
+func (t *translator) next(source frames.Reader, reader dialect.StreamReader) (events []llm.Event, more bool, err error) {
 	frame, err := source.Next()
 	var partial *frames.PartialError
 	switch {
@@ -249,8 +250,18 @@ func next(source frames.Reader, reader dialect.StreamReader) (events []llm.Event
 		return nil, true, nil
 	}
 	events, err = reader.Read(nil, dialect.Frame{Event: frame.Name, Data: frame.Data, Exception: frame.Exception})
+	if err == nil {
+		t.beside(frame.Data)
+	}
 	if partial != nil && err == nil {
 		events, err = reader.Close(events)
 	}
 	return events, partial == nil, err
+}
+
+// beside records what of an answer, or of a frame of one, its dialect has and does not read.
+func (t *translator) beside(data []byte) {
+	if t.from.Beside != nil {
+		t.losses = append(t.losses, dialect.BesideLosses(t.from.Beside(data))...)
+	}
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -22,5 +23,22 @@ func TestTranslateBinaryStream(t *testing.T) {
 	}
 	if got := events.String(); !strings.Contains(got, `"text":"Hi"`) || !strings.Contains(got, "message_stop") {
 		t.Errorf("got %s want the text and the end", got)
+	}
+}
+
+// TestTranslateReportsWhatIsNotRead: of an answer as well, whole or streamed.
+func TestTranslateReportsWhatIsNotRead(t *testing.T) {
+	const chunk = `{"id":"x","object":"chat.completion.chunk","created":1,"model":"m","citations":["https://a.example"],"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":"stop"}]}`
+	for in, want := range map[string]string{
+		`{"model":"m","messages":[{"role":"user","content":"hi"}],"tool_choice":{"type":"function","function":{"name":"f","x":1}},` +
+			`"tools":[{"type":"function","function":{"name":"f"}}]}`: "tool_choice.function.x=dropped(tuning)",
+		strings.Replace(strings.Replace(chunk, "delta", "message", 1), ".chunk", "", 1): "answer.citations=dropped(tuning)",
+		"data: " + chunk + "\n\ndata: [DONE]\n\n":                                       "answer.citations=dropped(tuning)",
+	} {
+		var out bytes.Buffer
+		losses, err := Translate(strings.NewReader(in), &out, Translation{From: "openai-chat", To: "gemini-generate"})
+		if err != nil || !slices.Contains(losses, want) {
+			t.Errorf("%s: got losses %q, %v want %s among them", in, losses, err, want)
+		}
 	}
 }

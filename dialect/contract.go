@@ -232,6 +232,19 @@ func (w *extraWalk) note(path string) {
 	}
 }
 
+// BesideLosses are the losses of what answers of d were found to hold beside what d reads.
+func BesideLosses(paths []string) []llm.Loss {
+	losses := make([]llm.Loss, len(paths))
+	for i, path := range paths {
+		path = "answer." + path
+		losses[i] = llm.Loss{
+			Feature: llm.Feature(path), Path: path, Action: llm.ActionDropped, Severity: llm.Tuning,
+			Detail: "what only the provider's own API has",
+		}
+	}
+	return losses
+}
+
 // Bounds of what a refusal names: the names may be the client's own.
 const (
 	maxRefused     = 8  // losses

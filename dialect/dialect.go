@@ -186,6 +186,9 @@ type Dialect struct {
 	// UsageHeaders are the response headers that say how many tokens went in and came out,
 	// of answers whose bodies have no common form.
 	UsageHeaders [2]string
+	// Beside lists, by path, what an answer, or one frame of it, holds that the provider side neither
+	// reads nor knows to say nothing to a client: what is lost of it elsewhere. Nil if there is nothing.
+	Beside func(body []byte) []string
 	// RelayHeaders are the request headers, in canonical form, that belong to the
 	// dialect and go to a provider that speaks it too.
 	RelayHeaders []string

@@ -33,7 +33,8 @@ each API that clients speak, a column for each that providers speak.
 *Tuning* beside a word says that the style or quality of the answer may differ, *contract* that code may depend on it. Without them only
 cost, speed or bookkeeping do. ` + "`loss: strict`" + ` refuses everything but mapped, emulated and what has no such mark. What was lost is in the
 ` + "`X-Understudy-Loss`" + ` header and the log. Between a client and a provider of the same API nothing is lost: the bytes are relayed. A
-field that this gateway does not know is dropped, *tuning*.
+field that this gateway does not know is dropped, *tuning*, wherever it stands; so is what only the provider's own API has in an answer,
+reported as ` + "`answer.`" + ` and its path.
 `)
 	chapters(&b, dialects())
 	for _, op := range []dialect.Operation{dialect.Embed, dialect.Rerank, dialect.CountTokens} {

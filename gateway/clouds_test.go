@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -123,7 +124,7 @@ func (r cloudRoutes) Pick(model string) (route.Route, bool) {
 
 func (cloudRoutes) Entries() []dialect.ModelEntry { return []dialect.ModelEntry{{ID: "m"}} }
 
-// ask sends a body to a path of the gateway, while the vendor answers so.
+// ask sends a body to a path of the gateway, while the vendor answers so. Its header has what came after the body, too.
 func (c *cloud) ask(path, body string, answer http.HandlerFunc) (status int, header http.Header, text string) {
 	c.t.Helper()
 	c.mu.Lock()
@@ -147,6 +148,7 @@ func (c *cloud) ask(path, body string, answer http.HandlerFunc) (status int, hea
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	maps.Copy(resp.Header, resp.Trailer)
 	return resp.StatusCode, resp.Header, string(all)
 }
 

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -50,7 +51,32 @@ func (c *call) deliverDecoded(a *attempt, resp *transport.Response, body []byte)
 	if err != nil {
 		return c.answerError(a, resp, body, err)
 	}
+	a.losses = append(a.losses, lostBeside(a.plan.dialect, body)...)
 	return c.deliverResponse(a, answer)
+}
+
+// lostBeside is what of a whole answer its dialect has and does not read.
+func lostBeside(d *dialect.Dialect, body []byte) []llm.Loss {
+	if d.Beside == nil {
+		return nil
+	}
+	return dialect.BesideLosses(d.Beside(body))
+}
+
+// besides are the paths of that in a stream, each once.
+type besides []string
+
+// note looks at a frame that was read as events. One that only adds to a part is what nearly all are, and holds nothing
+// else in any API that is known.
+func (b *besides) note(d *dialect.Dialect, frame []byte, events []llm.Event) {
+	if d.Beside == nil || len(events) == 1 && events[0].Kind == llm.EventPartDelta {
+		return
+	}
+	for _, path := range d.Beside(frame) {
+		if !slices.Contains(*b, path) {
+			*b = append(*b, path)
+		}
+	}
 }
 
 func (c *call) deliverResponse(a *attempt, answer *llm.Response) *llm.Error {
@@ -84,6 +110,7 @@ func (c *call) deliverCollected(a *attempt, body []byte) *llm.Error {
 	reader := a.plan.dialect.Provider.NewStreamReader()
 	var fold llm.Collector
 	var events []llm.Event
+	var beside besides
 	for {
 		f, err := source.next()
 		if err != nil {
@@ -92,8 +119,10 @@ func (c *call) deliverCollected(a *attempt, body []byte) *llm.Error {
 		if events, err = reader.Read(events[:0], toCodec(f)); err != nil {
 			return asError(err, llm.CodeBadAnswer)
 		}
+		beside.note(a.plan.dialect, f.Data, events)
 		addAll(&fold, events)
 	}
+	a.losses = append(a.losses, dialect.BesideLosses(beside)...)
 	events, err := reader.Close(events[:0])
 	if err != nil {
 		return asError(err, llm.CodeTruncated)

@@ -160,7 +160,8 @@ func (s *stream) relayEnd(tap dialect.Tap, out *frames.Writer, cause error) *llm
 func (s *stream) translate(reader dialect.StreamReader) *llm.Error {
 	writer := s.writer
 	s.c.speak(s.a, writer)
-	defer func() { s.c.lostInAnswer(s.a, writer.Losses()) }()
+	var beside besides
+	defer func() { s.c.lostInAnswer(s.a, append(writer.Losses(), dialect.BesideLosses(beside)...)) }()
 	var events []llm.Event
 	var out []byte
 	for {
@@ -171,6 +172,7 @@ func (s *stream) translate(reader dialect.StreamReader) *llm.Error {
 			events = events[:0] // what came before it may still wait to be flushed
 		case !over:
 			events, err = reader.Read(events[:0], toCodec(f))
+			beside.note(s.a.plan.dialect, f.Data, events)
 		default:
 			cause := err
 			if events, err = reader.Close(events[:0]); err != nil {
@@ -424,7 +426,7 @@ func (c *call) deliverAsStream(a *attempt, resp *transport.Response, body io.Rea
 	for _, e := range events {
 		out = writer.Write(out, e)
 	}
-	a.losses = append(a.losses, writer.Losses()...)
+	a.losses = append(append(a.losses, writer.Losses()...), lostBeside(a.plan.dialect, whole)...)
 	if err := c.commit(a); err != nil {
 		return err
 	}

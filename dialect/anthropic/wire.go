@@ -64,6 +64,7 @@ func New() *dialect.Dialect {
 		Unseal:          withoutSealed,
 		Client:          clientSide{},
 		Provider:        providerSide{},
+		Beside:          answers.Unread,
 		Relay:           relay{},
 		Models:          modelLister{},
 		Fields:          fields(),
@@ -239,3 +240,11 @@ func hasExtra(extra llm.Extra, prefix string) bool {
 	}
 	return false
 }
+
+// answers is what is read of an answer, or of a frame of one, and what of it says nothing to a client of another API:
+// ids, times, counts and echoes of the request.
+var answers = forms.NewOutline(nil, [][2]string{
+	{"", "id type role model content stop_reason stop_sequence stop_details usage message index delta content_block error request_id context_management"},
+	{"message", "id type role model content stop_reason stop_sequence stop_details usage context_management provider"},
+	{"delta", "type text partial_json thinking signature citation stop_reason stop_sequence stop_details estimated_tokens"},
+}...)

@@ -55,6 +55,7 @@ func New() *dialect.Dialect {
 		},
 		Client:   clientSide{},
 		Provider: providerSide{},
+		Beside:   answers.Unread,
 		Relay:    relay{},
 		Models:   modelLister{},
 		Fields:   fields(),
@@ -233,3 +234,13 @@ func hasExtra(extra llm.Extra, prefix string) bool {
 	}
 	return false
 }
+
+// answers is what is read of an answer, or of a frame of one, and what of it says nothing to a client of another API:
+// ids, times, counts and echoes of the request.
+var answers = forms.NewOutline(nil, [][2]string{
+	{
+		"", "output stopReason usage metrics additionalModelResponseFields performanceConfig serviceTier p message " +
+			"role contentBlockIndex start delta",
+	},
+	{"additionalModelResponseFields", "stop_sequence"},
+}...)

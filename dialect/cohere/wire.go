@@ -31,6 +31,7 @@ func New() *dialect.Dialect {
 		RelayHeaders:    []string{"X-Client-Name"},
 		Client:          clientSide{},
 		Provider:        providerSide{},
+		Beside:          answers.Unread,
 		Relay:           relay{},
 		Models:          lister{},
 		Fields:          fields(),
@@ -192,3 +193,12 @@ func writeExtra(w *jsontext.Writer, extra llm.Extra, prefix string) {
 func hasExtra(extra llm.Extra, prefix string) bool {
 	return slices.ContainsFunc(extra[self], func(m llm.Member) bool { return strings.HasPrefix(m.Key, prefix) })
 }
+
+// answers is what is read of an answer, or of a frame of one, and what of it says nothing to a client of another API:
+// ids, times, counts and echoes of the request.
+var answers = forms.NewOutline(nil, [][2]string{
+	{"", "id type index message delta finish_reason usage logprobs error"},
+	{"message", "role content tool_calls tool_plan citations"},
+	{"delta", "message finish_reason usage error"},
+	{"delta.message", "role content tool_calls tool_plan citations"},
+}...)

@@ -41,6 +41,15 @@ func (r *runner) response(t *testing.T) {
 	if want := hasContent(got); sig.Content != want {
 		t.Errorf("Body: got content %v want %v", sig.Content, want)
 	}
+	r.beside(t, body)
+}
+
+// beside holds that the dialect's own writer writes nothing that its reader passes over.
+func (r *runner) beside(t *testing.T, said []byte) {
+	t.Helper()
+	if paths := r.d.Beside(said); len(paths) > 0 {
+		t.Errorf("got %v beside what is read of an answer, want none in %s", paths, said)
+	}
 }
 
 // stream holds the stream writer, the stream reader and the tap against each other.
@@ -61,6 +70,9 @@ func (r *runner) stream(t *testing.T) {
 	r.tapped(t, list, got)
 	r.resumed(t, list, got)
 	Repeats(t, r.d, list)
+	for _, f := range list {
+		r.beside(t, f.Data)
+	}
 	r.cut(t, stream, events)
 	r.overlapping(t)
 	r.broken(t)

@@ -7,14 +7,14 @@ import (
 	"github.com/understudy-ai/understudy/internal/jsontext"
 )
 
-// Outline lists, by path, the members that a dialect reads of those objects inside a request whose other members it
-// keeps nowhere. It is never changed once it is made, so it may be used concurrently.
+// Outline lists, by path, the members that a dialect reads of those objects in a request or in an answer whose other
+// members it keeps nowhere. It is never changed once it is made, so it may be used concurrently.
 type Outline struct {
 	root  outlined
 	spell func(string) string // a member's name as the outline has it; nil for as it stands
 }
 
-// outlined is a place in a request.
+// outlined is a place in what is read.
 type outlined struct {
 	path    string
 	known   []string // nil where nothing is said of the members
@@ -22,13 +22,16 @@ type outlined struct {
 	element *outlined
 }
 
-// NewOutline makes an outline of rows such as {"messages[].content[].image_url", "url detail"}. Names are compared as
-// spell returns them, if it is not nil.
+// NewOutline makes an outline of rows such as {"messages[].content[].image_url", "url detail"}; the whole has the path "".
+// Names are compared as spell returns them, if it is not nil.
 func NewOutline(spell func(string) string, rows ...[2]string) *Outline {
 	o := &Outline{spell: spell}
 	for _, row := range rows {
 		at := &o.root
 		for step := range strings.SplitSeq(row[0], ".") {
+			if step == "" {
+				continue // the whole
+			}
 			name := strings.TrimSuffix(step, "[]")
 			at = at.member(name)
 			if name != step {
@@ -58,7 +61,7 @@ func (p *outlined) inList() *outlined {
 }
 
 // Unread returns the paths of the members that the outline does not list, each once. Members that are null say nothing.
-func (o *Outline) Unread(body jsontext.Value) []string {
+func (o *Outline) Unread(body []byte) []string {
 	var list []string
 	o.walk(&list, &o.root, Trim(body))
 	return list
@@ -85,7 +88,7 @@ func (o *Outline) walk(list *[]string, at *outlined, v jsontext.Value) {
 				o.walk(list, inner, v)
 			}
 			if at.known != nil && !v.IsNull() && !slices.Contains(at.known, string(raw)) {
-				if path := at.path + "." + string(raw); !slices.Contains(*list, path) && len(*list) < maxUnread {
+				if path := strings.TrimPrefix(at.path+"."+string(raw), "."); !slices.Contains(*list, path) && len(*list) < maxUnread {
 					*list = append(*list, path)
 				}
 			}

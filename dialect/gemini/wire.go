@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -34,6 +35,7 @@ func New() *dialect.Dialect {
 		PartPath:     "contents[].parts[]",
 		Client:       clientSide{},
 		Provider:     providerSide{},
+		Beside:       answers.Unread,
 		Relay:        relay{},
 		Models:       modelLister{},
 		Fields:       fields(),
@@ -123,3 +125,11 @@ func hasExtra(extra llm.Extra, prefix string) bool {
 // memberNames is never changed.
 var memberNames = dialect.NamesOf(fields(), "id", "text", "thought", "thoughtSignature", "inlineData", "fileData", "functionCall",
 	"functionResponse", "mimeType", "data", "fileUri", "name", "args", "response", "description", "parameters", "parametersJsonSchema", "mode")
+
+// answers is what is read of an answer, or of a frame of one, and what of it says nothing to a client of another API:
+// ids, times, counts and echoes of the request.
+var answers = forms.NewOutline(camel, [][2]string{
+	{"", "candidates promptFeedback usageMetadata modelVersion responseId createTime response error turnToken"},
+	{"candidates[]", "content index finishReason finishMessage safetyRatings logprobsResult avgLogprobs tokenCount groundingMetadata citationMetadata"},
+	{"candidates[].groundingMetadata", "groundingChunks groundingSupports"},
+}...)

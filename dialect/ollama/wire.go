@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -31,6 +32,7 @@ func New() *dialect.Dialect {
 		Framing:  dialect.FramingNDJSON,
 		Client:   clientSide{},
 		Provider: providerSide{},
+		Beside:   answers.Unread,
 		Relay:    relay{},
 		Models:   lister{},
 		Version:  version,
@@ -179,3 +181,13 @@ func writeExtra(w *jsontext.Writer, extra llm.Extra, prefix string) {
 		}
 	}
 }
+
+// answers is what is read of an answer, or of a frame of one, and what of it says nothing to a client of another API:
+// ids, times, counts and echoes of the request.
+var answers = forms.NewOutline(nil, [][2]string{
+	{
+		"", "model created_at message done done_reason logprobs error remote_model remote_host " +
+			"total_duration load_duration prompt_eval_count prompt_eval_duration eval_count eval_duration",
+	},
+	{"message", "role content thinking tool_calls understudy_thinking"},
+}...)

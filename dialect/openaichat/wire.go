@@ -36,6 +36,7 @@ func New() *dialect.Dialect {
 		RelayHeaders:    []string{"Openai-Beta"},
 		Client:          clientSide{},
 		Provider:        providerSide{},
+		Beside:          answers.Unread,
 		Relay:           relay{},
 		Models:          forms.OpenAIModels{},
 		Fields:          fields(),
@@ -179,3 +180,25 @@ func isNested(key string) bool {
 	}
 	return false
 }
+
+// answers is what is read of an answer, or of a frame of one, and what of it says nothing to a client of another API:
+// ids, times, counts and echoes of the request.
+var answers = forms.NewOutline(nil, [][2]string{
+	{
+		"", "id object created model choices usage system_fingerprint service_tier error provider request_id obfuscation metadata " +
+			"prompt_filter_results prompt_logprobs prompt_token_ids kv_transfer_params x_groq timings time_info cost copilot_usage nvext sla_metrics " +
+			"p prompt usage_breakdown user_tier stream_options latency_checkpoint",
+	},
+	{
+		"choices[]", "index message delta text finish_reason native_finish_reason stop_reason matched_stop finish_details logprobs token_ids seed error " +
+			"content_filter_results content_filter_result",
+	},
+	{
+		"choices[].message", "role content refusal reasoning reasoning_content reasoning_details reasoning_encrypted tool_calls function_call audio annotations " +
+			"name parsed channel padding p",
+	},
+	{
+		"choices[].delta", "role content refusal reasoning reasoning_content reasoning_details reasoning_encrypted tool_calls function_call audio annotations " +
+			"name channel padding p obfuscation index token_id",
+	},
+}...)

@@ -32,6 +32,7 @@ func New() *dialect.Dialect {
 		Unseal:          withoutSealed,
 		Client:          clientSide{},
 		Provider:        providerSide{},
+		Beside:          answers.Unread,
 		Relay:           relay{},
 		Models:          forms.OpenAIModels{},
 		Fields:          fields(),
@@ -181,3 +182,19 @@ func kept(extra llm.Extra, key string) jsontext.Value {
 	}
 	return nil
 }
+
+// answers is what is read of an answer, or of a frame of one, and what of it says nothing to a client of another API:
+// ids, times, counts and echoes of the request.
+var answers = forms.NewOutline(nil, [][2]string{
+	{
+		"", shown + " type sequence_number item_id output_index content_index summary_index annotation_index delta item part text refusal arguments " +
+			"annotation response logprobs obfuscation code message param name input summary",
+	},
+	{"response", shown},
+}...)
+
+// shown are the members of a response.
+const shown = "id object created_at completed_at status error incomplete_details model output usage background billing content_filters conversation " +
+	"copilot_usage frequency_penalty input instructions max_output_tokens max_tool_calls metadata moderation output_text parallel_tool_calls presence_penalty " +
+	"previous_response_id prompt prompt_cache_key prompt_cache_options prompt_cache_retention provider reasoning safety_identifier service_tier store system_fingerprint tool_usage " +
+	"temperature text tool_choice tools top_logprobs top_p truncation user"
