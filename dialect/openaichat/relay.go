@@ -29,7 +29,7 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 		case key == "stream_options":
 			p.StreamUsage = string(v.Get("include_usage")) == "true"
 		case key == "max_tokens" || key == "max_completion_tokens":
-			limit, _ := v.Int() // whether it is legal is the vendor's to say,
+			limit, _ := v.Int()                   // whether it is legal is the vendor's to say,
 			p.MaxTokens = max(p.MaxTokens, limit) // and which of the two it follows
 		case key == "n":
 			p.Choices, _ = v.Int()
