@@ -1,7 +1,7 @@
 // Package access says who is calling and what they may use. It reads a caller's credential
 // from wherever a vendor's SDK puts it, and knows the virtual keys: those that the config
 // declares and those that a Store keeps. Of a key's text only an HMAC is kept. Everything a
-// call needs is in memory, in one snapshot that is never changed, only replaced.
+// call needs is in memory, in parts that are never changed, only replaced.
 package access
 
 import (

@@ -94,7 +94,8 @@ func (s *snapshot) addAdministrator(k *Key) {
 // Identify finds whose token a text is. It reports the name and the role.
 func (r *Registry) Identify(shown string) (name string, role Role, err *llm.Error) {
 	s := r.snapshot()
-	if e := r.find(s.byToken, shown); e != nil {
+	sum := r.sum(shown)
+	if e := r.find(s.byToken, &sum); e != nil {
 		return e.admin.Name, e.admin.Role, nil
 	}
 	if r.isStale(s) {

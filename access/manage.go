@@ -12,13 +12,51 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// Keys lists the keys, by id: those of the config file and those of the store, revoked ones included.
-func (r *Registry) Keys() []Key { return slices.Clone(r.snapshot().keys) }
+// Keys lists keys after an id, at most so many, by id: those of the config file and those of the store, revoked ones included.
+func (r *Registry) Keys(after string, most int) []Key {
+	s, stored := r.snapshot(), r.stored.Load().all()
+	begins := func(keys []Key) []Key {
+		i, found := slices.BinarySearchFunc(keys, after, func(k Key, id string) int { return strings.Compare(k.ID, id) })
+		if found {
+			i++
+		}
+		return keys[i:]
+	}
+	declared := begins(s.keys)
+	at, found := search(stored, after)
+	if found {
+		at++
+	}
+	var list []Key
+	for stored = stored[at:]; len(list) < most && len(declared)+len(stored) > 0; {
+		switch {
+		case len(stored) == 0, len(declared) > 0 && declared[0].ID <= stored[0].id():
+			if len(stored) > 0 && declared[0].ID == stored[0].id() {
+				stored = stored[1:] // the file goes before the store
+			}
+			list, declared = append(list, declared[0]), declared[1:]
+		default:
+			list, stored = append(list, s.shown(stored[0])), stored[1:]
+		}
+	}
+	return list
+}
+
+// shown is a key of the store, with what it has of its team.
+func (s *snapshot) shown(r *record) Key {
+	k := r.key()
+	s.complete(&k)
+	return k
+}
 
 // Key finds a key.
 func (r *Registry) Key(id string) (Key, error) {
-	if k, ok := ofID(r.snapshot().keys, id); ok {
+	s, stored := r.snapshot(), r.stored.Load().all()
+	if k, ok := ofID(s.keys, id); ok {
 		return k, nil
+	}
+	if i, ok := search(stored, id); ok {
+		return s.shown(stored[i]), nil
 	}
 	return Key{}, &llm.Error{Code: llm.CodePathNotFound, Origin: llm.OriginClient, Message: "There is no key of this id. GET /v1/keys lists those that there are."}
 }
@@ -169,7 +207,7 @@ func (r *Registry) update(ctx context.Context, id string, get func(id string) (K
 		case !shown.Revoked.IsZero():
 			return Key{}, conflict("It is revoked, for good. Make another one.")
 		}
-		k := r.asStored(id)
+		k, _ := r.asStored(id) // it was found
 		changed, err := do(&k)
 		if err != nil || !changed {
 			return shown, err
@@ -187,13 +225,23 @@ func (r *Registry) update(ctx context.Context, id string, get func(id string) (K
 }
 
 // asStored is a key as the store has it: without what its team adds.
-func (r *Registry) asStored(id string) Key {
+func (r *Registry) asStored(id string) (k Key, found bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	i := slices.IndexFunc(r.stored, func(k Key) bool { return k.ID == id })
-	k := r.stored[i]
-	k.Models, k.Providers, k.Regions, k.Tags = slices.Clone(k.Models), slices.Clone(k.Providers), slices.Clone(k.Regions), slices.Clone(k.Tags)
-	return k
+	return r.ofStore(id)
+}
+
+// ofStore is asStored where the lock is held.
+func (r *Registry) ofStore(id string) (k Key, found bool) {
+	if k, found = r.admins[id]; found {
+		return k, true
+	}
+	stored := r.stored.Load().all()
+	i, found := search(stored, id)
+	if !found {
+		return Key{}, false
+	}
+	return stored[i].key(), true
 }
 
 // sync is Refresh in front of a change.
@@ -216,10 +264,25 @@ func (r *Registry) put(ctx context.Context, k *Key, from int64) error {
 			Message: "The store of the keys did not answer in order. Look whether the change was made, and ask for it again if not.",
 		}
 	}
+	text, err := k.Text()
+	if err != nil {
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.stored = append(slices.DeleteFunc(slices.Clone(r.stored), func(old Key) bool { return old.ID == k.ID }), *k)
-	r.build()
+	if known, found := r.ofStore(k.ID); found && known.Revision >= k.Revision {
+		return nil // somebody's later change is here already
+	}
+	if k.role != "" {
+		r.admins[k.ID] = *k
+		r.build()
+		return nil
+	}
+	one, err := newRecord(k, text)
+	if err != nil {
+		return err
+	}
+	r.stored.Load().apply([]*record{one})
 	return nil
 }
 

@@ -32,14 +32,15 @@ type Registry struct {
 	state   atomic.Pointer[snapshot]
 	hashers sync.Pool
 	wrong   Tries
-	synced  atomic.Int64 // when memory was last known to be what the store has, in milliseconds since 1970
+	stored  atomic.Pointer[table] // the keys of the store
+	synced  atomic.Int64          // when memory was last known to be what the store has, in milliseconds since 1970
 
 	mu       sync.Mutex // over what snapshots are made of
 	secret   Secret
 	store    Store
 	shared   bool
-	version  int64 // of what the store has
-	stored   []Key
+	version  int64          // of what the store has
+	admins   map[string]Key // administrators' tokens of the store, by id
 	declared Declared
 }
 
@@ -59,12 +60,13 @@ type DeclaredKey struct {
 	Spec Spec
 }
 
-// snapshot is what a check needs. It is never changed.
+// snapshot is what the config declares, and who the administrators are. It is never changed.
 type snapshot struct {
 	anonymous bool
 	shared    bool // others may make keys
 	byHash    map[Hash]*entry
-	keys      []Key // all, by id
+	keys      []Key // by id
+	teams     map[string]Team
 	byToken   map[Hash]*entry
 	admins    []Key // administrators' tokens, by id
 }
@@ -79,7 +81,8 @@ type entry struct {
 
 // NewRegistry makes a registry that refuses everybody until Open.
 func NewRegistry(o Options) *Registry {
-	r := &Registry{log: o.Log, now: o.Now}
+	r := &Registry{log: o.Log, now: o.Now, admins: map[string]Key{}}
+	r.stored.Store(&table{})
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
@@ -123,17 +126,53 @@ func (r *Registry) Refresh(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if version != r.version || r.synced.Load() == 0 {
-		keys, version, err := r.store.Keys(ctx)
-		if err != nil {
+		if err := r.read(ctx); err != nil {
 			return fmt.Errorf("read the keys: %w", err)
-		}
-		if version >= r.version { // an answer that was overtaken is old
-			r.stored, r.version = keys, version
-			r.build()
 		}
 	}
 	r.synced.Store(at.UnixMilli())
 	return nil
+}
+
+// read takes in what has changed in the store, or all of it if that is older than what is known: it has gone back. The lock
+// is held.
+func (r *Registry) read(ctx context.Context) error {
+	version, changed, admins, err := r.changedSince(ctx, r.version)
+	if err != nil {
+		return err
+	}
+	if version < r.version {
+		if version, changed, admins, err = r.changedSince(ctx, 0); err != nil {
+			return err
+		}
+		r.stored.Store(&table{})
+		clear(r.admins)
+	}
+	r.stored.Load().apply(changed)
+	for i := range admins {
+		r.admins[admins[i].ID] = admins[i]
+	}
+	r.version = version
+	r.build()
+	return nil
+}
+
+// changedSince reads the keys that have changed since a version of the store.
+func (r *Registry) changedSince(ctx context.Context, since int64) (version int64, keys []*record, admins []Key, err error) {
+	version, err = r.store.Keys(ctx, since, func(text []byte) error {
+		k, err := ParseKey(text)
+		if err != nil {
+			return err
+		}
+		if k.role != "" {
+			admins = append(admins, k)
+			return nil
+		}
+		one, err := newRecord(&k, text)
+		keys = append(keys, one)
+		return err
+	})
+	return version, keys, admins, err //nolint:wrapcheck // the caller says what it is about
 }
 
 // How soon a change at one gateway is seen at another that has the same store: within
@@ -173,25 +212,21 @@ func (r *Registry) Follow(ctx context.Context) {
 
 // build makes the snapshot; the lock is held.
 func (r *Registry) build() {
-	s := &snapshot{anonymous: r.declared.Anonymous, shared: r.shared, byHash: map[Hash]*entry{}, byToken: map[Hash]*entry{}}
+	s := &snapshot{anonymous: r.declared.Anonymous, shared: r.shared, teams: r.declared.Teams, byHash: map[Hash]*entry{}, byToken: map[Hash]*entry{}}
 	taken := map[string]bool{}
 	for _, d := range r.declared.Keys {
 		k := Key{ID: d.ID, Spec: d.Spec, Declared: true, Ending: endingOf(d.Text), hash: r.secret.Sum(d.Text)}
 		taken[k.ID] = true
-		s.add(&k, r.declared.Teams)
+		s.add(&k)
 	}
 	for _, d := range r.declared.Administrators {
 		k := Key{ID: tokenID(d.Name), Spec: Spec{Expires: d.Expires}, Declared: true, Ending: endingOf(d.Text), hash: r.secret.Sum(d.Text), role: d.Role}
 		taken[k.ID] = true
 		s.addAdministrator(&k)
 	}
-	for i := range r.stored {
-		switch k := r.stored[i]; {
-		case taken[k.ID]: // the file goes before the store
-		case k.role != "":
+	for _, k := range r.admins {
+		if !taken[k.ID] { // the file goes before the store
 			s.addAdministrator(&k)
-		default:
-			s.add(&k, r.declared.Teams)
 		}
 	}
 	for _, list := range [][]Key{s.keys, s.admins} {
@@ -200,16 +235,49 @@ func (r *Registry) build() {
 	r.state.Store(s)
 }
 
-// add takes in a key, and what it is known by if it can be used.
-func (s *snapshot) add(k *Key, teams map[string]Team) {
-	team, known := teams[k.Team]
-	if k.Team != "" && known && k.Organisation == "" {
+// add takes in a key that is declared, and what it is known by if it can be used.
+func (s *snapshot) add(k *Key) {
+	s.complete(k)
+	s.keys = append(s.keys, *k)
+	if g := s.grant(k); g != nil {
+		k.enter(s.byHash, entry{grant: g})
+	}
+}
+
+// complete gives a key what it has of its team.
+func (s *snapshot) complete(k *Key) {
+	if team, known := s.teams[k.Team]; k.Team != "" && known && k.Organisation == "" {
 		k.Organisation = team.Organisation
 	}
-	s.keys = append(s.keys, *k)
-	isOrphan := k.Team != "" && len(teams) > 0 && !known // its team was taken out of the file
+}
+
+// declares reports whether the file declares a key of an id: then it goes before the store's.
+func (s *snapshot) declares(id string) bool {
+	_, found := ofID(s.keys, id)
+	return found
+}
+
+// grantOf is what a key of the store may do; nil if nothing. It is made once under each snapshot.
+func (s *snapshot) grantOf(r *record) *Grant {
+	if m := r.made.Load(); m != nil && m.under == s {
+		return m.grant
+	}
+	k := r.key()
+	s.complete(&k)
+	m := &made{under: s}
+	if !s.declares(k.ID) {
+		m.grant = s.grant(&k)
+	}
+	r.made.Store(m)
+	return m.grant
+}
+
+// grant is what a key may do; nil if nothing.
+func (s *snapshot) grant(k *Key) *Grant {
+	team, known := s.teams[k.Team]
+	isOrphan := k.Team != "" && len(s.teams) > 0 && !known // its team was taken out of the file
 	if !k.Revoked.IsZero() || k.Disabled || team.Disabled || isOrphan {
-		return
+		return nil
 	}
 	g := &Grant{
 		Caller: Caller{Key: k.ID, Name: k.Name, User: k.User, Team: k.Team, Organisation: k.Organisation, Tags: slices.Clone(k.Tags)},
@@ -220,7 +288,7 @@ func (s *snapshot) add(k *Key, teams map[string]Team) {
 	if g.Name == "" {
 		g.Name = k.ID
 	}
-	k.enter(s.byHash, entry{grant: g})
+	return g
 }
 
 // enter makes a key known by its text, and for a while by that before.
@@ -255,11 +323,26 @@ func (r *Registry) sum(shown string) Hash {
 	return sum
 }
 
-// find returns what a text is taken for; nil if for nothing. An HMAC says nothing about how near
-// a guess is; that the comparison takes the same time whatever is shown is a second lock.
-func (r *Registry) find(known map[Hash]*entry, shown string) *entry {
+// knowsAny reports whether there are keys at all: where there are none, nothing need be hashed.
+func (r *Registry) knowsAny(s *snapshot) bool {
+	return len(s.byHash) > 0 || r != nil && len(r.stored.Load().all()) > 0
+}
+
+// grantFor is what may be done by whoever shows a text; nil if it is no key's.
+func (r *Registry) grantFor(s *snapshot, shown string) *Grant {
 	sum := r.sum(shown)
-	e := known[sum]
+	if e := r.find(s.byHash, &sum); e != nil {
+		return e.grant
+	}
+	if one := r.stored.Load().find(&sum); one != nil && one.isTaken(&sum, r.now()) {
+		return s.grantOf(one)
+	}
+	return nil
+}
+
+// find returns what a sum is taken for; nil if for nothing.
+func (r *Registry) find(known map[Hash]*entry, sum *Hash) *entry {
+	e := known[*sum]
 	if e == nil || subtle.ConstantTimeCompare(e.hash[:], sum[:]) != 1 || !e.until.IsZero() && !r.now().Before(e.until) {
 		return nil
 	}
@@ -283,15 +366,15 @@ func (r *Registry) Check(h http.Header, from string, inQuery ...string) (*Grant,
 	if err != nil {
 		return nil, r.refused(err, from)
 	}
-	if shown != "" && len(s.byHash) > 0 {
-		if e := r.find(s.byHash, shown); e != nil {
+	if shown != "" && r.knowsAny(s) {
+		if g := r.grantFor(s, shown); g != nil {
 			if slices.ContainsFunc(inQuery, func(v string) bool { return v != "" }) {
 				return nil, &llm.Error{
 					Code: llm.CodeAuthentication, Origin: llm.OriginClient,
 					Message: "A key in the address ends up in logs, and is not taken. Send it in a header, such as x-goog-api-key.",
 				}
 			}
-			return e.grant, nil
+			return g, nil
 		}
 	}
 	if s.anonymous && !strings.HasPrefix(shown, keyPrefix) {

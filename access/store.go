@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -13,8 +12,9 @@ import (
 type Store interface {
 	// KeysVersion is another one after each change of any key.
 	KeysVersion(ctx context.Context) (int64, error)
-	// Keys returns all keys, and the version that they are.
-	Keys(ctx context.Context) ([]Key, int64, error)
+	// Keys calls each with the texts of the keys that have changed since a version, each once, and returns the version
+	// that they are. 0 is since ever.
+	Keys(ctx context.Context, since int64, each func(text []byte) error) (version int64, err error)
 	// PutKey writes a key durably in the place of the revision that it was changed from; 0 is a key
 	// that there was not. It is ErrChanged if there is another revision. What the context is about, see WithChange,
 	// is written down with it, or neither is.
@@ -71,8 +71,14 @@ func (c *Change) IsKept() bool { return c.isKept }
 type Memory struct {
 	mu      sync.Mutex
 	version int64
-	keys    map[string]Key
+	keys    map[string]memoryKey
 	changes []Change
+}
+
+// memoryKey is a key in a Memory: its text, and when it was written.
+type memoryKey struct {
+	text              []byte
+	revision, version int64
 }
 
 var _ Store = (*Memory)(nil)
@@ -84,30 +90,37 @@ func (m *Memory) KeysVersion(context.Context) (int64, error) {
 	return m.version, nil
 }
 
-// Keys lists the keys.
-func (m *Memory) Keys(context.Context) ([]Key, int64, error) {
+// Keys finds the keys that have changed.
+func (m *Memory) Keys(_ context.Context, since int64, each func(text []byte) error) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var all []Key
 	for _, k := range m.keys {
-		all = append(all, k)
+		if k.version <= since {
+			continue
+		}
+		if err := each(k.text); err != nil {
+			return 0, err
+		}
 	}
-	slices.SortFunc(all, func(a, b Key) int { return strings.Compare(a.ID, b.ID) })
-	return all, m.version, nil
+	return m.version, nil
 }
 
 // PutKey keeps a key.
 func (m *Memory) PutKey(ctx context.Context, k *Key, from int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.keys[k.ID].Revision != from {
+	text, err := k.Text()
+	if err != nil {
+		return err
+	}
+	if m.keys[k.ID].revision != from {
 		return ErrChanged
 	}
 	if m.keys == nil {
-		m.keys = map[string]Key{}
+		m.keys = map[string]memoryKey{}
 	}
-	m.keys[k.ID] = *k
 	m.version++
+	m.keys[k.ID] = memoryKey{text, k.Revision, m.version}
 	if c := ChangeOf(ctx); c != nil {
 		m.add(c)
 		c.Keep()

@@ -11,7 +11,8 @@ import (
 
 // Keys are the virtual keys that the API makes, changes and shows.
 type Keys interface {
-	Keys() []access.Key
+	// Keys lists keys after an id, at most so many.
+	Keys(after string, most int) []access.Key
 	Key(id string) (access.Key, error)
 	// Create returns a key's text when it has made it, and never again.
 	Create(ctx context.Context, id string, s access.Spec) (k access.Key, text string, err error)
@@ -66,13 +67,21 @@ func (a *api) shown(k access.Key, text string) ShownKey {
 }
 
 func (a *api) listKeys(r *request) (List[ShownKey], error) {
-	some, err := page(r, a.opts.Keys.Keys(), func(k access.Key) string { return k.ID })
+	limit, err := pageSize(r.URL.Query())
 	if err != nil {
 		return List[ShownKey]{}, err
 	}
-	list := List[ShownKey]{Data: []ShownKey{}, Next: some.Next}
-	for _, k := range some.Data {
+	after := r.URL.Query().Get("after")
+	if after != "" && access.CheckID(after) != nil {
+		return List[ShownKey]{}, llm.Invalid("after", "The parameter after must be the next of a page before this one.")
+	}
+	found := a.opts.Keys.Keys(after, limit+1)
+	list := List[ShownKey]{Data: []ShownKey{}}
+	for _, k := range found[:min(limit, len(found))] {
 		list.Data = append(list.Data, a.shown(k, ""))
+	}
+	if len(found) > limit {
+		list.Next = found[limit-1].ID
 	}
 	return list, nil
 }

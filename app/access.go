@@ -39,7 +39,7 @@ func (a *App) openAccess(c *config.Config) error {
 		a.stopFollowing = stop
 		go a.access.Follow(ctx)
 	}
-	if !d.Anonymous && len(a.access.Keys()) == 0 {
+	if !d.Anonymous && len(a.access.Keys("", 1)) == 0 {
 		a.opts.Log.Warn("nobody may call: there are no keys yet", "hint", "understudy keys create")
 	}
 	return nil

@@ -121,7 +121,7 @@ access: {anonymous: false}`, nil), io.Discard)
 			}
 		}
 	}
-	if keys := a.access.Keys(); len(keys) != 1 || keys[0].Revision != 1 {
+	if keys := a.access.Keys("", 9); len(keys) != 1 || keys[0].Revision != 1 {
 		t.Errorf("got %v, want the one key as it was", keys)
 	}
 }

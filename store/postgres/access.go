@@ -24,31 +24,27 @@ func (d *DB) KeysVersion(ctx context.Context) (int64, error) {
 	return version, nil
 }
 
-// Keys lists the keys.
-func (d *DB) Keys(ctx context.Context) ([]access.Key, int64, error) {
+// Keys finds the keys that have changed.
+func (d *DB) Keys(ctx context.Context, since int64, each func(text []byte) error) (version int64, err error) {
 	if err := d.prepare(ctx); err != nil {
-		return nil, 0, err
+		return 0, err
 	}
 	// One statement, so that the version is that of what is read.
-	rows, err := d.pool.Query(ctx, "SELECT version, body FROM access_version LEFT JOIN access_key ON true ORDER BY id")
+	rows, err := d.pool.Query(ctx, "SELECT v.version, k.body FROM access_version v LEFT JOIN access_key k ON k.version > $1", since)
 	if err != nil {
-		return nil, 0, fmt.Errorf("read keys: %w", err)
+		return 0, fmt.Errorf("read keys: %w", err)
 	}
-	var keys []access.Key
-	var version int64
 	var body *string // nil if there is no key
 	_, err = pgx.ForEachRow(rows, []any{&version, &body}, func() error {
 		if body == nil {
 			return nil
 		}
-		k, err := access.ParseKey([]byte(*body))
-		keys = append(keys, k)
-		return err
+		return each([]byte(*body))
 	})
 	if err != nil {
-		return nil, 0, fmt.Errorf("read keys: %w", err)
+		return 0, fmt.Errorf("read keys: %w", err)
 	}
-	return keys, version, nil
+	return version, nil
 }
 
 // PutKey writes a key.
@@ -65,9 +61,10 @@ func (d *DB) PutKey(ctx context.Context, k *access.Key, from int64) error {
 		if _, err := tx.Exec(ctx, "UPDATE access_version SET version = version + 1"); err != nil {
 			return fmt.Errorf("write the version of the keys: %w", err)
 		}
-		statement, args := "UPDATE access_key SET revision = $1, body = $2 WHERE id = $3 AND revision = $4", []any{k.Revision, string(body), k.ID, from}
+		const version = "(SELECT version FROM access_version)"
+		statement, args := "UPDATE access_key SET revision = $1, body = $2, version = "+version+" WHERE id = $3 AND revision = $4", []any{k.Revision, string(body), k.ID, from}
 		if from == 0 {
-			statement, args = "INSERT INTO access_key (revision, body, id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", args[:3]
+			statement, args = "INSERT INTO access_key (revision, body, id, version) VALUES ($1, $2, $3, "+version+") ON CONFLICT DO NOTHING", args[:3]
 		}
 		done, err := tx.Exec(ctx, statement, args...)
 		if err != nil {

@@ -19,31 +19,27 @@ func (d *DB) KeysVersion(ctx context.Context) (int64, error) {
 	return version, nil
 }
 
-// Keys lists the keys.
-func (d *DB) Keys(ctx context.Context) ([]access.Key, int64, error) {
+// Keys finds the keys that have changed.
+func (d *DB) Keys(ctx context.Context, since int64, each func(text []byte) error) (version int64, err error) {
 	// One statement, so that the version is that of what is read.
-	rows, err := d.db.QueryContext(ctx, "SELECT version, body FROM access_version LEFT JOIN access_key ORDER BY id")
+	rows, err := d.db.QueryContext(ctx, "SELECT v.version, k.body FROM access_version v LEFT JOIN access_key k ON k.version > ?", since)
 	if err != nil {
-		return nil, 0, fmt.Errorf("read keys: %w", err)
+		return 0, fmt.Errorf("read keys: %w", err)
 	}
 	defer rows.Close() //nolint:errcheck // rows.Err has it
-	var keys []access.Key
-	var version int64
 	for rows.Next() {
-		var body sql.NullString
+		var body sql.RawBytes
 		if err := rows.Scan(&version, &body); err != nil {
-			return nil, 0, fmt.Errorf("read keys: %w", err)
+			return 0, fmt.Errorf("read keys: %w", err)
 		}
-		if !body.Valid {
+		if body == nil {
 			continue // there is none
 		}
-		k, err := access.ParseKey([]byte(body.String))
-		if err != nil {
-			return nil, 0, err
+		if err := each(body); err != nil {
+			return 0, err
 		}
-		keys = append(keys, k)
 	}
-	return keys, version, rows.Err()
+	return version, rows.Err()
 }
 
 // PutKey writes a key.
@@ -53,9 +49,13 @@ func (d *DB) PutKey(ctx context.Context, k *access.Key, from int64) error {
 		return err
 	}
 	return d.record(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		statement, args := "UPDATE access_key SET revision = ?, body = ? WHERE id = ? AND revision = ?", []any{k.Revision, string(body), k.ID, from}
+		if _, err := tx.ExecContext(ctx, "UPDATE access_version SET version = version + 1"); err != nil {
+			return fmt.Errorf("write the version of the keys: %w", err)
+		}
+		const version = "(SELECT version FROM access_version)"
+		statement, args := "UPDATE access_key SET revision = ?, body = ?, version = "+version+" WHERE id = ? AND revision = ?", []any{k.Revision, string(body), k.ID, from}
 		if from == 0 {
-			statement, args = "INSERT INTO access_key (revision, body, id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", args[:3]
+			statement, args = "INSERT INTO access_key (revision, body, id, version) VALUES (?, ?, ?, "+version+") ON CONFLICT DO NOTHING", args[:3]
 		}
 		done, err := tx.ExecContext(ctx, statement, args...)
 		if err != nil {
@@ -65,9 +65,6 @@ func (d *DB) PutKey(ctx context.Context, k *access.Key, from int64) error {
 			return fmt.Errorf("write a key: %w", err)
 		} else if n == 0 {
 			return access.ErrChanged
-		}
-		if _, err := tx.ExecContext(ctx, "UPDATE access_version SET version = version + 1"); err != nil {
-			return fmt.Errorf("write the version of the keys: %w", err)
 		}
 		return nil
 	})

@@ -11,7 +11,7 @@ import (
 )
 
 // newest is the newest schema that is known: how many migrations there are.
-const newest = 6
+const newest = 7
 
 // Reader reads a database that a gateway may be writing, as it was at one moment. Close it.
 type Reader struct {

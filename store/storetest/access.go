@@ -55,7 +55,12 @@ func testKeys(t *testing.T, s *stage) {
 		})
 	}
 	all.Wait()
-	keys, version, err := s.store.Keys(context.Background())
+	var keys []access.Key
+	version, err := s.store.Keys(s.ctx(), 0, func(text []byte) error {
+		k, err := access.ParseKey(text)
+		keys = append(keys, k)
+		return err
+	})
 	if err != nil || len(keys) != 1 || keys[0].Revision != 1+changed.Load() || version != keys[0].Revision {
 		t.Errorf("got %v at version %d, %v; want one key of revision %d, and no change lost", keys, version, err, 1+changed.Load())
 	}
