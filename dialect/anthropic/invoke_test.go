@@ -45,7 +45,7 @@ func TestInvokeCanonical(t *testing.T) {
 func TestInvokeStream(t *testing.T) {
 	w := NewInvoke().Client.NewStreamWriter(dialect.StreamOptions{Framing: dialect.FramingChunks})
 	stream := w.Heartbeat(nil)
-	for _, e := range benchEvents() {
+	for _, e := range dialecttest.Hundred() {
 		stream = w.Heartbeat(w.Write(stream, e))
 	}
 	list := dialecttest.FramesOf(t, dialect.FramingChunks, stream)

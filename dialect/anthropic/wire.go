@@ -244,7 +244,10 @@ func hasExtra(extra llm.Extra, prefix string) bool {
 // answers is what is read of an answer, or of a frame of one, and what of it says nothing to a client of another API:
 // ids, times, counts and echoes of the request.
 var answers = forms.NewOutline(nil, [][2]string{
-	{"", "id type role model content stop_reason stop_sequence stop_details usage message index delta content_block error request_id context_management"},
+	{
+		"", "id type role model content stop_reason stop_sequence stop_details usage message index delta content_block error request_id context_management " +
+			"amazon-bedrock-invocationMetrics",
+	},
 	{"message", "id type role model content stop_reason stop_sequence stop_details usage context_management provider"},
 	{"delta", "type text partial_json thinking signature citation stop_reason stop_sequence stop_details estimated_tokens"},
 }...)

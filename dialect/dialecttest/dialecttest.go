@@ -158,7 +158,7 @@ func Frames(t *testing.T, stream []byte) []dialect.Frame {
 }
 
 // FramesOf splits a stream of any framing. What the framing itself finds wrong at the end is left out.
-func FramesOf(t *testing.T, framing dialect.Framing, stream []byte) []dialect.Frame {
+func FramesOf(t testing.TB, framing dialect.Framing, stream []byte) []dialect.Frame {
 	t.Helper()
 	var list []dialect.Frame
 	rd := frames.NewReader(frames.Kind(framing), bytes.NewReader(stream))

@@ -71,6 +71,20 @@ func FuzzTap(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stream []byte) { holdTap(t, dialecttest.Frames(t, stream)) })
 }
 
+// hundred is a stream of 100 pieces of text.
+func hundred() []dialect.Frame {
+	frames := make([]dialect.Frame, 0, 103)
+	add := func(s string) { frames = append(frames, dialect.Frame{Data: []byte(s)}) }
+	const format = `{"id":"chatcmpl-1234567890","object":"chat.completion.chunk","created":1767225600,"model":"model-x-2026","service_tier":"default","system_fingerprint":"fp_1","choices":[{"index":0,"delta":%s,"logprobs":null,"finish_reason":%s}],"usage":null}`
+	add(fmt.Sprintf(format, `{"role":"assistant","content":"","refusal":null}`, "null"))
+	for i := range 100 {
+		add(fmt.Sprintf(format, `{"content":" word`+fmt.Sprint(i)+`"}`, "null"))
+	}
+	add(fmt.Sprintf(format, `{}`, `"stop"`))
+	add(terminator)
+	return frames
+}
+
 func TestTapOfAPieceDoesNotAllocate(t *testing.T) {
 	frames, tap := hundred(), relay{}.NewTap(dialect.Ask{StreamUsage: true})
 	for _, f := range frames[:2] {
