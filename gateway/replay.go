@@ -58,6 +58,9 @@ type Replay struct {
 	Body    []byte
 }
 
+// ReplaysAtOnce is how many old requests are forgotten when one is claimed: more than come, and so few that nobody waits.
+const ReplaysAtOnce = 8
+
 // maxReplay bounds an answer that is kept.
 const maxReplay = 1 << 20
 

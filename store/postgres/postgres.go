@@ -18,6 +18,7 @@ import (
 
 	"github.com/understudy-ai/understudy/access"
 	"github.com/understudy-ai/understudy/budget"
+	"github.com/understudy-ai/understudy/gateway"
 )
 
 var (
@@ -44,6 +45,7 @@ type DB struct {
 	mu    sync.Mutex
 	ready bool // the schema is up to date
 
+	replays   gateway.ReplayRoom
 	ending    sync.Mutex
 	ownIsOver bool // what ran when the gateway last ended is known to be over
 }

@@ -26,7 +26,9 @@ func (d *DB) Claim(ctx context.Context, r *gateway.Replay) (before *gateway.Repl
 	}
 	err = d.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		before = nil
-		if _, err := tx.Exec(ctx, "DELETE FROM replay WHERE at <= $1", r.At.Add(-gateway.ReplayTime).UnixMilli()); err != nil {
+		_, err := tx.Exec(ctx, "DELETE FROM replay WHERE at <= $1 AND (id = $2 OR id IN (SELECT id FROM replay WHERE at <= $1 ORDER BY at LIMIT $3 FOR UPDATE SKIP LOCKED))",
+			r.At.Add(-gateway.ReplayTime).UnixMilli(), r.ID[:], gateway.ReplaysAtOnce)
+		if err != nil {
 			return fmt.Errorf("forget old requests: %w", err)
 		}
 		done, err := tx.Exec(ctx, "INSERT INTO replay (id, request, call, process, at, state) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
@@ -76,15 +78,18 @@ func replay(ctx context.Context, tx pgx.Tx, id [sha256.Size]byte) (*gateway.Repl
 
 // Keep remembers what a request was answered.
 func (d *DB) Keep(ctx context.Context, r *gateway.Replay) error {
+	kept := *r
+	fits, err := d.replays.Take(int64(len(r.Header)+len(r.Body)), maxReplays, func() (sum int64, err error) {
+		err = d.pool.QueryRow(ctx, "SELECT coalesce(sum(size), 0)::bigint FROM replay").Scan(&sum)
+		return sum, err
+	})
+	if err != nil {
+		return fmt.Errorf("sum up answers: %w", err)
+	}
+	if !fits {
+		kept.State, kept.Header, kept.Body = gateway.ReplayLost, nil, nil
+	}
 	return d.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		var all int64
-		if err := tx.QueryRow(ctx, "SELECT coalesce(sum(size), 0)::bigint FROM replay").Scan(&all); err != nil {
-			return fmt.Errorf("sum up answers: %w", err)
-		}
-		kept := *r
-		if all+int64(len(r.Body)) > maxReplays {
-			kept.State, kept.Header, kept.Body = gateway.ReplayLost, nil, nil
-		}
 		_, err := tx.Exec(ctx, "UPDATE replay SET state = $1, status = $2, header = $3, body = $4, size = $5 WHERE id = $6",
 			int64(kept.State), kept.Status, kept.Header, kept.Body, len(kept.Header)+len(kept.Body), r.ID[:])
 		if err != nil {

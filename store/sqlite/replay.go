@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -19,7 +18,9 @@ const maxReplays = 256 << 20
 // Claim remembers a request.
 func (d *DB) Claim(ctx context.Context, r *gateway.Replay) (before *gateway.Replay, err error) {
 	err = d.perform(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM replay WHERE at <= ?", r.At.Add(-gateway.ReplayTime).UnixMilli()); err != nil {
+		_, err := tx.ExecContext(ctx, "DELETE FROM replay WHERE at <= ?1 AND (id = ?2 OR id IN (SELECT id FROM replay WHERE at <= ?1 ORDER BY at LIMIT ?3))",
+			r.At.Add(-gateway.ReplayTime).UnixMilli(), r.ID[:], gateway.ReplaysAtOnce)
+		if err != nil {
 			return fmt.Errorf("forget old requests: %w", err)
 		}
 		done, err := tx.ExecContext(ctx, "INSERT INTO replay (id, request, call, process, at, state) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -57,15 +58,18 @@ func (d *DB) replay(ctx context.Context, tx *sql.Tx, id [sha256.Size]byte) (*gat
 
 // Keep remembers what a request was answered.
 func (d *DB) Keep(ctx context.Context, r *gateway.Replay) error {
+	kept := *r
+	fits, err := d.replays.Take(int64(len(r.Header)+len(r.Body)), maxReplays, func() (sum int64, err error) {
+		err = d.db.QueryRowContext(ctx, "SELECT coalesce(sum(size), 0) FROM replay").Scan(&sum)
+		return sum, err
+	})
+	if err != nil {
+		return fmt.Errorf("sum up answers: %w", err)
+	}
+	if !fits {
+		kept.State, kept.Header, kept.Body = gateway.ReplayLost, nil, nil
+	}
 	return d.perform(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		var all sql.NullInt64
-		if err := tx.QueryRowContext(ctx, "SELECT sum(size) FROM replay").Scan(&all); err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return fmt.Errorf("sum up answers: %w", err)
-		}
-		kept := *r
-		if all.Int64+int64(len(r.Body)) > maxReplays {
-			kept.State, kept.Header, kept.Body = gateway.ReplayLost, nil, nil
-		}
 		_, err := tx.ExecContext(ctx, "UPDATE replay SET state = ?, status = ?, header = ?, body = ?, size = ? WHERE id = ?",
 			int64(kept.State), kept.Status, kept.Header, kept.Body, len(kept.Header)+len(kept.Body), r.ID[:])
 		if err != nil {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/understudy-ai/understudy/access"
 	"github.com/understudy-ai/understudy/budget"
+	"github.com/understudy-ai/understudy/gateway"
 )
 
 var (
@@ -43,6 +44,7 @@ type DB struct {
 	stop chan struct{}
 	// process tells this start from others.
 	process string
+	replays gateway.ReplayRoom
 
 	writing sync.WaitGroup
 	lines   map[int64]bool // those that are known to be there; the writer's

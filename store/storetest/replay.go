@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"testing"
 	"time"
 
@@ -59,6 +60,24 @@ func Replays(t *testing.T, open func() (gateway.Replays, func() error)) {
 	}
 	if before := claim(request("kept", at.Add(gateway.ReplayTime))); before != nil {
 		t.Errorf("a day later: got %+v, want it forgotten", before)
+	}
+	for i := range 3 * gateway.ReplaysAtOnce {
+		claim(request(fmt.Sprint("many", i), at.Add(gateway.ReplayTime)))
+	}
+	// Some that are old are forgotten with each that is new, and the one that is asked for in any case.
+	late := at.Add(2 * gateway.ReplayTime)
+	for _, name := range []string{fmt.Sprint("many", 3*gateway.ReplaysAtOnce-1), "new", "newer", "newest"} {
+		if before := claim(request(name, late)); before != nil {
+			t.Errorf("%s, another day later: got %+v, want it claimed", name, before)
+		}
+	}
+	big := request("new", late)
+	big.State, big.Status, big.Body = gateway.ReplayKept, 200, make([]byte, 1<<30+1)
+	if err := s.Keep(t.Context(), big); err != nil {
+		t.Fatal(err)
+	}
+	if before := claim(request("new", late)); before == nil || before.State != gateway.ReplayLost || len(before.Body) > 0 {
+		t.Error("got an answer kept that is larger than all may be together")
 	}
 	if err := stop(); err != nil {
 		t.Fatal(err)
