@@ -61,6 +61,11 @@ bench: ## measure against a bare proxy, in one go
 load: ## measure what only shows under load: make load LOAD='-streams 10000 -duration 15m' at full length
 	go run ./bench -load $(LOAD)
 
+.PHONY: books
+books: ## measure a ledger of ten million rows, and a million keys: about ten minutes, and 10 GB
+	UNDERSTUDY_LEDGER_ROWS=10000000 go test -run '^$$' -bench LargeLedger -benchtime 1x -timeout 60m ./app
+	UNDERSTUDY_KEYS=1000000 go test -run '^$$' -bench ManyKeys -benchtime 3x -timeout 20m ./access
+
 .PHONY: scenarios
 scenarios: ## let vendors fail as a whole, at full length and load: about ten minutes
 	UNDERSTUDY_SCENARIOS=full go test -count=1 -timeout 60m -run 'TestScenarios|Anywhere' -v ./gateway
