@@ -1,6 +1,9 @@
 package llm
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Collector folds a stream's events into the Response they amount to. The zero
 // value is ready.
@@ -38,6 +41,7 @@ func (c *Collector) Add(e Event) {
 		c.resp.Usage = e.Usage
 	case EventEnd:
 		c.ended = true
+		c.resp.Model = cmp.Or(e.Model, c.resp.Model)
 	case EventPartEnd:
 		c.settle(e)
 	case EventPing:

@@ -19,7 +19,7 @@ const (
 	EventFinish                         // Choice, Stop
 	EventUsage                          // Usage: cumulative, it replaces what was said before
 	EventPing                           // the vendor is alive; no progress
-	EventEnd                            // the stream is whole
+	EventEnd                            // the stream is whole; Model if the vendor named another than at its start
 )
 
 // Event is one step of a streamed answer. The fields set depend on Kind.

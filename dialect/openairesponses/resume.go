@@ -20,6 +20,9 @@ type passing struct {
 	other    bool     // there is more than one text
 }
 
+// maxPassing bounds what is kept of a stream, in bytes; of one with more text nothing is.
+const maxPassing = 256 << 10
+
 // responseHead is what a response says of itself.
 type responseHead struct {
 	id, model, tier string
@@ -45,6 +48,10 @@ func (p *passing) isOf(e *eventText) bool {
 func (p *passing) say(e *eventText, piece []byte) {
 	if p.text == nil {
 		p.output, p.at = indexOf(e.output, p.output), indexOf(e.content, 0)
+	}
+	if len(p.text)+len(piece) > maxPassing {
+		p.text, p.other = nil, true
+		return
 	}
 	p.text = append(p.text, piece...)
 }
@@ -78,7 +85,7 @@ func (t *tap) Sent() any {
 		return nil
 	}
 	return sent{
-		next: t.next, response: p.response, item: p.item, text: text, stage: p.stage,
+		next: t.numbers.next, response: p.response, item: p.item, text: text, stage: p.stage,
 		before: slices.Clone(p.before), whole: p.whole,
 	}
 }

@@ -15,11 +15,12 @@ func (providerSide) NewStreamReader() dialect.StreamReader { return &streamReade
 // streamReader reads one stream. Items are told apart by their output_index alone: one server gives an item another id
 // in each event. What an event repeats at the end of something is taken up where the pieces did not come.
 type streamReader struct {
-	out  []llm.Event
-	like like
+	out     []llm.Event
+	numbers numbers
+	like    like
 
 	started, ended bool
-	id             string
+	id, model      string
 	items          []*openItem
 	latest         int64 // the output_index last seen
 	parts          int   // how many parts have started
@@ -68,6 +69,9 @@ func (r *streamReader) Read(dst []llm.Event, f dialect.Frame) ([]llm.Event, erro
 			return dst, err
 		}
 		r.like.learn(f, &e)
+	}
+	if e.kind != "" && r.numbers.isAgain(e.sequence, f.Data) {
+		return dst, nil
 	}
 	r.out = dst
 	err := r.event(&e)
@@ -144,8 +148,8 @@ func (r *streamReader) start(n jsontext.Node) error {
 			return jsontext.At("response", err)
 		}
 	}
-	r.id = forms.Scalar(t.id)
-	r.emit(llm.Event{Kind: llm.EventStart, ID: r.id, Model: forms.Scalar(t.model), Created: t.seconds(), Tier: forms.Scalar(t.tier)})
+	r.id, r.model = forms.Scalar(t.id), forms.Scalar(t.model)
+	r.emit(llm.Event{Kind: llm.EventStart, ID: r.id, Model: r.model, Created: t.seconds(), Tier: forms.Scalar(t.tier)})
 	return nil
 }
 

@@ -255,7 +255,11 @@ func (r *streamReader) end(e *eventText) error {
 	if u := usageOf(t.usage); u.Known {
 		r.emit(llm.Event{Kind: llm.EventUsage, Usage: u})
 	}
-	r.emit(llm.Event{Kind: llm.EventEnd})
+	end := llm.Event{Kind: llm.EventEnd}
+	if model := forms.Scalar(t.model); model != r.model {
+		end.Model = model
+	}
+	r.emit(end)
 	return nil
 }
 

@@ -17,13 +17,13 @@ func (relay) NewTap(dialect.Ask) dialect.Tap { return &tap{} }
 var _ dialect.Resumable = (*tap)(nil)
 
 // tap follows an answer that goes by. It holds a stream to the same grammar as the stream reader and sees content
-// where that makes some, but makes none. As long as there is nothing but one text, it keeps what a writer must know to
+// where that makes some, but makes none. An event that comes twice is kept from the client, who would add it up twice. As long as there is nothing but one text, it keeps what a writer must know to
 // go on with it.
 type tap struct {
 	started, ended bool
 	content        bool // some was seen
 	usage          llm.Usage
-	next           int64 // the number of the next event
+	numbers        numbers
 	like           like
 	passing
 }
@@ -44,11 +44,12 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 		}
 		t.like.learn(f, &e)
 	}
+	if e.kind != "" && t.numbers.isAgain(e.sequence, f.Data) {
+		s.Hide = true
+		return s, nil
+	}
 	if err := t.event(&e, &s); err != nil {
 		return dialect.Signal{}, classed(err)
-	}
-	if e.kind != "" {
-		t.next = indexOf(e.sequence, t.next) + 1
 	}
 	t.content = t.content || s.Content
 	t.other = t.other || s.Other
@@ -179,8 +180,8 @@ func (t *tap) end(e *eventText, s *dialect.Signal) error {
 		}
 		s.Content, s.Other = has, has
 	}
-	if !t.started {
-		s.Model = forms.Scalar(r.model)
+	if model := forms.Scalar(r.model); model != t.response.model {
+		s.Model = model
 	}
 	t.ended, s.Finish, s.End = true, true, true
 	t.usage = usageOf(r.usage)
