@@ -15,7 +15,7 @@ const HeaderAnswered = "X-Understudy-Answered"
 // checkAnswered looks at which model a vendor says that it answered with, before the client has any of
 // it. Another than was asked is told to the client, or, if the route is strict, counts as a failure.
 func (c *call) checkAnswered(a *attempt) *llm.Error {
-	if !a.isOther() {
+	if !a.other {
 		return nil
 	}
 	if c.route.Identity == route.IdentityStrict {
@@ -24,6 +24,20 @@ func (c *call) checkAnswered(a *attempt) *llm.Error {
 			Message: "The provider answered with another model than it was asked for.",
 		}
 	}
+	c.sayAnswered(a)
+	return nil
+}
+
+// tellAnswered tells on a vendor that named another model when the client had some of the answer. What was begun
+// goes on: the price is that of the model named last, and the client is told behind its end.
+func (c *call) tellAnswered(a *attempt) {
+	if a.committed && a.other && a.told != a.model {
+		c.sayAnswered(a)
+	}
+}
+
+// sayAnswered says in the answer's header, or in its trailer, which model answered.
+func (c *call) sayAnswered(a *attempt) {
 	c.reply.mu.Lock()
 	defer c.reply.mu.Unlock()
 	prefix := ""
@@ -32,19 +46,19 @@ func (c *call) checkAnswered(a *attempt) *llm.Error {
 	}
 	if isModelName(a.model) {
 		c.reply.w.Header().Set(prefix+HeaderAnswered, a.model)
+		a.told = a.model
 	}
-	return nil
 }
 
-// isOther reports whether the vendor named another model than the one it was asked for.
-func (a *attempt) isOther() bool {
-	if a.model == "" || a.target.Model == "" {
-		return false
+// named takes up which model the vendor says that answers, which it may say again and again.
+func (a *attempt) named(model string) {
+	if model == "" || model == a.model {
+		return
 	}
-	if a.compared != a.model { // it is asked several times
-		a.compared, a.other = a.model, !isSameModel(a.target.Provider, a.target.Model, a.model)
+	a.model = model
+	if !a.other && a.target.Model != "" {
+		a.other = !isSameModel(a.target.Provider, a.target.Model, model)
 	}
-	return a.other
 }
 
 // isSameModel reports whether two names mean one model: but for the case, what stands before them

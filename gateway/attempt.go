@@ -41,8 +41,8 @@ type attempt struct {
 	idle      bool // that is since a connection that was kept had been closed
 	noRetry   bool // the vendor says that asking again is of no use
 	model     string
-	compared  string // the model that was compared with the one asked,
-	other     bool   // and found to be another
+	other     bool   // that, or one named before, is another than was asked
+	told      string // the client was, of which model
 	object    Object // the answer, if the vendor keeps it
 	usage     llm.Usage
 	committed bool // the client has had content from here

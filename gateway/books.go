@@ -110,7 +110,7 @@ func (c *call) account(a *attempt) {
 	if a.hedge {
 		s.Flags |= budget.Hedge
 	}
-	if a.isOther() {
+	if a.other {
 		s.Flags |= budget.Other
 	}
 	if a.model != "" && a.model != a.target.Model {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/understudy-ai/understudy/budget"
+	"github.com/understudy-ai/understudy/dialect/openairesponses"
 	"github.com/understudy-ai/understudy/gateway"
 	"github.com/understudy-ai/understudy/internal/fakeprovider"
 	"github.com/understudy-ai/understudy/provider"
@@ -309,5 +310,36 @@ func TestPriceOfWhoAnswered(t *testing.T) {
 	s := w.books(l)[0]
 	if s.Line == nil || s.Line.Model != "cheap-model" || s.Line.Rates.Input != 1e12 {
 		t.Errorf("got line %+v, want that of the model that answered", s.Line)
+	}
+}
+
+// TestModelThatChanges passes on a stream whose vendor names another model in the middle of it (D31): told in the
+// trailer, flagged, and at the price of the one named last.
+func TestModelThatChanges(t *testing.T) {
+	t.Parallel()
+	l := &notebook{}
+	priced := func(f *provider.Facts) {
+		f.Models = []provider.Model{{ID: "other-model", Price: &provider.Price{Input: 1, Output: 2}}}
+	}
+	w := newWorld(t, withTimeouts(patient()), withLedger(l), withDialect(openairesponses.New(), "/v1/responses", "resp1", "resp2"), withFacts(priced, "chat1", "resp1"))
+	for _, lead := range []string{"chat1", "resp1"} {
+		w.fail(lead, "model-change")
+		for _, a := range []api{chatAPI, messagesAPI, responsesAPI} {
+			got := w.post(a, body(lead+">claude1", "Who is there?", true), nil)
+			if !got.whole() || got.header.Get(gateway.HeaderAnswered) != "" || got.trailer.Get(gateway.HeaderAnswered) != "other-model" {
+				t.Errorf("%s to %s: got %v, trailer %v, want a whole answer and the model in its trailer", lead, a.name, got, got.trailer)
+			}
+			if r := w.record().Attempts[0]; !r.Other || r.Answered != "other-model" {
+				t.Errorf("%s to %s: got the attempt %+v, want another model's", lead, a.name, r)
+			}
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.reserved {
+		s := l.settled[int64(i+1)][0]
+		if s.Line == nil || s.Line.Model != "other-model" || s.Line.Rates.Input != 1e12 || !s.Flags.Has(budget.Other) {
+			t.Errorf("got flags %v and line %+v, want the model flagged that was named last, at its price", s.Flags, s.Line)
+		}
 	}
 }

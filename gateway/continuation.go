@@ -58,7 +58,7 @@ func (c *continuation) pass(dst []llm.Event, err error) ([]llm.Event, error) {
 func (c *continuation) event(dst []llm.Event, e *llm.Event) ([]llm.Event, error) {
 	switch e.Kind {
 	case llm.EventStart:
-		c.attempt.model = e.Model
+		c.attempt.named(e.Model)
 		if e.Usage.Known {
 			c.attempt.usage = e.Usage
 		}
@@ -81,6 +81,7 @@ func (c *continuation) event(dst []llm.Event, e *llm.Event) ([]llm.Event, error)
 		c.attempt.usage = e.Usage
 		return c.emit(dst, llm.Event{Kind: llm.EventUsage, Usage: c.rescue.spent.Plus(e.Usage)}), nil
 	case llm.EventEnd:
+		c.attempt.named(e.Model)
 		return append(append(dst, c.held...), *e), nil
 	case llm.EventPartEnd, llm.EventLogProbs, llm.EventPing:
 	}

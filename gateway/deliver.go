@@ -37,7 +37,8 @@ func (c *call) deliverWhole(a *attempt, resp *transport.Response, w *watchdog) *
 	}
 	tap := c.dialect.Relay.NewTap(a.ask)
 	seen, tapErr := tap.Body(body)
-	a.usage, a.model = tap.Usage(), seen.Model
+	a.usage = tap.Usage()
+	a.named(seen.Model)
 	c.keeps(a, seen.Object)
 	if tapErr != nil {
 		return c.answerError(a, resp, body, tapErr)
@@ -99,7 +100,8 @@ func (c *call) deliverResponse(a *attempt, answer *llm.Response) *llm.Error {
 // dialect has and the provider's lacks.
 func (c *call) complete(a *attempt, answer *llm.Response) {
 	a.encoded.RestoreResponse(answer)
-	a.usage, a.model = answer.Usage, answer.Model
+	a.usage = answer.Usage
+	a.named(answer.Model)
 	answer.ID, answer.Model = cmp.Or(answer.ID, c.id), cmp.Or(answer.Model, c.peeked.Model)
 	answer.Created = cmp.Or(answer.Created, c.start.Unix())
 }

@@ -108,7 +108,7 @@ func (c *call) record() Record {
 	}
 	for _, a := range c.attempts {
 		r := AttemptRecord{
-			Target: a.target.Name(), Answered: a.model, Other: a.isOther(), Mode: a.plan.mode, Start: a.start,
+			Target: a.target.Name(), Answered: a.model, Other: a.other, Mode: a.plan.mode, Start: a.start,
 			Duration: a.end.Sub(a.start), Status: a.status, Committed: a.committed, Hedge: a.hedge, Rescue: a.rescue != nil, Usage: a.usage, Losses: a.losses, Span: a.span,
 		}
 		if !a.firstContent.IsZero() {

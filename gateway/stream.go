@@ -40,6 +40,7 @@ func (c *call) deliverStream(a *attempt, resp *transport.Response, w *watchdog) 
 	s := &stream{c: c, a: a, watch: w, frames: newFrames(a.plan.framing, body)}
 	s.said.keep = c.mayRescue(a)
 	a.stream = s
+	defer c.tellAnswered(a)
 	var err *llm.Error
 	switch side := a.plan.dialect.Provider; {
 	case a.rescue != nil:
@@ -105,7 +106,7 @@ func (s *stream) relay(tap dialect.Tap) *llm.Error {
 			}
 		}
 		if seen.Model != "" {
-			s.a.model = seen.Model
+			s.a.named(seen.Model)
 			s.c.keeps(s.a, seen.Object)
 		}
 		b := f.Raw
@@ -215,10 +216,12 @@ func (s *stream) note(e *llm.Event) {
 	}
 	switch e.Kind {
 	case llm.EventStart:
-		s.a.model = e.Model
+		s.a.named(e.Model)
 		if e.Usage.Known {
 			s.a.usage = e.Usage
 		}
+	case llm.EventEnd:
+		s.a.named(e.Model)
 	case llm.EventUsage:
 		s.a.usage = e.Usage
 	case llm.EventFinish:

@@ -14,7 +14,7 @@ import (
 // says so. What a vendor keeps is counted once, when it is done, however often it is looked up.
 func (c *call) countIn(a *attempt, answer jsontext.Value) {
 	if name, err := answer.Get("model").Text(); err == nil {
-		a.model = name
+		a.named(name)
 	}
 	u := usageIn(answer.Get("usage"))
 	if !u.Known {

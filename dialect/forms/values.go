@@ -2,6 +2,7 @@ package forms
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -131,6 +132,19 @@ func Clip(s string, n int) string {
 		n--
 	}
 	return s[:n]
+}
+
+// Renamed returns the model that a later frame of a stream names, if it is another than latest, or than first while there
+// was none: otherwise it returns latest.
+func Renamed(first, latest string, v jsontext.Value) string {
+	now := cmp.Or(latest, first)
+	if n := len(v); n == len(now)+2 && string(v[1:n-1]) == now { // as nearly always, without allocating
+		return latest
+	}
+	if s := Scalar(v); s != "" && s != now {
+		return s
+	}
+	return latest
 }
 
 // Scalar returns a string's text, or a number as it is spelled: some servers write ids and codes as numbers.

@@ -65,6 +65,7 @@ type streamReader struct {
 	repeat         repeat
 	started, ended bool
 	id             string
+	model, renamed string // that the start named, and a later chunk
 	usage          llm.Usage
 	choices        []*choice
 	blocked        *llm.Stop
@@ -137,11 +138,13 @@ func (r *streamReader) chunk(dst []llm.Event, n jsontext.Node) ([]llm.Event, err
 		r.usage = u
 	}
 	if !r.started {
-		r.started, r.id = true, forms.TextOf(c.id)
+		r.started, r.id, r.model = true, forms.TextOf(c.id), forms.TextOf(c.model)
 		dst = append(dst, llm.Event{
-			Kind: llm.EventStart, ID: r.id, Model: forms.TextOf(c.model), Created: unixOf(c.created),
+			Kind: llm.EventStart, ID: r.id, Model: r.model, Created: unixOf(c.created),
 			Tier: forms.TextOf(c.usage.Get("serviceTier")), Usage: u,
 		})
+	} else {
+		r.renamed = forms.Renamed(r.model, r.renamed, c.model)
 	}
 	if stop, ok := c.blocked(); ok {
 		r.blocked = &stop
@@ -416,5 +419,5 @@ func (r *streamReader) Close(dst []llm.Event) ([]llm.Event, error) {
 	if r.usage.Known {
 		dst = append(dst, llm.Event{Kind: llm.EventUsage, Usage: r.usage})
 	}
-	return append(dst, llm.Event{Kind: llm.EventEnd, Extra: r.extra}), nil
+	return append(dst, llm.Event{Kind: llm.EventEnd, Model: r.renamed, Extra: r.extra}), nil
 }

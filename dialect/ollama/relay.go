@@ -2,6 +2,7 @@ package ollama
 
 import (
 	"bytes"
+	"cmp"
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/forms"
@@ -107,7 +108,7 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 		case llm.EventUsage:
 			t.usage = e.Usage
 		case llm.EventEnd:
-			s.End = true
+			s.End, s.Model = true, cmp.Or(e.Model, s.Model)
 		default:
 			s.Content = s.Content || e.IsContent()
 			t.see(&s, e)

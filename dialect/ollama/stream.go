@@ -21,7 +21,8 @@ type streamReader struct {
 	parts   int
 	calls   int
 	text    openText
-	sent    sent // what every line says
+	sent    sent   // what every line says
+	renamed string // the model that a later line named
 }
 
 // openText is the text or thinking that is open. Kind 0 is none.
@@ -64,6 +65,7 @@ func (r *streamReader) line(data []byte) error {
 		r.sent = sent{textOf(c.model), createdOf(textOf(c.created))}
 		r.emit(llm.Event{Kind: llm.EventStart, Model: r.sent.model, Created: r.sent.created})
 	}
+	r.renamed = forms.Renamed(r.sent.model, r.renamed, c.model)
 	if c.signed != nil {
 		r.issuer(c.signed)
 	}
@@ -179,5 +181,5 @@ func (r *streamReader) done(c *chunk) {
 		r.emit(llm.Event{Kind: llm.EventUsage, Usage: u})
 	}
 	r.ended = true
-	r.emit(llm.Event{Kind: llm.EventEnd})
+	r.emit(llm.Event{Kind: llm.EventEnd, Model: r.renamed})
 }

@@ -1,6 +1,7 @@
 package ollama
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -60,6 +61,7 @@ func holdTap(t *testing.T, list []dialect.Frame) {
 				want.Finish = true
 			case llm.EventEnd:
 				want.End = true
+				want.Model = cmp.Or(e.Model, want.Model)
 			case llm.EventUsage:
 				usage = e.Usage
 			default:

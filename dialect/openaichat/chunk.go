@@ -26,6 +26,7 @@ type progress struct {
 
 	id, model, tier string
 	created         int64
+	renamed         string // the model that a later chunk named
 	usage           llm.Usage
 
 	started, ended bool
@@ -138,8 +139,11 @@ func (p *progress) chunk(tree *jsontext.Tree, f dialect.Frame) (c chunkText, err
 		case "obfuscation": // openai.yaml: a text of random length, so that the stream's sizes tell nothing
 			p.repeat.padding = n.Value()
 		case "id", "model", "created", "service_tier":
-			if !p.started {
+			switch {
+			case !p.started:
 				p.learn(string(name), n.Value())
+			case string(name) == "model":
+				p.renamed = forms.Renamed(p.model, p.renamed, n.Value())
 			}
 		}
 		return nil

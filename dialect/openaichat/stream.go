@@ -79,7 +79,7 @@ func (r *streamReader) end(terminated bool) error {
 	for _, ch := range r.choices {
 		r.finish(ch)
 	}
-	r.emit(llm.EventEnd, 0, 0)
+	r.emit(llm.EventEnd, 0, 0).Model = r.renamed
 	return nil
 }
 

@@ -46,12 +46,16 @@ func (t *tap) frame(f dialect.Frame) error {
 	}
 	tree := jsontext.Borrow()
 	defer tree.Return()
+	before := t.renamed
 	c, err := t.chunk(tree, f)
 	if err != nil {
 		return err
 	}
 	if err := c.eachChoice(t.choice); err != nil {
 		return err
+	}
+	if t.renamed != before {
+		t.signal.Model = t.renamed
 	}
 	t.repeat.learn(f.Data, &c)
 	if t.ask.StreamUsage && c.usage != nil {

@@ -16,7 +16,7 @@ func holdTap(t *testing.T, frames []dialect.Frame) {
 	r, tap := &streamReader{}, relay{}.NewTap(noAsk)
 	finished := 0
 	for _, f := range frames {
-		wasEnded := r.ended
+		wasEnded, was := r.ended, r.renamed
 		events, wantErr := r.Read(nil, f)
 		got, gotErr := tap.Frame(f)
 		if fmt.Sprint(gotErr) != fmt.Sprint(wantErr) {
@@ -31,6 +31,9 @@ func holdTap(t *testing.T, frames []dialect.Frame) {
 			if events[i].Kind == llm.EventStart {
 				want.Model = events[i].Model
 			}
+		}
+		if r.renamed != was {
+			want.Model = r.renamed
 		}
 		before := finished
 		finished = 0

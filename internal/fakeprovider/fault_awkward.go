@@ -43,9 +43,9 @@ func awkwardStreams() []kind {
 				p.frames[i].data = modelMember.ReplaceAllString(p.frames[i].data, `"model":"cheap-model"`)
 			}
 		}),
-		serve("model-change", "D31", "the model's name changes after the first chunk", func(_ *exchange, p *plan) {
-			for i := range p.frames[1:] {
-				p.frames[i+1].data = modelMember.ReplaceAllString(p.frames[i+1].data, `"model":"other-model"`)
+		serve("model-change", "D31", "the model's name changes in the middle", func(_ *exchange, p *plan) {
+			for i := len(p.frames) / 2; i < len(p.frames); i++ {
+				p.frames[i].data = modelMember.ReplaceAllString(p.frames[i].data, `"model":"other-model"`)
 			}
 		}),
 	}
