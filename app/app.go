@@ -150,7 +150,7 @@ func New(o Options) (*App, error) {
 		Dialects: append(dialects(), framed()...), Routes: r, Sender: a.drills, Health: a.health, Ledger: ledger, Objects: kept, Replays: replays, Access: a.access, Settle: a.settled, Log: o.Log,
 		Limits: gateway.Limits{
 			Body: int64(l.Body), BodyTimeout: l.BodyTimeout, Heartbeat: l.Heartbeat, WriteTimeout: l.WriteTimeout,
-			Calls: int64(l.Calls), Memory: memoryOfCalls(MemoryLimit(o.Config)),
+			Calls: int64(l.Calls), Memory: memoryOfCalls(MemoryLimit(o.Config)), Text: int64(l.Rescue),
 		},
 		Now: time.Now, NewID: newID,
 	})

@@ -74,6 +74,7 @@ func fixed(old, c *config.Config) error {
 	hold("limits.memory", old.Limits.Memory, c.Limits.Memory)
 	hold("telemetry.otlp", old.Telemetry.OTLP, c.Telemetry.OTLP)
 	hold("telemetry.share", old.Telemetry.Share, c.Telemetry.Share)
+	hold("limits.rescue", old.Limits.Rescue, c.Limits.Rescue)
 	hold("limits.calls", old.Limits.Calls, c.Limits.Calls)
 	return problems.Err()
 }

@@ -91,8 +91,8 @@ func (s *session) show(c *config.Config) error {
 	d := config.FormatDuration
 	fmt.Fprintf(w, "drain\t%s\n", d(c.Drain))
 	l := c.Limits
-	fmt.Fprintf(w, "limits\tbody %s, body_timeout %s, heartbeat %s, write_timeout %s, memory %s, calls %s\n",
-		l.Body, d(l.BodyTimeout), d(l.Heartbeat), d(l.WriteTimeout), config.Size(app.MemoryLimit(c)), orAny(l.Calls))
+	fmt.Fprintf(w, "limits\tbody %s, body_timeout %s, heartbeat %s, write_timeout %s, memory %s, calls %s, rescue %s\n",
+		l.Body, d(l.BodyTimeout), d(l.Heartbeat), d(l.WriteTimeout), config.Size(app.MemoryLimit(c)), orAny(l.Calls), l.Rescue)
 	fmt.Fprintf(w, "access\t%s\n", describeAccess(c))
 	for _, p := range c.Providers {
 		fmt.Fprintf(w, "provider %s\t%s, %s\n", p.Name, p.Facts.BaseURL, describeKeys(&p))

@@ -403,6 +403,9 @@ func (k *checker) limits() {
 	if _, given := k.config.at["limits.calls"]; given && (l.Calls < 1 || l.Calls > 1_000_000) {
 		k.bad("limits.calls", "", "limits.calls: got %d, want 1 to 1000000", l.Calls)
 	}
+	if l.Rescue < 1<<20 || l.Rescue > 1<<40 {
+		k.bad("limits.rescue", "", "limits.rescue: got %s, want 1MiB to 1024GiB", l.Rescue)
+	}
 }
 
 func (k *checker) telemetry() {

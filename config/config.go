@@ -318,6 +318,10 @@ type Limits struct {
 	// Calls is how many calls may run at a time, 1 to 1000000; what is more is refused at once. If
 	// not given, as many as there is memory for.
 	Calls int `yaml:"calls"`
+	// Rescue is how much of the text of running streams may be kept so that understudies can go on
+	// with them, 1MiB to 1024GiB together, of which one stream takes at most 256KiB: 256MiB. A stream
+	// that finds no room goes on without rescue, and is counted.
+	Rescue Size `yaml:"rescue"`
 }
 
 // Default is the configuration without a file: every service of catalog is
@@ -361,7 +365,7 @@ func defaults() *Config {
 		Drain:  15 * time.Minute,
 		Limits: Limits{
 			Body: 64 << 20, BodyTimeout: 60 * time.Second,
-			Heartbeat: 10 * time.Second, WriteTimeout: 30 * time.Second,
+			Heartbeat: 10 * time.Second, WriteTimeout: 30 * time.Second, Rescue: 256 << 20,
 		},
 		Telemetry: Telemetry{Share: 1},
 		at:        map[string]position{},

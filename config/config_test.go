@@ -178,7 +178,7 @@ func TestEveryKey(t *testing.T) {
 	if c.Drain != 2*time.Minute {
 		t.Errorf("drain: got %v, want 2m", c.Drain)
 	}
-	if want := (Limits{Body: 32 << 20, BodyTimeout: 30 * time.Second, Heartbeat: 5 * time.Second, WriteTimeout: 15 * time.Second, Memory: 2 << 30, Calls: 5000}); c.Limits != want {
+	if want := (Limits{Body: 32 << 20, BodyTimeout: 30 * time.Second, Heartbeat: 5 * time.Second, WriteTimeout: 15 * time.Second, Memory: 2 << 30, Calls: 5000, Rescue: 64 << 20}); c.Limits != want {
 		t.Errorf("limits: got %+v, want %+v", c.Limits, want)
 	}
 	wantAccess := Access{

@@ -113,11 +113,14 @@ type Limits struct {
 	// Calls is how many may run at a time, and Memory how many bytes they may take together, by
 	// estimate. What is more is shed. 0 is no limit.
 	Calls, Memory int64
+	// Text is how many bytes of running streams may be kept together so that other targets can go
+	// on with them. A stream that finds no room goes on without. 0 is no limit.
+	Text int64
 }
 
 // DefaultLimits returns the limits that hold when the config says nothing.
 func DefaultLimits() Limits {
-	return Limits{Body: 64 << 20, BodyTimeout: 60 * time.Second, Heartbeat: 10 * time.Second, WriteTimeout: 30 * time.Second}
+	return Limits{Body: 64 << 20, BodyTimeout: 60 * time.Second, Heartbeat: 10 * time.Second, WriteTimeout: 30 * time.Second, Text: 256 << 20}
 }
 
 // Gateway serves the client APIs of all its dialects.
@@ -153,7 +156,7 @@ func New(opts Options) *Gateway {
 	if g.objects == nil {
 		g.objects = &ObjectTable{}
 	}
-	g.room.maxCalls, g.room.maxMemory = opts.Limits.Calls, opts.Limits.Memory
+	g.room.maxCalls, g.room.maxMemory, g.room.maxText = opts.Limits.Calls, opts.Limits.Memory, opts.Limits.Text
 	g.routes.Store(&opts.Routes)
 	g.registerEndpoints()
 	return g

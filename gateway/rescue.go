@@ -26,8 +26,9 @@ const (
 
 // said is what a client has had of a streamed answer, as far as a rescue must know it.
 type said struct {
-	keep  bool // otherwise nothing is kept, and there is no rescue
-	raw   bool // text is as it stands in JSON
+	keep  bool  // otherwise nothing is kept, and there is no rescue
+	room  *room // that the text of all streams shares
+	raw   bool  // text is as it stands in JSON
 	ended bool // the answer has its finish reason
 	text  []byte
 	// tokens estimates what the client was sent.
@@ -92,17 +93,29 @@ func (s *said) hasRoom(n int, isContent bool) bool {
 	if isContent {
 		s.tokens += tokensOf(n)
 	}
-	if s.text == nil {
-		const usual = 1 << 10
-		s.text = make([]byte, 0, usual)
-	}
-	if len(s.text)+n > maxSaid {
+	const usual = 1 << 10
+	have, need := cap(s.text), len(s.text)+n
+	switch {
+	case need > maxSaid:
 		s.drop()
+	case need > have || s.text == nil:
+		size := min(max(usual, 2*have, need), maxSaid)
+		if !s.room.keepText(int64(size - have)) {
+			s.drop()
+			break
+		}
+		s.text = append(make([]byte, 0, size), s.text...)
 	}
 	return s.keep
 }
 
-func (s *said) drop() { s.keep, s.text = false, nil }
+// drop gives up what was kept, and the room it took.
+func (s *said) drop() {
+	if n := cap(s.text); n > 0 {
+		s.room.text.Add(int64(-n))
+	}
+	s.keep, s.text = false, nil
+}
 
 // whole is the text, if it is all that the client has had, in whole characters.
 func (s *said) whole() (string, bool) {

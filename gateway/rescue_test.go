@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -394,6 +395,42 @@ func TestNoRescueOfLongText(t *testing.T) {
 					t.Errorf("%s from %s, %d bytes: got %d bytes, whole %v; want whole %v", a.name, lead, size, len(got.text), got.whole(), kept)
 				}
 			}
+		}
+	}
+}
+
+// TestRescueTextHasARoom: what is kept of all streams together is bounded (L4). One that finds no room goes on without
+// rescue, is counted, and takes nothing from the others.
+func TestRescueTextHasARoom(t *testing.T) {
+	t.Parallel()
+	limits := gateway.DefaultLimits()
+	limits.Text = 1 << 10 // what a stream takes at its beginning
+	w := newWorld(t, withTimeouts(patient()), withLimits(limits))
+	breaking := func(a api) *answer {
+		w.vendors[a.own[0]].Queue(fakeprovider.Fault{Kind: "eof-stream", After: 2})
+		return w.post(a, body(a.own[0]+">"+a.own[1], "How wide is the sea?", true), nil)
+	}
+	for _, a := range apis {
+		ctx, leave := context.WithCancel(t.Context())
+		raw, _ := json.Marshal(body(a.other[0]+">"+a.other[1]+"|+chunks-2000+delay-50ms", "Hello", true, map[string]any{"max_tokens": 200000}))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url+a.path, bytes.NewReader(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Anthropic-Version", "2023-06-01")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("got %v, %v, want a stream that stays open", resp, err)
+		}
+		before := w.gw.Load().Unkept
+		if got, load := breaking(a), w.gw.Load(); got.ended != "error" || load.Unkept != before+1 || load.Text != limits.Text {
+			t.Errorf("%s, no room: got %v, %+v, want an error and the stream counted", a.name, got, load)
+		}
+		leave()
+		_ = resp.Body.Close()
+		eventually(t, "the room to be given back", func() bool { return w.gw.Load().Text == 0 })
+		if got, load := breaking(a), w.gw.Load(); !got.whole() || load.Unkept != before+1 {
+			t.Errorf("%s, room: got %v, %+v, want a rescue", a.name, got, load)
 		}
 	}
 }

@@ -30,9 +30,10 @@ const shedRetryAfter = time.Second
 // room is what calls share: how many there may be, and the memory of them all. A call that it has no
 // place for is shed at once, so that those inside go on undisturbed.
 type room struct {
-	maxCalls, maxMemory   int64 // 0 for no limit
-	calls, memory         atomic.Int64
-	shedCalls, shedMemory atomic.Int64
+	maxCalls, maxMemory, maxText int64 // 0 for no limit
+	calls, memory, text          atomic.Int64
+	shedCalls, shedMemory        atomic.Int64
+	unkept                       atomic.Int64 // texts that there was no room for
 }
 
 var errNoRoom = errors.New("no memory for the rest of the body")
@@ -43,6 +44,9 @@ type Load struct {
 	Memory, MaxMemory int64 // in bytes, by estimate
 	// Shed counts the calls that were refused for the one limit or the other.
 	ShedForCalls, ShedForMemory int64
+	// Text is what is kept of running streams so that others can go on with them, in bytes, and
+	// Unkept counts the streams that went on without since there was no room.
+	Text, MaxText, Unkept int64
 }
 
 // Load says how much runs.
@@ -51,6 +55,7 @@ func (g *Gateway) Load() Load {
 	return Load{
 		Calls: r.calls.Load(), MaxCalls: r.maxCalls, Memory: r.memory.Load(), MaxMemory: r.maxMemory,
 		ShedForCalls: r.shedCalls.Load(), ShedForMemory: r.shedMemory.Load(),
+		Text: r.text.Load(), MaxText: r.maxText, Unkept: r.unkept.Load(),
 	}
 }
 
@@ -69,8 +74,23 @@ func (c *call) enterRoom() *llm.Error {
 	return nil
 }
 
+// keepText makes room for what is kept of a stream, if there may be so much.
+func (r *room) keepText(n int64) bool {
+	if all := r.text.Add(n); r.maxText > 0 && all > r.maxText {
+		r.text.Add(-n)
+		r.unkept.Add(1)
+		return false
+	}
+	return true
+}
+
 // leaveRoom gives back what the call took.
 func (c *call) leaveRoom() {
+	for _, a := range c.attempts {
+		if a.stream != nil {
+			a.stream.said.drop()
+		}
+	}
 	if c.inside {
 		c.g.room.calls.Add(-1)
 	}

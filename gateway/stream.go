@@ -38,7 +38,7 @@ func (c *call) deliverStream(a *attempt, resp *transport.Response, w *watchdog) 
 		return c.deliverAsStream(a, resp, body, w)
 	}
 	s := &stream{c: c, a: a, watch: w, frames: newFrames(a.plan.framing, body)}
-	s.said.keep = c.mayRescue(a)
+	s.said.keep, s.said.room = c.mayRescue(a), &c.g.room
 	a.stream = s
 	defer c.tellAnswered(a)
 	var err *llm.Error

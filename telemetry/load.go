@@ -26,6 +26,9 @@ func (l load) Collect(to chan<- prometheus.Metric) {
 	if now.MaxMemory > 0 {
 		send(prometheus.GaugeValue, "understudy_calls_memory_limit_bytes", "What client calls may take of memory.", now.MaxMemory)
 	}
+	send(prometheus.GaugeValue, "understudy_rescue_text_bytes", "Text of running streams that is kept so that other targets can go on with them.", now.Text)
+	send(prometheus.GaugeValue, "understudy_rescue_text_limit_bytes", "How much there may be.", now.MaxText)
+	send(prometheus.CounterValue, "understudy_rescue_text_refused_total", "Streams that went on without rescue since there was no room for more text.", now.Unkept)
 	shed := prometheus.NewDesc("understudy_calls_shed_total", "Client calls that were refused at once, by the limit that left no room for them.", []string{"limit"}, nil)
 	to <- prometheus.MustNewConstMetric(shed, prometheus.CounterValue, float64(now.ShedForCalls), "calls")
 	to <- prometheus.MustNewConstMetric(shed, prometheus.CounterValue, float64(now.ShedForMemory), "memory")
