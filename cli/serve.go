@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"log"
+	"log/slog"
 	"os"
 	"os/signal"
 	"sync"
@@ -29,6 +31,7 @@ func (c serveCommand) Run(s *session) error {
 	signal.Notify(reload, syscall.SIGHUP)
 	defer signal.Stop(reload)
 
+	quietLibraries(s.log)
 	conf, err := app.Load(c.path(), nil)
 	if err != nil {
 		return err
@@ -62,4 +65,12 @@ func (c serveCommand) Run(s *session) error {
 		}
 	})
 	return a.Stop(draining)
+}
+
+// quietLibraries sends what libraries have to say on their own into the log, where nobody who does not look for it sees
+// it: of frames that a vendor may not send, net/http writes a line for each.
+func quietLibraries(to *slog.Logger) {
+	library := slog.NewLogLogger(to.Handler(), slog.LevelDebug)
+	log.SetFlags(0)                 //nolint:forbidigo // it is the libraries' that is set
+	log.SetOutput(library.Writer()) //nolint:forbidigo // as above
 }

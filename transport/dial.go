@@ -214,16 +214,20 @@ type writeBound struct {
 	net.Conn
 	limit time.Duration
 	read  atomic.Int64 // bytes
+	flow  flow         // in HTTP/2
 	// The deadline that is set, in nanoseconds after the connection was first written to: the
 	// wall clock may be set back, which deadlines do not follow.
 	until atomic.Int64
 	begun atomic.Pointer[time.Time]
 }
 
-// Read reads and counts.
+// Read reads and counts, as long as what comes is of use.
 func (w *writeBound) Read(b []byte) (int, error) {
 	n, err := w.Conn.Read(b)
-	w.read.Add(int64(n))
+	if w.flow.isFlood(w.read.Add(int64(n))) {
+		_ = w.Conn.Close()
+		return 0, errFlood
+	}
 	return n, err
 }
 

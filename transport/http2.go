@@ -83,8 +83,10 @@ func (p *pool) sendHTTP2(ctx context.Context, req *http.Request, r Request) (*ht
 	}
 	resp, err := rt.RoundTrip(req)
 	if err != nil {
+		s.flowing(nil)
 		return nil, s.failure(ctx, err, p.proxied)
 	}
+	resp.Body = s.flowing(resp.Body)
 	if resp.ProtoMajor == 2 {
 		resp.Request = req.WithContext(context.WithValue(ctx, sharedKey{}, s.sharedConn()))
 	}

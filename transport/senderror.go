@@ -87,6 +87,7 @@ type sending struct {
 	received bool
 	conn     *writeBound // nil for HTTP/2, and if net/http dialled it
 	shared   net.Conn    // in HTTP/2
+	flows    *writeBound // beneath it, while the request is on it
 	before   int64       // bytes read from conn when the request's headers were written
 	asked    bool        // they were
 	stray    bool        // the answer was there before the request
@@ -96,12 +97,42 @@ type sending struct {
 // another one's, or nobody's.
 var errStray = errors.New("the connection held an answer that nobody had asked for")
 
+// flow puts the request on a connection in HTTP/2. net/http may have had it on another before.
+func (s *sending) flow(conn net.Conn) {
+	if s.flows != nil {
+		s.flows.end()
+	}
+	if s.flows = beneath(conn); s.flows != nil {
+		s.flows.begin()
+	}
+}
+
+// flowing takes the body of an answer for what the connection is of use for; nil ends a request that has none.
+func (s *sending) flowing(body io.ReadCloser) io.ReadCloser {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.flows
+	switch s.flows = nil; {
+	case w == nil:
+		return body
+	case body == nil:
+		w.end()
+		return nil
+	}
+	w.further()
+	return &flowing{ReadCloser: body, conn: w}
+}
+
 // under is our connection beneath what net/http has; nil for HTTP/2, whose answers
 // are numbered and cannot be mistaken for each other.
 func under(conn net.Conn) *writeBound {
 	if isHTTP2(conn) {
 		return nil
 	}
+	return beneath(conn)
+}
+
+func beneath(conn net.Conn) *writeBound {
 	if secure, ok := conn.(*tls.Conn); ok {
 		conn = secure.NetConn()
 	}
@@ -135,6 +166,7 @@ func (s *sending) trace() *httptrace.ClientTrace {
 			s.at, s.idle = time.Now(), info.Reused && info.WasIdle
 			if s.conn = under(info.Conn); isHTTP2(info.Conn) {
 				s.shared = info.Conn
+				s.flow(info.Conn)
 			}
 		},
 		WroteHeaders: func() {

@@ -12,6 +12,7 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -29,7 +30,10 @@ import (
 	"github.com/understudy-ai/understudy/provider"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	log.SetOutput(io.Discard) //nolint:forbidigo // net/http has a line for every frame that a peer may not send
+	goleak.VerifyTestMain(m)
+}
 
 const testKey = "sk-canary"
 
