@@ -281,10 +281,20 @@ func (a *App) closeData() {
 
 // listen opens the listeners.
 func (a *App) listen(c *config.Config) error {
-	if err := a.operators.start(c.Admin); err != nil {
+	given, err := takeSockets(a.opts.Env)
+	if err != nil {
+		return err
+	}
+	admin, clients := given.at(c.Admin), given.at(c.Listen)
+	defer given.close()
+	if err := given.wanted(); err != nil {
+		sockets{admin, clients}.close()
+		return err
+	}
+	if err := a.operators.start(c.Admin, admin); err != nil {
 		return fmt.Errorf("listen on the admin address %s: %w", c.Admin, err)
 	}
-	if err := a.clients.start(c.Listen); err != nil {
+	if err := a.clients.start(c.Listen, clients); err != nil {
 		a.operators.close()
 		return fmt.Errorf("listen on %s: %w", c.Listen, err)
 	}

@@ -31,6 +31,7 @@ type server struct {
 	most     int64        // connections at a time
 	listener net.Listener
 	done     chan struct{} // closed when nothing is accepted any more
+	leaving  atomic.Bool   // every answer is the last on its connection
 }
 
 func newServer(h http.Handler, log *slog.Logger) *server {
@@ -41,7 +42,7 @@ func newServer(h http.Handler, log *slog.Logger) *server {
 	protocols.SetUnencryptedHTTP2(true)
 	s.http = http.Server{
 		Protocols:         &protocols,
-		Handler:           boundResets(h),
+		Handler:           s.lastAnswers(boundResets(h)),
 		ConnContext:       withTally,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
@@ -53,14 +54,18 @@ func newServer(h http.Handler, log *slog.Logger) *server {
 	return s
 }
 
-func (s *server) start(address string) error {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		var op *net.OpError
-		if errors.As(err, &op) {
-			return op.Err // the address is named by the caller
+// start serves an address, by the socket that was handed over for it if there is one.
+func (s *server) start(address string, given net.Listener) error {
+	l := given
+	if l == nil {
+		var err error
+		if l, err = net.Listen("tcp", address); err != nil {
+			var op *net.OpError
+			if errors.As(err, &op) {
+				return op.Err // the address is named by the caller
+			}
+			return err
 		}
-		return err
 	}
 	s.listener = l
 	serve := s.http.Serve
@@ -83,8 +88,44 @@ func (s *server) addr() string {
 	return s.listener.Addr().String()
 }
 
-// drain stops listening and waits for the connections to be idle, or for ctx.
+// farewell is how long connections are still taken and used after the end has been decided. A client that is told with
+// an answer that it is the last makes its next request elsewhere; one whose connection is closed as it sends cannot know
+// whether its request was taken, and many do not send it again.
+const farewell = 2 * time.Second
+
+// leave tells clients with their answers to use other connections, and waits until they have, or have said nothing for as
+// long as farewell.
+func (s *server) leave(ctx context.Context) {
+	if s.leaving.Swap(true) {
+		return
+	}
+	const look = 10 * time.Millisecond
+	over := time.NewTimer(farewell)
+	defer over.Stop()
+	for tick := time.NewTicker(look); s.open.Load() > 0; {
+		select {
+		case <-tick.C:
+		case <-over.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// lastAnswers has every answer say that it is the last, once the server leaves: in HTTP/2 that makes a GOAWAY.
+func (s *server) lastAnswers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.leaving.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// drain takes leave of the clients, stops listening and waits for the connections to be idle, or for ctx.
 func (s *server) drain(ctx context.Context) error {
+	s.leave(ctx)
 	if s.fast != nil {
 		return s.fast.Shutdown(ctx)
 	}

@@ -38,6 +38,7 @@ type house struct {
 	told         *logReader // what whoever started it is told
 	binary       string     // understudy, if not given
 	env          []string   // more of it
+	files        []*os.File // that it is handed, from descriptor 3 on
 	process      *os.Process
 	exited       chan error
 	client       *http.Client
@@ -99,12 +100,14 @@ func (h *house) launch(wrap ...string) {
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(h.config), "NO_PROXY=*", "TEST_KEY=" + canary}, h.env...)
 	h.log = &logReader{grown: make(chan struct{}, 1)}
 	h.told = &logReader{grown: make(chan struct{}, 1)}
+	cmd.ExtraFiles = h.files
 	cmd.Stdout, cmd.Stderr = h.told, h.log
 	if err := cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
-	h.process, h.exited = cmd.Process, make(chan error, 1)
-	go func() { h.exited <- cmd.Wait() }()
+	exited := make(chan error, 1)
+	h.process, h.exited = cmd.Process, exited
+	go func() { exited <- cmd.Wait() }()
 	h.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: patience}
 	h.t.Cleanup(func() {
 		h.client.CloseIdleConnections()

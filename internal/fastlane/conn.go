@@ -34,6 +34,7 @@ type conn struct {
 	remote string
 	state  atomic.Int32
 	opened time.Time
+	ready  atomic.Int64 // since when, in Unix nanoseconds, a request is due that Shutdown waits for; 0 for none
 	headBy time.Time // when the head must be there that is being read; zero for none
 
 	in      []byte // of it, in[start:end] has been read from the connection and not been used
@@ -51,6 +52,7 @@ type conn struct {
 
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{s: s, nc: nc, in: make([]byte, maxHead), opened: time.Now()}
+	c.ready.Store(c.opened.UnixNano())
 	if a := nc.RemoteAddr(); a != nil {
 		c.remote = a.String()
 	}
@@ -88,7 +90,13 @@ func (c *conn) serve() {
 			return
 		case plain:
 		}
-		if !c.answer(h) || c.s.over.Load() || !c.state.CompareAndSwap(running, waiting) {
+		if !c.answer(h) {
+			return
+		}
+		if c.s.over.Load() {
+			c.ready.Store(time.Now().UnixNano()) // the client was not told that this was the last answer
+		}
+		if !c.state.CompareAndSwap(running, waiting) {
 			return
 		}
 		c.s.note(c.nc, http.StateIdle)
@@ -170,6 +178,9 @@ func (c *conn) leave() (head, found) {
 func (c *conn) begin() bool {
 	if !c.state.CompareAndSwap(waiting, running) {
 		return false
+	}
+	if c.ready.Load() != 0 {
+		c.ready.Store(0)
 	}
 	c.s.note(c.nc, http.StateActive)
 	return true

@@ -472,3 +472,48 @@ func TestShutdown(t *testing.T) {
 		t.Errorf("got %d connections counted, want none", n)
 	}
 }
+
+// TestFarewell: while the server is shut down, a client whose connection is new, or whose answer had begun before, may be
+// sending a request. It is answered, and told that it was the last.
+func TestFarewell(t *testing.T) {
+	t.Parallel()
+	goOn, running := make(chan struct{}), make(chan struct{})
+	s := openHouse(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			_ = http.NewResponseController(w).Flush() // its header says nothing of an end
+			close(running)
+			<-goOn
+		}
+		path(w, r)
+	})
+	fresh, freshReader := s.dial(t)
+	busy, busyReader := s.dial(t)
+	send(t, busy, strings.Replace(get, "/a", "/slow", 1))
+	<-running
+	down := make(chan error, 1)
+	go func() { down <- s.Shutdown(t.Context()) }()
+	for !s.over.Load() {
+		time.Sleep(time.Millisecond)
+	}
+	last := func(r *bufio.Reader, body string, isLast bool) {
+		t.Helper()
+		resp, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(io.LimitReader(resp.Body, 100))
+		resp.Body.Close()
+		if string(got) != body || err != nil || resp.Close != isLast {
+			t.Errorf("got %q, %v, the last: %v, want %q and %v", got, err, resp.Close, body, isLast)
+		}
+	}
+	send(t, fresh, get)
+	last(freshReader, "/a", true)
+	close(goOn)
+	last(busyReader, "/slow", false)
+	send(t, busy, get)
+	last(busyReader, "/a", true)
+	if err := <-down; err != nil {
+		t.Errorf("got %v, want it shut down", err)
+	}
+}

@@ -117,6 +117,10 @@ func (s *Server) note(nc net.Conn, state http.ConnState) {
 	}
 }
 
+// farewell is how long Shutdown leaves a connection open that was just made, or whose latest answer had begun before: its
+// client cannot know, and may be sending a request.
+const farewell = 500 * time.Millisecond
+
 // Shutdown stops listening, closes connections on which nothing runs, and waits for the others or for ctx.
 // Their answers say that no more requests are taken.
 func (s *Server) Shutdown(ctx context.Context) error {
@@ -163,7 +167,12 @@ func (s *Server) closeIdle() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	none := true
+	due := time.Now().Add(-farewell).UnixNano()
 	for c := range s.conns {
+		if c.state.Load() == waiting && c.ready.Load() > due {
+			none = false
+			continue
+		}
 		if c.state.CompareAndSwap(waiting, closing) || c.state.Load() == closing {
 			c.nc.Close()
 			continue
