@@ -33,16 +33,10 @@ func (b *bench) figures(ctx context.Context, out io.Writer) error {
 	defer vendor.stop()
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "figure\tgot\tgoal\n")
-	for _, f := range []struct {
-		name, limits string
-		measure      func(context.Context, *stage) ([]figure, error)
-	}{
-		{"many open streams", "{}", b.openStreams},
-		{"many events", "{}", b.manyEvents},
-		{"churn", "{}", b.churn},
-		{"overload", fmt.Sprintf("{calls: %d}", overloadCalls), b.overload},
-		{"little memory", "{memory: 512MiB}", b.littleMemory},
-	} {
+	for _, f := range b.allFigures() {
+		if !b.only.MatchString(f.name) {
+			continue
+		}
 		b.note("%s", f.name)
 		s, err := b.openStage(ctx, vendor.address, f.limits)
 		if err != nil {
@@ -58,6 +52,23 @@ func (b *bench) figures(ctx context.Context, out io.Writer) error {
 		}
 	}
 	return w.Flush() //nolint:wrapcheck // standard output
+}
+
+// under is a load that figures are taken under, at a gateway of its own.
+type under struct {
+	name, limits string
+	measure      func(context.Context, *stage) ([]figure, error)
+}
+
+func (b *bench) allFigures() []under {
+	return []under{
+		{"many open streams", "{}", b.openStreams},
+		{"many events", "{}", b.manyEvents},
+		{"slow readers", "{}", b.slowReaders},
+		{"churn", "{}", b.churn},
+		{"overload", fmt.Sprintf("{calls: %d}", overloadCalls), b.overload},
+		{"little memory", "{memory: 512MiB}", b.littleMemory},
+	}
 }
 
 // stage is a gateway in front of the ticker.
@@ -316,50 +327,4 @@ func (b *bench) churn(ctx context.Context, s *stage) ([]figure, error) {
 		{"streams opened, failed", fmt.Sprintf("%d, %d", opened.Load(), failed.Load()), "0 failed"},
 		{"files back from the load", fmt.Sprintf("%d of %d before, after %v", files, s.files, time.Since(over).Round(100*time.Millisecond)), "±5 in 10s"},
 	}, ctx.Err()
-}
-
-// The capacity of the overloaded gateway: so many calls, each of so many milliseconds.
-const (
-	overloadCalls = 100
-	overloadWait  = 200
-)
-
-// overload is L10: four times as much as there is room for, and then as much as there is.
-func (b *bench) overload(ctx context.Context, s *stage) ([]figure, error) {
-	const capacity = overloadCalls * 1000 / overloadWait
-	whole, shed, _, failed := s.offer(ctx, 4*capacity, b.duration/5)
-	seconds := (b.duration / 5).Seconds()
-	usual, _, times, again := s.offer(ctx, capacity*9/10, b.duration/5)
-	return []figure{
-		{"whole answers a second", fmt.Sprintf("%.0f of %d", float64(whole)/seconds, capacity), "≥ 90 %"},
-		{"refusals, p50 / p99", fmt.Sprintf("%v / %v (%d)", at(shed, 0.5).Round(10*time.Microsecond), at(shed, 0.99).Round(10*time.Microsecond), len(shed)), "p99 ≤ 10 ms"},
-		{"failed otherwise", strconv.Itoa(failed + again), "0"},
-		{"afterwards, at nine tenths: whole a second, p99", fmt.Sprintf("%.0f, %v", float64(usual)/seconds, at(times, 0.99).Round(time.Millisecond)), "all; back to normal"},
-	}, ctx.Err()
-}
-
-// offer asks at a rate, whether or not there are answers.
-func (s *stage) offer(ctx context.Context, rate int, lasts time.Duration) (whole int, shed, times []time.Duration, failed int) {
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	begun := time.Now()
-	for i := 0; time.Since(begun) < lasts && ctx.Err() == nil; i++ {
-		time.Sleep(time.Until(begun.Add(time.Duration(i) * time.Second / time.Duration(rate))))
-		all.Go(func() {
-			status, took, err := s.ask(ctx, fmt.Sprintf("wait-%d", overloadWait))
-			mu.Lock()
-			defer mu.Unlock()
-			switch {
-			case err == nil && status == http.StatusOK:
-				whole++
-				times = append(times, took)
-			case err == nil && status == http.StatusServiceUnavailable:
-				shed = append(shed, took)
-			default:
-				failed++
-			}
-		})
-	}
-	all.Wait()
-	return whole, shed, times, failed
 }

@@ -18,6 +18,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -74,7 +75,7 @@ func parseFlags(args []string) (options, error) {
 	flags.BoolVar(&o.load, "load", false, "measure what only shows under load: many streams and events, churn, overload, little memory; -streams and -duration say how much")
 	flags.BoolVar(&o.json, "json", false, "print the report as JSON")
 	flags.StringVar(&o.binary, "binary", "", "measure this understudy binary instead of building one")
-	only := flags.String("only", "", "run only the scenarios whose name matches this regular expression")
+	only := flags.String("only", "", "run only the scenarios, or loads, whose name matches this regular expression")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -94,7 +95,9 @@ func (o options) check(surplus int) error {
 		return errors.New("got an argument, want flags only")
 	case o.duration <= 0 || o.rounds < 1 || o.connections < 1 || o.rate < 10 || o.streams < 0 || o.starts < 0 || o.pause < 0:
 		return errors.New("got a number out of range, want positive ones and a rate of at least 10")
-	case len(o.scenarios()) == 0:
+	case o.load && !slices.ContainsFunc((&bench{options: o}).allFigures(), func(f under) bool { return o.only.MatchString(f.name) }):
+		return fmt.Errorf("got no load that matches %q", o.only)
+	case !o.load && len(o.scenarios()) == 0:
 		return fmt.Errorf("got no scenario that matches %q, want one of %v", o.only, scenarioNames())
 	}
 	return nil

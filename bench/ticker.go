@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -16,6 +18,9 @@ var (
 	tickModel = regexp.MustCompile(`"model":"tick-(\d+)-(\d+)"`) // milliseconds between events, and how many
 	waitModel = regexp.MustCompile(`"model":"wait-(\d+)"`)       // milliseconds before a whole answer
 )
+
+// floodModel streams as fast as it is read, without end.
+const floodModel = "flood"
 
 // ticker answers in the format of openai-chat.
 func ticker() http.Handler {
@@ -32,6 +37,10 @@ func ticker() http.Handler {
 			_, _ = io.WriteString(w, `{"id":"x","object":"chat.completion","created":1,"model":"wait","choices":[{"index":0,"message":{"role":"assistant","content":"Here."},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}`)
 			return
 		}
+		if bytes.Contains(body, []byte(`"model":"`+floodModel+`"`)) {
+			flood(w)
+			return
+		}
 		m := tickModel.FindSubmatch(body)
 		if m == nil {
 			http.NotFound(w, r)
@@ -41,11 +50,10 @@ func ticker() http.Handler {
 		n, _ := strconv.Atoi(string(m[2]))
 		w.Header().Set("Content-Type", "text/event-stream")
 		flusher := http.NewResponseController(w)
-		const event = `data: {"id":"x","object":"chat.completion.chunk","created":1,"model":"tick","choices":[{"index":0,"delta":{%s},"finish_reason":%s}]}` + "\n\n"
 		pause := time.NewTicker(time.Duration(ms) * time.Millisecond)
 		defer pause.Stop()
 		for range n {
-			if _, err := fmt.Fprintf(w, event, `"content":"`+strconv.FormatInt(time.Now().UnixNano(), 10)+` "`, "null"); err != nil {
+			if _, err := fmt.Fprintf(w, tick, `"content":"`+strconv.FormatInt(time.Now().UnixNano(), 10)+` "`, "null"); err != nil {
 				return
 			}
 			_ = flusher.Flush()
@@ -55,6 +63,22 @@ func ticker() http.Handler {
 				return
 			}
 		}
-		_, _ = fmt.Fprintf(w, event+"data: [DONE]\n\n", "", `"stop"`)
+		_, _ = fmt.Fprintf(w, tick+"data: [DONE]\n\n", "", `"stop"`)
 	})
+}
+
+const tick = `data: {"id":"x","object":"chat.completion.chunk","created":1,"model":"tick","choices":[{"index":0,"delta":{%s},"finish_reason":%s}]}` + "\n\n"
+
+// flood ends when nobody reads it any more.
+func flood(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	flusher := http.NewResponseController(w)
+	for text := fmt.Sprintf(tick, `"content":"`+strings.Repeat("word ", 800)+`"`, "null"); ; {
+		if _, err := io.WriteString(w, text); err != nil {
+			return
+		}
+		if flusher.Flush() != nil {
+			return
+		}
+	}
 }
