@@ -17,8 +17,8 @@ import (
 var testsOfFaults = map[string]string{
 	"A1": "TestResolveFailures", "A2": "TestStaleNames", "A3": "TestGuardAtTheSocket", "A5": "TestBlackHoles", "A6": "TestTLSFailures",
 	"A7": "TestHandshakeStall", "A9": "TestLocal", "A10": "TestProxyFailures", "A13": "TestBlackHoles", "B4": "TestA19GeminiErrors",
-	"D32": "TestA57ConverseErrors", "H1": "TestHTTP2Failures", "H2": "TestHTTP2GoAwayLetsStreamsRun", "H3": "TestHTTP2Failures",
-	"H4": "TestHTTP2BrokenMidStream", "H5": "TestHTTP2Failures", "H8": "TestHTTP2Shared", "G1": "TestFaultCatalogue",
+	"D23": "TestTinyEvents", "D32": "TestA57ConverseErrors", "H1": "TestHTTP2Failures", "H2": "TestHTTP2GoAwayLetsStreamsRun", "H3": "TestHTTP2Failures",
+	"H4": "TestHTTP2BrokenMidStream", "H5": "TestHTTP2Failures", "H6": "TestHTTP2Floods", "H7": "TestHTTP2AbsurdSettings", "H8": "TestHTTP2Shared", "H9": "TestHTTP2OneAtATime", "G1": "TestFaultCatalogue",
 	"G2": "TestGoneBeforeContent", "G3": "TestA61ClientLeaves", "G4": "TestClientLeaves", "G5": "TestVanishedClientsAreNoticed",
 	"G6": "TestSlowReaderIsNotTheVendorsFault", "G7": "TestOldClients", "G8": "TestTrickle", "G9": "TestPanic", "G10": "TestWriteTimeout",
 	"V1": "TestScenarios", "V2": "TestScenarios", "V3": "TestScenarios", "V4": "TestScenarios", "V5": "TestScenarios",
@@ -36,7 +36,7 @@ func TestFaultsHaveTests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	note, err := os.ReadFile("decisions/0029-overload-hedges-and-traces.md")
+	note, err := os.ReadFile("decisions/0033-leave-floods-and-repeats.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ type said struct {
 	keep  bool  // otherwise nothing is kept, and there is no rescue
 	room  *room // that the text of all streams shares
 	raw   bool  // text is as it stands in JSON
-	ended bool // the answer has its finish reason
+	ended bool  // the answer has its finish reason
 	text  []byte
 	// tokens estimates what the client was sent.
 	tokens int64

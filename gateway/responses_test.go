@@ -243,3 +243,17 @@ func TestItemReferences(t *testing.T) {
 		t.Errorf("got %v, %d requests to another, want the one that made the answer asked", got, n)
 	}
 }
+
+// TestEventsThatComeTwice: what a vendor of numbered events sends twice, clients of all dialects get once (D14).
+func TestEventsThatComeTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withTimeouts(patient()), withDialect(openairesponses.New(), "/v1/responses", "resp1", "resp2"))
+	for _, a := range []api{responsesAPI, chatAPI, messagesAPI} {
+		want := w.post(a, body("resp1|+chunks-12", "Hello", true), nil)
+		w.vendors["resp1"].Queue(fakeprovider.Fault{Kind: "event-twice"})
+		got := w.post(a, body("resp1|+chunks-12", "Hello", true), nil)
+		if !got.whole() || got.text != want.text || len(got.events) != len(want.events) {
+			t.Errorf("%s: got %q in %d events, %v; want %q in %d", a.name, got.text, len(got.events), got, want.text, len(want.events))
+		}
+	}
+}

@@ -49,7 +49,15 @@ func awkwardStreams() []kind {
 			}
 		}),
 	}
-	return append(all, sseStyles()...)
+	twice := serve("event-twice", "D14", "every event comes twice, under its one number", func(_ *exchange, p *plan) {
+		var all []frame
+		for _, f := range p.frames {
+			all = append(all, f, f)
+		}
+		p.frames = all
+	})
+	twice.Dialect = Responses
+	return append(append(all, twice), sseStyles()...)
 }
 
 // sseStyles are the ways to write the same events.

@@ -2,6 +2,7 @@ package fakeprovider
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -135,10 +136,15 @@ func brokenStreams() []kind {
 		}),
 		slow(streamKind("endless-stream", "D24", "chunks without end", Broken, func(_ *exchange, p *plan) {
 			fs := until(p.frames, 1)
-			p.steps = append(p.frameSteps(fs), step{wait: time.Millisecond, write: fs[len(fs)-1].bytes(), act: flood})
+			again := fs[len(fs)-1]
+			again.data = eventNumber.ReplaceAllString(again.data, "") // or it would be the same event
+			p.steps = append(p.frameSteps(fs), step{wait: time.Millisecond, write: again.bytes(), act: flood})
 		})),
 	}
 }
+
+// eventNumber is that of an event of Responses.
+var eventNumber = regexp.MustCompile(`"sequence_number":\d+,`)
 
 // pings sends the start event, then the vendor's keep-alive for ever.
 func pings(x *exchange, p *plan) {

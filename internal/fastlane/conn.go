@@ -35,7 +35,7 @@ type conn struct {
 	state  atomic.Int32
 	opened time.Time
 	ready  atomic.Int64 // since when, in Unix nanoseconds, a request is due that Shutdown waits for; 0 for none
-	headBy time.Time // when the head must be there that is being read; zero for none
+	headBy time.Time    // when the head must be there that is being read; zero for none
 
 	in      []byte // of it, in[start:end] has been read from the connection and not been used
 	start   int
