@@ -344,7 +344,7 @@ type anyModel struct{ p *provider.Provider }
 
 func (m anyModel) Pick(model string) (route.Route, bool) {
 	return route.Route{
-		Model: model, Timeouts: route.DefaultTimeouts(), Loss: llm.LossReport,
+		Model: model, Timeouts: patient(), Loss: llm.LossReport,
 		Targets: []route.Target{{Provider: m.p, Model: model, Facts: llm.ModelFacts{MaxOutput: 8192}}},
 	}, true
 }

@@ -125,7 +125,7 @@ func TestEffects(t *testing.T) {
 	siteCooling := effect{route.ScopeEndpoint, atOnce, route.StateCooling}
 	nothing := effect{"", never, route.StateUp}
 	quick := newWard(t)
-	slow := newWard(t, withTimeouts(route.Timeouts{Connect: time.Second, FirstToken: 150 * time.Millisecond, Stall: 150 * time.Millisecond, Total: time.Minute}))
+	slow := newWard(t, withTimeouts(route.Timeouts{Connect: time.Minute, FirstToken: 150 * time.Millisecond, Stall: 150 * time.Millisecond, Total: time.Minute}))
 	for kind, want := range map[string]effect{
 		"reset-early": endpoint, "close-early": endpoint, "huge-headers": endpoint,
 		"invalid-400": nothing, "spend-limit-400": credential, "context-400": nothing, "content-filter-400": nothing,
@@ -262,7 +262,7 @@ func TestAmplification(t *testing.T) {
 // reason of each target, which no SDK repeats by itself (F17).
 func TestNobodyLeft(t *testing.T) {
 	t.Parallel()
-	w := newWard(t, withTimeouts(route.Timeouts{Connect: time.Second, FirstToken: time.Second, Answer: 300 * time.Millisecond, Stall: time.Second, Total: time.Minute}))
+	w := newWard(t, withTimeouts(route.Timeouts{Connect: time.Minute, FirstToken: time.Second, Answer: 300 * time.Millisecond, Stall: time.Second, Total: time.Minute}))
 	w.fail("chat1", "hang")
 	w.fail("claude1", "hang")
 	for range 5 {

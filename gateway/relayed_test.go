@@ -73,8 +73,7 @@ func newRelayWorld(t *testing.T, a, b http.HandlerFunc, change ...func(*provider
 	if providers[0].ID == "b" {
 		providers[0], providers[1] = providers[1], providers[0]
 	}
-	times := route.DefaultTimeouts()
-	times.Total = time.Minute
+	times := patient()
 	table := route.NewTable([]route.Route{{
 		Model: "both", Loss: llm.LossReport, Timeouts: times,
 		Targets: []route.Target{{Provider: providers[0], Model: "model-a"}, {Provider: providers[1], Model: "model-b"}},

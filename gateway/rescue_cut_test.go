@@ -180,7 +180,7 @@ func TestRescueAfterStall(t *testing.T) {
 	t.Parallel()
 	full := strings.Join(cutText, "")
 	times := patient()
-	times.FirstToken, times.Stall = 3*time.Second, 3*time.Second // the understudy's, too
+	times.FirstToken, times.Stall = slowdown*3*time.Second, slowdown*3*time.Second // the understudy's, too
 	var wg sync.WaitGroup
 	for i, lead := range cutAPIs {
 		stream := recordStream(t, lead, fakeprovider.Reply{Parts: cutText})

@@ -59,7 +59,7 @@ func longReply(pieces int) fakeprovider.Reply {
 // cannot go on. That is no stall of the vendor's.
 func TestSlowReaderIsNotTheVendorsFault(t *testing.T) {
 	t.Parallel()
-	const stall, pieces = 3 * time.Second, 100
+	const stall, pieces = slowdown * 3 * time.Second, 100
 	w := newWorld(t, withTimeouts(route.Timeouts{Connect: 20 * time.Second, FirstToken: 20 * time.Second, Answer: 20 * time.Second, Stall: stall, Total: time.Minute}))
 	type slow struct {
 		a    api
@@ -102,7 +102,7 @@ func TestWriteTimeout(t *testing.T) {
 	t.Parallel()
 	const pieces = 200
 	limits := gateway.DefaultLimits()
-	limits.WriteTimeout = 2 * time.Second
+	limits.WriteTimeout = slowdown * 2 * time.Second
 	for _, stream := range []bool{false, true} {
 		t.Run(fmt.Sprintf("slow reader, stream %v", stream), func(t *testing.T) {
 			t.Parallel()

@@ -149,12 +149,13 @@ func forgetful(o gateway.Options) (*gateway.Gateway, http.Handler) {
 
 // impatient is for tests that wait in vain. Whoever answers has this time, too, on a machine that is busy.
 func impatient() route.Timeouts {
-	return route.Timeouts{Connect: 20 * time.Second, FirstToken: 2 * time.Second, Answer: 2 * time.Second, Stall: 2 * time.Second, Total: time.Minute}
+	const limit = slowdown * 2 * time.Second
+	return route.Timeouts{Connect: time.Minute, FirstToken: limit, Answer: limit, Stall: limit, Total: time.Minute}
 }
 
 // patient is for tests in which nothing hangs, however busy the machine is.
 func patient() route.Timeouts {
-	return route.Timeouts{Connect: 20 * time.Second, FirstToken: 20 * time.Second, Answer: 20 * time.Second, Stall: 20 * time.Second, Total: time.Minute}
+	return route.Timeouts{Connect: time.Minute, FirstToken: time.Minute, Answer: time.Minute, Stall: time.Minute, Total: 3 * time.Minute}
 }
 
 func newWorld(t *testing.T, opts ...worldOption) *world {
