@@ -264,13 +264,19 @@ func TestS06SilenceIsNotRetried(t *testing.T) {
 // A route has its own time for the first content (F08).
 func TestS07SlowFirstToken(t *testing.T) {
 	t.Parallel()
-	h := waitingHouse(t)
-	a := h.post(chatPath, ask("patient", true))
-	wantWhole(t, "a patient route", a, "Ada")
-	if a.header.Get("X-Understudy-Target") != "chat/small+first-5s" || h.seen() != 1 {
-		t.Errorf("got %s after %d calls, want the lead", a.header.Get("X-Understudy-Target"), h.seen())
-	}
-	h.wantFailover("pings-only", 1)
+	t.Run("a patient route", func(t *testing.T) {
+		t.Parallel()
+		h := waitingHouse(t)
+		a := h.post(chatPath, ask("patient", true))
+		wantWhole(t, "a patient route", a, "Ada")
+		if a.header.Get("X-Understudy-Target") != "chat/small+first-5s" || h.seen() != 1 {
+			t.Errorf("got %s after %d calls, want the lead", a.header.Get("X-Understudy-Target"), h.seen())
+		}
+	})
+	t.Run("signs of life alone", func(t *testing.T) {
+		t.Parallel()
+		waitingHouse(t).wantFailover("pings-only", 1)
+	})
 }
 
 func TestS08S14CutStream(t *testing.T) {
@@ -284,9 +290,14 @@ func TestS08S14CutStream(t *testing.T) {
 
 func TestS09StalledStream(t *testing.T) {
 	t.Parallel()
-	h := waitingHouse(t)
-	h.wantRescue(fakeprovider.Fault{Kind: "stall", After: 3})
-	h.wantBroken(fakeprovider.Fault{Kind: "stall", After: 3})
+	t.Run("rescued", func(t *testing.T) {
+		t.Parallel()
+		waitingHouse(t).wantRescue(fakeprovider.Fault{Kind: "stall", After: 3})
+	})
+	t.Run("broken", func(t *testing.T) {
+		t.Parallel()
+		waitingHouse(t).wantBroken(fakeprovider.Fault{Kind: "stall", After: 3})
+	})
 }
 
 func TestS10MalformedChunk(t *testing.T) {
