@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/understudy-ai/understudy/access"
 )
@@ -152,5 +153,29 @@ func TestAuditOfWhom(t *testing.T) {
 	}
 	if n := strings.Count(w.log.String(), "a change is not in the audit log"); n != 2 {
 		t.Errorf("got %d lines in the log of what is not in the audit log, want 2", n)
+	}
+}
+
+// TestAuditOfWhatIsNoText keeps what was asked in a form that every store takes (S47).
+func TestAuditOfWhatIsNoText(t *testing.T) {
+	w := newWorld(t)
+	for path, body := range map[string]string{
+		"/v1/keys/%ff%00x":                           `{"models":["*"]}`,
+		"/v1/keys/x" + strings.Repeat("%C3%A9", 300): `{"models":["*"]}`,
+		"/v1/keys/web?%ff=%00":                       `{"models":["*"]}`,
+		"/v1/keys/web":                               "{\"models\":[\"*\"],\"name\":\"\xff\"}",
+	} {
+		if rec := w.ask("PUT", path, body); rec.Code != 400 {
+			t.Errorf("%s: got status %d, want 400", path, rec.Code)
+		}
+	}
+	found, err := w.audit.Changes(t.Context(), 0, 9)
+	if err != nil || len(found) != 4 {
+		t.Fatalf("got %d lines, %v, want one for each", len(found), err)
+	}
+	for _, c := range found {
+		if kept := c.Path + c.Query + c.Body; !utf8.ValidString(kept) || strings.Contains(kept, "\x00") {
+			t.Errorf("got %q, want text", kept)
+		}
 	}
 }

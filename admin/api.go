@@ -15,6 +15,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/understudy-ai/understudy/access"
@@ -266,13 +267,13 @@ func (r *request) decode(into any) error {
 	return nil
 }
 
-// clip bounds what a caller wrote where it is shown again.
+// clip bounds what a caller wrote where it is shown again, or kept: it is text then, whatever it was.
 func clip(text string) string {
 	const most = 500
 	if len(text) > most {
-		return text[:most] + "…"
+		text = text[:most] + "…"
 	}
-	return text
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 // errorBody is the one form of errors.
