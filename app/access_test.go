@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -159,7 +160,19 @@ func TestAttackS77Keys(t *testing.T) {
 	a := start(t, parse(t, `
 data: `+data+`
 providers: {v: {use: openai, base_url: $V/v1, key: env:TEST_KEY}}
-access: {anonymous: false, secret: env:ACCESS_SECRET, keys: {web: {key: env:WEB_KEY, models: ["*"]}}}`, vendors), log)
+access:
+  anonymous: false
+  secret: env:ACCESS_SECRET
+  keys: {web: {key: env:WEB_KEY, models: ["*"]}}
+  administrators: {ada: {token: env:ADA_TOKEN, role: viewer}}`, vendors), log)
+	_, bob, err := a.access.AddAdministrator(t.Context(), "bob", access.AdministratorSpec{Role: access.Operator})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, bobs, err := a.access.RotateAdministrator(t.Context(), "bob", "r", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
 	_, made, err := a.access.Create(t.Context(), "made", access.Spec{Models: []string{"*"}})
 	if err != nil {
 		t.Fatal(err)
@@ -175,23 +188,32 @@ access: {anonymous: false, secret: env:ACCESS_SECRET, keys: {web: {key: env:WEB_
 			fmt.Fprintln(&shown, status, body)
 		}
 	}
-	if err := errors.Join(a.SyncLedger(t.Context()), a.Stop(t.Context())); err != nil {
+	ada, _ := env("ADA_TOKEN")
+	for _, token := range []string{a.AdminToken(), ada, bob, bobs, bob + "x", webKey} {
+		for _, path := range []string{"/metrics", "/v1/keys", "/v1/administrators", "/v1/audit", "/v1/health", "/v1/openapi.json", "/nowhere"} {
+			fmt.Fprintln(&shown, a.look(t, path, token))
+		}
+	}
+	backup := filepath.Join(data, "backup.db")
+	_, backupErr := BackUpLedger(t.Context(), a.current(), backup)
+	if err := errors.Join(a.SyncLedger(t.Context()), a.Stop(t.Context()), backupErr); err != nil {
 		t.Fatal(err)
 	}
 	files := map[string]string{"the log": log.String(), "answers": shown.String()}
-	for _, name := range []string{"ledger.db", "ledger.db-wal", "node", "admin-token.json", secretFile, "objects"} {
+	for _, name := range []string{"ledger.db", "ledger.db-wal", "node", "admin-token.json", secretFile, "objects", "backup.db"} {
 		content, err := os.ReadFile(data + "/" + name)
 		if err == nil {
 			files[name] = string(content)
 		}
 	}
-	if len(files["ledger.db"]) == 0 {
-		t.Fatal("got no database, want one")
+	if len(files["ledger.db"]) == 0 || len(files["backup.db"]) == 0 {
+		t.Fatal("got no database, or no backup, want both")
 	}
 	secret, _ := env("ACCESS_SECRET")
 	for name, content := range files {
-		for _, planted := range []string{canary, webKey, made, rotated, "canary-guess", secret} {
-			if strings.Contains(content, planted) {
+		for _, planted := range []string{canary, webKey, made, rotated, "canary-guess", secret, a.AdminToken(), ada, bob, bobs, "canary-prompt"} {
+			isEcho := name == "answers" && planted == "canary-prompt" // the simulated vendor says it again
+			if strings.Contains(content, planted) && !isEcho {
 				t.Errorf("%s: got %.12s… in it", name, planted)
 			}
 		}
@@ -231,9 +253,29 @@ access: {anonymous: false}`, vendors), io.Discard)
 	}
 }
 
+// look asks the admin API for something, and returns all of the answer.
+func (a *App) look(t *testing.T, path, token string) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+a.AdminAddr()+path, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	resp, err := newClient(t).Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint(resp.StatusCode, resp.Header, string(body))
+}
+
 func (a *App) post(t *testing.T, path, key string) (status int, body string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+a.Addr()+path, strings.NewReader(`{"model":"v/m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+a.Addr()+path, strings.NewReader(`{"model":"v/m","max_tokens":9,"messages":[{"role":"user","content":"canary-prompt"}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,6 +47,8 @@ func env(name string) (string, bool) {
 		return "sk-canary-of-nobody-" + name, true
 	case "WEB_KEY":
 		return webKey, true
+	case "ADA_TOKEN":
+		return "us-admin-canary-0123456789abcdef0123456789abcdef", true
 	case "ACCESS_SECRET":
 		return "canary-secret-0123456789abcdef0123456789abcdef", true
 	case "TWO_LINES":
