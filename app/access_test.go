@@ -30,7 +30,7 @@ const webKey = "canary-web-0123456789abcdef0123456789abcdef"
 const routesFile = "testdata/routes.txt"
 
 // principals are those that try each route, in the order of the table's columns.
-var principals = []string{"nobody", "guess", "admin", "expired", "disabled", "revoked", "narrow", "wide"}
+var principals = []string{"nobody", "guess", "admin", "operator", "expired", "disabled", "revoked", "narrow", "wide"}
 
 // walls are keys of all kinds, by principal, and the gateway that they are for.
 func walls(t *testing.T) (a *App, keys map[string]string) {
@@ -53,6 +53,11 @@ access: {anonymous: false}`, nil), io.Discard)
 	if _, err := a.access.Revoke(t.Context(), "revoked"); err != nil {
 		t.Fatal(err)
 	}
+	_, token, err := a.access.AddAdministrator(t.Context(), "ada", access.AdministratorSpec{Role: access.Operator})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys["operator"] = token
 	return a, keys
 }
 
