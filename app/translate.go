@@ -54,6 +54,9 @@ func Translate(r io.Reader, w io.Writer, t Translation) (losses []string, err er
 	if err != nil {
 		return nil, err
 	}
+	if from.Does() != to.Does() {
+		return nil, fmt.Errorf("got %s, which asks to %s, and %s, which asks to %s: want two of one kind", t.From, from.Does(), t.To, to.Does())
+	}
 	in, err := io.ReadAll(io.LimitReader(r, maxTranslation+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the input: %w", err)

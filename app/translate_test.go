@@ -42,3 +42,16 @@ func TestTranslateReportsWhatIsNotRead(t *testing.T) {
 		}
 	}
 }
+
+// TestTranslateKeepsToOneOperation: what is to be embedded is no conversation.
+func TestTranslateKeepsToOneOperation(t *testing.T) {
+	var out bytes.Buffer
+	_, err := Translate(strings.NewReader(`{"model":"m","input":"x"}`), &out, Translation{From: "openai-embeddings", To: "anthropic-messages"})
+	if err == nil || out.Len() > 0 || !strings.Contains(err.Error(), "asks to embed") {
+		t.Errorf("got %q, %v want it refused", out.String(), err)
+	}
+	losses, err := Translate(strings.NewReader(`{"model":"m","x":1,"messages":[{"role":"user","content":"hi"}]}`), &out, Translation{From: "openai-chat", To: "openai-chat"})
+	if err != nil || len(losses) > 0 || !strings.Contains(out.String(), `"x":1`) {
+		t.Errorf("got %q with losses %q, %v want all of it in its own dialect", out.String(), losses, err)
+	}
+}

@@ -53,7 +53,11 @@ func Contract(from, to *Dialect, req *llm.Request) []llm.Loss {
 			losses = append(losses, l)
 		}
 	}
-	for _, path := range from.extraPaths(req) {
+	paths := from.extraPaths(req)
+	if from.Name == to.Name {
+		paths = req.Unread // it restores the others
+	}
+	for _, path := range paths {
 		losses = append(losses, from.extraLoss(path))
 	}
 	return losses
