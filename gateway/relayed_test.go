@@ -2,9 +2,7 @@ package gateway_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,8 +13,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/coder/websocket"
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/anthropic"
@@ -199,98 +195,6 @@ func TestRelayedForm(t *testing.T) {
 	}
 }
 
-// A file is asked for where it was put; a batch goes where its file is; and when nobody remembers, everybody is asked.
-func TestObjectsGoBackToTheirOwner(t *testing.T) {
-	t.Parallel()
-	down := false
-	var mu sync.Mutex
-	a := func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		if down {
-			fails(500)(w, r)
-			return
-		}
-		fails(404)(w, r)
-	}
-	b := func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case r.Method == "POST" && r.URL.Path == "/v1/files":
-			tells("application/json", `{"id":"file-1","object":"file"}`)(w, r)
-		case r.URL.Path == "/v1/files":
-			tells("application/json", `{"object":"list","data":[{"id":"file-1"},{"id":"file-2"}]}`)(w, r)
-		case r.URL.Path == "/v1/batches":
-			tells("application/json", `{"id":"batch_1","output_file_id":"file-3"}`)(w, r)
-		default:
-			tells("application/json", `{"id":"`+r.URL.Path+`"}`)(w, r)
-		}
-	}
-	w := newRelayWorld(t, a, b)
-	// Nobody knows it: the first says it has no such file, the second has it.
-	if resp, _ := w.do(t, "GET", "/v1/files/file-9", "", ""); resp.StatusCode != 200 {
-		t.Errorf("an unknown file: got %d, want it found", resp.StatusCode)
-	}
-	w.saw(t, "a GET /v1/files/file-9", "b GET /v1/files/file-9")
-	mu.Lock()
-	down = true
-	mu.Unlock()
-	w.do(t, "POST", "/v1/files", "application/json", `{"purpose":"batch"}`)
-	w.saw(t, "a POST /v1/files", "b POST /v1/files")
-	w.do(t, "GET", "/v1/files/file-1", "", "")
-	w.do(t, "GET", "/v1/files/file-1/content?after=2", "", "")
-	w.do(t, "POST", "/v1/batches", "application/json", `{"input_file_id":"file-1","endpoint":"/v1/chat/completions"}`)
-	w.do(t, "GET", "/v1/batches/batch_1", "", "")
-	w.do(t, "DELETE", "/v1/files/file-3", "", "")
-	w.saw(t, "b GET /v1/files/file-1", "b GET /v1/files/file-1/content?after=2", "b POST /v1/batches", "b GET /v1/batches/batch_1", "b DELETE /v1/files/file-3")
-}
-
-// An answer that a vendor keeps is gone on with there, and looked up there (F31).
-func TestAnswersAreGoneOnWithWhereTheyAre(t *testing.T) {
-	t.Parallel()
-	var mu sync.Mutex
-	down := true
-	a := func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		if down {
-			fails(503)(w, r)
-			return
-		}
-		tells("application/json", responseOf("resp_a"))(w, r)
-	}
-	w := newRelayWorld(t, a, func(rw http.ResponseWriter, r *http.Request) {
-		if body, _ := io.ReadAll(r.Body); strings.Contains(string(body), `"stream":true`) {
-			tells("text/event-stream", "event: response.created\ndata: {\"type\":\"response.created\",\"response\":"+responseOf("resp_c")+"}\n\n"+
-				"event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":"+responseOf("resp_c")+"}\n\n")(rw, r)
-			return
-		}
-		tells("application/json", responseOf("resp_b"))(rw, r)
-	})
-	ask := func(more string) {
-		t.Helper()
-		if resp, got := w.do(t, "POST", "/v1/responses", "application/json", `{"model":"both","input":"hi"`+more+`}`); resp.StatusCode != 200 {
-			t.Fatalf("got %d %s, want an answer", resp.StatusCode, got)
-		}
-	}
-	ask("")
-	ask(`,"stream":true`)
-	w.saw(t, "a POST /v1/responses", "b POST /v1/responses", "a POST /v1/responses", "b POST /v1/responses")
-	mu.Lock()
-	down = false
-	mu.Unlock()
-	ask(`,"previous_response_id":"resp_b"`)
-	ask(`,"previous_response_id":"resp_c"`)
-	ask(`,"previous_response_id":"resp_unknown"`)
-	ask(`,"conversation":{"id":"resp_b"}`)
-	w.do(t, "GET", "/v1/responses/resp_c", "", "")
-	w.saw(t, "b POST /v1/responses", "b POST /v1/responses", "a POST /v1/responses", "b POST /v1/responses", "b GET /v1/responses/resp_c")
-}
-
-func responseOf(id string) string {
-	return `{"id":"` + id + `","object":"response","created_at":1,"status":"completed","model":"m","output":[{"type":"message","id":"msg_1",` +
-		`"status":"completed","role":"assistant","content":[{"type":"output_text","text":"ahoj","annotations":[]}]}],"usage":{"input_tokens":1,"output_tokens":1,"total_tokens":2}}`
-}
-
 // What breaks off after the client has had some of it is never passed off as whole.
 func TestRelayedPieces(t *testing.T) {
 	t.Parallel()
@@ -410,99 +314,6 @@ func TestRelayedErrors(t *testing.T) {
 		}
 	}
 	w.saw(t)
-}
-
-func TestRealtime(t *testing.T) {
-	t.Parallel()
-	echo := func(w http.ResponseWriter, r *http.Request) {
-		conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"realtime"}})
-		if err != nil {
-			return
-		}
-		defer conn.CloseNow()
-		conn.SetReadLimit(1 << 20)
-		for {
-			kind, b, err := conn.Read(r.Context())
-			if err != nil {
-				return
-			}
-			if string(b) == "bye" {
-				conn.Close(4001, "so long")
-				return
-			}
-			conn.Write(r.Context(), kind, b)
-			conn.Write(r.Context(), websocket.MessageText, []byte(`{"type":"response.done","response":{"usage":{"input_tokens":3,"output_tokens":4}}}`))
-		}
-	}
-	w := newRelayWorld(t, fails(503), echo)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	conn, resp, err := websocket.Dial(ctx, w.url+"/v1/realtime?model=both", &websocket.DialOptions{
-		Subprotocols: []string{"realtime", "openai-insecure-api-key.secret"}, HTTPHeader: http.Header{"Openai-Beta": {"realtime=v1"}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.CloseNow()
-	if conn.Subprotocol() != "realtime" || resp.Header.Get("X-Understudy-Target") != "b/model-b" {
-		t.Errorf("got subprotocol %q from %s, want realtime from the understudy", conn.Subprotocol(), resp.Header.Get("X-Understudy-Target"))
-	}
-	for _, kind := range []websocket.MessageType{websocket.MessageText, websocket.MessageBinary} {
-		message := bytes.Repeat([]byte("x"), 100<<10)
-		conn.SetReadLimit(1 << 20)
-		if err := conn.Write(ctx, kind, message); err != nil {
-			t.Fatal(err)
-		}
-		if gotKind, got, err := conn.Read(ctx); err != nil || gotKind != kind || !bytes.Equal(got, message) {
-			t.Errorf("got %d bytes of kind %v, %v, want the echo", len(got), gotKind, err)
-		}
-		conn.Read(ctx) // response.done
-	}
-	conn.Write(ctx, websocket.MessageText, []byte("bye"))
-	_, _, err = conn.Read(ctx)
-	var closed websocket.CloseError
-	if !errors.As(err, &closed) || closed.Code != 4001 || closed.Reason != "so long" {
-		t.Errorf("got %v, want the provider's own close", err)
-	}
-	rec := <-w.settle
-	if rec.Status != 101 || rec.Code != "" || len(rec.Attempts) != 2 || rec.Attempts[1].Usage.Total() != 14 {
-		t.Errorf("got %+v, want a session with two answers counted", rec)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if got := strings.Join(w.asked, ", "); got != "a GET /v1/realtime?model=model-a, b GET /v1/realtime?model=model-b" {
-		t.Errorf("the vendors were asked %s, want each for its own model", got)
-	}
-}
-
-// TestRealtimeNotRead: a client that reads nothing does not hold a session for ever, and is to blame for its end.
-func TestRealtimeNotRead(t *testing.T) {
-	t.Parallel()
-	floods := func(w http.ResponseWriter, r *http.Request) {
-		conn, err := websocket.Accept(w, r, nil)
-		if err != nil {
-			return
-		}
-		defer conn.CloseNow()
-		piece := make([]byte, 1<<20)
-		for err == nil {
-			err = conn.Write(r.Context(), websocket.MessageBinary, piece)
-		}
-	}
-	w := newRelayWorld(t, floods, fails(500))
-	conn, _, err := websocket.Dial(t.Context(), w.url+"/v1/realtime?model=both", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.CloseNow()
-	select {
-	case rec := <-w.settle:
-		if rec.Code != "" {
-			t.Errorf("got code %q, want none: the provider did nothing wrong", rec.Code)
-		}
-	case <-time.After(time.Minute):
-		t.Error("got a session that goes on, want it ended")
-	}
 }
 
 // TestRelayedMediaIsNotGuessed: what a vendor does not name is no page for a browser (S100).
