@@ -40,10 +40,15 @@ func BenchmarkLargeLedger(b *testing.B) {
 		b.Fatal(err)
 	}
 	opened := time.Since(begun)
+	file, err := os.Stat(filepath.Join(conf.Data, ledgerFile))
+	if err != nil {
+		b.Fatal(err)
+	}
 	b.Run("start", func(b *testing.B) {
 		for b.Loop() { // it was filled and opened already
 			b.ReportMetric(float64(rows)/took.Seconds(), "rows/s")
 			b.ReportMetric(opened.Seconds(), "s")
+			b.ReportMetric(float64(file.Size())/float64(rows), "B/row")
 		}
 	})
 	defer func() {
