@@ -62,7 +62,7 @@ func readError(status int, doc jsontext.Value) *llm.Error {
 	}
 	e.Code, e.Sealed = classify(status, said), isUnreadable(said.message)
 	if forms.IsClientFault(e.Code) && said.message != "" {
-		e.Message = redact(forms.Excerpt(said.message, maxMessage))
+		e.Message = forms.Redact(forms.Excerpt(said.message, maxMessage))
 		return e
 	}
 	e.Message = e.Code.Info().Doc
@@ -158,44 +158,6 @@ func isUnreadable(message string) bool {
 
 // unreadableAt is never changed.
 var unreadableAt = regexp.MustCompile(`^messages\.\d+\.content\.\d+$`)
-
-// redact replaces words of a message that look like credentials.
-func redact(s string) string {
-	var b strings.Builder
-	for len(s) > 0 {
-		n := 0
-		for n < len(s) && (isWordByte(s[n]) || s[n] == '.' || s[n] == '/' || s[n] == '+' || s[n] == '=') {
-			n++
-		}
-		if looksSecret(s[:n]) {
-			b.WriteString("[redacted]")
-		} else {
-			b.WriteString(s[:n])
-		}
-		if n < len(s) {
-			b.WriteByte(s[n])
-			n++
-		}
-		s = s[n:]
-	}
-	return b.String()
-}
-
-// looksSecret reports whether a word begins as keys do, or is as long and as mixed as tokens are.
-func looksSecret(word string) bool {
-	if len(word) < 12 {
-		return false
-	}
-	for _, prefix := range [...]string{"sk-", "sk_", "pk-", "AIza", "AKIA", "ASIA", "ghp_", "gsk_", "xai-", "xox", "eyJ"} {
-		if strings.HasPrefix(word, prefix) {
-			return true
-		}
-	}
-	if len(word) < 40 || strings.Contains(word, "...") {
-		return false
-	}
-	return strings.ContainsAny(word, "0123456789") && strings.ToLower(word) != word
-}
 
 // isError reports whether body is an error of this dialect's: clouds answer in their own words what does not get as far
 // as the vendor's code.

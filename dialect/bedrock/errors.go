@@ -35,7 +35,7 @@ func readError(status int, kind string, doc jsontext.Value) *llm.Error {
 	e := &llm.Error{Origin: llm.OriginProvider, Status: status, Type: exceptionName(kind)}
 	e.Code = classify(status, kind, message, doc)
 	if forms.IsClientFault(e.Code) && message != "" {
-		e.Message = redact(forms.Excerpt(message, maxMessage))
+		e.Message = forms.Redact(forms.Excerpt(message, maxMessage), isAccount)
 	} else {
 		e.Message = e.Code.Info().Doc
 	}
@@ -78,47 +78,8 @@ func classify(status int, kind, message string, doc jsontext.Value) llm.Code {
 	return code
 }
 
-// redact replaces words of a message that look like credentials.
-func redact(s string) string {
-	var b strings.Builder
-	for len(s) > 0 {
-		n := 0
-		for n < len(s) && (isWordByte(s[n]) || s[n] == '.' || s[n] == '/' || s[n] == '+' || s[n] == '=') {
-			n++
-		}
-		if looksSecret(s[:n]) {
-			b.WriteString("[redacted]")
-		} else {
-			b.WriteString(s[:n])
-		}
-		if n < len(s) {
-			b.WriteByte(s[n])
-			n++
-		}
-		s = s[n:]
-	}
-	return b.String()
-}
-
-// looksSecret reports whether a word begins as keys do, is the number of an account, or is as long and as mixed as
-// tokens are.
-func looksSecret(word string) bool {
-	if len(word) < 12 {
-		return false
-	}
-	for _, prefix := range [...]string{"sk-", "sk_", "pk-", "AIza", "AKIA", "ASIA", "ABSK", "ghp_", "gsk_", "xai-", "xox", "eyJ"} {
-		if strings.HasPrefix(word, prefix) {
-			return true
-		}
-	}
-	if len(word) == 12 && strings.Trim(word, "0123456789") == "" {
-		return true
-	}
-	if len(word) < 40 || strings.Contains(word, "...") {
-		return false
-	}
-	return strings.ContainsAny(word, "0123456789") && strings.ToLower(word) != word
-}
+// isAccount reports whether a word is the number of an account.
+func isAccount(word string) bool { return len(word) == 12 && strings.Trim(word, "0123456789") == "" }
 
 // EncodeError writes the error body and chooses the HTTP status. The exception's name is in the body, too, for
 // clients behind something that removes headers.

@@ -104,3 +104,35 @@ func TestDescribed(t *testing.T) {
 		}
 	}
 }
+
+// TestRedact: whoever's credential a message repeats, and whatever dialect says it, it is not shown; names and ids are.
+func TestRedact(t *testing.T) {
+	for in, want := range map[string]string{
+		"key sk-ant-api03-abcdefghijkl, please":                 "key [redacted], please",
+		"Incorrect API key provided: sk-proj-****abcd.":         "Incorrect API key provided: [redacted]",
+		"key AIzaSyA1234567890abcdefghijklmnop, please":         "key [redacted], please",
+		"Bearer eyJhbGciOiJIUzI1NiJ9.e30.x":                     "Bearer [redacted]",
+		"Bearer ya29.a0AfH6SMBx":                                "Bearer [redacted]",
+		"AKIAIOSFODNN7EXAMPLE and ABSKabcdefgh":                 "[redacted] and [redacted]",
+		"hf_abcdefgh gsk_abcdefgh nvapi-abcdefgh":               "[redacted] [redacted] [redacted]",
+		"aZ9" + strings.Repeat("q", 60):                         "[redacted]",
+		"token 0123456789abcdef0123456789abcdef":                "token [redacted]",
+		"(AbCdEfGhIjKlMnOpQrStUvWxYz0123456789ABCD)":            "([redacted])",
+		"The model `gpt-4o-audio-preview-2024-12-17` is gone":   "The model `gpt-4o-audio-preview-2024-12-17` is gone",
+		"claude-sonnet-4-5-20250929 toolu_01DYJo37oETVsCdLTTc":  "claude-sonnet-4-5-20250929 toolu_01DYJo37oETVsCdLTTc",
+		"models/gemini-2.5-flash-preview-09-2025 is not found":  "models/gemini-2.5-flash-preview-09-2025 is not found",
+		"meta-llama/Llama-4-Maverick-17B-128E-Instruct-FP8":     "meta-llama/Llama-4-Maverick-17B-128E-Instruct-FP8",
+		"anthropic.claude-sonnet-4-20250514-v1:0":               "anthropic.claude-sonnet-4-20250514-v1:0",
+		"request 550e8400-e29b-41d4-a716-446655440000":          "request 550e8400-e29b-41d4-a716-446655440000",
+		"a key-value pair at 'contents[0].parts[0]' (oneof), é": "a key-value pair at 'contents[0].parts[0]' (oneof), é",
+		"https://docs.example/en/docs/Overview2#limits-of-2025": "https://docs.example/en/docs/Overview2#limits-of-2025",
+	} {
+		if got := Redact(in); got != want {
+			t.Errorf("%s: got %s want %s", in, got, want)
+		}
+	}
+	isAccount := func(word string) bool { return word == "123456789012" }
+	if got := Redact("arn:aws:bedrock:us-east-1:123456789012:x", isAccount); got != "arn:aws:bedrock:us-east-1:[redacted]:x" {
+		t.Errorf("got %s want the account hidden", got)
+	}
+}

@@ -2,7 +2,6 @@ package forms
 
 import (
 	"strings"
-	"unicode/utf8"
 
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
@@ -149,7 +148,7 @@ func (f *Fault) ToError(status int) *llm.Error {
 		Type: Identifier(f.Kind), VendorCode: Identifier(f.Code), Param: Identifier(f.Param),
 	}
 	e.Sealed = f.Code == unreadable || f.Inner == unreadable
-	e.Message = shownMessage(code, f.Message)
+	e.Message = ShownMessage(code, f.Message)
 	return e
 }
 
@@ -204,82 +203,10 @@ func CodeOfOpenAIWord(word string) (llm.Code, bool) {
 	return "", false
 }
 
-// shownMessage is the vendor's message where the client can do something about it, and our own words otherwise.
-func shownMessage(code llm.Code, message string) string {
-	switch code {
-	case llm.CodeInvalidRequest, llm.CodeContextLength, llm.CodeContentPolicy, llm.CodeTooLarge:
-		if message = redact(Clip(message, maxMessage)); message != "" && !looksLikeMarkup(message) {
-			return message
-		}
-	default:
-	}
-	return code.Info().Doc
-}
-
-func looksLikeMarkup(s string) bool {
-	s = strings.ToLower(s)
-	return strings.Contains(s, "<html") || strings.Contains(s, "<!doctype") || strings.Contains(s, "<body")
-}
-
-// redact replaces the words of a message that look like a credential.
-func redact(s string) string {
-	isInside := func(r rune) bool {
-		return r == '-' || r == '_' || r == '.' || r == '*' || r == '+' || r == '/' || r >= '0' && r <= '9' || r|0x20 >= 'a' && r|0x20 <= 'z'
-	}
-	var b strings.Builder
-	for s != "" {
-		end := strings.IndexFunc(s, func(r rune) bool { return !isInside(r) })
-		switch {
-		case end < 0:
-			end = len(s)
-		case end == 0:
-			_, size := utf8.DecodeRuneInString(s)
-			b.WriteString(s[:size])
-			s = s[size:]
-			continue
-		}
-		if isSecret(s[:end]) {
-			b.WriteString("[redacted]")
-		} else {
-			b.WriteString(s[:end])
-		}
-		s = s[end:]
-	}
-	return b.String()
-}
-
-// isSecret reports whether a word looks like a credential: a known beginning, or a long mixture of letters and
-// digits that is no id.
-func isSecret(word string) bool {
-	if len(word) < 8 {
-		return false
-	}
-	for _, prefix := range [...]string{"sk-", "sk_", "pk-", "rk-", "sess-", "gsk_", "xai-", "AIza", "AKIA", "eyJ", "ghp_", "hf_", "key-", "nvapi-", "pplx-", "csk-", "fw_", "r8_"} {
-		if strings.HasPrefix(word, prefix) {
-			return true
-		}
-	}
-	for _, prefix := range [...]string{"call_", "rs_", "fc_", "ctc_", "toolu_", "chatcmpl-", "req_", "resp_", "msg_", "http"} {
-		if strings.HasPrefix(word, prefix) {
-			return false
-		}
-	}
-	digits, letters := 0, 0
-	for i := range len(word) {
-		switch c := word[i]; {
-		case c >= '0' && c <= '9':
-			digits++
-		case c|0x20 >= 'a' && c|0x20 <= 'z':
-			letters++
-		}
-	}
-	return len(word) >= 24 && digits >= 4 && letters >= 4 && !strings.ContainsAny(word, "./")
-}
-
 // Identifier returns s if it is a word such as vendors use for codes and fields, and nothing otherwise.
 func Identifier(s string) string {
 	const longest = 64
-	if len(s) > longest || isSecret(s) {
+	if len(s) > longest || IsSecret(s) {
 		return ""
 	}
 	for i := range len(s) {

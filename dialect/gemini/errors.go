@@ -65,7 +65,7 @@ func readError(status int, doc jsontext.Value) *llm.Error {
 	switch e.Code {
 	case llm.CodeInvalidRequest, llm.CodeContextLength, llm.CodeTooLarge, llm.CodeContentPolicy:
 		if said.message != "" && !strings.Contains(said.message, "<") {
-			e.Message = redact(forms.Excerpt(said.message, maxMessage))
+			e.Message = forms.Redact(forms.Excerpt(said.message, maxMessage))
 			return e
 		}
 	default:
@@ -127,7 +127,7 @@ func (s *saying) detail(v jsontext.Value) {
 
 // identifier is s if it is a plain word, which is safe to log.
 func identifier(s string) string {
-	if len(s) > 64 || looksSecret(s) {
+	if len(s) > 64 || forms.IsSecret(s) {
 		return ""
 	}
 	for i := range len(s) {
@@ -216,44 +216,6 @@ func ownReason(reason string) (llm.Code, bool) {
 	default:
 		return "", false
 	}
-}
-
-// redact replaces words of a message that look like credentials.
-func redact(s string) string {
-	var b strings.Builder
-	for len(s) > 0 {
-		n := 0
-		for n < len(s) && (isNameByte(s[n]) || s[n] == '.' || s[n] == '/' || s[n] == '+' || s[n] == '=') {
-			n++
-		}
-		if looksSecret(s[:n]) {
-			b.WriteString("[redacted]")
-		} else {
-			b.WriteString(s[:n])
-		}
-		if n < len(s) {
-			b.WriteByte(s[n])
-			n++
-		}
-		s = s[n:]
-	}
-	return b.String()
-}
-
-// looksSecret reports whether a word begins as keys do, or is as long and as mixed as tokens are.
-func looksSecret(word string) bool {
-	if len(word) < 12 {
-		return false
-	}
-	for _, prefix := range [...]string{"AIza", "AQ.", "ya29.", "sk-", "sk_", "pk-", "AKIA", "ASIA", "ghp_", "gsk_", "xai-", "xox", "eyJ"} {
-		if strings.HasPrefix(word, prefix) {
-			return true
-		}
-	}
-	if len(word) < 40 || strings.Contains(word, "...") || strings.Contains(word, "/") {
-		return false
-	}
-	return strings.ContainsAny(word, "0123456789") && strings.ToLower(word) != word
 }
 
 // EncodeError writes the error body and chooses the HTTP status.

@@ -71,20 +71,6 @@ func TestDecodeError(t *testing.T) {
 	}
 }
 
-func TestRedact(t *testing.T) {
-	for in, want := range map[string]string{
-		"key AIzaSyA1234567890abcdefghijklmnop, please":                "key [redacted], please",
-		"Bearer ya29.a0AfH6SMBx":                                       "Bearer [redacted]",
-		"models/gemini-2.5-flash-preview-09-2025 is not found":         "models/gemini-2.5-flash-preview-09-2025 is not found",
-		"aZ9" + strings.Repeat("q", 60):                                "[redacted]",
-		"Invalid value at 'contents[0].parts[0]' (oneof), Base64 Blob": "Invalid value at 'contents[0].parts[0]' (oneof), Base64 Blob",
-	} {
-		if got := redact(in); got != want {
-			t.Errorf("%s: got %s want %s", in, got, want)
-		}
-	}
-}
-
 func TestDecodeResponseRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name, body string

@@ -41,60 +41,8 @@ func errorOf(status int, message string) *llm.Error {
 		code = llm.CodeContextLength
 	}
 	e := &llm.Error{Code: code, Origin: llm.OriginProvider, Status: status}
-	e.Message = shownMessage(code, message)
+	e.Message = forms.ShownMessage(code, message)
 	return e
-}
-
-// shownMessage is the server's message where the client can do something about it, and our own words otherwise.
-func shownMessage(code llm.Code, message string) string {
-	switch code {
-	case llm.CodeInvalidRequest, llm.CodeContextLength, llm.CodeContentPolicy, llm.CodeTooLarge:
-		if message = redact(forms.Clip(message, maxMessage)); message != "" && !strings.ContainsRune(message, '<') {
-			return message
-		}
-	default:
-	}
-	return code.Info().Doc
-}
-
-// redact replaces the words of a message that look like a credential.
-func redact(s string) string {
-	isInside := func(r rune) bool {
-		return r|0x20 >= 'a' && r|0x20 <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.*+/=", r)
-	}
-	var b strings.Builder
-	for s != "" {
-		n := strings.IndexFunc(s, func(r rune) bool { return !isInside(r) })
-		if n < 0 {
-			n = len(s)
-		}
-		if isSecret(s[:n]) {
-			b.WriteString("[redacted]")
-		} else {
-			b.WriteString(s[:n])
-		}
-		s = s[n:]
-		n = strings.IndexFunc(s, isInside)
-		if n < 0 {
-			n = len(s)
-		}
-		b.WriteString(s[:n])
-		s = s[n:]
-	}
-	return b.String()
-}
-
-// isSecret reports whether a word looks like a credential: a known beginning, or as long and as mixed as tokens are.
-func isSecret(word string) bool {
-	if len(word) < 8 {
-		return false
-	}
-	for _, prefix := range [...]string{"sk-", "sk_", "pk-", "AIza", "AKIA", "eyJ", "ghp_", "hf_", "key-"} {
-		if strings.HasPrefix(word, prefix) {
-			return true
-		}
-	}
-	return len(word) >= 32 && strings.ContainsAny(word, "0123456789") && strings.ToLower(word) != word && !strings.ContainsAny(word, "./")
 }
 
 // maxBody is how many bytes an error's body may have.
