@@ -117,9 +117,12 @@ func (r *Registry) Declare(d Declared) {
 }
 
 // Refresh reads the keys if they are others than those in memory.
-func (r *Registry) Refresh(ctx context.Context) error {
+func (r *Registry) Refresh(ctx context.Context) error { return r.refresh(ctx, ctx) }
+
+// refresh is Refresh where asking whether there is anything to read has a context of its own.
+func (r *Registry) refresh(ctx, asking context.Context) error {
 	at := r.now()
-	version, err := r.store.KeysVersion(ctx)
+	version, err := r.store.KeysVersion(asking)
 	if err != nil {
 		return fmt.Errorf("read the version of the keys: %w", err)
 	}
@@ -180,6 +183,7 @@ func (r *Registry) changedSince(ctx context.Context, since int64) (version int64
 const (
 	followEvery = 250 * time.Millisecond
 	followTime  = 500 * time.Millisecond
+	readTime    = time.Minute // there may be a million to read
 	// staleAfter is after how long without an answer an unknown key may be one that was made meanwhile.
 	staleAfter = 2 * time.Second
 )
@@ -195,9 +199,11 @@ func (r *Registry) Follow(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		bounded, cancel := context.WithTimeout(ctx, followTime)
-		err := r.Refresh(bounded)
+		reading, end := context.WithTimeout(ctx, readTime)
+		asking, cancel := context.WithTimeout(reading, followTime)
+		err := r.refresh(reading, asking)
 		cancel()
+		end()
 		switch {
 		case ctx.Err() != nil:
 			return
