@@ -22,7 +22,7 @@ func (p *pool) netHTTP(proxy *url.URL, single bool) *http.Transport {
 		OnProxyConnectResponse: proxyAnswer,
 		DialContext:            p.dialer.dial,
 		DialTLSContext:         p.dialTLS,
-		TLSClientConfig:        p.dialer.tls, // behind a proxy, where dialTLS is not asked
+		TLSClientConfig:        p.dialer.tls.Clone(), // behind a proxy, where dialTLS is not asked; net/http writes to it
 		TLSHandshakeTimeout:    3 * time.Second,
 		Protocols:              protocols,
 		DisableKeepAlives:      single,
@@ -76,12 +76,16 @@ func (p *pool) sendHTTP2(ctx context.Context, req *http.Request, r Request) (*ht
 	// Made by hand, the request has no GetBody: with it, net/http would send it again
 	// on its own when a connection turns out to be dead. As a reader that is known to
 	// wait for nothing, the body goes out in one write with the headers.
-	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(r.Body)), int64(len(r.Body))
 	rt := p.kept
 	if r.Fresh {
 		rt = p.single
 	}
-	resp, err := rt.RoundTrip(req)
+	var resp *http.Response
+	var err error
+	for again := true; again; again = err != nil && s.hadNoRoom(err) && ctx.Err() == nil {
+		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(r.Body)), int64(len(r.Body))
+		resp, err = rt.RoundTrip(req)
+	}
 	if err != nil {
 		s.flowing(nil)
 		return nil, s.failure(ctx, err, p.proxied)

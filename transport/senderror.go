@@ -257,6 +257,14 @@ func isLocal(err error) bool {
 		(strings.Contains(dns.Err, "socket: ") || strings.Contains(dns.Err, syscall.EMFILE.Error()))
 }
 
+// hadNoRoom reports whether net/http gave a request to a connection in HTTP/2 that has as many streams as its peer takes,
+// and would have looked for another, had it been able to read the body again. Nothing of the request was sent.
+func (s *sending) hadNoRoom(err error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.wrote && !s.received && strings.Contains(err.Error(), "net/http: cannot rewind body after connection loss")
+}
+
 // isRefused reports whether an HTTP/2 peer said that it left the request alone:
 // GOAWAY with a lower last stream, or REFUSED_STREAM. net/http would have sent the
 // request again by itself, and tells why it could not in words alone.
