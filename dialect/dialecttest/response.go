@@ -47,6 +47,9 @@ func (r *runner) response(t *testing.T) {
 // beside holds that the dialect's own writer writes nothing that its reader passes over.
 func (r *runner) beside(t *testing.T, said []byte) {
 	t.Helper()
+	if r.d.Beside == nil {
+		t.Fatal("got no Beside, want what answers hold that is not read to be listed")
+	}
 	if paths := r.d.Beside(said); len(paths) > 0 {
 		t.Errorf("got %v beside what is read of an answer, want none in %s", paths, said)
 	}
