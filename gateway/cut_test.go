@@ -35,7 +35,7 @@ import (
 // TestCutAnywhere cuts recorded streams at every byte, as a body that ends and as
 // one that breaks, for clients of all three dialects. Whatever the place, the client
 // never takes a part for the whole, has one start and one end, and loses nothing
-// that the vendor had sent.
+// that the vendor had sent. Bodies that break are cut at fewer places, if not at full length.
 func TestCutAnywhere(t *testing.T) {
 	t.Parallel()
 	for _, vendor := range cutAPIs {
@@ -57,7 +57,7 @@ func TestCutAnywhere(t *testing.T) {
 						sent = payload(vendor, stream[:n])
 					}
 					for _, end := range []error{io.EOF, syscall.ECONNRESET} {
-						if end != io.EOF && n%7 > 0 || leavesOut(vendor, client, n) {
+						if end != io.EOF && n%atFullLength(1, 7) > 0 || leavesOut(vendor, client, n) {
 							continue
 						}
 						cut = cutBody{left: stream[:n], end: end}
@@ -72,8 +72,7 @@ func TestCutAnywhere(t *testing.T) {
 	}
 }
 
-// TestResetAnywhere does the same with real connections that are reset, at fewer
-// places.
+// TestResetAnywhere does the same with real connections that are reset, at every byte if it runs at full length.
 func TestResetAnywhere(t *testing.T) {
 	t.Parallel()
 	for _, vendor := range cutAPIs {
@@ -91,7 +90,7 @@ func TestResetAnywhere(t *testing.T) {
 				r.URL = at
 				return tr.Send(ctx, r)
 			}))
-			for n = 0; n < len(stream); n += 61 {
+			for n = 0; n <= len(stream); n += atFullLength(1, 61) {
 				rec := httptest.NewRecorder()
 				gw.ServeHTTP(rec, cutRequest(t, client, "http://understudy"))
 				where := vendor.name + " to " + client.name + ", reset after " + strconv.Itoa(n) + " bytes"
@@ -255,6 +254,14 @@ func shaped(a api, request map[string]any) map[string]any {
 
 // cutAPIs are the dialects whose streams are cut.
 var cutAPIs = []api{chatAPI, messagesAPI, responsesAPI}
+
+// atFullLength is the first where the test runs at full length, else the second.
+func atFullLength(full, short int) int {
+	if os.Getenv(fullLength) != "" {
+		return full
+	}
+	return short
+}
 
 // leavesOut reports whether a cut is left to another pair of dialects, or to a run at full length: streams
 // of Responses are long. Each of their bytes has its turn with one client.

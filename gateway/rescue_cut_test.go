@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -174,29 +175,58 @@ func TestRescueAnywhere(t *testing.T) {
 	}
 }
 
-// TestRescueAfterStall does the same with streams that stop and leave the connection
-// open, at fewer places.
-func TestRescueAfterStall(t *testing.T) {
+// TestStallAnywhere does the same with streams that stop and leave the connection open, with an understudy and
+// without: at every byte if it runs at full length, then many at a time, since all wait.
+func TestStallAnywhere(t *testing.T) {
 	t.Parallel()
 	full := strings.Join(cutText, "")
 	times := patient()
 	times.FirstToken, times.Stall = slowdown*3*time.Second, slowdown*3*time.Second // the understudy's, too
+	room := make(chan struct{}, 1000)
 	var wg sync.WaitGroup
 	for i, lead := range cutAPIs {
 		stream := recordStream(t, lead, fakeprovider.Reply{Parts: cutText})
-		for n := 1; n < len(stream); n += 151 {
+		for n := 1; n < len(stream); n += atFullLength(1, 151) {
+			sent := payload(lead, wholeEvents(stream[:n]))
 			for _, client := range cutAPIs {
-				wg.Go(func() {
-					st := newCutStage(t, lead, (n+i)%len(understudies), times)
-					st.cut = func(ctx context.Context) io.ReadCloser { return &stallBody{left: stream[:n], ctx: ctx} }
-					rec := httptest.NewRecorder()
-					st.gw.ServeHTTP(rec, plainRequest(t, client))
-					holdWhole(t, lead.name+" to "+client.name+", stall after "+strconv.Itoa(n), client, rec, full)
-				})
+				for _, isAlone := range []bool{false, true} {
+					if isAlone && (n/151+i)%3 != 0 && os.Getenv(fullLength) == "" {
+						continue
+					}
+					room <- struct{}{}
+					wg.Go(func() {
+						defer func() { <-room }()
+						stallAt(t, lead, client, stream[:n], stalling{times, (n + i) % len(understudies), isAlone, full, sent})
+					})
+				}
 			}
 		}
 	}
 	wg.Wait()
+}
+
+// stalling is what a client of a stream that stalls has, and what it should get.
+type stalling struct {
+	times      route.Timeouts
+	understudy int
+	isAlone    bool
+	full, sent string
+}
+
+func stallAt(t *testing.T, lead, client api, cut []byte, s stalling) {
+	t.Helper()
+	st := newCutStage(t, lead, s.understudy, s.times)
+	st.cut = func(ctx context.Context) io.ReadCloser { return &stallBody{left: cut, ctx: ctx} }
+	where := lead.name + " to " + client.name + ", stall after " + strconv.Itoa(len(cut))
+	req, rec := plainRequest(t, client), httptest.NewRecorder()
+	if !s.isAlone {
+		st.gw.ServeHTTP(rec, req)
+		holdWhole(t, where, client, rec, s.full)
+		return
+	}
+	req.Header.Set(gateway.HeaderFallback, "off")
+	st.gw.ServeHTTP(rec, req)
+	holdCut(t, where+", alone", client, rec.Code, rec.Body.Bytes(), s.sent, s.full)
 }
 
 // TestNoRescueAnywhere cuts streams at every byte while the understudy is broken, too, in
