@@ -67,9 +67,9 @@ books: ## measure a ledger of ten million rows, and a million keys: about ten mi
 	UNDERSTUDY_KEYS=1000000 go test -run '^$$' -bench ManyKeys -benchtime 3x -timeout 20m ./access
 
 .PHONY: scenarios
-scenarios: ## let vendors fail as a whole, cut streams at every byte, upgrade ten times: all at full length, twenty minutes
+scenarios: ## let vendors fail as a whole, cut streams at every byte, upgrade ten times: all at full length, half an hour
 	UNDERSTUDY_SCENARIOS=full go test -count=1 -timeout 60m -run 'TestScenarios|Anywhere' -v ./gateway
-	UNDERSTUDY_SCENARIOS=full go test -count=1 -timeout 60m -run 'TestRollingUpgrade|TestTinyEvents' -v ./e2e
+	UNDERSTUDY_SCENARIOS=full go test -count=1 -timeout 60m -run 'TestRollingUpgrade|TestTinyEvents|TestChurn|TestReloadUnderLoad|TestStopCutsNoStream|TestSlowReaders' -v ./e2e
 
 .PHONY: docs
 docs: ## write the pages of docs/ that are made from the tables in the code

@@ -140,8 +140,8 @@ func TestAttackS69LargeBodies(t *testing.T) { // not in parallel: it takes what 
 	wantWhole(t, "afterwards", h.post(chatPath, ask("chat/small", false)), "Where is Ada?")
 }
 
-// TestReloadUnderLoad changes the config 20 times, takes it away and spoils it,
-// while calls run.
+// TestReloadUnderLoad changes the config 20 times or, at full length, 100 times, spoils it every fifth time and takes it
+// away, while calls run and streams are open: none fails, and none is cut (L8).
 func TestReloadUnderLoad(t *testing.T) {
 	t.Parallel()
 	h := openHouse(t, standard)
@@ -172,6 +172,7 @@ func TestReloadUnderLoad(t *testing.T) {
 			}
 		})
 	}
+	streams := h.wholeStreams(atFullLength(1000, 20), atFullLength(150, 40))
 	write := func(text string) {
 		if err := os.WriteFile(h.config, []byte(text), 0o600); err != nil {
 			t.Error(err)
@@ -183,7 +184,12 @@ func TestReloadUnderLoad(t *testing.T) {
 			t.Errorf("got no line %q", pattern)
 		}
 	}
-	for i := range 20 {
+	for i := range atFullLength(100, 20) {
+		if i%5 == 4 {
+			write("providers: {}}")
+			wait("config not reloaded.*understudy.yaml:1:14")
+			continue
+		}
 		leads := []string{"chat/small", "claude/small"}
 		write(strings.Replace(string(text), "assistant: {lead: chat/small, understudies: [claude/small]}",
 			fmt.Sprintf("assistant: {lead: %s, understudies: [%s]}", leads[i%2], leads[1-i%2]), 1))
@@ -221,22 +227,37 @@ func TestReloadUnderLoad(t *testing.T) {
 	}
 	close(stop)
 	all.Wait()
+	streams()
 	if calls.Load() < 100 {
 		t.Errorf("got %d calls, want traffic", calls.Load())
 	}
 	h.stop()
 }
 
-// TestStopCutsNoStream: SIGTERM lets 50 streams end; the second one ends them at
-// once, in an error event (F35, F36).
+// TestStopCutsNoStream: SIGTERM lets 50 streams end, or at full length 1,000 that need a minute; the second one ends them
+// at once, in an error event (F35, F36, L7).
 func TestStopCutsNoStream(t *testing.T) {
 	t.Parallel()
 	for _, twice := range []bool{false, true} {
 		t.Run(fmt.Sprintf("twice %v", twice), func(t *testing.T) {
 			t.Parallel()
 			h := openHouse(t, standard)
-			const n = 50
-			chunks := 25
+			if full := atFullLength(2*time.Minute, 0); full > 0 && !twice { // what the streams need
+				text, err := os.ReadFile(h.config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				changed := strings.Replace(string(text), "drain: "+drainTime.String(), "drain: "+full.String(), 1)
+				if err := os.WriteFile(h.config, []byte(changed), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				h.signal(syscall.SIGHUP)
+				if _, err := h.log.find("config reloaded"); err != nil {
+					t.Fatal(err)
+				}
+				h.client.Timeout = full
+			}
+			n, chunks := atFullLength(1000, 50), atFullLength(100, 25)
 			if twice {
 				chunks = 10_000
 			}
@@ -255,7 +276,7 @@ func TestStopCutsNoStream(t *testing.T) {
 					if i%4 < 2 {
 						model = "claude"
 					}
-					body := strings.Replace(ask(fmt.Sprintf("%s/small+chunks-%d+delay-60ms", model, chunks), true), "500", "100000", 1)
+					body := strings.Replace(ask(fmt.Sprintf("%s/small+chunks-%d+delay-%s", model, chunks, pieceDelay()), true), `"max_tokens":500`, `"max_tokens":100000`, 1)
 					req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+path, strings.NewReader(body))
 					if err != nil {
 						t.Error(err)
