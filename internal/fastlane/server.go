@@ -32,7 +32,9 @@ type Server struct {
 	mu        sync.Mutex
 	listeners map[net.Listener]bool
 	conns     map[*conn]bool
-	over      atomic.Bool // since Shutdown or Close
+	over      atomic.Bool   // since Shutdown or Close
+	shut      bool          // no connection is taken any more, not even one that had been accepted before
+	served    chan struct{} // closed when none is accepted any more; nil before Serve
 }
 
 // New returns a server beside another one, which must be left to it.
@@ -48,6 +50,7 @@ func (s *Server) Serve(l net.Listener) error {
 	if !s.keep(l) {
 		return http.ErrServerClosed
 	}
+	defer close(s.served)
 	defer l.Close()
 	s.rest.address = l.Addr()
 	go func() { _ = s.HTTP.Serve(&s.rest) }() // ends with the server, as there is nothing to fail
@@ -56,10 +59,8 @@ func (s *Server) Serve(l net.Listener) error {
 	for {
 		nc, err := l.Accept()
 		switch {
+		case err == nil: // even if that was the last: its client has been let in
 		case s.over.Load():
-			if err == nil {
-				nc.Close()
-			}
 			return http.ErrServerClosed
 		case errors.Is(err, net.ErrClosed):
 			return err //nolint:wrapcheck // as net/http does it
@@ -80,7 +81,7 @@ func (s *Server) keep(l net.Listener) bool {
 	if s.over.Load() {
 		return false
 	}
-	s.listeners[l] = true
+	s.listeners[l], s.served = true, make(chan struct{})
 	return true
 }
 
@@ -92,7 +93,7 @@ func (s *Server) begin(nc net.Conn) {
 	}
 	c := newConn(s, nc)
 	s.mu.Lock()
-	if s.over.Load() {
+	if s.shut {
 		s.mu.Unlock()
 		nc.Close()
 		return
@@ -122,28 +123,34 @@ func (s *Server) note(nc net.Conn, state http.ConnState) {
 const farewell = 500 * time.Millisecond
 
 // Shutdown stops listening, closes connections on which nothing runs, and waits for the others or for ctx.
-// Their answers say that no more requests are taken.
+// Their answers say that no more requests are taken. HTTP comes last: until then connections may be handed over to it.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.stop()
-	rest := make(chan error, 1)
-	go func() { rest <- s.HTTP.Shutdown(ctx) }()
+	served := s.stop()
+	s.HTTP.SetKeepAlivesEnabled(false)
+	if served != nil {
+		select {
+		case <-served:
+		case <-ctx.Done():
+		}
+	}
 	const look = 5 * time.Millisecond
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	for !s.closeIdle() {
 		select {
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), <-rest)
+			return errors.Join(ctx.Err(), s.HTTP.Shutdown(ctx))
 		case <-tick.C:
 		}
 	}
-	return <-rest
+	return s.HTTP.Shutdown(ctx) //nolint:wrapcheck // it is the same thing
 }
 
 // Close closes all connections at once.
 func (s *Server) Close() error {
 	s.stop()
 	s.mu.Lock()
+	s.shut = true
 	for c := range s.conns {
 		c.nc.Close()
 	}
@@ -151,15 +158,16 @@ func (s *Server) Close() error {
 	return s.HTTP.Close() //nolint:wrapcheck // it is the same thing
 }
 
-func (s *Server) stop() {
+// stop closes the listeners, and returns what is closed when nothing is accepted any more.
+func (s *Server) stop() (served chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.over.Swap(true) {
-		return
+	if !s.over.Swap(true) {
+		for l := range s.listeners {
+			l.Close()
+		}
 	}
-	for l := range s.listeners {
-		l.Close()
-	}
+	return s.served
 }
 
 // closeIdle closes connections on which nothing runs, and reports whether there are no others.
@@ -179,6 +187,7 @@ func (s *Server) closeIdle() bool {
 		}
 		none = false
 	}
+	s.shut = s.shut || none
 	return none
 }
 
