@@ -225,7 +225,7 @@ type writeBound struct {
 func (w *writeBound) Read(b []byte) (int, error) {
 	n, err := w.Conn.Read(b)
 	if w.flow.isFlood(w.read.Add(int64(n))) {
-		_ = w.Conn.Close()
+		_ = w.Close()
 		return 0, errFlood
 	}
 	return n, err
