@@ -4,6 +4,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -68,9 +69,7 @@ func BenchmarkLargeLedger(b *testing.B) {
 		}},
 		{"verify", func(ctx context.Context) error { _, err := VerifyLedger(ctx, conf); return err }},
 		{"backup", func(ctx context.Context) error {
-			to := filepath.Join(conf.Data, "copy.db")
-			_, err := BackUpLedger(ctx, conf, to)
-			_ = os.Remove(to)
+			_, err := BackUpLedger(ctx, conf, filepath.Join(conf.Data, fmt.Sprint("copy", time.Now().UnixNano(), ".db")))
 			return err
 		}},
 	} {
