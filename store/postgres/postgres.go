@@ -158,7 +158,7 @@ func (d *DB) transact(ctx context.Context, do func(context.Context, pgx.Tx) erro
 			return err
 		}
 		select {
-		case <-time.After(jitter(time.Duration(try) * 20 * time.Millisecond)): // not both at once again
+		case <-time.After(jitter(25 * time.Millisecond << try)): // not both at once again
 		case <-ctx.Done():
 			return err
 		}
