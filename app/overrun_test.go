@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/config"
@@ -23,6 +24,7 @@ type teller struct {
 	words  int         // of an answer, each a token
 	breaks atomic.Bool // it breaks off half way
 	gate   chan struct{}
+	asked  atomic.Int64
 }
 
 func newTeller(t *testing.T, words int) *teller {
@@ -34,6 +36,7 @@ func newTeller(t *testing.T, words int) *teller {
 
 func (v *teller) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
+	v.asked.Add(1)
 	<-v.gate
 	w.Header().Set("Content-Type", "text/event-stream")
 	out := bufio.NewWriterSize(w, 1<<10)
@@ -165,7 +168,12 @@ func TestStreamsBeyondWhatIsReservedP9(t *testing.T) {
 			close(other.gate)
 			c := tellersConfig(t, lead, other, tc.most)
 			a := start(t, c, &lockedBuffer{})
-			whole, cut, refused := listen(t, a, 4, "", func() { close(lead.gate) })
+			whole, cut, refused := listen(t, a, 4, "", func() {
+				for until := time.Now().Add(patience); tc.refused == 0 && lead.asked.Load() < 4 && time.Now().Before(until); {
+					time.Sleep(time.Millisecond) // until all have reserved
+				}
+				close(lead.gate)
+			})
 			for _, got := range []struct {
 				what      string
 				got, want int64
