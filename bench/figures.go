@@ -168,14 +168,13 @@ type late struct {
 }
 
 // follow reads a stream's events to its end, or until it is closed.
-func (l *late) follow(body io.Reader) (events int, whole bool) {
+func (l *late) follow(body io.Reader) {
 	r := bufio.NewReaderSize(body, 1<<10)
 	for {
 		line, err := r.ReadSlice('\n')
 		if err != nil {
-			return events, whole
+			return
 		}
-		whole = whole || bytes.Contains(line, []byte("[DONE]"))
 		_, at, ok := bytes.Cut(line, []byte(`"content":"`))
 		digits, _, isTime := bytes.Cut(at, []byte(" "))
 		if !ok || !isTime {
@@ -185,7 +184,6 @@ func (l *late) follow(body io.Reader) (events int, whole bool) {
 		if err != nil {
 			continue
 		}
-		events++
 		if took := time.Duration(time.Now().UnixNano() - sent); l.on.Load() {
 			l.mu.Lock()
 			l.all = append(l.all, took)
@@ -231,7 +229,7 @@ func (b *bench) hold(ctx context.Context, s *stage, n, every int) ([]figure, err
 				return
 			}
 			conns.Store(conn, true)
-			_, _ = l.follow(answer.Body)
+			l.follow(answer.Body)
 			answer.Body.Close()
 		})
 	}

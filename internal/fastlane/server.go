@@ -60,18 +60,17 @@ func (s *Server) Serve(l net.Listener) error {
 		nc, err := l.Accept()
 		switch {
 		case err == nil: // even if that was the last: its client has been let in
+			pause = first
+			s.begin(nc)
 		case s.over.Load():
 			return http.ErrServerClosed
 		case errors.Is(err, net.ErrClosed):
 			return err //nolint:wrapcheck // as net/http does it
-		case err != nil: // too many files are open, or the client has left already
+		default: // too many files are open, or the client has left already
 			s.logf("fastlane: accept: %v; retrying in %v", err, pause)
 			time.Sleep(pause)
 			pause = min(2*pause, longest)
-			continue
 		}
-		pause = first
-		s.begin(nc)
 	}
 }
 
