@@ -197,8 +197,13 @@ func (b *breaker) share(now instant) float64 {
 // windowSeconds is the time over which a share of failures is looked at.
 const windowSeconds = 10
 
+// shareTime is how long a share of failures must have shown itself: twenty attempts are a tenth of a second under much
+// traffic, and of so few the half fail by chance now and then where three in ten do.
+const shareTime = time.Second
+
 // window counts attempts by the second.
 type window struct {
+	from, last instant // the first attempt after a pause, and the latest
 	seconds [windowSeconds]struct {
 		second      int64
 		all, failed int32
@@ -207,6 +212,10 @@ type window struct {
 
 func (w *window) add(now instant, failed bool) {
 	second := int64(time.Duration(now) / time.Second)
+	if w.last == 0 || w.last.until(now) > windowSeconds*time.Second {
+		w.from = now
+	}
+	w.last = max(now, 1)
 	s := &w.seconds[second%windowSeconds]
 	if s.second != second {
 		s.second, s.all, s.failed = second, 0, 0
@@ -220,19 +229,19 @@ func (w *window) add(now instant, failed bool) {
 // run is how many failures in a row are no chance at the rate at which the target has failed before
 // them: what fails now and then must not be taken for broken as soon as there is much traffic.
 func (w *window) run(now instant, fails int) int {
-	const chance = 1e-5
 	all, failed := w.counts(now)
 	all, failed = all-int32(fails), failed-int32(fails)
 	if all < minSample/2 || failed <= 0 || 2*failed >= all {
 		return 0
 	}
+	chance := 1e-4 / float64(all) // each attempt may begin such a run
 	return int(math.Ceil(math.Log(chance) / math.Log(float64(failed)/float64(all))))
 }
 
 // isBad reports whether at least half of enough attempts failed.
 func (w *window) isBad(now instant) bool {
 	all, failed := w.counts(now)
-	return all >= minSample && 2*failed >= all
+	return all >= minSample && 2*failed >= all && w.from.until(now) >= shareTime
 }
 
 func (w *window) counts(now instant) (all, failed int32) {
