@@ -63,7 +63,7 @@ func (h *house) openStream(ctx context.Context, client *http.Client, path, model
 // nobody, nothing is left over, and every one is in the ledger (L6).
 func TestChurn(t *testing.T) {
 	t.Parallel()
-	rate, lasts, longest := atFullLength(500, 60), atFullLength(3*time.Minute, 2*time.Second), atFullLength(2*time.Second, time.Second)
+	rate, lasts, longest := atFullLength(500, 60), atFullLength(time.Minute, 2*time.Second), atFullLength(2*time.Second, time.Second)
 	h := openHouse(t, standard)
 	endless := func(i int) (path, model string) {
 		path, model = chatPath, "chat/small"
@@ -73,7 +73,7 @@ func TestChurn(t *testing.T) {
 		if i%4 < 2 {
 			model = "claude/small"
 		}
-		return path, model + "+chunks-100000+delay-20ms"
+		return path, model + "+chunks-100+delay-100ms"
 	}
 	leave := func(i int, after time.Duration) error {
 		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
