@@ -204,7 +204,7 @@ const shareTime = time.Second
 // window counts attempts by the second.
 type window struct {
 	from, last instant // the first attempt after a pause, and the latest
-	seconds [windowSeconds]struct {
+	seconds    [windowSeconds]struct {
 		second      int64
 		all, failed int32
 	}
