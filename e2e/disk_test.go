@@ -274,6 +274,7 @@ func TestDiskIsCopied(t *testing.T) {
 	for client := range 6 {
 		clients.Go(func() { h.pester(0, client, stop) })
 	}
+	h.awaitSeen()
 	for range 2 * pointRuns(t) {
 		time.Sleep(time.Duration(100+time.Now().UnixNano()%500) * time.Millisecond)
 		h.signal(syscall.SIGSTOP)
