@@ -45,10 +45,10 @@ func boundMemory(limit int64) {
 // (docs/decisions/0006-garbage-collection.md and 0014-garbage-of-many-streams.md).
 func gcPercentFor(live uint64) int {
 	switch {
-	case live <= 16<<20:
+	case live <= 8<<20:
 		return 400
 	case live <= 64<<20:
-		return 150
+		return 100
 	default:
 		return 75
 	}

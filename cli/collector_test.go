@@ -7,7 +7,7 @@ import (
 )
 
 func TestGCPercent(t *testing.T) {
-	for live, want := range map[uint64]int{0: 400, 16 << 20: 400, 16<<20 + 1: 150, 64 << 20: 150, 64<<20 + 1: 75, math.MaxUint64: 75} {
+	for live, want := range map[uint64]int{0: 400, 8 << 20: 400, 8<<20 + 1: 100, 64 << 20: 100, 64<<20 + 1: 75, math.MaxUint64: 75} {
 		if got := gcPercentFor(live); got != want {
 			t.Errorf("%d bytes alive: got %d %%, want %d %%", live, got, want)
 		}
