@@ -118,7 +118,7 @@ type nodeWriter struct {
 
 func (n *nodeWriter) member(key string, v jsontext.Value) error {
 	switch {
-	case isUnenforced(key, v):
+	case isUnenforced(key, v), isMisspelt(key):
 		return nil
 	case key == "description" && len(n.limits) > 0:
 		n.w.StringField(key, describe(forms.TextOf(v), n.limits))
@@ -142,6 +142,17 @@ func (n *nodeWriter) member(key string, v jsontext.Value) error {
 	n.changed = n.changed || string(inner) != string(v)
 	n.w.RawField(key, inner)
 	return nil
+}
+
+// isMisspelt reports whether a keyword differs only by case from one that is written anew. It means nothing in a schema,
+// and beside the other it would leave open which of them a reader takes.
+func isMisspelt(key string) bool {
+	for _, written := range [...]string{"description", "anyOf", "additionalProperties"} {
+		if key != written && strings.EqualFold(key, written) {
+			return true
+		}
+	}
+	return false
 }
 
 func describe(description string, limits []string) string {

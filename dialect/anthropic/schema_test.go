@@ -82,6 +82,7 @@ func FuzzSchema(f *testing.F) {
 		`{"type":"object","properties":{"a":{"$ref":"#/definitions/A","description":"x"}},"definitions":{"A":{"oneOf":[{"const":1},true]}}}`,
 		`{"allOf":[{"anyOf":[{"type":["object","null"],"minProperties":1}]}],"exclusiveMinimum":3,"enum":[1,null,true],"items":[{}],"prefixItems":[]}`,
 		`{"type":"object","properties":{"minimum":{"minimum":1e9,"pattern":"\"","description":7}},"additionalProperties":{"type":"string"}}`,
+		`{"type":"object","additionalproperties":true,"Description":"x","minimum":1,"oneOf":[{}],"anyof":[{}]}`,
 	} {
 		f.Add([]byte(s))
 	}
