@@ -68,7 +68,7 @@ func (t *tap) event(e *eventText, s *dialect.Signal) (err error) {
 	case eventItemAdded:
 		t.itemAdded(e, s)
 	case eventItemDone:
-		return t.itemDone(e, s)
+		t.itemDone(e, s)
 	case eventPartDone:
 		t.reach(e, stagePart)
 	case eventTextDone, eventRefusalDone:
@@ -130,12 +130,10 @@ func (t *tap) itemAdded(e *eventText, s *dialect.Signal) {
 	}
 }
 
-func (t *tap) itemDone(e *eventText, s *dialect.Signal) error {
+func (t *tap) itemDone(e *eventText, s *dialect.Signal) {
 	v := e.item.Value()
 	has, err := hasContent(v)
-	if err != nil {
-		return jsontext.At("item", err)
-	}
+	has = has || err != nil // what is not understood is passed on all the same
 	s.Content = has
 	switch isText := is(v.Get("type"), itemMessage); {
 	case isText && t.isOf(e):
@@ -146,7 +144,6 @@ func (t *tap) itemDone(e *eventText, s *dialect.Signal) error {
 	case !t.other:
 		t.before = append(t.before, bytes.Clone(v))
 	}
-	return nil
 }
 
 // isPiece reports whether there is a piece of text, or probabilities of one.
