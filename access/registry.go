@@ -144,14 +144,16 @@ func (r *Registry) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	keys := r.stored.Load()
 	if version < r.version {
 		if version, changed, admins, err = r.changedSince(ctx, 0); err != nil {
 			return err
 		}
-		r.stored.Store(&table{})
+		keys = &table{}
 		clear(r.admins)
 	}
-	r.stored.Load().apply(changed)
+	keys.apply(changed)
+	r.stored.Store(keys) // when it has them all: nobody's key is unknown meanwhile
 	for i := range admins {
 		r.admins[admins[i].ID] = admins[i]
 	}

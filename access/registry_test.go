@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -241,6 +242,62 @@ func TestNodes(t *testing.T) {
 	if _, err := two.Revoke(t.Context(), "web"); err != nil || one.code(text) != llm.CodeAuthentication {
 		t.Errorf("revoked elsewhere: got %v and %q, want it refused", err, one.code(text))
 	}
+}
+
+// older is a store that goes back a version whenever it is asked, as a standby does that was behind.
+type older struct {
+	access.Memory
+	version int64
+}
+
+func (s *older) KeysVersion(context.Context) (int64, error) {
+	s.version--
+	return s.version, nil
+}
+
+func (s *older) Keys(ctx context.Context, _ int64, each func(text []byte) error) (int64, error) {
+	_, err := s.Memory.Keys(ctx, 0, each)
+	return s.version, err
+}
+
+// TestStoreGoesBack reads everything anew, again and again. Meanwhile nobody's key is unknown.
+func TestStoreGoesBack(t *testing.T) {
+	t.Parallel()
+	const times = 300
+	s := &older{version: 2 * times}
+	r := access.NewRegistry(access.Options{Now: time.Now})
+	if err := r.Open(t.Context(), access.NewSecret(), s, false, access.Declared{}); err != nil {
+		t.Fatal(err)
+	}
+	text := ""
+	for i := range 200 {
+		var err error
+		if _, text, err = r.Create(t.Context(), fmt.Sprint("key", i), all); err != nil {
+			t.Fatal(err)
+		}
+	}
+	over := make(chan struct{})
+	var checks sync.WaitGroup
+	checks.Go(func() {
+		for from := 0; ; from++ {
+			select {
+			case <-over:
+				return
+			default:
+			}
+			if _, err := r.Check(bearer(text), fmt.Sprintf("192.0.2.1:%d", from%60_000)); err != nil {
+				t.Errorf("got %v, want the key taken while keys are read", err)
+				return
+			}
+		}
+	})
+	for range times {
+		if err := r.Refresh(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	close(over)
+	checks.Wait()
 }
 
 // TestFollow sees a change at another gateway within a second.

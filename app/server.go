@@ -102,7 +102,9 @@ func (s *server) leave(ctx context.Context) {
 	const look = 10 * time.Millisecond
 	over := time.NewTimer(farewell)
 	defer over.Stop()
-	for tick := time.NewTicker(look); s.open.Load() > 0; {
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for s.open.Load() > 0 {
 		select {
 		case <-tick.C:
 		case <-over.C:

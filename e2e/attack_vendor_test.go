@@ -282,7 +282,7 @@ func TestAttackS72S106Floods(t *testing.T) {
 		} else {
 			wantWhole(t, "flood of "+test.kind, a, "Ada")
 		}
-		if took := time.Since(start); took > patience/2 || sent.Load() > test.most {
+		if took := time.Since(start); took > 15*time.Second || sent.Load() > test.most {
 			t.Errorf("flood of %s: got %d bytes taken in %v, want at most %d", test.kind, sent.Load(), took, test.most)
 		}
 	}
@@ -417,7 +417,7 @@ func TestAttackS36S50S97Config(t *testing.T) {
 		cmd := exec.CommandContext(t.Context(), "understudy", "check", "--config", file)
 		cmd.Env = []string{"HOME=" + dir, "TEST_KEY=" + canary}
 		out, err := cmd.CombinedOutput()
-		if took := time.Since(start); took > patience/2 {
+		if took := time.Since(start); took > 5*time.Second {
 			t.Errorf("%s: got an answer after %v, want it at once", name, took)
 		}
 		if err == nil || !strings.Contains(string(out), "bad.yaml:"+want) || strings.Contains(string(out), canary) || len(out) > 8<<10 {

@@ -173,6 +173,16 @@ func (h *house) wantStopped(within time.Duration) {
 	}
 }
 
+// best measures what must take no longer than most, a few times if it does: other work of the machine makes some
+// measurements long, and not all of them.
+func best(most time.Duration, measure func() time.Duration) time.Duration {
+	took := measure()
+	for again := 0; again < 4 && took > most; again++ {
+		took = min(took, measure())
+	}
+	return took
+}
+
 // seen counts what the vendors were asked.
 func (h *house) seen() int { return h.chat.Count() + h.claude.Count() }
 
@@ -285,11 +295,14 @@ func (h *house) rawAfter(text string) (answer string, closed bool) {
 	return rawOn(h.t, conn, r, text)
 }
 
+// rawTime is within what an odd request has its answer, and its connection an end.
+const rawTime = 3 * time.Second
+
 // first sends bytes as they are, and returns the status of what is answered first: the connection may stay open.
 func first(t *testing.T, conn net.Conn, r *bufio.Reader, text string) int {
 	t.Helper()
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(rawTime))
 	_, _ = io.WriteString(conn, text) // it need not be read to its end
 	resp, err := http.ReadResponse(r, nil)
 	if err != nil {
@@ -322,7 +335,7 @@ func (h *house) begun() (net.Conn, *bufio.Reader) {
 func rawOn(t *testing.T, conn net.Conn, r io.Reader, text string) (answer string, closed bool) {
 	t.Helper()
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(rawTime))
 	if _, err := io.WriteString(conn, text); err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
 		t.Fatal(err)
 	}

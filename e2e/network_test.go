@@ -195,7 +195,7 @@ func TestBlackHoles(t *testing.T) {
 	defer vanish.Stop()
 	begun := time.Now()
 	a := h.post(chatPath, ask("long", true))
-	if took := time.Since(begun); a.status != 200 || endOf(chatPath, a.body) != "clean" || !strings.Contains(a.body, ": understudy rescue from=far/") || took > patience/2 {
+	if took := time.Since(begun); a.status != 200 || endOf(chatPath, a.body) != "clean" || !strings.Contains(a.body, ": understudy rescue from=far/") || took > 20*time.Second {
 		t.Errorf("got %d after %v, %v and %.500s, want the stream rescued", a.status, took, a.err, a.body[max(0, len(a.body)-500):])
 	}
 
@@ -204,7 +204,7 @@ func TestBlackHoles(t *testing.T) {
 		begun = time.Now()
 		a = h.post(chatPath, ask("assistant", false))
 		wantWhole(t, "a black hole", a, "Where is Ada?")
-		if took := time.Since(begun); took > patience/2 || !strings.HasPrefix(a.header.Get("X-Understudy-Target"), "claude/") {
+		if took := time.Since(begun); took > 8*time.Second || !strings.HasPrefix(a.header.Get("X-Understudy-Target"), "claude/") {
 			t.Errorf("got an answer by %s after %v, want the understudy's once the time to connect is over", a.header.Get("X-Understudy-Target"), took)
 		}
 	}

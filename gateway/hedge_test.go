@@ -49,15 +49,15 @@ func onceAsked(id, other string, reply fakeprovider.Reply) worldOption {
 	}
 }
 
-// wantCancelled waits until a vendor has noticed that its only request was given up, long before it answers.
+// wantCancelled waits until a vendor has noticed that its only request was given up, within a second.
 func (w *world) wantCancelled(id string, since time.Time) {
 	w.t.Helper()
 	eventually(w.t, id+" to be left", func() bool {
 		seen := w.vendors[id].Requests()
 		return len(seen) == 1 && !seen[0].Cancelled.IsZero()
 	})
-	if took := w.vendors[id].Requests()[0].Cancelled.Sub(since); took > tooLong/2 {
-		w.t.Errorf("%s: got its request given up after %v, want it at once", id, took)
+	if took := w.vendors[id].Requests()[0].Cancelled.Sub(since); took > 2*time.Second {
+		w.t.Errorf("%s: got its request given up after %v, want a second at most", id, took)
 	}
 }
 
@@ -75,7 +75,7 @@ func TestHedgeWins(t *testing.T) {
 					begun := time.Now()
 					got := w.post(a, body(order[0]+">"+order[1], "Where is Ada?", stream), nil)
 					took := time.Since(begun)
-					if !got.whole() || !strings.Contains(got.text, "Where is Ada?") || took > tooLong/2 {
+					if !got.whole() || !strings.Contains(got.text, "Where is Ada?") || took > 4*time.Second {
 						t.Fatalf("got %v after %v, want the understudy's answer", got, took)
 					}
 					w.wantCancelled(order[0], begun.Add(took))

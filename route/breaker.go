@@ -197,14 +197,9 @@ func (b *breaker) share(now instant) float64 {
 // windowSeconds is the time over which a share of failures is looked at.
 const windowSeconds = 10
 
-// shareTime is how long a share of failures must have shown itself: twenty attempts are a tenth of a second under much
-// traffic, and of so few the half fail by chance now and then where three in ten do.
-const shareTime = time.Second
-
 // window counts attempts by the second.
 type window struct {
-	from, last instant // the first attempt after a pause, and the latest
-	seconds    [windowSeconds]struct {
+	seconds [windowSeconds]struct {
 		second      int64
 		all, failed int32
 	}
@@ -212,10 +207,6 @@ type window struct {
 
 func (w *window) add(now instant, failed bool) {
 	second := int64(time.Duration(now) / time.Second)
-	if w.last == 0 || w.last.until(now) > windowSeconds*time.Second {
-		w.from = now
-	}
-	w.last = max(now, 1)
 	s := &w.seconds[second%windowSeconds]
 	if s.second != second {
 		s.second, s.all, s.failed = second, 0, 0
@@ -241,7 +232,7 @@ func (w *window) run(now instant, fails int) int {
 // isBad reports whether at least half of enough attempts failed.
 func (w *window) isBad(now instant) bool {
 	all, failed := w.counts(now)
-	return all >= minSample && 2*failed >= all && w.from.until(now) >= shareTime
+	return all >= minSample && 2*failed >= all
 }
 
 func (w *window) counts(now instant) (all, failed int32) {

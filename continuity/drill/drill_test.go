@@ -247,7 +247,7 @@ func TestItEndsByItself(t *testing.T) {
 	for d.IsWatching() {
 		time.Sleep(time.Millisecond)
 	}
-	if r, err := d.Get("one"); err != nil || r.State != Ended || r.Over.Sub(r.Begun) > time.Minute {
+	if r, err := d.Get("one"); err != nil || r.State != Ended || r.Over.Sub(r.Begun) > 5*time.Second {
 		t.Errorf("got %+v and error %v, want it ended in time", r, err)
 	}
 }

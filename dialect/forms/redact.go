@@ -1,6 +1,7 @@
 package forms
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/understudy-ai/understudy/llm"
@@ -32,15 +33,7 @@ func Redact(s string, also ...func(word string) bool) string {
 		if n < 0 {
 			n = len(s)
 		}
-		word := s[:n]
-		isHidden := IsSecret(word)
-		for _, f := range also {
-			isHidden = isHidden || f(word)
-		}
-		if isHidden {
-			word = "[redacted]"
-		}
-		b.WriteString(word)
+		b.WriteString(redacted(s[:n], also))
 		s = s[n:]
 		if n = strings.IndexFunc(s, isInWord); n < 0 {
 			n = len(s)
@@ -52,7 +45,31 @@ func Redact(s string, also ...func(word string) bool) string {
 }
 
 func isInWord(r rune) bool {
-	return r|0x20 >= 'a' && r|0x20 <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.*+=", r)
+	return r|0x20 >= 'a' && r|0x20 <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.*+=/", r)
+}
+
+// redacted is a word without the credentials in it, and itself if it is one. What stands between slashes is looked at by
+// itself: names of models and addresses have them, too.
+func redacted(word string, also []func(string) bool) string {
+	const instead = "[redacted]"
+	if isAccessKey(word) {
+		return instead
+	}
+	parts := strings.Split(word, "/")
+	for i, p := range parts {
+		if IsSecret(p) || slices.ContainsFunc(also, func(f func(string) bool) bool { return f(p) }) {
+			parts[i] = instead
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// isAccessKey reports whether a word has the form of an AWS secret access key: 40 characters of base64, slashes among them.
+func isAccessKey(word string) bool {
+	const size = 40
+	isOther := func(r rune) bool { return !(r|0x20 >= 'a' && r|0x20 <= 'z' || r >= '0' && r <= '9' || r == '+' || r == '/') }
+	return len(word) == size && !strings.ContainsFunc(word, isOther) && strings.ContainsAny(word, "0123456789") &&
+		strings.ToLower(word) != word && strings.ToUpper(word) != word
 }
 
 // IsSecret reports whether a word looks like a credential: a known beginning, or a long mixture of letters and digits

@@ -438,7 +438,7 @@ func TestHolds(t *testing.T) {
 	}
 	s.set(func() { s.refuse = nil })
 	n, err := d.reserve("a")
-	for until := time.Now().Add(time.Minute); err != nil && time.Now().Before(until); n, err = d.reserve("a") {
+	for until := time.Now().Add(5 * storePause); err != nil && time.Now().Before(until); n, err = d.reserve("a") {
 		time.Sleep(storePause / 10) // a store that failed is left alone for a while
 	}
 	if err != nil {

@@ -180,7 +180,6 @@ func gone(t *testing.T, say func(net.Conn)) string {
 // TestSlow waits once for a Redis that takes 30 seconds, and then counts here without waiting.
 func TestSlow(t *testing.T) {
 	t.Parallel()
-	const tooLong = 20 * time.Second // and far more than it takes to wait once on a busy machine
 	for name, say := range map[string]func(net.Conn){
 		"silent":  func(c net.Conn) { _, _ = io.Copy(io.Discard, c) },
 		"another": func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n"); _ = c.Close() },
@@ -192,7 +191,7 @@ func TestSlow(t *testing.T) {
 			d := access.Draw{Name: "a", PerMinute: 5, N: 1}
 			begun := time.Now()
 			first := r.Draw(t.Context(), d)
-			if took := time.Since(begun); !first.OK || took > tooLong {
+			if took := time.Since(begun); !first.OK || took > 20*patience {
 				t.Errorf("got %+v after %v, want it admitted after %v", first, took, patience)
 			}
 			admitted := 1
@@ -203,10 +202,10 @@ func TestSlow(t *testing.T) {
 					admitted++
 				}
 			}
-			if took := time.Since(begun); took > tooLong {
+			if took := time.Since(begun); took > more*time.Millisecond {
 				t.Errorf("got %v for %d calls more, want them not to wait", took, more)
 			}
-			if admitted < 5 || admitted > 6 { // one comes back in twelve seconds
+			if admitted != 5 {
 				t.Errorf("got %d admitted, want the limit to hold here", admitted)
 			}
 			if n := strings.Count(log.String(), "does not answer"); n != 1 {
