@@ -48,6 +48,7 @@ func TestAlone(t *testing.T) {
 	price, cost := prices(t, d)
 	k := budget.Limit{Account: "key:a", Period: budget.Ever, Most: 3*price + cost}
 	limit(d, k)
+	<-d.leases.swept // until then a refusal asks the store twice
 	first := d.wants("a", true)
 	d.wants("a", true)
 	third := d.wants("a", true)
