@@ -65,6 +65,8 @@ const (
 	FeatureVerbosity        Feature = "verbosity"
 	FeatureUser             Feature = "user"
 	FeatureTier             Feature = "service_tier"
+	FeatureMetadata         Feature = "metadata"
+	FeatureCacheKey         Feature = "prompt_cache_key"
 	FeatureTokenInput       Feature = "token_input"
 	FeatureJoinedInput      Feature = "joined_input"
 	FeatureDimensions       Feature = "dimensions"
@@ -138,6 +140,8 @@ var features = [...]FeatureInfo{
 	{FeatureVerbosity, Tuning, false, "how long-winded to be"},
 	{FeatureUser, Harmless, false, "the end user's id, for abuse tracking"},
 	{FeatureTier, Harmless, false, "a service tier"},
+	{FeatureMetadata, Harmless, false, "labels for the vendor's own log or dashboard"},
+	{FeatureCacheKey, Harmless, false, "routing to a warm cache"},
 	{FeatureTokenInput, Contract, true, "text to embed as token ids"},
 	{FeatureJoinedInput, Contract, true, "one vector of several texts or images"},
 	{FeatureDimensions, Contract, false, "the number of a vector's dimensions"},

@@ -52,6 +52,10 @@ type Request struct {
 	User string
 	// Tier is the service tier asked for, in the client dialect's own word.
 	Tier string
+	// Metadata are labels for the vendor's own log or dashboard; the model is not given them.
+	Metadata []Label
+	// CacheKey brings requests that begin alike to where the vendor has their prompt in its cache.
+	CacheKey string
 	// Cache is a mark for the whole prompt (automatic caching of the longest prefix).
 	Cache *CacheMark
 
@@ -157,6 +161,9 @@ type Reasoning struct {
 	// Display is "summarized" or "omitted"; empty when not set.
 	Display string
 }
+
+// Label is one entry of Request.Metadata.
+type Label struct{ Key, Value string }
 
 // CacheMark asks the vendor to cache the prompt up to and including the part
 // that carries it.

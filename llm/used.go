@@ -20,6 +20,8 @@ func Used(r *Request) []Feature {
 	u.addIf(r.Verbosity != "", FeatureVerbosity)
 	u.addIf(r.User != "", FeatureUser)
 	u.addIf(r.Tier != "", FeatureTier)
+	u.addIf(len(r.Metadata) > 0, FeatureMetadata)
+	u.addIf(r.CacheKey != "", FeatureCacheKey)
 	u.addIf(r.Cache != nil, FeatureCacheMark)
 	return u.list
 }

@@ -90,6 +90,7 @@ func carries() dialect.Carries {
 		llm.FeatureDocumentData:    {Action: llm.ActionMapped, Note: "PDF and plain text; other types are refused"},
 		llm.FeatureCacheMark:       {Action: llm.ActionMapped, Note: "the last four"},
 		llm.FeatureTier:            {Action: llm.ActionMapped, Note: "auto and default; other tiers are dropped"},
+		llm.FeatureUser:            {Action: llm.ActionMapped, Note: "above 512 characters, or like an address or a telephone number, as a hash"},
 	}
 	for _, f := range []llm.Feature{
 		llm.FeatureImageURL, llm.FeatureDocumentURL, llm.FeatureDocumentText, llm.FeatureDocumentContext,
@@ -97,7 +98,7 @@ func carries() dialect.Carries {
 		llm.FeatureToolResultImage, llm.FeatureToolResultDoc, llm.FeatureToolResultError, llm.FeatureToolChoice,
 		llm.FeatureParallelCalls, llm.FeatureMaxTokens, llm.FeatureTopP, llm.FeatureTopK, llm.FeatureStop,
 		llm.FeatureJSONSchema, llm.FeatureEffort, llm.FeatureThinkingBudget, llm.FeatureThinkingAdaptive,
-		llm.FeatureThinkingOff, llm.FeatureThinkingDisplay, llm.FeatureUser,
+		llm.FeatureThinkingOff, llm.FeatureThinkingDisplay,
 	} {
 		c[f] = mapped
 	}

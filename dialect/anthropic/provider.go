@@ -265,11 +265,13 @@ func (e *encoder) sampling() sampled {
 	return s
 }
 
+// writeMetadata says who asks. The vendor refuses ids that tell who somebody is
+// (https://github.com/BerriAI/litellm/issues/10106), and wants a hash instead.
 func (e *encoder) writeMetadata() {
 	user := e.req.User
-	if len(user) > maxUserID {
-		e.lose(llm.FeatureUser, llm.ActionDropped, llm.Harmless, "longer than the target's limit")
-		user = ""
+	if len(user) > maxUserID || isPersonal(user) {
+		e.lose(llm.FeatureUser, llm.ActionEmulated, llm.Harmless, "an id that is too long, or looks like an address or a telephone number, is sent as its hash")
+		user = forms.Hashed(user, 22)
 	}
 	if user == "" && !hasExtra(e.req.Extra, "metadata.") {
 		return
@@ -281,6 +283,23 @@ func (e *encoder) writeMetadata() {
 	}
 	writeExtra(&e.w, e.req.Extra, "metadata.")
 	e.w.EndObject()
+}
+
+// isPersonal reports whether an id looks like an address or a telephone number.
+func isPersonal(id string) bool {
+	if strings.Contains(id, "@") {
+		return true
+	}
+	digits := 0
+	for _, c := range id {
+		switch {
+		case c >= '0' && c <= '9':
+			digits++
+		case !strings.ContainsRune("+-() ", c):
+			return false
+		}
+	}
+	return digits >= 7
 }
 
 // marks counts the cache marks of what will be sent.

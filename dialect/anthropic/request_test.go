@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -436,9 +437,25 @@ func TestEncodeRequestDoesNotDependOnUnknownFacts(t *testing.T) {
 	req.Stop = []string{"\n", "END"}
 	enc := encode(t, req, llm.ModelFacts{})
 	want(t, enc.Body, "stop_sequences", `["END"]`)
-	want(t, enc.Body, "metadata", "")
+	want(t, enc.Body, "metadata", `{"user_id":"sB7HHYsqbqWgaCr8FuLuje"}`)
 	want(t, enc.Body, "service_tier", "")
-	wantLosses(t, enc, "stop=refused(contract) user=dropped(harmless) service_tier=dropped(harmless)")
+	wantLosses(t, enc, "stop=refused(contract) user=emulated(harmless) service_tier=dropped(harmless)")
+}
+
+// TestUserIsNoPerson holds that the vendor is told no id that it refuses.
+func TestUserIsNoPerson(t *testing.T) {
+	for user, asIs := range map[string]bool{
+		"user-7": true, "5f0c-11": true, "123456": true, "alice": true,
+		"alice@example.com": false, "+49 (30) 123-4567": false, "15551234567": false,
+	} {
+		req := conversation(said(llm.RoleUser, llm.Text("x")))
+		req.User = user
+		enc := encode(t, req, llm.ModelFacts{})
+		got := forms.TextOf(jsontext.Value(enc.Body).Get("metadata", "user_id"))
+		if (got == user) != asIs || got == "" || strings.ContainsAny(got, "@+ ") || len(enc.Losses) > 0 == asIs {
+			t.Errorf("%s: got %q and %v, want it as it is %v", user, got, enc.Losses, asIs)
+		}
+	}
 }
 
 // TestOneOfIsAnyOf holds that a choice between schemas is said in the word that the vendor has.

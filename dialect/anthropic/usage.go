@@ -84,6 +84,8 @@ func writeUsage(w *jsontext.Writer, u llm.Usage, tier string) {
 	switch tier {
 	case "standard", "priority", "batch":
 		w.StringField("service_tier", tier)
+	case "default", "on_demand": // the others' words for it
+		w.StringField("service_tier", "standard")
 	default:
 		w.NullField("service_tier")
 	}

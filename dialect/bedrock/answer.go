@@ -122,6 +122,10 @@ func writeAccount(w *jsontext.Writer, extra llm.Extra, tier string) {
 	writeKept(w, extra, "trace")
 	writeKept(w, extra, "performanceConfig")
 	switch tier {
+	case "standard", "on_demand": // the others' words for it
+		tier = "default"
+	}
+	switch tier {
 	case "priority", "default", "flex", "reserved":
 		w.Key("serviceTier")
 		w.BeginObject()

@@ -31,7 +31,7 @@ func (clientSide) DecodeRequest(body []byte) (*llm.Request, error) {
 		lead := llm.Message{Role: llm.RoleSystem, Parts: d.system}
 		d.req.Messages = append([]llm.Message{lead}, d.req.Messages...)
 	}
-	d.req.Unread = insides.Unread(body)
+	d.req.Unread = append(d.req.Unread, insides.Unread(body)...)
 	return &d.req, nil
 }
 
@@ -86,6 +86,11 @@ func (d *requestReader) member(key string, v jsontext.Value) (err error) {
 			d.kept("serviceTier."+name, m)
 			return nil
 		})
+	case "requestMetadata":
+		var odd bool
+		if r.Metadata, odd, err = forms.ReadLabels(v); odd {
+			r.Unread = append(r.Unread, "requestMetadata[]")
+		}
 	default:
 		d.kept(key, v)
 	}

@@ -40,7 +40,8 @@ func fields() []dialect.Field {
 		{Path: "serviceTier", Feature: llm.FeatureTier},
 		{Path: "guardrailConfig", Severity: llm.Contract, Absolute: true, Note: "a safety control"},
 		{Path: "promptVariables", Severity: llm.Contract, Absolute: true, Note: "a prompt that the vendor keeps"},
-		{Path: "requestMetadata", Severity: llm.Harmless, Note: "labels for the vendor's own log"},
+		{Path: "requestMetadata", Feature: llm.FeatureMetadata},
+		{Path: "requestMetadata[]", Severity: llm.Harmless, Note: "a label that is no text"},
 		{Path: "performanceConfig", Severity: llm.Harmless, Note: "a faster service"},
 		{Path: "system[].cachePoint", Feature: llm.FeatureCacheMark, Note: "also in messages and tools"},
 		{Path: "system[].guardContent", Feature: llm.FeatureVendorPart, Note: "also in messages"},
@@ -98,6 +99,7 @@ func carries() dialect.Carries {
 		llm.FeatureCitationHistory:  {Action: llm.ActionMapped, Note: "the dialect's own; others are dropped"},
 		llm.FeatureCacheMark:        {Action: llm.ActionMapped, Note: "the last four, on models that have a prompt cache"},
 		llm.FeatureTier:             {Action: llm.ActionMapped, Note: "default, priority, flex and reserved; other tiers are dropped"},
+		llm.FeatureMetadata:         {Action: llm.ActionMapped, Note: "16 labels of up to 256 letters, digits, spaces and some marks"},
 	}
 	for _, f := range []llm.Feature{
 		llm.FeatureDocumentText, llm.FeatureDocumentContext, llm.FeatureDocumentCite, llm.FeatureTools, llm.FeatureToolStrict,

@@ -128,6 +128,7 @@ func (e *encoder) body() {
 	e.writeOutputConfig()
 	e.writeAdditional(sampling.topK)
 	e.writeTier()
+	e.writeLabels()
 	writeExtra(w, e.req.Extra, "")
 	w.EndObject()
 }
@@ -139,6 +140,8 @@ func (e *encoder) writeTier() {
 	case "priority", "default", "flex", "reserved":
 	case "standard", "standard_only":
 		tier = "default"
+	case "fast": // OpenAI's other word
+		tier = "priority"
 	default:
 		if tier != "" {
 			e.lose(llm.FeatureTier, llm.ActionDropped, llm.Harmless, "a tier that the target does not have")
@@ -156,6 +159,26 @@ func (e *encoder) writeTier() {
 	}
 	writeExtra(w, e.req.Extra, "serviceTier.")
 	w.EndObject()
+}
+
+// writeLabels writes the labels that the target takes [bed:RequestMetadata].
+func (e *encoder) writeLabels() {
+	limits := forms.LabelLimits{Most: 16, Key: 256, Value: 256, Takes: isOfLabel}
+	labels, cut := limits.Fit(e.req.Metadata)
+	if cut {
+		e.lose(llm.FeatureMetadata, llm.ActionDropped, llm.Harmless,
+			"labels above the target's limits: 16 of them, 256 characters, letters, digits, spaces and some marks")
+	}
+	forms.WriteLabels(&e.w, "requestMetadata", labels)
+}
+
+// isOfLabel reports whether a label may have the character [bed:RequestMetadataKeyString].
+func isOfLabel(c rune) bool {
+	switch {
+	case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		return true
+	}
+	return strings.ContainsRune(" \t\n\v\f\r:_@$#=/+,-.", c)
 }
 
 // maxTokens leaves out a limit that the client did not set: the model's own holds then.

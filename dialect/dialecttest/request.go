@@ -254,6 +254,10 @@ func erase(f llm.Feature, r *llm.Request) bool {
 		r.User = ""
 	case llm.FeatureTier:
 		r.Tier = ""
+	case llm.FeatureMetadata:
+		r.Metadata = nil
+	case llm.FeatureCacheKey:
+		r.CacheKey = ""
 	case llm.FeatureParallelCalls:
 		r.ParallelCalls = nil
 	case llm.FeatureEffort, llm.FeatureThinkingBudget, llm.FeatureThinkingAdaptive, llm.FeatureThinkingOff,

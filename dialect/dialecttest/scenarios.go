@@ -136,6 +136,9 @@ func basics() []Scenario {
 		{Name: "cache-marks", Request: marked},
 		{Name: "cache-whole", Request: ask("Again.", func(r *llm.Request) { r.Cache = &llm.CacheMark{} })},
 		{Name: "tier", Request: ask("Quick.", func(r *llm.Request) { r.Tier = "auto" })},
+		{Name: "labels", Request: ask("Note it.", func(r *llm.Request) {
+			r.Metadata, r.CacheKey = []llm.Label{{Key: "team", Value: "night watch"}, {Key: "trace", Value: ""}}, "watch-7"
+		})},
 		{Name: "long-stream", Response: answer(llm.StopEnd, llm.Text(strings.Repeat("The quick brown fox \U0001F98A jumps; \u72d0\u72f8\u8df3\u3002 ", 12)))},
 	}
 }

@@ -139,6 +139,8 @@ func (e *encoder) writeTier() {
 		e.w.StringField("serviceTier", e.req.Tier)
 	case "default", "standard_only":
 		e.w.StringField("serviceTier", "standard")
+	case "fast": // OpenAI's other word
+		e.w.StringField("serviceTier", "priority")
 	default:
 		e.lose(llm.FeatureTier, llm.ActionDropped, llm.Harmless, "a tier that the target does not have")
 	}

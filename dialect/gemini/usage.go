@@ -121,6 +121,8 @@ func writeUsage(w *jsontext.Writer, u llm.Usage, tier string) {
 	switch tier {
 	case "standard", "flex", "priority":
 		w.StringField("serviceTier", tier)
+	case "default", "on_demand": // the others' words for it
+		w.StringField("serviceTier", "standard")
 	}
 	w.EndObject()
 }

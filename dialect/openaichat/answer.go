@@ -46,10 +46,9 @@ func isMalformed(ch *llm.Choice) bool {
 	return ch.Stop.Reason == llm.StopMalformed && len(ch.Parts) == 0
 }
 
-// writeTier writes service_tier where the word is one of this dialect's (openai.yaml, ServiceTier): clients check it.
+// writeTier writes service_tier where the dialect has a word for it: clients check it.
 func writeTier(w *jsontext.Writer, tier string) {
-	switch tier {
-	case "auto", "default", "flex", "scale", "priority", "fast":
+	if tier = forms.OpenAITier(tier); tier != "" {
 		w.StringField("service_tier", tier)
 	}
 }

@@ -24,7 +24,7 @@ func (clientSide) DecodeRequest(body []byte) (*llm.Request, error) {
 	if err := d.finish(); err != nil {
 		return nil, forms.OpenAIInvalid(err)
 	}
-	d.req.Unread = insides.Unread(v)
+	d.req.Unread = append(d.req.Unread, insides.Unread(v)...)
 	return d.req, nil
 }
 
@@ -91,6 +91,12 @@ func (d *requestDecoder) member(key string, v jsontext.Value) error {
 		d.user, err = v.Text()
 	case "service_tier":
 		r.Tier, err = v.Text()
+	case "prompt_cache_key":
+		r.CacheKey, err = v.Text()
+	case "metadata":
+		err = d.metadata(v)
+	case "store":
+		err = d.store(v)
 	case "modalities":
 		if isTextOnly(v) {
 			return nil
@@ -214,6 +220,25 @@ func (d *requestDecoder) checkChoice() error {
 		}
 	}
 	return nil
+}
+
+// metadata reads labels.
+func (d *requestDecoder) metadata(v jsontext.Value) error {
+	labels, odd, err := forms.ReadLabels(v)
+	d.req.Metadata = labels
+	if odd {
+		d.req.Unread = append(d.req.Unread, "metadata[]")
+	}
+	return err
+}
+
+// store reads whether the vendor keeps the answer. No is what every dialect does.
+func (d *requestDecoder) store(v jsontext.Value) error {
+	on, err := v.Bool()
+	if on {
+		d.req.Extra = d.req.Extra.Add(self, keyStore, v)
+	}
+	return err
 }
 
 func (d *requestDecoder) streamOptions(key string, v jsontext.Value) (err error) {

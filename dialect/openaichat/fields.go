@@ -2,6 +2,7 @@ package openaichat
 
 import (
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -83,11 +84,12 @@ func fields() []dialect.Field {
 		is("safety_identifier", llm.FeatureUser),
 		is("user", llm.FeatureUser),
 		is("service_tier", llm.FeatureTier),
-		own("metadata", harmless, "labels for the vendor's own dashboard"),
-		own("store", harmless, "keeping the answer at the vendor"),
-		own("prompt_cache_key", harmless, "routing to a warm cache"),
-		own("prompt_cache_retention", harmless, "how long a cache is kept"),
-		own("prompt_cache_options", harmless, "how a cache is kept"),
+		is("metadata", llm.FeatureMetadata),
+		own("metadata[]", harmless, "a label that is no text"),
+		own(keyStore, harmless, "keeping the answer at the vendor, where the other API does not find it"),
+		is("prompt_cache_key", llm.FeatureCacheKey),
+		own("prompt_cache_retention", harmless, "how long a cache is kept, which depends on the model"),
+		own("prompt_cache_options", harmless, "how a cache is kept, which depends on the model"),
 		own("prediction", harmless, "text to speed up the answer with"),
 		always("modalities", "an answer that is more than text"),
 		always("audio", "an answer in audio"),
@@ -102,6 +104,7 @@ func fields() []dialect.Field {
 
 // carries says how the provider side carries each feature.
 func carries() dialect.Carries {
+	const longID = "above 64 characters as a hash"
 	mapped := dialect.Carriage{Action: llm.ActionMapped}
 	c := dialect.Carries{
 		llm.FeatureAudio:            {Action: llm.ActionMapped, Note: "wav and mp3; any other format is refused"},
@@ -143,7 +146,10 @@ func carries() dialect.Carries {
 		llm.FeatureSchemaLoose:      mapped,
 		llm.FeatureEffort:           mapped,
 		llm.FeatureVerbosity:        mapped,
-		llm.FeatureUser:             mapped,
+		llm.FeatureUser:             {Action: llm.ActionMapped, Note: longID},
+		llm.FeatureTier:             {Action: llm.ActionMapped, Note: forms.OpenAITiers},
+		llm.FeatureCacheKey:         {Action: llm.ActionMapped, Note: longID},
+		llm.FeatureMetadata:         {Action: llm.ActionMapped, Note: "of answers that the vendor keeps, as the dialect's own clients can ask; others are dropped"},
 	}
 	return c
 }

@@ -69,9 +69,11 @@ func TestFieldsCoverTheDescription(t *testing.T) {
 func TestOwnFieldsAreReported(t *testing.T) {
 	other := &dialect.Dialect{Name: "other", Carries: carries()}
 	for _, tc := range []struct{ member, want string }{
-		{`"metadata":{"a":"b"}`, "metadata=dropped(harmless)"},
+		{`"metadata":{"a":"b","c":7}`, "metadata[]=dropped(harmless)"},
 		{`"store":true`, "store=dropped(harmless)"},
-		{`"prompt_cache_key":"k"`, "prompt_cache_key=dropped(harmless)"},
+		{`"store":false`, ""},
+		{`"prompt_cache_retention":"24h"`, "prompt_cache_retention=dropped(harmless)"},
+		{`"prompt_cache_options":{"mode":"explicit"}`, "prompt_cache_options=dropped(harmless)"},
 		{`"prediction":{"type":"content","content":"x"}`, "prediction=dropped(harmless)"},
 		{`"modalities":["text","audio"]`, "modalities=refused(contract)"},
 		{`"modalities":["text"]`, ""},

@@ -1,6 +1,8 @@
 package openaichat
 
 import (
+	"slices"
+
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
@@ -296,7 +298,7 @@ func (e *requestEncoder) sampling() {
 	}
 }
 
-// limits writes where the answer ends, and who asks.
+// limits writes where the answer ends, and what concerns the account.
 func (e *requestEncoder) limits() {
 	r, w := e.req, &e.w
 	if r.MaxTokens != nil {
@@ -317,9 +319,12 @@ func (e *requestEncoder) limits() {
 	if r.Verbosity != "" {
 		w.StringField("verbosity", r.Verbosity)
 	}
-	if r.User != "" {
-		w.StringField("user", r.User)
-	}
+	e.losses = forms.WriteOpenAIAccount(w, r, "user", e.isStored(), e.losses)
+}
+
+// isStored reports whether the vendor shall keep the answer: of others it takes no metadata.
+func (e *requestEncoder) isStored() bool {
+	return slices.ContainsFunc(e.req.Extra[self], func(m llm.Member) bool { return m.Key == keyStore })
 }
 
 // stream asks for a stream, always with usage: the gateway counts, whether or not the client does.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
+	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -299,11 +301,11 @@ func TestAnnotationsFindTheirText(t *testing.T) {
 }
 
 func TestTierIsOneOfTheDialects(t *testing.T) {
-	for tier, want := range map[string]bool{"priority": true, "default": true, "standard": false, "": false} {
+	for tier, want := range map[string]string{"priority": "priority", "default": "default", "standard": "default", "on_demand": "default", "batch": "", "": ""} {
 		r := &llm.Response{Tier: tier, Choices: []llm.Choice{{Stop: llm.Stop{Reason: llm.StopEnd}}}}
 		body, _, err := clientSide{}.EncodeResponse(r)
-		if err != nil || strings.Contains(string(body), "service_tier") != want {
-			t.Errorf("%q: got %s, %v, want it shown %v", tier, body, err, want)
+		if got := forms.Scalar(jsontext.Value(body).Get("service_tier")); err != nil || got != want {
+			t.Errorf("%q: got %s, %v, want it shown as %q", tier, body, err, want)
 		}
 	}
 }

@@ -65,6 +65,7 @@ const (
 const (
 	keyReasoning  = "reasoning_content"
 	keyDetails    = "reasoning_details"
+	keyStore      = "store"
 	typeThinking  = "understudy.thinking"
 	emptyArgs     = "{}"
 	emptySchema   = `{"type":"object","properties":{}}`

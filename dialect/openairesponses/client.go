@@ -24,7 +24,7 @@ func (clientSide) DecodeRequest(body []byte) (*llm.Request, error) {
 	if err := d.finish(); err != nil {
 		return nil, forms.OpenAIInvalid(err)
 	}
-	d.req.Unread = insides.Unread(v)
+	d.req.Unread = append(d.req.Unread, insides.Unread(v)...)
 	return d.req, nil
 }
 
@@ -71,6 +71,10 @@ func (d *requestDecoder) member(key string, v jsontext.Value) error {
 		d.user, err = v.Text()
 	case "service_tier":
 		r.Tier, err = v.Text()
+	case "prompt_cache_key":
+		r.CacheKey, err = v.Text()
+	case "metadata":
+		err = d.metadata(v)
 	case "store", "background":
 		err = d.flag(key, v)
 	case "truncation":
@@ -86,6 +90,16 @@ func (d *requestDecoder) member(key string, v jsontext.Value) error {
 			d.isKept = true
 		}
 		r.Extra = r.Extra.Add(self, key, v)
+	}
+	return err
+}
+
+// metadata reads labels.
+func (d *requestDecoder) metadata(v jsontext.Value) error {
+	labels, odd, err := forms.ReadLabels(v)
+	d.req.Metadata = labels
+	if odd {
+		d.req.Unread = append(d.req.Unread, "metadata[]")
 	}
 	return err
 }

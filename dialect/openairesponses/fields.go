@@ -2,6 +2,7 @@ package openairesponses
 
 import (
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -119,15 +120,17 @@ func vendorFields() []dialect.Field {
 		own("store", tuning, "the answer can neither be fetched nor gone on from by its id; false is what all others do"),
 		own("truncation", tuning, "leaving out the middle of a conversation that is too long"),
 		own("context_management", tuning, "what the vendor condenses of a long conversation"),
-		own("metadata", harmless, "labels for the vendor's own dashboard"),
-		own("prompt_cache_key", harmless, "routing to a warm cache"),
-		own("prompt_cache_retention", harmless, "how long a cache is kept"),
-		own("prompt_cache_options", harmless, "how a cache is kept"),
+		means("metadata", llm.FeatureMetadata, ""),
+		own("metadata[]", harmless, "a label that is no text"),
+		means("prompt_cache_key", llm.FeatureCacheKey, ""),
+		own("prompt_cache_retention", harmless, "how long a cache is kept, which depends on the model"),
+		own("prompt_cache_options", harmless, "how a cache is kept, which depends on the model"),
 	}
 }
 
 // carries says how the provider side carries each feature.
 func carries() dialect.Carries {
+	const longID = "above 64 characters as a hash"
 	c := dialect.Carries{
 		llm.FeatureDocumentText:     {Action: llm.ActionApproximated, Severity: tuning, Note: "as text, with its title around it"},
 		llm.FeatureDocumentContext:  {Action: llm.ActionApproximated, Note: "as text beside the document"},
@@ -146,12 +149,16 @@ func carries() dialect.Carries {
 		llm.FeatureTopP:             {Action: llm.ActionMapped, Note: "not for models without sampling"},
 		llm.FeaturePrefill:          {Action: llm.ActionRefused, Note: "a last message of the assistant's is answered, not continued"},
 		llm.FeatureStop:             {Action: llm.ActionRefused, Note: "the dialect has none"},
+		llm.FeatureUser:             {Action: llm.ActionMapped, Note: longID},
+		llm.FeatureTier:             {Action: llm.ActionMapped, Note: forms.OpenAITiers},
+		llm.FeatureCacheKey:         {Action: llm.ActionMapped, Note: longID},
+		llm.FeatureMetadata:         {Action: llm.ActionMapped, Note: "16 labels, of 64 characters the key and 512 the value"},
 	}
 	for _, f := range []llm.Feature{
 		llm.FeatureSystemPosition, llm.FeatureImageData, llm.FeatureImageURL, llm.FeatureImageDetail, llm.FeatureDocumentData,
 		llm.FeatureDocumentURL, llm.FeatureRefusalHistory, llm.FeatureTools, llm.FeatureToolResultImage, llm.FeatureToolResultDoc,
 		llm.FeatureToolChoice, llm.FeatureAllowedTools, llm.FeatureParallelCalls, llm.FeatureLogProbs, llm.FeatureJSONMode,
-		llm.FeatureSchemaLoose, llm.FeatureEffort, llm.FeatureVerbosity, llm.FeatureUser,
+		llm.FeatureSchemaLoose, llm.FeatureEffort, llm.FeatureVerbosity,
 	} {
 		c[f] = dialect.Carriage{Action: llm.ActionMapped}
 	}

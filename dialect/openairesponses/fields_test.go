@@ -69,7 +69,7 @@ func TestFieldsCoverTheDescription(t *testing.T) {
 func TestOwnFieldsAreReported(t *testing.T) {
 	other := &dialect.Dialect{Name: "other", Carries: carries()}
 	for _, tc := range []struct{ member, want string }{
-		{`"metadata":{"a":"b"}`, "metadata=dropped(harmless)"},
+		{`"metadata":{"a":"b","c":null}`, "metadata[]=dropped(harmless)"},
 		{`"store":true`, "store=dropped(tuning)"},
 		{`"store":false`, ""},
 		{`"background":false`, ""},
@@ -80,7 +80,8 @@ func TestOwnFieldsAreReported(t *testing.T) {
 		{`"moderation":{"model":"m"}`, "moderation=refused(contract)"},
 		{`"truncation":"auto"`, "truncation=dropped(tuning)"},
 		{`"truncation":"disabled"`, ""},
-		{`"prompt_cache_key":"k"`, "prompt_cache_key=dropped(harmless)"},
+		{`"prompt_cache_retention":"24h"`, "prompt_cache_retention=dropped(harmless)"},
+		{`"prompt_cache_options":{"mode":"explicit"}`, "prompt_cache_options=dropped(harmless)"},
 		{`"include":["reasoning.encrypted_content"]`, ""},
 		{`"include":["web_search_call.results"]`, "include=dropped(harmless)"},
 		{`"reasoning":{"effort":"low","mode":"pro"}`, "reasoning.mode=dropped(tuning)"},

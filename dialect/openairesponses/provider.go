@@ -33,9 +33,7 @@ func (providerSide) EncodeRequest(req *llm.Request, target dialect.Target) (dial
 	e.reasoning()
 	e.sampling()
 	e.include()
-	if req.User != "" {
-		w.StringField(userKey(req.User), req.User)
-	}
+	e.losses = forms.WriteOpenAIAccount(w, req, "safety_identifier", true, e.losses)
 	if req.Stream {
 		w.BoolField("stream", true)
 	}
@@ -52,15 +50,6 @@ func (providerSide) EncodeRequest(req *llm.Request, target dialect.Target) (dial
 		e.losses.add("tool_call_id", llm.ActionRepaired, harmless, "ids the target refuses are derived from the client's")
 	}
 	return dialect.Encoded{Body: w.Bytes(), Losses: e.losses, ToolNames: e.names.Client()}, nil
-}
-
-// userKey is the member for a user's id: the new one takes no long ones.
-func userKey(user string) string {
-	const longest = 64 // openai.yaml, ModelResponseProperties.safety_identifier
-	if len(user) > longest {
-		return "user"
-	}
-	return "safety_identifier"
 }
 
 // requestEncoder writes one request.

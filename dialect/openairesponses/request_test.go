@@ -272,7 +272,7 @@ func TestEncodedRequests(t *testing.T) {
 		{"no thinking", func(r *llm.Request) { r.Reasoning = &llm.Reasoning{Effort: "high"} }, llm.ModelFacts{Thinking: llm.ThinkingNone}, `"content":"hi"}],"store":false}`, "reasoning_effort=dropped(tuning)"},
 		{"a model known to reason", func(*llm.Request) {}, llm.ModelFacts{Thinking: llm.ThinkingEffort}, `"include":["reasoning.encrypted_content"]`, ""},
 		{"no sampling", func(r *llm.Request) { half := 0.5; r.Temperature = &half }, llm.ModelFacts{NoSampling: true}, `"content":"hi"}],"store":false}`, "temperature=dropped(tuning)"},
-		{"a long user id", func(r *llm.Request) { r.User = strings.Repeat("u", 65) }, llm.ModelFacts{}, `"user":"uuu`, ""},
+		{"a long user id", func(r *llm.Request) { r.User = strings.Repeat("u", 65) }, llm.ModelFacts{}, `"safety_identifier":"3I8GqBhASmkqciS9ccptvj"`, "user=emulated(harmless)"},
 	} {
 		r := &llm.Request{Messages: []llm.Message{user}}
 		tc.edit(r)

@@ -135,9 +135,8 @@ func (s *streamWriter) response(w *jsontext.Writer, status, reason string, e *ll
 	w.StringField("tool_choice", "auto")
 	w.RawField("tools", []byte("[]"))
 	w.NullField("top_p")
-	switch s.tier { // the words of the dialect (openai.yaml, ServiceTier): clients check it
-	case "auto", "default", "flex", "scale", "priority", "fast":
-		w.StringField("service_tier", s.tier)
+	if tier := forms.OpenAITier(s.tier); tier != "" { // clients check the word
+		w.StringField("service_tier", tier)
 	}
 	w.Key("usage")
 	if s.usage.Known && status != statusInProgress {
