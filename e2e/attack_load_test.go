@@ -41,7 +41,7 @@ models:
 	}
 	query := "?key=" + plant("query") + "&api_key=" + plant("apikey")
 	body := func(model string, stream bool) string {
-		return fmt.Sprintf(`{"model":%q,"stream":%v,"max_tokens":50,"user":%q,"metadata":{"user_id":%q},"tools":[{"type":"function","function":{"name":"f","description":%q,"parameters":{"type":"object"}}}],
+		return fmt.Sprintf(`{"model":%q,"stream":%v,"max_tokens":50,"user":%q,"store":true,"metadata":{"user_id":%q},"tools":[{"type":"function","function":{"name":"f","description":%q,"parameters":{"type":"object"}}}],
 "messages":[{"role":"system","content":%q},{"role":"user","content":%q},{"role":"assistant","content":%q},{"role":"user","content":%q}]}`,
 			model, stream, plant("user"), plant("metadata"), plant("tool"), plant("system"), plant("first"), plant("reply"), plant("second"))
 	}

@@ -111,6 +111,7 @@ func (a *anthropicReader) params() {
 	if key := unknown(obj(a.body, "metadata"), "user_id"); key != "" {
 		a.extra("metadata." + key)
 	}
+	a.account()
 	a.mark(a.body)
 	a.output()
 	for _, key := range []string{"temperature", "top_p", "top_k"} {

@@ -45,6 +45,7 @@ func (b bedrock) read(s *Server, _ http.Header, body object) (Ask, *Error) {
 	r.sampling()
 	r.additional()
 	r.output()
+	r.account()
 	if r.tooled && len(r.ask.Tools) == 0 {
 		r.bad("The toolConfig field must be defined when using toolUse and toolResult content blocks.")
 	}

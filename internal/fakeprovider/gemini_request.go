@@ -99,6 +99,7 @@ func (g gemini) read(s *Server, _ http.Header, body object) (Ask, *Error) {
 	}
 	c.known("", body, geminiFields...)
 	c.config(obj(body, "generationConfig"))
+	c.account()
 	c.tools()
 	c.system()
 	c.contents()

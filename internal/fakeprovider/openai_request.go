@@ -36,6 +36,8 @@ func (openai) read(s *Server, _ http.Header, body object) (Ask, *Error) {
 	o.messages()
 	o.sampling()
 	o.output()
+	o.account()
+	o.kept()
 	o.model()
 	return o.ask, o.err
 }

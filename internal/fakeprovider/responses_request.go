@@ -37,6 +37,7 @@ func (responses) read(s *Server, _ http.Header, body object) (Ask, *Error) {
 	v.input()
 	v.sampling()
 	v.output()
+	v.account()
 	v.model()
 	return v.ask, v.err
 }
