@@ -164,10 +164,10 @@ func New(o Options) (*App, error) {
 		Budgets: a.budgets,
 		Drill:   a.drill, Evacuations: a.evacuated,
 	})
-	a.clients = newServer(a.gateway, o.Log)
+	a.clients = newServer(a.gateway, o.Log, l.WriteTimeout)
 	a.clients.fast = fastlane.New(&a.clients.http)
-	a.operators = newServer(nil, o.Log)              // its handler needs what Start opens
-	a.operators.http.ReadTimeout = readHeaderTimeout // bodies there are short
+	a.operators = newServer(nil, o.Log, l.WriteTimeout) // its handler needs what Start opens
+	a.operators.http.ReadTimeout = readHeaderTimeout    // bodies there are short
 	return a, nil
 }
 

@@ -27,15 +27,16 @@ type server struct {
 	http     http.Server
 	fast     *fastlane.Server // serves the plain requests; nil if http serves them all
 	log      *slog.Logger
-	open     atomic.Int64 // connections
-	most     int64        // connections at a time
+	open     atomic.Int64  // connections
+	most     int64         // connections at a time
+	patience time.Duration // how long a client may refuse to read
 	listener net.Listener
 	done     chan struct{} // closed when nothing is accepted any more
 	leaving  atomic.Bool   // every answer is the last on its connection
 }
 
-func newServer(h http.Handler, log *slog.Logger) *server {
-	s := &server{log: log, most: maxConnections(), done: make(chan struct{})}
+func newServer(h http.Handler, log *slog.Logger, patience time.Duration) *server {
+	s := &server{log: log, patience: patience, most: maxConnections(), done: make(chan struct{})}
 	// AWS's SDK for JavaScript speaks HTTP/2 to any address, and over plain TCP without asking first.
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
@@ -176,7 +177,7 @@ func (l limited) Accept() (net.Conn, error) {
 			// What a client is sent while nobody reads it is taken in by the kernel, which
 			// would try to deliver it for a quarter of an hour.
 			if tcp, ok := conn.(*net.TCPConn); ok {
-				_ = transport.NoticeVanished(tcp) // without it, only the delay is longer
+				_ = transport.ReadySlow(tcp, l.server.patience) // without it, only the delay is longer, and more is buffered
 			}
 			return conn, nil
 		}

@@ -12,6 +12,7 @@ import (
 // TestVanishedClientsAreNoticed reads back the limits of an accepted connection.
 func TestVanishedClientsAreNoticed(t *testing.T) {
 	t.Parallel()
+	const patience = 30 * time.Second
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -22,7 +23,7 @@ func TestVanishedClientsAreNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	conn, err := limited{l, newServer(http.NotFoundHandler(), slog.New(slog.DiscardHandler))}.Accept()
+	conn, err := limited{l, newServer(http.NotFoundHandler(), slog.New(slog.DiscardHandler), patience)}.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,11 +39,39 @@ func TestVanishedClientsAreNoticed(t *testing.T) {
 		return value
 	}
 	const userTimeout = 0x12 // TCP_USER_TIMEOUT
-	if got := time.Duration(option(userTimeout)) * time.Millisecond; got <= 0 || got > 30*time.Second {
-		t.Errorf("got sent bytes given up after %v, want at most 30 s", got)
+	if got := time.Duration(option(userTimeout)) * time.Millisecond; got != patience {
+		t.Errorf("got sent bytes given up after %v, want what a client may refuse to read, %v", got, patience)
 	}
 	silent := time.Duration(option(syscall.TCP_KEEPIDLE)+option(syscall.TCP_KEEPINTVL)*option(syscall.TCP_KEEPCNT)) * time.Second
 	if silent > 30*time.Second {
 		t.Errorf("got a silent client given up after %v, want at most 30 s", silent)
+	}
+}
+
+// TestUnreadBytesAreBounded writes to a client that does not read until it would have to wait.
+func TestUnreadBytesAreBounded(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	conn, err := limited{l, newServer(http.NotFoundHandler(), slog.New(slog.DiscardHandler), time.Minute)}.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+	taken := 0
+	for n := 0; err == nil; taken += n {
+		n, err = conn.Write(make([]byte, 4<<10))
+	}
+	if taken > 256<<10 {
+		t.Errorf("got %d bytes taken for a client that does not read, want at most 256 KiB", taken)
 	}
 }

@@ -25,7 +25,7 @@ func (b *bench) slowReaders(ctx context.Context, s *stage) ([]figure, error) {
 	var all sync.WaitGroup
 	var lost, cut atomic.Int64
 	var conns sync.Map
-	open := func(model string, read func(net.Conn, *http.Response)) {
+	open := func(model string, read func(*http.Response)) {
 		conn, answer, err := s.send(ctx, model, true)
 		if err != nil || answer.StatusCode != http.StatusOK {
 			lost.Add(1)
@@ -34,7 +34,7 @@ func (b *bench) slowReaders(ctx context.Context, s *stage) ([]figure, error) {
 		conns.Store(conn, true)
 		all.Go(func() {
 			defer answer.Body.Close()
-			read(conn, answer)
+			read(answer)
 		})
 	}
 	measure := func() (p50, p99 time.Duration, used int64, err error) {
@@ -52,15 +52,16 @@ func (b *bench) slowReaders(ctx context.Context, s *stage) ([]figure, error) {
 		return p50, p99, used, err
 	}
 	for range n {
-		open(fmt.Sprintf("tick-%d-%d", fastPace, 100_000), func(_ net.Conn, answer *http.Response) { l.follow(answer.Body) })
+		open(fmt.Sprintf("tick-%d-%d", fastPace, 100_000), func(answer *http.Response) { l.follow(answer.Body) })
 	}
 	alone50, alone99, _, err := measure()
 	if err != nil {
 		return nil, err
 	}
 	for range n {
-		open(floodModel, func(conn net.Conn, answer *http.Response) {
-			_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10) //nolint:forcetypeassert // it was dialled so
+		// Readers of one pace that began at once would be written at once ever after.
+		time.Sleep(b.duration / 20 / time.Duration(n))
+		open(floodModel, func(answer *http.Response) {
 			for {
 				if _, err := io.CopyN(io.Discard, answer.Body, slowRate/4); err != nil {
 					if !errors.Is(err, net.ErrClosed) {

@@ -10,3 +10,6 @@ import (
 // setUserTimeout does nothing where there is no such option: the deadline of each
 // write and the keep-alive probes find a dead peer later.
 func setUserTimeout(syscall.RawConn, time.Duration) error { return nil }
+
+// boundUnsent does nothing where there is no such option: more is buffered for a client that reads slowly.
+func boundUnsent(syscall.RawConn) error { return nil }

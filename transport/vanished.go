@@ -1,11 +1,14 @@
 package transport
 
-import "net"
+import (
+	"net"
+	"time"
+)
 
-// NoticeVanished has the kernel give a connection up whose peer has vanished without
-// a word: within deadAfter, by probes while nothing is sent, and by the missing
-// acknowledgement (on Linux) while something is.
-func NoticeVanished(conn *net.TCPConn) error {
+// ReadySlow sets a client's connection up for one that reads slowly and one that has vanished. A vanished one is
+// noticed within 20 s, by probes, while it is sent nothing; otherwise within patience, if that is longer: a client
+// that reads nothing acknowledges nothing either.
+func ReadySlow(conn *net.TCPConn, patience time.Duration) error {
 	if err := conn.SetKeepAliveConfig(probes()); err != nil {
 		return err
 	}
@@ -13,7 +16,10 @@ func NoticeVanished(conn *net.TCPConn) error {
 	if err != nil {
 		return err
 	}
-	return setUserTimeout(raw, deadAfter)
+	if err := setUserTimeout(raw, max(patience, deadAfter)); err != nil {
+		return err
+	}
+	return boundUnsent(raw)
 }
 
 // probes are sent to a silent peer so that one that has vanished is noticed within
