@@ -44,7 +44,8 @@ func fields() []dialect.Field {
 		own(part+"functionResponse.scheduling", llm.Harmless, "for calls that do not block"),
 		own(part+"functionResponse.willContinue", llm.Tuning, "that more results will follow"),
 		own(part+"partMetadata", llm.Harmless, "what the client notes on a part"),
-		own(part+"mediaResolution", llm.Harmless, "how closely to look at a file"),
+		{Path: part + keyResolution + ".level", Feature: llm.FeatureImageDetail, Note: "low or high, of an image"},
+		own(part+keyResolution, llm.Harmless, "how closely to look at a file"),
 		own(part+"mediaProcessing", llm.Harmless, "how a video is looked at"),
 		own(part+"videoMetadata", llm.Harmless, "said of what is no video"),
 		own(part+"thoughtSignature", llm.Harmless, "the vendor's signature on a file"),
@@ -137,6 +138,7 @@ func carries() dialect.Carries {
 		llm.FeatureThinkingBudget:   {Action: llm.ActionMapped, Note: "on models that take one; else below 4096 low, below 16384 medium, else high"},
 		llm.FeatureThinkingAdaptive: {Action: llm.ActionEmulated, Note: "models decide by themselves"},
 		llm.FeatureThinkingOff:      {Action: llm.ActionMapped, Note: "on models that take a budget; others are told to think little"},
+		llm.FeatureImageDetail:      {Action: llm.ActionMapped, Note: "low and high, on models that are known to think by level; else dropped"},
 		llm.FeatureTier:             {Action: llm.ActionMapped, Note: "standard, flex and priority; other tiers are dropped"},
 	}
 	for _, f := range []llm.Feature{

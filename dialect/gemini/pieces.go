@@ -112,6 +112,9 @@ func (p *piece) media() (part llm.Part, err error) {
 	if part.Kind == 0 {
 		return p.opaque(), nil
 	}
+	if part.Kind == llm.PartImage && len(p.rest) > 0 {
+		p.rest = takeDetail(part.Media, p.rest)
+	}
 	part.Extra = p.extra()
 	if signature := signedBy(p.signature); signature != "" {
 		part.Extra = part.Extra.Add(self, "thoughtSignature", clone(p.signature))

@@ -60,6 +60,7 @@ func (e *encoder) writePart(p *signedPart) {
 			e.lose("file_name", llm.ActionDropped, llm.Harmless, "the target has no place for the name of a file")
 		}
 		e.writeMedia(p.Media)
+		e.writeDetail(p.Media)
 	default:
 		w.StringField("text", p.Text)
 	}
@@ -133,6 +134,9 @@ func (e *encoder) writeResult(p *llm.Part) {
 			}
 			w.BeginObject()
 			e.writeMedia(p.Media)
+			if p.Media.Detail != "" {
+				e.lose(llm.FeatureImageDetail, llm.ActionDropped, llm.Harmless, "the target has no place for it in a call's result")
+			}
 			w.EndObject()
 		}
 		w.EndArray()

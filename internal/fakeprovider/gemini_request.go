@@ -228,6 +228,9 @@ func (c *geminiReader) content(at string, content object, open []string, before 
 // part checks that a part is one thing and returns which.
 func (c *geminiReader) part(at string, p object) (kind string) {
 	c.known(at, p, append([]string{"thought", "thoughtSignature", "mediaResolution", "videoMetadata", "partMetadata"}, geminiParts...)...)
+	if has(p, "mediaResolution") && c.thinks == "budget" && !c.lax {
+		c.bad("Per part media resolution is not supported for this Model.")
+	}
 	for _, name := range geminiParts {
 		if !has(p, name) {
 			continue

@@ -72,6 +72,34 @@ func TestAccountIsCarried(t *testing.T) {
 	}
 }
 
+// TestDetailOfPicturesIsCarried holds that pictures are looked at as closely as they would be by the lead.
+func TestDetailOfPicturesIsCarried(t *testing.T) {
+	picture := func(detail string) string {
+		return chat(`{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,`+pngData+`","detail":"`+detail+`"}}]}`, "")
+	}
+	theirs := func(resolution string) string {
+		return `{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"image/png","data":"` + pngData + `"},"media_resolution":` + resolution + `}]}]}`
+	}
+	levels := llm.ModelFacts{Thinking: llm.ThinkingEffort}
+	chatAPI, google := openaichat.New(), gemini.New()
+	for _, c := range []struct {
+		crossing
+		from, to *dialect.Dialect
+	}{
+		{crossing{body: picture("low"), facts: levels, has: []string{`},"mediaResolution":{"level":"MEDIA_RESOLUTION_LOW"}}`}}, chatAPI, google},
+		{crossing{body: picture("high"), facts: levels, has: []string{`},"mediaResolution":{"level":"MEDIA_RESOLUTION_HIGH"}}`}}, chatAPI, google},
+		{crossing{body: picture("auto"), facts: levels, not: []string{"mediaResolution"}}, chatAPI, google},
+		{crossing{body: picture("low"), facts: llm.ModelFacts{Thinking: llm.ThinkingBudget}, not: []string{"mediaResolution"}, lost: "image_detail=dropped(harmless)"}, chatAPI, google},
+		{crossing{body: picture("low"), not: []string{"mediaResolution"}, lost: "image_detail=dropped(harmless)"}, chatAPI, google},
+		{crossing{body: theirs(`{"level":"MEDIA_RESOLUTION_HIGH"}`), has: []string{`"detail":"high"`}}, google, chatAPI},
+		{crossing{body: theirs(`{"level":"MEDIA_RESOLUTION_LOW"}`), has: []string{`"detail":"low"`}}, google, openairesponses.New()},
+		{crossing{body: theirs(`{"level":"MEDIA_RESOLUTION_MEDIUM"}`), not: []string{"detail"}, lost: "contents[].parts[].mediaResolution=dropped(harmless)"}, google, chatAPI},
+		{crossing{body: theirs(`{"level":"MEDIA_RESOLUTION_LOW"}`), not: []string{"detail"}, lost: "contents[].parts[].mediaResolution.level=dropped(harmless)"}, google, anthropic.New()},
+	} {
+		t.Run(string(c.from.Name)+" to "+string(c.to.Name), func(t *testing.T) { c.run(t, c.from, c.to) })
+	}
+}
+
 // TestLabelsAreWithinLimits sends more labels, and longer ones, than vendors take.
 func TestLabelsAreWithinLimits(t *testing.T) {
 	labels := []string{
