@@ -157,3 +157,42 @@ func TestTiersOfAnswersAreShown(t *testing.T) {
 		}
 	}
 }
+
+// TestTiersOfStreamsAreShown holds that a stream ends with the tier that it was made in, though the vendor says at first
+// only what was asked for, or nothing.
+func TestTiersOfStreamsAreShown(t *testing.T) {
+	answered := `"id":"resp_1","object":"response","created_at":1,"model":"m","output":[]`
+	stream := events(
+		`{"type":"response.created","sequence_number":0,"response":{`+answered+`,"status":"in_progress","service_tier":"auto"}}`,
+		`{"type":"response.output_item.added","sequence_number":1,"output_index":0,"item":{"type":"message","id":"msg_1","role":"assistant","content":[]}}`,
+		`{"type":"response.output_text.delta","sequence_number":2,"output_index":0,"content_index":0,"item_id":"msg_1","delta":"hi"}`,
+		`{"type":"response.completed","sequence_number":3,"response":{`+answered+`,"status":"completed","service_tier":"default","usage":{"input_tokens":1,"output_tokens":1}}}`,
+	)
+	chunks := events(
+		`{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","service_tier":null,"choices":[{"index":0,"delta":{"role":"assistant","content":"hi"}}]}`,
+		`{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","service_tier":"flex","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`,
+		`{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","service_tier":null,"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}`,
+		`[DONE]`,
+	)
+	candidates := events(
+		`{"candidates":[{"content":{"role":"model","parts":[{"text":"hi"}]},"index":0}],"usageMetadata":{"promptTokenCount":1},"responseId":"r","modelVersion":"m"}`,
+		`{"candidates":[{"content":{"role":"model","parts":[{"text":""}]},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":1,"serviceTier":"standard"}}`,
+	)
+	chatEnd := `"choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}]`
+	for _, c := range []struct {
+		from, to     *dialect.Dialect
+		stream, want string
+	}{
+		{openairesponses.New(), openaichat.New(), stream, `"service_tier":"default",` + chatEnd},
+		{openairesponses.New(), gemini.New(), stream, `"serviceTier":"standard"`},
+		{openaichat.New(), openairesponses.New(), chunks, `"service_tier":"flex","usage":{"input_tokens":1`},
+		{openaichat.New(), gemini.New(), chunks, `"serviceTier":"flex"`},
+		{gemini.New(), openaichat.New(), candidates, `"service_tier":"default",` + chatEnd},
+		{gemini.New(), openairesponses.New(), candidates, `"service_tier":"default","usage":{"input_tokens":1`},
+	} {
+		got, err := crossStream(c.from, c.to, strings.NewReader(c.stream))
+		if err != nil || !strings.Contains(got, c.want) || strings.Contains(got, `"service_tier":"auto"`) {
+			t.Errorf("%s to %s: got\n%s\nand %v, want %s in it", c.from.Name, c.to.Name, got, err, c.want)
+		}
+	}
+}

@@ -37,8 +37,10 @@ func (c *Collector) Add(e Event) {
 		ch.LogProbs = append(ch.LogProbs, e.LogProbs...)
 	case EventFinish:
 		c.choice(e.Choice).Stop = e.Stop
+		c.resp.Tier = cmp.Or(e.Tier, c.resp.Tier)
 	case EventUsage:
 		c.resp.Usage = e.Usage
+		c.resp.Tier = cmp.Or(e.Tier, c.resp.Tier)
 	case EventEnd:
 		c.ended = true
 		c.resp.Model = cmp.Or(e.Model, c.resp.Model)

@@ -28,7 +28,9 @@ type Event struct {
 	ID      string
 	Model   string
 	Created int64
-	Tier    string
+	// Tier is on EventStart, and on EventFinish or EventUsage where the vendor says it only then,
+	// or otherwise than before.
+	Tier string
 
 	Choice int
 	// Index numbers the parts of a choice in the order they started: 0, 1, 2...

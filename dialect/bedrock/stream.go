@@ -386,10 +386,10 @@ func (r *streamReader) metadata(dst []llm.Event, all jsontext.Value) ([]llm.Even
 		return dst, truncated("it has no stop reason")
 	}
 	u := llm.Event{
-		Kind: llm.EventUsage, Usage: readUsage(all.Get("usage")),
+		Kind: llm.EventUsage, Usage: readUsage(all.Get("usage")), Tier: forms.TextOf(all.Get("serviceTier", "type")),
 		Extra: keep(nil, all, "metrics", "trace", "performanceConfig"),
 	}
-	if u.Usage.Known || len(u.Extra) > 0 {
+	if u.Usage.Known || len(u.Extra) > 0 || u.Tier != "" {
 		dst = append(dst, u)
 	}
 	r.ended = true

@@ -184,3 +184,11 @@ func TestBodiesThatAreNoAnswers(t *testing.T) {
 		}
 	}
 }
+
+// TestStreamTellsItsTier holds that the tier is read where a stream has it, in its last event.
+func TestStreamTellsItsTier(t *testing.T) {
+	resp, err := read(started + "messageStop {\"stopReason\":\"end_turn\"}\nmetadata {\"serviceTier\":{\"type\":\"flex\"}}\n")
+	if err != nil || resp.Tier != "flex" {
+		t.Errorf("got %+v and %v, want the tier flex", resp, err)
+	}
+}

@@ -1,6 +1,7 @@
 package bedrock
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/understudy-ai/understudy/dialect"
@@ -85,9 +86,10 @@ func (s *streamWriter) Write(dst []byte, e llm.Event) []byte {
 	case llm.EventLogProbs:
 		s.losses.add(llm.FeatureLogProbs, llm.Tuning, "the dialect has none")
 	case llm.EventFinish:
+		s.tier = cmp.Or(e.Tier, s.tier)
 		return s.finish(dst, e)
 	case llm.EventUsage:
-		s.usage = e.Usage
+		s.usage, s.tier = e.Usage, cmp.Or(e.Tier, s.tier)
 		s.keep(e.Extra)
 	case llm.EventPing:
 		return s.Heartbeat(dst)

@@ -66,6 +66,7 @@ type streamReader struct {
 	started, ended bool
 	id             string
 	model, renamed string // that the start named, and a later chunk
+	tier, late     string // the tier, and where the start did not say it
 	usage          llm.Usage
 	choices        []*choice
 	blocked        *llm.Stop
@@ -138,10 +139,10 @@ func (r *streamReader) chunk(dst []llm.Event, n jsontext.Node) ([]llm.Event, err
 		r.usage = u
 	}
 	if !r.started {
-		r.started, r.id, r.model = true, forms.TextOf(c.id), forms.TextOf(c.model)
+		r.started, r.id, r.model, r.tier = true, forms.TextOf(c.id), forms.TextOf(c.model), c.tier()
 		dst = append(dst, llm.Event{
 			Kind: llm.EventStart, ID: r.id, Model: r.model, Created: unixOf(c.created),
-			Tier: forms.TextOf(c.usage.Get("serviceTier")), Usage: u,
+			Tier: r.tier, Usage: u,
 		})
 	} else {
 		r.renamed = forms.Renamed(r.model, r.renamed, c.model)
@@ -156,8 +157,15 @@ func (r *streamReader) chunk(dst []llm.Event, n jsontext.Node) ([]llm.Event, err
 		dst, err = r.candidate(dst, a)
 		return err
 	})
+	if r.tier == "" && slices.ContainsFunc(r.choices, func(c *choice) bool { return c.finished }) {
+		r.tier = c.tier()
+		r.late = r.tier
+	}
 	return dst, asError(err)
 }
+
+// tier is the tier, which most streams tell in their last chunk alone.
+func (c *chunk) tier() string { return forms.TextOf(c.usage.Get("serviceTier")) }
 
 // asError makes an *llm.Error of what was found wrong with a chunk.
 func asError(err error) error {
@@ -410,7 +418,7 @@ func (r *streamReader) Close(dst []llm.Event) ([]llm.Event, error) {
 			dst = r.endArgs(dst, c)
 		}
 		dst = c.end(dst)
-		finish := llm.Event{Kind: llm.EventFinish, Choice: c.index, Stop: agree(c.stop, c.hasCall)}
+		finish := llm.Event{Kind: llm.EventFinish, Choice: c.index, Stop: agree(c.stop, c.hasCall), Tier: r.late}
 		if c.index == 0 {
 			finish.Extra = c.extra
 		}

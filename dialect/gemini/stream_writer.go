@@ -1,6 +1,8 @@
 package gemini
 
 import (
+	"cmp"
+
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/frames"
@@ -102,9 +104,10 @@ func (s *streamWriter) Write(dst []byte, e llm.Event) []byte {
 		writeLogProbs(s.begin(e.Choice), e.LogProbs)
 		return s.end(dst)
 	case llm.EventFinish:
+		s.tier = cmp.Or(e.Tier, s.tier)
 		return s.finish(dst, s.choice(e.Choice), e.Stop)
 	case llm.EventUsage:
-		s.usage = e.Usage
+		s.usage, s.tier = e.Usage, cmp.Or(e.Tier, s.tier)
 	case llm.EventEnd:
 		return s.last(dst)
 	case llm.EventPing:

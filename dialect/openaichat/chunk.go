@@ -26,7 +26,7 @@ type progress struct {
 
 	id, model, tier string
 	created         int64
-	renamed         string // the model that a later chunk named
+	renamed, late   string // the model that a later chunk named, and the tier that the first one did not say
 	usage           llm.Usage
 
 	started, ended bool
@@ -144,6 +144,8 @@ func (p *progress) chunk(tree *jsontext.Tree, f dialect.Frame) (c chunkText, err
 				p.learn(string(name), n.Value())
 			case string(name) == "model":
 				p.renamed = forms.Renamed(p.model, p.renamed, n.Value())
+			case string(name) == "service_tier" && p.tier == "" && p.late == "":
+				p.late = forms.Scalar(n.Value())
 			}
 		}
 		return nil

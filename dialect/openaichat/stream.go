@@ -131,7 +131,8 @@ func (r *streamReader) finish(ch *openChoice) {
 		r.args(ch, c, c.joiner.Flush())
 		r.emit(llm.EventPartEnd, ch.index, c.part)
 	}
-	r.emit(llm.EventFinish, ch.index, 0).Stop = stopOf(ch.word, len(ch.calls) > 0, ch.refused)
+	e := r.emit(llm.EventFinish, ch.index, 0)
+	e.Stop, e.Tier = stopOf(ch.word, len(ch.calls) > 0, ch.refused), r.late
 }
 
 // delta reads a delta, each of its members, in the order in which the dialect says them.

@@ -79,8 +79,10 @@ func (s *streamWriter) Write(dst []byte, e llm.Event) []byte {
 		s.w.NullField("finish_reason")
 		return s.send()
 	case llm.EventFinish:
+		s.retier(e.Tier)
 		return s.finish(dst, &e)
 	case llm.EventUsage:
+		s.retier(e.Tier)
 		s.usage = e.Usage
 	case llm.EventPing:
 		return s.Heartbeat(dst)
@@ -106,6 +108,13 @@ func (s *streamWriter) start(e *llm.Event) {
 		s.usage = e.Usage
 	}
 	s.frame(e.Tier)
+}
+
+// retier changes what further chunks say of the tier, where it is known only now.
+func (s *streamWriter) retier(tier string) {
+	if tier != "" {
+		s.frame(tier)
+	}
 }
 
 // frame makes the beginning and the end of every chunk.

@@ -19,13 +19,13 @@ type streamReader struct {
 	numbers numbers
 	like    like
 
-	started, ended bool
-	id, model      string
-	items          []*openItem
-	latest         int64 // the output_index last seen
-	parts          int   // how many parts have started
-	calls          int
-	refused        bool
+	started, ended  bool
+	id, model, tier string
+	items           []*openItem
+	latest          int64 // the output_index last seen
+	parts           int   // how many parts have started
+	calls           int
+	refused         bool
 }
 
 // openItem is an item as far as it was read.
@@ -148,8 +148,11 @@ func (r *streamReader) start(n jsontext.Node) error {
 			return jsontext.At("response", err)
 		}
 	}
-	r.id, r.model = forms.Scalar(t.id), forms.Scalar(t.model)
-	r.emit(llm.Event{Kind: llm.EventStart, ID: r.id, Model: r.model, Created: t.seconds(), Tier: forms.Scalar(t.tier)})
+	r.id, r.model, r.tier = forms.Scalar(t.id), forms.Scalar(t.model), forms.Scalar(t.tier)
+	if r.tier == "auto" { // what was asked for; what came of it is said at the end
+		r.tier = ""
+	}
+	r.emit(llm.Event{Kind: llm.EventStart, ID: r.id, Model: r.model, Created: t.seconds(), Tier: r.tier})
 	return nil
 }
 

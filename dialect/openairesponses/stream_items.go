@@ -251,7 +251,11 @@ func (r *streamReader) end(e *eventText) error {
 	}
 	r.ended = true
 	incomplete := e.kind == eventIncomplete || is(t.status, eventIncomplete)
-	r.emit(llm.Event{Kind: llm.EventFinish, Stop: stopOf(incomplete, forms.Scalar(t.reason), r.calls > 0, r.refused)})
+	finish := llm.Event{Kind: llm.EventFinish, Stop: stopOf(incomplete, forms.Scalar(t.reason), r.calls > 0, r.refused)}
+	if tier := forms.Scalar(t.tier); tier != r.tier {
+		finish.Tier = tier
+	}
+	r.emit(finish)
 	if u := usageOf(t.usage); u.Known {
 		r.emit(llm.Event{Kind: llm.EventUsage, Usage: u})
 	}

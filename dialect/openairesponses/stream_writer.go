@@ -1,6 +1,7 @@
 package openairesponses
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/understudy-ai/understudy/dialect"
@@ -86,9 +87,10 @@ func (s *streamWriter) Write(dst []byte, e llm.Event) []byte {
 	case llm.EventLogProbs:
 		return s.logProbs(dst, e.LogProbs)
 	case llm.EventFinish:
+		s.tier = cmp.Or(e.Tier, s.tier)
 		return s.finish(dst, e.Stop)
 	case llm.EventUsage:
-		s.usage = e.Usage
+		s.usage, s.tier = e.Usage, cmp.Or(e.Tier, s.tier)
 	case llm.EventPing:
 		return s.Heartbeat(dst)
 	case llm.EventEnd:
