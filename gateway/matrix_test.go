@@ -207,6 +207,13 @@ func matrixCases() []matrixCase {
 		}, text: `{"city":"Oslo"}`, reply: &fakeprovider.Reply{Text: `{"city":"Oslo"}`}},
 		{name: "thinking", reply: &fakeprovider.Reply{Thinking: "Hm, five.", Text: "Five."}, text: "Five.", think: "Hm, five."},
 		{name: "two choices", edit: func(r *llm.Request) { r.N = 2 }, text: "You said: the sea"},
+		{name: "who asks", edit: func(r *llm.Request) { r.User = strings.Repeat("user-", 20) }, text: "You said: the sea"},
+		{name: "who asks, by mail", edit: func(r *llm.Request) { r.User = "alice@example.com" }, text: "You said: the sea"},
+		{name: "tier", edit: func(r *llm.Request) { r.Tier = "priority" }, text: "You said: the sea"},
+		{name: "labels", edit: func(r *llm.Request) {
+			r.Metadata = []llm.Label{{Key: "team", Value: "night watch"}, {Key: "café", Value: strings.Repeat("5 €", 100)}}
+		}, text: "You said: the sea"},
+		{name: "cache key", edit: func(r *llm.Request) { r.CacheKey = strings.Repeat("key-", 16) }, text: "You said: the sea"},
 	}
 }
 
