@@ -46,6 +46,9 @@ func TestAccountIsCarried(t *testing.T) {
 		{crossing{body: askBedrock(`"serviceTier":{"type":"reserved"}`), not: []string{"service_tier"}, lost: "service_tier=dropped(harmless)"}, aws, chatAPI},
 		{crossing{body: items(hi, `"service_tier":"fast"`), has: []string{`"serviceTier":{"type":"priority"}`}}, responses, aws},
 		{crossing{body: items(hi, `"service_tier":"fast"`), has: []string{`"serviceTier":"priority"`}}, responses, google},
+		{crossing{body: items(hi, `"service_tier":"auto"`), not: []string{"serviceTier"}, lost: "service_tier=emulated(harmless)"}, responses, aws},
+		{crossing{body: items(hi, `"service_tier":"auto"`), not: []string{"serviceTier"}, lost: "service_tier=emulated(harmless)"}, responses, google},
+		{crossing{body: chat(hi, `"random_seed":7`), has: []string{`"seed":7`}}, chatAPI, google},
 		{crossing{body: chat(hi, `"service_tier":"scale"`), not: []string{"serviceTier"}, lost: "service_tier=dropped(harmless)"}, chatAPI, aws},
 
 		{crossing{body: chat(hi, stored), has: []string{`"metadata":{"team":"night watch","note":"5 €"},"store":false`}, not: []string{"store\":true"}, lost: "store=dropped(harmless)"}, chatAPI, responses},

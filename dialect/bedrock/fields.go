@@ -98,7 +98,7 @@ func carries() dialect.Carries {
 		llm.FeatureFileID:           {Action: llm.ActionMapped, Note: "the dialect's own, which are places in S3; others are refused"},
 		llm.FeatureCitationHistory:  {Action: llm.ActionMapped, Note: "the dialect's own; others are dropped"},
 		llm.FeatureCacheMark:        {Action: llm.ActionMapped, Note: "the last four, on models that have a prompt cache"},
-		llm.FeatureTier:             {Action: llm.ActionMapped, Note: "default, priority, flex and reserved; other tiers are dropped"},
+		llm.FeatureTier:             {Action: llm.ActionMapped, Note: "default, priority, flex and reserved, and auto by saying nothing; other tiers are dropped"},
 		llm.FeatureMetadata:         {Action: llm.ActionMapped, Note: "16 labels of up to 256 letters, digits, spaces and some marks"},
 	}
 	for _, f := range []llm.Feature{

@@ -142,10 +142,12 @@ func (e *encoder) writeTier() {
 		tier = "default"
 	case "fast": // OpenAI's other word
 		tier = "priority"
+	case "":
+	case "auto":
+		e.lose(llm.FeatureTier, llm.ActionEmulated, llm.Harmless, "left to the target, as it is where nothing is said")
+		tier = ""
 	default:
-		if tier != "" {
-			e.lose(llm.FeatureTier, llm.ActionDropped, llm.Harmless, "a tier that the target does not have")
-		}
+		e.lose(llm.FeatureTier, llm.ActionDropped, llm.Harmless, "a tier that the target does not have")
 		tier = ""
 	}
 	if tier == "" && !hasExtra(e.req.Extra, "serviceTier.") {

@@ -139,7 +139,7 @@ func carries() dialect.Carries {
 		llm.FeatureThinkingAdaptive: {Action: llm.ActionEmulated, Note: "models decide by themselves"},
 		llm.FeatureThinkingOff:      {Action: llm.ActionMapped, Note: "on models that take a budget; others are told to think little"},
 		llm.FeatureImageDetail:      {Action: llm.ActionMapped, Note: "low and high, on models that are known to think by level; else dropped"},
-		llm.FeatureTier:             {Action: llm.ActionMapped, Note: "standard, flex and priority; other tiers are dropped"},
+		llm.FeatureTier:             {Action: llm.ActionMapped, Note: "standard, flex and priority, and auto by saying nothing; other tiers are dropped"},
 	}
 	for _, f := range []llm.Feature{
 		llm.FeatureImageData, llm.FeatureDocumentData, llm.FeatureAudio, llm.FeatureTools, llm.FeatureToolResultError,

@@ -141,6 +141,8 @@ func (e *encoder) writeTier() {
 		e.w.StringField("serviceTier", "standard")
 	case "fast": // OpenAI's other word
 		e.w.StringField("serviceTier", "priority")
+	case "auto":
+		e.lose(llm.FeatureTier, llm.ActionEmulated, llm.Harmless, "left to the target, as it is where nothing is said")
 	default:
 		e.lose(llm.FeatureTier, llm.ActionDropped, llm.Harmless, "a tier that the target does not have")
 	}

@@ -1,6 +1,7 @@
 package openaichat
 
 import (
+	"cmp"
 	"errors"
 
 	"github.com/understudy-ai/understudy/dialect/forms"
@@ -54,6 +55,7 @@ var insides = forms.NewOutline(nil, [][2]string{
 type requestDecoder struct {
 	req            *llm.Request
 	maxTokens      *int64 // max_tokens, the old name
+	randomSeed     *int64 // another name of seed
 	user           string // user, the old name of safety_identifier
 	userRaw        jsontext.Value
 	hasMessages    bool
@@ -152,6 +154,8 @@ func (d *requestDecoder) sampling(key string, v jsontext.Value) (done bool, err 
 		r.PresencePenalty, err = forms.FloatBetween(v, -2, 2)
 	case "seed":
 		r.Seed, err = forms.IntBetween(v, -1<<63, 1<<63-1)
+	case "random_seed": // Mistral's word for it
+		d.randomSeed, err = forms.IntBetween(v, 0, 1<<63-1)
 	case "n":
 		var n *int64
 		if n, err = forms.IntBetween(v, 1, maxChoices); err == nil {
@@ -182,11 +186,14 @@ func (d *requestDecoder) finish() error {
 		return llm.Invalid("messages", "Missing required parameter: 'messages'.")
 	case d.maxTokens != nil && r.MaxTokens != nil:
 		return llm.Invalid("max_tokens", "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.")
+	case d.randomSeed != nil && r.Seed != nil:
+		return llm.Invalid("random_seed", "Setting 'seed' and 'random_seed' at the same time is not supported.")
 	case r.TopLogProbs != nil && !r.LogProbs:
 		return llm.Invalid("top_logprobs", "'top_logprobs' is only allowed when 'logprobs' is enabled.")
 	case d.tools && d.functions != nil:
 		return llm.Invalid("functions", "'functions' and 'tools' are not allowed in one request.")
 	}
+	r.Seed = cmp.Or(r.Seed, d.randomSeed)
 	if d.maxTokens != nil {
 		r.MaxTokens = d.maxTokens
 	}

@@ -38,6 +38,8 @@ func TestDecodeRequestRefuses(t *testing.T) {
 		{withMessages(hello, `"max_tokens":0`), "max_tokens", "between 1"},
 		{withMessages(hello, `"max_completion_tokens":-1`), "max_completion_tokens", "between 1"},
 		{withMessages(hello, `"max_tokens":5,"max_completion_tokens":5`), "max_tokens", "same time"},
+		{withMessages(hello, `"seed":5,"random_seed":5`), "random_seed", "same time"},
+		{withMessages(hello, `"metadata":["a"]`), "metadata", "want object"},
 		{withMessages(hello, `"n":0`), "n", "between 1 and 128"},
 		{withMessages(hello, `"n":1.5`), "n", "fraction"},
 		{withMessages(hello, `"stop":["a","b","c","d","e"]`), "stop", "at most 4"},

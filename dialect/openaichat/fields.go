@@ -66,6 +66,7 @@ func fields() []dialect.Field {
 		is("frequency_penalty", llm.FeatureFrequencyPenalty),
 		is("presence_penalty", llm.FeaturePresencePenalty),
 		is("seed", llm.FeatureSeed),
+		is("random_seed", llm.FeatureSeed), // Mistral
 		is("n", llm.FeatureChoices),
 		is("stop", llm.FeatureStop),
 		is("logprobs", llm.FeatureLogProbs),
