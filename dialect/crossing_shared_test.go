@@ -63,6 +63,7 @@ func TestAccountIsCarried(t *testing.T) {
 		{crossing{body: chat(hi, `"prompt_cache_key":"watch-7","store":false`), has: []string{`"prompt_cache_key":"watch-7","store":false`}}, chatAPI, responses},
 		{crossing{body: chat(hi, `"prompt_cache_key":"`+strings.Repeat("k", 65)+`"`), not: []string{"kkk"}, has: []string{`"prompt_cache_key":"`}, lost: "prompt_cache_key=emulated(harmless)"}, chatAPI, responses},
 		{crossing{body: chat(hi, `"prompt_cache_key":"watch-7"`), not: []string{"watch-7"}, lost: "prompt_cache_key=dropped(harmless)"}, chatAPI, messages},
+		{crossing{body: chat(hi, `"user":"u","safety_identifier":"s"`), has: []string{`"safety_identifier":"s","prompt_cache_key":"u"`}}, chatAPI, responses},
 		{crossing{body: chat(hi, `"prompt_cache_retention":"24h"`), not: []string{"24h"}, lost: "prompt_cache_retention=dropped(harmless)"}, chatAPI, responses},
 
 		{crossing{body: message(hi, `"metadata":{"user_id":"user-7"}`), has: []string{`"user":"user-7"`}}, messages, chatAPI},

@@ -200,7 +200,10 @@ func (d *requestDecoder) finish() error {
 	switch {
 	case r.User == "":
 		r.User = d.user
-	case d.user != "" && d.user != r.User:
+	case d.user == "" || d.user == r.User || d.user == r.CacheKey:
+	case r.CacheKey == "":
+		r.CacheKey = d.user // the other use that the old name has: openai.yaml, ModelResponseProperties.user
+	default:
 		r.Extra = r.Extra.Add(self, "user", d.userRaw)
 	}
 	if d.functions != nil {

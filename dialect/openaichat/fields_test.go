@@ -84,7 +84,9 @@ func TestOwnFieldsAreReported(t *testing.T) {
 		{`"stream_options":{"include_obfuscation":false}`, ""},
 		{`"stream_options":{"new":1}`, "stream_options.new=dropped(tuning)"},
 		{`"store":null`, ""},
-		{`"user":"u","safety_identifier":"s"`, "user=dropped(tuning)"},
+		{`"user":"u","safety_identifier":"s"`, ""},
+		{`"user":"u","safety_identifier":"s","prompt_cache_key":"u"`, ""},
+		{`"user":"u","safety_identifier":"s","prompt_cache_key":"k"`, "user=dropped(tuning)"},
 	} {
 		req := decode(t, `{"model":"m","messages":[{"role":"user","content":"hi"}],`+tc.member+`}`)
 		var got []string

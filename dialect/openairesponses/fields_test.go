@@ -93,7 +93,9 @@ func TestOwnFieldsAreReported(t *testing.T) {
 		{`"tools":[{"type":"web_search"}]`, "tools[].type=refused(contract)"},
 		{`"tools":[{"type":"web_search"}],"tool_choice":{"type":"web_search"}`, "tools[].type=refused(contract), tool_choice.type=refused(contract)"},
 		{`"tools":[{"type":"function","name":"f","defer_loading":true}]`, "tools[].defer_loading=dropped(harmless)"},
-		{`"user":"u","safety_identifier":"s"`, "user=dropped(tuning)"},
+		{`"user":"u","safety_identifier":"s"`, ""},
+		{`"user":"u","safety_identifier":"s","prompt_cache_key":"u"`, ""},
+		{`"user":"u","safety_identifier":"s","prompt_cache_key":"k"`, "user=dropped(tuning)"},
 		{`"min_p":0.1`, "min_p=dropped(tuning)"},
 		{`"store":null`, ""},
 	} {
