@@ -204,7 +204,7 @@ func (d *requestDecoder) finish() error {
 	case r.CacheKey == "":
 		r.CacheKey = d.user // the other use that the old name has: openai.yaml, ModelResponseProperties.user
 	default:
-		r.Extra = r.Extra.Add(self, "user", d.userRaw)
+		r.Extra = r.Extra.Add(self, keyUser, d.userRaw)
 	}
 	if d.functions != nil {
 		r.Tools = d.functions

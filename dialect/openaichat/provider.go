@@ -319,12 +319,17 @@ func (e *requestEncoder) limits() {
 	if r.Verbosity != "" {
 		w.StringField("verbosity", r.Verbosity)
 	}
-	e.losses = forms.WriteOpenAIAccount(w, r, "user", e.isStored(), e.losses)
+	user := keyUser // which more servers know than its new name
+	if e.keeps(keyUser) {
+		user = "safety_identifier"
+	}
+	// Of answers that the vendor does not keep, it takes no labels.
+	e.losses = forms.WriteOpenAIAccount(w, r, user, e.keeps(keyStore), e.losses)
 }
 
-// isStored reports whether the vendor shall keep the answer: of others it takes no metadata.
-func (e *requestEncoder) isStored() bool {
-	return slices.ContainsFunc(e.req.Extra[self], func(m llm.Member) bool { return m.Key == keyStore })
+// keeps reports whether the dialect's own client set a member that llm has no word for.
+func (e *requestEncoder) keeps(key string) bool {
+	return slices.ContainsFunc(e.req.Extra[self], func(m llm.Member) bool { return m.Key == key })
 }
 
 // stream asks for a stream, always with usage: the gateway counts, whether or not the client does.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/forms"
+	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -191,6 +192,15 @@ func TestReasoning(t *testing.T) {
 		if got := lossNames(enc.Losses); got != tc.losses {
 			t.Errorf("%+v: got losses %q want %q", tc.r, got, tc.losses)
 		}
+	}
+}
+
+// TestUserIsWrittenOnce holds that what the dialect's own client said of who asks comes back as it was.
+func TestUserIsWrittenOnce(t *testing.T) {
+	const who = `"safety_identifier":"s","prompt_cache_key":"k","user":"u"`
+	enc, err := providerSide{}.EncodeRequest(decode(t, withMessages(hello, who)), dialect.Target{Model: "m"})
+	if err != nil || !strings.Contains(string(enc.Body), who) || jsontext.Check(enc.Body, jsontext.Limits{}) != nil {
+		t.Errorf("got %s and %v, want %s in it, each once", enc.Body, err, who)
 	}
 }
 

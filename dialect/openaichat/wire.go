@@ -66,6 +66,7 @@ const (
 	keyReasoning  = "reasoning_content"
 	keyDetails    = "reasoning_details"
 	keyStore      = "store"
+	keyUser       = "user"
 	typeThinking  = "understudy.thinking"
 	emptyArgs     = "{}"
 	emptySchema   = `{"type":"object","properties":{}}`
