@@ -90,6 +90,12 @@ func (b *bench) measure(ctx context.Context) (*report, error) {
 	if err := b.measureStart(ctx, r); err != nil {
 		return nil, b.explain(err)
 	}
+	if !b.busy {
+		var err error
+		if r.Rate, err = b.halfLoad(ctx); err != nil {
+			return nil, b.explain(err)
+		}
+	}
 	for _, s := range b.scenarios() {
 		b.note("%s", s.name)
 		if err := b.measureScenario(ctx, r, &s); err != nil {
@@ -131,7 +137,29 @@ func (b *bench) measureScenario(ctx context.Context, r *report, s *scenario) err
 	return nil
 }
 
-// measureCPU keeps each process busy in turns and divides its CPU time by its answers.
+// halfLoad is half of the whole answers a second that the bare proxy can give, and at least the rate of latency.
+func (b *bench) halfLoad(ctx context.Context) (float64, error) {
+	s := scenarios()[0]
+	t := b.target(&s, b.proxy)
+	clients, err := t.connect(ctx, b.connections)
+	if err != nil {
+		return 0, err
+	}
+	defer closeAll(clients)
+	most, slice := 0, b.quiet()
+	for range 3 { // the first opens the connections behind
+		count, err := t.busy(clients, slice)
+		if err != nil {
+			return 0, err
+		}
+		most = max(most, count)
+	}
+	return max(float64(most)/slice.Seconds()/2, b.rate), ctx.Err()
+}
+
+// measureCPU gives each process the same load in turns and divides its CPU time by its answers. A process that has
+// little to do pays for going to sleep and waking up, whoever it is; one that is kept busy does not, unless it has to wait
+// for a disk. Streams are the same load anyhow, since their vendor takes its time.
 func (b *bench) measureCPU(ctx context.Context, r *report, s *scenario, subjects []*process) error {
 	slice := b.share(cpuShare, scenario.hasCPU) / time.Duration(len(subjects)*(b.rounds+1))
 	row := cpuRow{Scenario: s.name, Goal: s.goal}
@@ -145,14 +173,20 @@ func (b *bench) measureCPU(ctx context.Context, r *report, s *scenario, subjects
 		}
 		defer closeAll(clients[i])
 	}
+	load := func(i int) (int, error) {
+		if s.stream || b.busy {
+			return targets[i].busy(clients[i], slice)
+		}
+		results, err := targets[i].paced(clients[i], r.Rate, max(1, int(r.Rate*slice.Seconds())))
+		return len(results), err
+	}
 	cost := map[*process][]float64{} // µs per request, by round
 	for round := range b.rounds + 1 {
 		for i, p := range subjects {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			busy := func() (int, error) { return targets[i].busy(clients[i], slice) }
-			used, count, err := spend(p.cmd.Process.Pid, min(settleTime, slice), busy)
+			used, count, err := spend(p.cmd.Process.Pid, min(settleTime, slice), func() (int, error) { return load(i) })
 			if err != nil {
 				return err
 			}

@@ -17,6 +17,7 @@ type report struct {
 	Machine     string       `json:"machine"`
 	Connections int          `json:"connections"`
 	Rounds      int          `json:"rounds"`
+	Rate        float64      `json:"rate,omitzero"` // of whole answers per second for CPU; 0 if the connections are kept busy
 	CPU         []cpuRow     `json:"cpu_us_per_request"`
 	Latency     []latencyRow `json:"latency_us"`
 	Streams     []streamsRow `json:"open_streams"`
@@ -138,11 +139,19 @@ func latencyOf(took []timing, stream bool) latency {
 	return latency{P50: us[len(us)/2], P99: us[min(len(us)-1, len(us)*99/100)]}
 }
 
+// load is what CPU was measured under.
+func (r *report) load() string {
+	if r.Rate == 0 {
+		return fmt.Sprintf("%d connections kept busy", r.Connections)
+	}
+	return fmt.Sprintf("%d connections, %.0f whole answers a second or kept busy with streams", r.Connections, r.Rate)
+}
+
 // print writes the report as tables.
 func (r *report) print(out io.Writer) error {
 	fmt.Fprintf(out, "%s, %s\n", r.Date, r.Machine)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "\nCPU per request in µs, %d connections: median of %d rounds (least–most)\n", r.Connections, r.Rounds)
+	fmt.Fprintf(w, "\nCPU per request in µs, %s: median of %d rounds (least–most)\n", r.load(), r.Rounds)
 	fmt.Fprintln(w, "scenario\tbare proxy\tdurable proxy\tunderstudy\tgoal\tto bare\t\tto durable\t")
 	for _, row := range r.CPU {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t≤ %.1f\t%s\t%s\t%s\t%s\n", row.Scenario, row.Proxy.text("%.0f"), row.Durable.text("%.0f"),
