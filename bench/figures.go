@@ -10,11 +10,8 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"text/tabwriter"
@@ -79,30 +76,11 @@ type stage struct {
 }
 
 func (b *bench) openStage(ctx context.Context, vendor, limits string) (*stage, error) {
-	addresses, err := freeAddresses(2)
+	p, err := b.serve(ctx, fmt.Sprintf("limits: %s\nproviders:\n  ticker: {use: openai, base_url: http://%s/v1, key: none}\n", limits, vendor))
 	if err != nil {
 		return nil, err
 	}
-	_, port, _ := strings.Cut(addresses[0], ":")
-	path, data := filepath.Join(b.dir, "figure"+port+".yaml"), "./figure"+port
-	if !b.ledger {
-		data = "none"
-	}
-	text := fmt.Sprintf("listen: %s\nadmin: %s\ndata: %s\nlimits: %s\nproviders:\n  ticker: {use: openai, base_url: http://%s/v1, key: none}\n", addresses[0], addresses[1], data, limits, vendor)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		return nil, fmt.Errorf("write the config: %w", err)
-	}
-	log, err := os.Create(b.logPath())
-	if err != nil {
-		return nil, fmt.Errorf("open the log: %w", err)
-	}
-	defer log.Close()
-	cmd := exec.CommandContext(ctx, b.binary, "serve", "--config", path)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start understudy: %w", err)
-	}
-	s := &stage{process: &process{name: understudyName, address: addresses[0], cmd: cmd}}
+	s := &stage{process: p}
 	for deadline := time.Now().Add(answerTime); ; time.Sleep(10 * time.Millisecond) {
 		if status, _, err := s.ask(ctx, "wait-1"); err == nil && status == http.StatusOK {
 			break
@@ -112,8 +90,8 @@ func (b *bench) openStage(ctx context.Context, vendor, limits string) (*stage, e
 			return nil, b.explain(errors.New("got no answer from understudy"))
 		}
 	}
-	if s.base, err = memory(cmd.Process.Pid); err == nil {
-		s.files, err = openFiles(cmd.Process.Pid)
+	if s.base, err = memory(p.cmd.Process.Pid); err == nil {
+		s.files, err = openFiles(p.cmd.Process.Pid)
 	}
 	return s, err
 }

@@ -105,19 +105,31 @@ func startRole(ctx context.Context, role, target string) (*process, error) {
 	return p, nil
 }
 
-// startUnderstudy starts the binary with a config that knows the vendor under every
-// format. It returns at once; the log goes to a file, as it would in service.
+// startUnderstudy starts the binary with a config that knows the vendor under every format.
 func (b *bench) startUnderstudy(ctx context.Context) (*process, error) {
-	addresses, err := freeAddresses(2)
+	return b.serve(ctx, config(b.vendor.address))
+}
+
+// serve starts the binary with a config that says all but where it listens and keeps its data. It returns at once; the
+// log goes to a file, as it would in service.
+func (b *bench) serve(ctx context.Context, config string) (*process, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("find a free port: %w", err)
 	}
-	_, port, _ := strings.Cut(addresses[0], ":")
+	defer l.Close()                            // the process has its own
+	socket, err := l.(*net.TCPListener).File() //nolint:forcetypeassert // it listens on TCP
+	if err != nil {
+		return nil, fmt.Errorf("hand a socket over: %w", err)
+	}
+	defer socket.Close()
+	address := l.Addr().String()
+	_, port, _ := strings.Cut(address, ":")
 	path, data := filepath.Join(b.dir, "understudy"+port+".yaml"), "./data"+port // several may run at a time
 	if !b.ledger {
 		data = "none"
 	}
-	text := "data: " + data + "\n" + config(addresses[0], addresses[1], b.vendor.address)
+	text := fmt.Sprintf("listen: %s\nadmin: 127.0.0.1:0\ndata: %s\n%s", address, data, config)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return nil, fmt.Errorf("write the config: %w", err)
 	}
@@ -126,13 +138,15 @@ func (b *bench) startUnderstudy(ctx context.Context) (*process, error) {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
 	defer log.Close() // the process has its own descriptor
-	cmd := exec.CommandContext(ctx, b.binary, "serve", "--config", path)
+	// It is handed its socket, so that nobody else can take the port meanwhile.
+	cmd := exec.CommandContext(ctx, "sh", "-c", `LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"`, "sh", b.binary, "serve", "--config", path)
+	cmd.ExtraFiles = []*os.File{socket}
 	cmd.Env = append(os.Environ(), keyVariable+"=sk-bench-0123456789")
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start understudy: %w", err)
 	}
-	return &process{name: understudyName, address: addresses[0], cmd: cmd}, nil
+	return &process{name: understudyName, address: address, cmd: cmd}, nil
 }
 
 func (b *bench) logPath() string { return filepath.Join(b.dir, "understudy.log") }
@@ -140,10 +154,10 @@ func (b *bench) logPath() string { return filepath.Join(b.dir, "understudy.log")
 // config has the vendor once for each format, under its name, and names a model on
 // it, with an understudy, so that rescues are armed; for the first two formats also
 // one for streams that stay open, and one whose lead always fails.
-func config(listen, admin, vendor string) string {
+func config(vendor string) string {
 	all := formats()
 	var b strings.Builder
-	fmt.Fprintf(&b, "listen: %s\nadmin: %s\nproviders:\n", listen, admin)
+	b.WriteString("providers:\n")
 	fill := strings.NewReplacer("{vendor}", vendor, "{key}", "env:"+keyVariable)
 	for _, f := range all {
 		fmt.Fprintf(&b, "  %s: {%s}\n", f.name, fill.Replace(f.provider))
@@ -164,20 +178,6 @@ func config(listen, admin, vendor string) string {
 	}
 	model("failing-over-to-"+all[1].name, all[0], failingModel, all[1])
 	return b.String()
-}
-
-// freeAddresses finds ports that nobody listens on.
-func freeAddresses(n int) ([]string, error) {
-	var found []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer l.Close() // after the last one is found, so that none is found twice
-		found = append(found, l.Addr().String())
-	}
-	return found, nil
 }
 
 // ready waits for the first right answer.
