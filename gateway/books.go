@@ -41,7 +41,8 @@ func (c *call) extend(a *attempt, output int64) *llm.Error {
 	}
 	most := a.most
 	var err error
-	for _, more := range [...]int64{output, output / 16} { // as much again, or else a little
+	// Little at a time: what one answer keeps for later, another that runs out may need now.
+	for _, more := range [...]int64{output/16 + 256, output / 16} {
 		most.Output = min(output+more, budget.MaxTokens)
 		if err = c.g.opts.Ledger.Extend(&c.ctx, a.number, most); err == nil {
 			a.most = most
