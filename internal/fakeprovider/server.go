@@ -49,6 +49,7 @@ type Server struct {
 	addr    string          // listening address, kept over a refusal
 	srv     *http.Server    // nil while not listening
 	socket  net.Listener    // of srv
+	release func()          // gives up addr, which is held while not listening
 	tls     *tls.Config
 	pool    *x509.CertPool
 	closed  bool
@@ -114,6 +115,7 @@ func (s *Server) Close() {
 	}
 	s.mu.Unlock()
 	_ = s.refuse(true)
+	s.keep(nil)
 	s.running.Wait()
 }
 
@@ -160,10 +162,25 @@ func (s *Server) refuse(on bool) error {
 	case on && srv != nil:
 		_ = socket.Close() // the server may not have taken it over yet
 		_ = srv.Close()
+		s.keep(hold(addr))
 	case !on && srv == nil && addr != "":
+		s.keep(nil)
 		return s.resume(addr)
 	}
 	return nil
+}
+
+// keep replaces what gives up the address. A server that is closed needs none any more.
+func (s *Server) keep(release func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.release != nil {
+		s.release()
+	}
+	if s.release = release; s.closed && release != nil {
+		s.release = nil
+		release()
+	}
 }
 
 // resume listens where the server has listened. Somebody's connection may have that port for a moment.
