@@ -13,8 +13,14 @@ const created = 1767225600
 // openai speaks Chat Completions.
 type openai struct{}
 
-// quote writes s as a JSON string, without the HTML escapes of encoding/json.
-func quote(s string) string { return compact(s) }
+// quote writes s as a JSON string, without the HTML escapes of encoding/json. Most pieces of streams, of which there
+// are many, need no escape at all.
+func quote(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r >= 0x7f || r == '"' || r == '\\' }) {
+		return compact(s)
+	}
+	return `"` + s + `"`
+}
 
 func (openai) authorize(s *Server, r *http.Request) *Error {
 	key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")

@@ -3,8 +3,10 @@ package fakeprovider
 import (
 	"bytes"
 	"crypto/tls"
+	"iter"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -84,27 +86,37 @@ const (
 	flood          // write the same again and again until the client leaves
 )
 
-// send returns the steps of the plan.
-func (p *plan) send() []step {
-	if p.steps != nil {
-		return p.steps
+// send returns the steps of the plan. Those of frames are made as they are sent: a long stream may not be read to its end.
+func (p *plan) send() iter.Seq[step] {
+	switch {
+	case p.steps != nil:
+		return slices.Values(p.steps)
+	case p.frames == nil:
+		return slices.Values([]step{{wait: p.delay, write: p.body}})
 	}
-	if p.frames == nil {
-		return []step{{wait: p.delay, write: p.body}}
+	return func(yield func(step) bool) {
+		for _, f := range p.frames {
+			if !yield(p.frameStep(f)) {
+				return
+			}
+		}
 	}
-	return p.frameSteps(p.frames)
 }
 
 func (p *plan) frameSteps(fs []frame) []step {
-	steps := []step{}
-	for _, f := range fs {
-		s := step{write: f.bytes()}
-		if f.content() {
-			s.wait = p.delay
-		}
-		steps = append(steps, s)
+	steps := make([]step, len(fs))
+	for i, f := range fs {
+		steps[i] = p.frameStep(f)
 	}
 	return steps
+}
+
+func (p *plan) frameStep(f frame) step {
+	s := step{write: f.bytes()}
+	if f.content() {
+		s.wait = p.delay
+	}
+	return s
 }
 
 // play sends a plan.
@@ -128,7 +140,7 @@ func (x *exchange) play(p *plan) {
 		x.s.journal.note(x.seen, func(e *Seen) { e.Status = p.status })
 	}
 	streaming := p.frames != nil || p.steps != nil
-	for _, s := range p.send() {
+	for s := range p.send() {
 		if !x.sleep(s.wait) {
 			return
 		}

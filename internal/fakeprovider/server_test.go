@@ -3,12 +3,22 @@ package fakeprovider
 import (
 	"context"
 	"crypto/tls"
+	"flag"
 	"io"
 	"net/http"
+	"os"
 	"sync"
 	"testing"
 	"time"
 )
+
+func TestMain(m *testing.M) {
+	// Those that are parallel wait for most of their time.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic("BUG: " + err.Error())
+	}
+	os.Exit(m.Run())
+}
 
 // patience is how long anything may take that only a failure keeps from coming.
 const patience = time.Minute
@@ -138,6 +148,7 @@ func TestCloseEndsWaitingFaults(t *testing.T) {
 }
 
 func TestTLSSpeaksHTTP2(t *testing.T) {
+	t.Parallel()
 	s := New(Options{})
 	if _, err := s.StartTLS(); err != nil {
 		t.Fatal(err)
