@@ -174,6 +174,7 @@ var heads = []string{
 }
 
 func TestRequestsAsNetHTTP(t *testing.T) {
+	t.Parallel()
 	for _, text := range heads {
 		same(t, []byte(text))
 		for _, at := range []int{1, 3, 20, len(text) / 2, len(text) - 1} {
