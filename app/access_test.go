@@ -156,6 +156,7 @@ func outcome(status int) string {
 
 // TestAttackS77Keys plants secrets, uses and misuses them, and looks for them wherever the gateway writes.
 func TestAttackS77Keys(t *testing.T) {
+	t.Parallel()
 	vendors := map[string]*fakeprovider.Server{"V": newVendor(t)}
 	log := &lockedBuffer{}
 	data := t.TempDir()
@@ -227,6 +228,7 @@ access:
 
 // TestAttackS16RevokedInAStream revokes a key while an answer comes: that one comes to its end, and no other begins.
 func TestAttackS16RevokedInAStream(t *testing.T) {
+	t.Parallel()
 	vendors := map[string]*fakeprovider.Server{"V": newVendor(t)}
 	a := start(t, parse(t, `
 providers: {v: {use: openai, base_url: $V/v1, key: env:TEST_KEY}}

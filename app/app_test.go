@@ -251,6 +251,7 @@ func TestKeys(t *testing.T) {
 
 // TestNoSecretInLog serves, fails and reloads at the level that tells most (S79).
 func TestNoSecretInLog(t *testing.T) {
+	t.Parallel()
 	vendors := map[string]*fakeprovider.Server{"V": newVendor(t)}
 	c := parse(t, "providers: {v: {use: openai, base_url: $V/v1, key: env:TEST_KEY}}", vendors)
 	var log lockedBuffer
@@ -321,6 +322,7 @@ func raw(t *testing.T, address, text string) string {
 
 // TestFrontDoor is what net/http is set to refuse on behalf of the gateway.
 func TestFrontDoor(t *testing.T) {
+	t.Parallel()
 	vendor := newVendor(t)
 	a := start(t, parse(t, "providers: {v: {use: openai, base_url: $V/v1, key: env:TEST_KEY}}", map[string]*fakeprovider.Server{"V": vendor}), io.Discard)
 	for _, tc := range []struct{ name, text, want string }{

@@ -38,6 +38,7 @@ type desk struct {
 // TestBooksAtRandom reserves, settles by whatever vendors say they counted, moves the clock, stops and kills, and finds each
 // attempt once, as it was closed, or as uncertain where nobody could close it. No count that cannot be true moves money (I7).
 func TestBooksAtRandom(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, walkBooks) // the ledger waits a lot, and time here does not
 }
 

@@ -65,6 +65,7 @@ func TestPostgresIsGone(t *testing.T) {
 // TestOwnersOutliveTheProgram makes a file at the one of two vendors that takes it, and asks for it after a restart, and
 // with no data at all.
 func TestOwnersOutliveTheProgram(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct{ data, want string }{{"./data", "b"}, {"none", "a b"}} {
 		var mu sync.Mutex
 		asked, vendors := []string{}, map[string]string{}

@@ -17,6 +17,7 @@ import (
 // jump, budgets that change and gateways that end and start again, and holds the ledger to its invariants after each
 // start: no budget is passed, but by what attempts cost beyond what they had reserved (S83).
 func TestBudgetsAtRandom(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {
 		folder := t.TempDir()
 		s := &shop{

@@ -58,6 +58,7 @@ func replayStores(t *testing.T, test func(t *testing.T, store string)) {
 // TestOnce sends one request a hundred times at once: one goes to the vendor and is charged, the others are told to come
 // back or have its answer. The answer outlives the gateway; another request by the same key is refused (I10, S86).
 func TestOnce(t *testing.T) {
+	t.Parallel()
 	replayStores(t, func(t *testing.T, store string) {
 		v := newTill(t)
 		name := fmt.Sprintf("v%d", time.Now().UnixNano())
@@ -140,6 +141,7 @@ func spentIs(t *testing.T, a *App, want string) {
 
 // TestOnceStreams gives a stream again, byte for byte, and what failed, and lets be made again what no vendor has had.
 func TestOnceStreams(t *testing.T) {
+	t.Parallel()
 	replayStores(t, func(t *testing.T, store string) {
 		vendor := newVendor(t)
 		text := fmt.Sprintf("data: ./data\nproviders: {v: {use: openai, base_url: %s/v1, key: env:TEST_KEY}, gone: {use: openai, base_url: 'http://127.0.0.1:1/v1', key: env:TEST_KEY}}", vendor.RootURL())
