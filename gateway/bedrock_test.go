@@ -186,7 +186,7 @@ func TestConverseFaults(t *testing.T) {
 	busy := make(chan struct{}, 8)
 	var wg sync.WaitGroup
 	for _, f := range fakeprovider.Faults() {
-		if f.ServerWide || f.Slow || !f.Exists(fakeprovider.Converse) {
+		if isAlikeInAll(f) || !f.Exists(fakeprovider.Converse) {
 			continue
 		}
 		busy <- struct{}{}

@@ -73,6 +73,7 @@ const sampleOf = 25
 // as recorded, its request to a simulated vendor of each other dialect, and its answer to a client of each. It replays
 // a sample, and with CORPUS=all in the environment all of it: then it holds docs/corpus.md to what came of it.
 func TestCorpus(t *testing.T) {
+	t.Parallel()
 	every := sampleOf
 	if os.Getenv("CORPUS") == "all" {
 		every = 1

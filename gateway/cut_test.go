@@ -33,9 +33,10 @@ import (
 )
 
 // TestCutAnywhere cuts recorded streams at every byte, as a body that ends and as
-// one that breaks, for clients of all three dialects. Whatever the place, the client
-// never takes a part for the whole, has one start and one end, and loses nothing
-// that the vendor had sent. Bodies that break are cut at fewer places, if not at full length.
+// one that breaks, for clients of all three dialects, which take turns if it is no whole
+// sweep. Whatever the place, the client never takes a part for the whole, has one start and
+// one end, and loses nothing that the vendor had sent. Bodies that break are cut at fewer
+// places, if not at full length.
 func TestCutAnywhere(t *testing.T) {
 	t.Parallel()
 	for _, vendor := range cutAPIs {
@@ -152,7 +153,11 @@ func ends(a api, stream []byte) (starts, clean, failed int, after bool) {
 func payload(a api, stream []byte) string {
 	var out strings.Builder
 	for _, e := range allEvents(stream) {
+		if !bytes.Contains(e, []byte(`"delta":`)) {
+			continue // as are the long ones, which repeat the whole answer
+		}
 		var v struct {
+			Type    string
 			Choices []struct {
 				Delta struct {
 					Content string
@@ -161,15 +166,7 @@ func payload(a api, stream []byte) string {
 					} `json:"tool_calls"`
 				}
 			}
-			Delta struct {
-				Text string
-				JSON string `json:"partial_json"`
-			}
-		}
-		var piece struct{ Type, Delta string }
-		if json.Unmarshal(e, &piece) == nil && (piece.Type == "response.output_text.delta" || piece.Type == "response.function_call_arguments.delta") {
-			out.WriteString(piece.Delta)
-			continue
+			Delta json.RawMessage
 		}
 		_ = json.Unmarshal(e, &v)
 		for _, c := range v.Choices {
@@ -178,7 +175,18 @@ func payload(a api, stream []byte) string {
 				out.WriteString(call.Function.Arguments)
 			}
 		}
-		out.WriteString(v.Delta.Text + v.Delta.JSON)
+		var text string
+		var block struct {
+			Text string
+			JSON string `json:"partial_json"`
+		}
+		switch {
+		case v.Type == "response.output_text.delta" || v.Type == "response.function_call_arguments.delta":
+			_ = json.Unmarshal(v.Delta, &text)
+		case v.Delta != nil:
+			_ = json.Unmarshal(v.Delta, &block)
+		}
+		out.WriteString(text + block.Text + block.JSON)
 	}
 	return out.String()
 }
@@ -263,10 +271,11 @@ func atFullLength(full, short int) int {
 	return short
 }
 
-// leavesOut reports whether a cut is left to another pair of dialects, or to a run at full length: streams
-// of Responses are long. Each of their bytes has its turn with one client.
+// leavesOut reports whether a cut is left to another client: each place of a stream has its turn with one. In a whole
+// sweep it is left only where a stream is one of Responses, which are long, and at full length never.
 func leavesOut(vendor, client api, place int) bool {
-	if vendor.name != responsesAPI.name && client.name != responsesAPI.name || os.Getenv(fullLength) != "" {
+	isLong := vendor.name == responsesAPI.name || client.name == responsesAPI.name
+	if os.Getenv(fullLength) != "" || os.Getenv(wholeSweep) != "" && !isLong {
 		return false
 	}
 	turn := slices.IndexFunc(cutAPIs, func(a api) bool { return a.name == client.name })

@@ -17,6 +17,7 @@ import (
 // TestCorpusEstimate measures estimates of tokens against what vendors counted in recorded calls, and holds them to
 // what README and the decision note say of them.
 func TestCorpusEstimate(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("thousands of calls")
 	}

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -50,6 +51,14 @@ func waits(f fakeprovider.Info) int {
 	default:
 		return 0
 	}
+}
+
+// isAlikeInAll reports whether a fault is the same whatever dialect is spoken, and left to TestFaults: the listener's
+// own, those that only a deadline ends and, if it is no whole sweep, bodies that are too large, which cost more than all
+// others together.
+func isAlikeInAll(f fakeprovider.Info) bool {
+	isLarge := f.Kind == "endless-body" || f.Kind == "gzip-bomb"
+	return f.ServerWide || f.Slow || isLarge && os.Getenv(wholeSweep) == ""
 }
 
 func holdFaultAt(t *testing.T, f fakeprovider.Info, a api, lead string) {

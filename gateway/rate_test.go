@@ -95,6 +95,7 @@ func TestTokensPerMinute(t *testing.T) {
 
 // TestConcurrent lets a key have so many calls at once, and frees their places.
 func TestConcurrent(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, withKey(t, access.Limits{Concurrent: 3}), withTimeouts(patient()))
 	var yes, no atomic.Int64
 	var all sync.WaitGroup

@@ -201,8 +201,8 @@ func TestResponsesFaults(t *testing.T) {
 	busy := make(chan struct{}, 16)
 	var wg sync.WaitGroup
 	for _, f := range fakeprovider.Faults() {
-		if f.ServerWide || f.Slow {
-			continue // the same whatever is spoken
+		if isAlikeInAll(f) {
+			continue
 		}
 		for _, a := range []api{responsesAPI, chatAPI} {
 			busy <- struct{}{}

@@ -21,6 +21,10 @@ import (
 // fullLength makes the scenarios as long as they are written, at their full rate: make scenarios.
 const fullLength = "UNDERSTUDY_SCENARIOS"
 
+// wholeSweep makes tests that sweep over all of something go over the whole: .ci/run race. Without it they take a part
+// in which everything has its turn once.
+const wholeSweep = "UNDERSTUDY_SWEEP"
+
 // scenario is what vendors go through while clients call. Its times are those of the gateway's health,
 // whose clock runs faster where the scenario is shortened.
 type scenario struct {

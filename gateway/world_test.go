@@ -35,7 +35,7 @@ import (
 func TestMain(m *testing.M) {
 	// Many tests wait for a deadline most of their time, so more run at a time than there are cores; and those that
 	// cut streams at every byte make more garbage than anything else.
-	if err := flag.Set("test.parallel", "10"); err != nil {
+	if err := flag.Set("test.parallel", "16"); err != nil {
 		panic("BUG: " + err.Error())
 	}
 	debug.SetGCPercent(400)
