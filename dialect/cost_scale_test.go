@@ -4,13 +4,18 @@ package dialect_test
 
 import (
 	"fmt"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
 // TestCostGrowsWithTheSize sends conversations in which everything is there very often, one size and four times as much:
-// what takes more than eight times as long is searched, copied or tried over and over (S43, S44).
+// what takes more than eight times as long is searched, copied or tried over and over (S43, S44). Each is written for
+// some dialects, which take turns, and in a whole sweep for all.
 func TestCostGrowsWithTheSize(t *testing.T) { // not in parallel: it measures
 	type shape struct{ dialect, begin, each, end string }
 	chat := `{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"x"}`
@@ -56,7 +61,8 @@ func TestCostGrowsWithTheSize(t *testing.T) { // not in parallel: it measures
 		b.WriteString(s.end)
 		return []byte(b.String())
 	}
-	for name, s := range shapes {
+	for turn, name := range slices.Sorted(maps.Keys(shapes)) {
+		s := shapes[name]
 		for _, from := range every {
 			if string(from.Name) != s.dialect {
 				continue
@@ -67,11 +73,20 @@ func TestCostGrowsWithTheSize(t *testing.T) { // not in parallel: it measures
 			if _, err := from.Client.DecodeRequest(build(s, 1)); err != nil && name != "calls of one id" {
 				t.Errorf("%s: got %v, want a request", name, err)
 			}
-			for _, to := range every {
+			for i, to := range every {
+				if (i+turn)%4 != 0 && os.Getenv(wholeSweep) == "" {
+					continue
+				}
 				var less, more time.Duration
-				for tries := range 4 { // somebody else may be busy
-					less, more = costOf(from, to, small), costOf(from, to, large)
-					if limit := 100*time.Millisecond*time.Duration(len(large))/(1<<20) + 20*time.Millisecond; more < 8*less || more < limit {
+				for tries := range 4 { // somebody else may be busy, or the collector
+					if tries > 0 {
+						runtime.GC()
+					}
+					limit := 100*time.Millisecond*time.Duration(len(large))/(1<<20) + 20*time.Millisecond
+					if more = costOf(from, to, large); more < limit {
+						break
+					}
+					if less = costOf(from, to, small); more < 8*less {
 						break
 					}
 					if tries == 3 {

@@ -78,11 +78,16 @@ func places(v any, at string, seen map[string]bool, f func(at string, was any, p
 }
 
 // TestCostOfRequests holds every dialect to the time that a request may take to read and to write for another vendor,
-// whatever stands at whatever place in it (S43, S44). The whole is tried with UNDERSTUDY_COST set, a part of it else.
+// whatever stands at whatever place in it (S43, S44). The whole is tried with UNDERSTUDY_COST set, a part of it else, and
+// a smaller one if it is no whole sweep: everything costly in every dialect, at some places.
 func TestCostOfRequests(t *testing.T) { // not in parallel: it measures
 	const size, each = 256 << 10, 100 * time.Millisecond // for a MiB
 	all := os.Getenv("UNDERSTUDY_COST") != ""
 	every := everyDialect()
+	oneIn := 29
+	if os.Getenv(wholeSweep) != "" {
+		oneIn = 11
+	}
 	n, slowest := 0, time.Duration(0)
 	for turn, from := range every {
 		seen := map[string]bool{}
@@ -99,7 +104,7 @@ func TestCostOfRequests(t *testing.T) { // not in parallel: it measures
 			places(request, "", seen, func(at string, was any, put func(any)) {
 				defer put(was)
 				for _, name := range slices.Sorted(maps.Keys(costly)) {
-					if n++; !all && n%11 != 0 {
+					if n++; !all && n%oneIn != 0 {
 						continue
 					}
 					put(costly[name](size, was))
@@ -128,6 +133,10 @@ func TestCostOfRequests(t *testing.T) { // not in parallel: it measures
 	}
 	t.Logf("%d requests, at most %v", n, slowest)
 }
+
+// wholeSweep makes tests that sweep over all of something go over the whole: .ci/run race. Without it they take a part
+// in which everything has its turn.
+const wholeSweep = "UNDERSTUDY_SWEEP"
 
 // costOf is the CPU time that it takes to check a request, to read it, and to write it for a target.
 func costOf(from, to spoken, body []byte) time.Duration {

@@ -107,6 +107,14 @@ func Recorded(t *testing.T, every int, f func(*Exchange), apis ...string) {
 	}
 }
 
+// OneIn is the every of Recorded for tests of which a part is enough: n, or 1 in a whole sweep (.ci/run race).
+func OneIn(n int) int {
+	if os.Getenv("UNDERSTUDY_SWEEP") != "" {
+		return 1
+	}
+	return n
+}
+
 func readRecorded(t *testing.T, file string, every int, f func(*Exchange)) {
 	t.Helper()
 	in, err := os.Open(file)
