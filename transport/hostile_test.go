@@ -1,12 +1,14 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -95,21 +97,28 @@ func begun(stream uint32) []byte {
 }
 
 // TestHTTP2Floods: a vendor that floods a connection with frames that say nothing is cut off after little more than a
-// megabyte, before its answer, in it and after it, and the next connection is a new one (H6).
+// megabyte, before its answer, in it and after it, and the next connection is a new one (H6). If it is no whole sweep,
+// each kind of frame has one of the times.
 func TestHTTP2Floods(t *testing.T) {
 	t.Parallel()
-	for name, of := range map[string]func(stream uint32) []byte{
-		"ping":       func(uint32) []byte { return frame(framePing, 0, 0, make([]byte, 8)...) },
-		"settings":   func(uint32) []byte { return frame(frameSettings, 0, 0) },
-		"empty data": func(stream uint32) []byte { return frame(frameData, 0, stream) },
-		"priority":   func(stream uint32) []byte { return frame(framePriority, 0, stream, 0, 0, 0, 0, 1) },
-		"unknown":    func(uint32) []byte { return frame(frameUnknown, 0, 0) },
+	for turn, flood := range []struct {
+		name string
+		of   func(stream uint32) []byte
+	}{
+		{"ping", func(uint32) []byte { return frame(framePing, 0, 0, make([]byte, 8)...) }},
+		{"empty data", func(stream uint32) []byte { return frame(frameData, 0, stream) }},
+		{"settings", func(uint32) []byte { return frame(frameSettings, 0, 0) }},
+		{"priority", func(stream uint32) []byte { return frame(framePriority, 0, stream, 0, 0, 0, 0, 1) }},
+		{"unknown", func(uint32) []byte { return frame(frameUnknown, 0, 0) }},
 	} {
-		for _, when := range []string{"before", "in", "after"} {
-			if name == "empty data" && when != "in" {
+		for i, when := range []string{"before", "in", "after"} {
+			if flood.name == "empty data" && when != "in" {
 				continue // against the protocol
 			}
-			t.Run(name+" "+when, func(t *testing.T) {
+			if i != turn%3 && os.Getenv("UNDERSTUDY_SWEEP") == "" {
+				continue // left to .ci/run race
+			}
+			t.Run(flood.name+" "+when, func(t *testing.T) {
 				t.Parallel()
 				cut := make(chan struct{})
 				at, o, peers := hostile(t, nil, func(p *peer, n int, stream uint32) {
@@ -122,11 +131,8 @@ func TestHTTP2Floods(t *testing.T) {
 					if n > 1 {
 						return
 					}
-					var flood []byte
-					for range 100 {
-						flood = append(flood, of(stream)...)
-					}
-					for p.write(flood) {
+					frames := bytes.Repeat(flood.of(stream), 100)
+					for p.write(frames) {
 						continue
 					}
 					close(cut)
