@@ -156,7 +156,7 @@ func TestAttackS61Deaf(t *testing.T) {
 		}
 	})
 	wantWhole(t, "before", h.post(chatPath, ask("chat/small", false)), "Where is Ada?")
-	const n = 200
+	n := swept[int64](200, 100)
 	before := memory(t, h)
 	for i := range n {
 		conn, err := net.Dial("tcp", h.address)

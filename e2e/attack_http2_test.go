@@ -180,7 +180,7 @@ func TestAttackS65Floods(t *testing.T) {
 	t.Parallel()
 	h := openHouse(t, standard+"limits: {body_timeout: 2s}\n")
 	body := ask("assistant", false)
-	one := uint32(1)
+	one, long := uint32(1), swept(300_000, 100_000)
 	head := frame(frameHeaders, flagEndHeaders, one, call(chatPath))
 	for _, test := range []struct {
 		name  string
@@ -195,15 +195,15 @@ func TestAttackS65Floods(t *testing.T) {
 		}, 100_000, true},
 		{"empty continuations", true, frame(frameHeaders, 0, one, call(chatPath)), func(int) []byte {
 			return frame(frameContinuation, 0, one, "")
-		}, 300_000, false},
+		}, long, false},
 		{"pings that nobody reads", false, nil, func(int) []byte { return frame(framePing, 0, 0, "12345678") }, 1_000_000, true},
-		{"settings that nobody reads", false, nil, func(int) []byte { return frame(frameSettings, 0, 0, "\x00\x04\x00\x00\xff\xff") }, 300_000, false},
-		{"pings", true, nil, func(int) []byte { return frame(framePing, 0, 0, "12345678") }, 300_000, false},
-		{"priorities", true, nil, func(i int) []byte { return frame(framePriority, 0, uint32(2*i+1), "\x00\x00\x00\x00\x01") }, 500_000, false},
-		{"empty data", true, head, func(int) []byte { return frame(frameData, 0, one, "") }, 300_000, false},
-		{"windows", true, head, func(int) []byte { return frame(frameWindowUpdate, 0, 0, "\x00\x00\x00\x01") }, 300_000, false},
+		{"settings that nobody reads", false, nil, func(int) []byte { return frame(frameSettings, 0, 0, "\x00\x04\x00\x00\xff\xff") }, long, false},
+		{"pings", true, nil, func(int) []byte { return frame(framePing, 0, 0, "12345678") }, long, false},
+		{"priorities", true, nil, func(i int) []byte { return frame(framePriority, 0, uint32(2*i+1), "\x00\x00\x00\x00\x01") }, 5 * long / 3, false},
+		{"empty data", true, head, func(int) []byte { return frame(frameData, 0, one, "") }, long, false},
+		{"windows", true, head, func(int) []byte { return frame(frameWindowUpdate, 0, 0, "\x00\x00\x00\x01") }, long, false},
 		{"windows that overflow", true, head, func(int) []byte { return frame(frameWindowUpdate, 0, 0, "\x7f\xff\xff\xff") }, 100, true},
-		{"unknown frames", true, head, func(int) []byte { return frame(0xfa, 0xff, 7, "x") }, 300_000, false},
+		{"unknown frames", true, head, func(int) []byte { return frame(0xfa, 0xff, 7, "x") }, long, false},
 		{"a frame that is too long", true, nil, func(int) []byte { return frame(framePing, 0, 0, strings.Repeat("x", 1<<20)) }, 10, true},
 		{"even streams", true, nil, func(i int) []byte { return frame(frameHeaders, flagEndHeaders, uint32(2*i+2), call(chatPath)) }, 10_000, true},
 	} {
@@ -217,7 +217,7 @@ func TestAttackS65Floods(t *testing.T) {
 				select {
 				case <-stop:
 					return
-				default:
+				case <-time.After(10 * time.Millisecond):
 					wantWhole(t, "beside "+test.name, h.post(chatPath, body), "Where is Ada?")
 				}
 			}

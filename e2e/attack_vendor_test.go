@@ -376,7 +376,7 @@ func TestAttackS105Crossing(t *testing.T) {
 	var all sync.WaitGroup
 	for worker := range 8 {
 		all.Go(func() {
-			for i := range 250 {
+			for i := range swept(250, 100) {
 				token := fmt.Sprintf("token-%d-%d-end", worker, i)
 				stream, to := i%2 == 0, ways[(worker+i/2)%len(ways)]
 				body := strings.Replace(ask(to.model, stream), "Where is Ada?", token+strings.Repeat(" and so on", i%7*50), 1)
@@ -408,7 +408,7 @@ func TestAttackS105Crossing(t *testing.T) {
 func TestAttackS36S50S97Config(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	check := func(name, text, want string) {
+	check := func(name, text string, wants ...string) {
 		file := filepath.Join(dir, "bad.yaml")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -420,18 +420,26 @@ func TestAttackS36S50S97Config(t *testing.T) {
 		if took := time.Since(start); took > 5*time.Second {
 			t.Errorf("%s: got an answer after %v, want it at once", name, took)
 		}
-		if err == nil || !strings.Contains(string(out), "bad.yaml:"+want) || strings.Contains(string(out), canary) || len(out) > 8<<10 {
-			t.Errorf("%s: got %v and %.500s, want it refused at %s", name, err, out, want)
+		if err == nil || strings.Contains(string(out), canary) || len(out) > 8<<10 {
+			t.Errorf("%s: got %v and %.500s, want it refused", name, err, out)
+		}
+		for _, want := range wants {
+			if !strings.Contains(string(out), "bad.yaml:"+want) {
+				t.Errorf("%s: got %s, want it refused at %s", name, out, want)
+			}
 		}
 	}
-	for _, url := range []string{
+	addresses, lines := "providers:\n", []string(nil)
+	for i, url := range []string{
 		"http://api.example.com/v1", "http://allowed@evil.example/v1", "https://allowed@evil.example/v1", "https://evil.example#allowed", "ftp://x.example", "file:///etc/passwd",
 		"https://", "https:///v1", "https://a b/v1", `https://allowed\\@evil.example`, "https://x.example/v1?key=1", "https://user:pass@x.example",
 		"http://169.254.169.254/latest", "http://100.100.100.200/", "http://0.0.0.0:1/v1", "javascript:alert(1)", "//x.example/v1", "x.example/v1",
 		"https://x.example:99999/v1", "https://x.example:0/v1", "http://0x7f.1/v1", "https://ex\\tample.com",
 	} {
-		check(url, "providers:\n  p:\n    use: openai\n    key: none\n    base_url: \""+url+"\"\n", "5:")
+		addresses += fmt.Sprintf("  p%d:\n    use: openai\n    key: none\n    base_url: \"%s\"\n", i, url)
+		lines = append(lines, fmt.Sprintf("%d:", 4*i+5))
 	}
+	check("addresses", addresses, lines...)
 	bomb := "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
 	for c := 'b'; c < 'k'; c++ {
 		bomb += fmt.Sprintf("%c: &%c [*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c]\n", c, c, c-1, c-1, c-1, c-1, c-1, c-1, c-1, c-1, c-1, c-1)

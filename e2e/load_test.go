@@ -27,6 +27,14 @@ func atFullLength[T any](full, short T) T {
 	return short
 }
 
+// swept is the first where tests go over the whole of what they sweep (.ci/run sweep), else the second.
+func swept[T any](whole, part T) T {
+	if os.Getenv("UNDERSTUDY_SWEEP") != "" {
+		return whole
+	}
+	return part
+}
+
 // metric is a number of the gateway's metrics.
 func (h *house) metric(name string) float64 {
 	h.t.Helper()
