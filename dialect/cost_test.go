@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix && !race
 
 package dialect_test
 
@@ -134,7 +134,7 @@ func TestCostOfRequests(t *testing.T) { // not in parallel: it measures
 	t.Logf("%d requests, at most %v", n, slowest)
 }
 
-// wholeSweep makes tests that sweep over all of something go over the whole: .ci/run race. Without it they take a part
+// wholeSweep makes tests that sweep over all of something go over the whole: .ci/run sweep. Without it they take a part
 // in which everything has its turn.
 const wholeSweep = "UNDERSTUDY_SWEEP"
 
