@@ -41,6 +41,14 @@ var costly = map[string]func(size int, was any) any{
 		}
 		return v
 	},
+	"a schema that requires much": func(size int, _ any) any {
+		properties, required := map[string]any{}, []string{}
+		for i := range size / 32 {
+			name := fmt.Sprintf("p%d", i)
+			properties[name], required = map[string]any{}, append(required, name)
+		}
+		return map[string]any{"type": "object", "properties": properties, "required": required}
+	},
 }
 
 func many(size int, was any) any {

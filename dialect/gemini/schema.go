@@ -1,7 +1,6 @@
 package gemini
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect/forms"
@@ -56,46 +55,62 @@ func (r *schemaRewriter) schema(v jsontext.Value) []byte {
 		}
 		return []byte("{}")
 	}
-	if v.Get("$ref") != nil {
-		return r.reference(v)
+	members := membersOf(v)
+	if named(members, "$ref") != nil {
+		return r.reference(members)
 	}
 	n := schemaWriter{r: r}
 	n.w.Reset(make([]byte, 0, len(v)+64))
-	n.nullable = string(v.Get("nullable")) == "true"
-	n.hasEnum = v.Get("enum").Kind() == jsontext.Array
-	n.limits = r.limits(v)
-	n.unmet = unmet(v)
-	if len(n.unmet) > 0 {
+	n.nullable = string(named(members, "nullable")) == "true"
+	n.hasEnum = named(members, "enum").Kind() == jsontext.Array
+	n.limits = r.limits(members, n.hasEnum)
+	if unmet := n.describe(members); len(unmet) > 0 {
 		r.stripped = true
-		n.limits = append(n.limits, "required "+strings.Join(n.unmet, ", "))
+		n.limits = append(n.limits, "required "+strings.Join(unmet, ", "))
 	}
 	n.w.BeginObject()
-	_ = v.Object(n.member) // v is an object, and member returns no error
+	for _, m := range members {
+		n.member(m.Key, m.Raw)
+	}
 	if len(n.limits) > 0 {
-		n.w.StringField("description", describe("", n.limits))
+		n.w.StringField("description", withLimits("", n.limits))
 	}
 	n.w.EndObject()
 	return n.w.Bytes()
 }
 
+// membersOf lists an object's members, so that its text, with all that is deeper in it, is gone over once; nil if it is
+// none.
+func membersOf(v jsontext.Value) (list []llm.Member) {
+	if v.Kind() == jsontext.Object {
+		_ = v.Object(func(key string, v jsontext.Value) error { // it is an object, and f returns no error
+			list = append(list, llm.Member{Key: key, Raw: v})
+			return nil
+		})
+	}
+	return list
+}
+
+func named(members []llm.Member, key string) jsontext.Value {
+	for i := range members {
+		if members[i].Key == key {
+			return members[i].Raw
+		}
+	}
+	return nil
+}
+
 // reference rewrites a schema that refers to another: the vendor takes nothing beside that.
-func (r *schemaRewriter) reference(v jsontext.Value) []byte {
+func (r *schemaRewriter) reference(members []llm.Member) []byte {
 	var w, inner jsontext.Writer
-	target := forms.TextOf(v.Get("$ref"))
+	target := forms.TextOf(named(members, "$ref"))
 	if rest, ok := strings.CutPrefix(target, "#/definitions/"); ok {
 		target = "#/$defs/" + rest
 	}
 	inner.BeginObject()
 	inner.StringField("$ref", target)
 	inner.EndObject()
-	rest := make([]llm.Member, 0, 4)
-	_ = v.Object(func(key string, v jsontext.Value) error { // v is an object, and f returns no error
-		if key != "$ref" {
-			rest = append(rest, llm.Member{Key: key, Raw: v})
-		}
-		return nil
-	})
-	if len(rest) == 0 {
+	if len(members) == 1 {
 		return inner.Bytes()
 	}
 	w.BeginObject()
@@ -103,11 +118,13 @@ func (r *schemaRewriter) reference(v jsontext.Value) []byte {
 	w.BeginArray()
 	w.Raw(inner.Bytes())
 	w.EndArray()
-	for _, m := range rest {
-		if m.Key != "anyOf" {
-			w.RawField(m.Key, m.Raw)
-		} else {
+	for _, m := range members {
+		switch m.Key {
+		case "$ref":
+		case "anyOf":
 			r.stripped = true
+		default:
+			w.RawField(m.Key, m.Raw)
 		}
 	}
 	w.EndObject()
@@ -115,18 +132,17 @@ func (r *schemaRewriter) reference(v jsontext.Value) []byte {
 }
 
 // limits says the keywords of a schema that the vendor does not take.
-func (r *schemaRewriter) limits(v jsontext.Value) []string {
+func (r *schemaRewriter) limits(members []llm.Member, hasEnum bool) []string {
 	var limits []string
-	hasEnum := v.Get("enum").Kind() == jsontext.Array
-	_ = v.Object(func(key string, m jsontext.Value) error { // v is an object, and f returns no error
+	for i := range members {
+		key, m := members[i].Key, jsontext.Value(members[i].Raw)
 		switch {
 		case takes(key), holdsSchemas(key), isAnnotation(key), key == "nullable", key == "enum" && isPlainEnum(m),
 			key == "const" && isPlainValue(m) && !hasEnum, key == "allOf" && soleOf(m) != nil:
 		default:
 			limits = append(limits, key+" "+forms.Excerpt(string(jsontext.Compact(nil, m)), maxLimit))
 		}
-		return nil
-	})
+	}
 	r.stripped = r.stripped || len(limits) > 0
 	return limits
 }
@@ -185,22 +201,24 @@ type schemaWriter struct {
 	r        *schemaRewriter
 	w        jsontext.Writer
 	limits   []string // not yet said
-	unmet    []string // required, and no property
 	nullable bool
 	hasEnum  bool
 	hasAny   bool // anyOf is written
 	hasDefs  bool // $defs is
 	hasList  bool // prefixItems is
+
+	properties []llm.Member
+	described  map[string]bool // the names of properties; nil if nothing is required that is none
 }
 
-func (n *schemaWriter) member(key string, v jsontext.Value) error {
+func (n *schemaWriter) member(key string, v jsontext.Value) {
 	w := &n.w
 	switch {
 	case key == "type":
 		w.Key(key)
 		n.types(v)
 	case key == "description":
-		w.StringField(key, describe(forms.TextOf(v), n.limits))
+		w.StringField(key, withLimits(forms.TextOf(v), n.limits))
 		n.limits = nil
 	case key == "enum" && isPlainEnum(v):
 		w.Key(key)
@@ -210,7 +228,7 @@ func (n *schemaWriter) member(key string, v jsontext.Value) error {
 		w.BeginArray()
 		w.Raw(v)
 		w.EndArray()
-	case key == "required" && len(n.unmet) > 0:
+	case key == "required" && n.described != nil:
 		n.required(v)
 	case takes(key):
 		w.RawField(key, v)
@@ -221,10 +239,9 @@ func (n *schemaWriter) member(key string, v jsontext.Value) error {
 	case isAnnotation(key):
 		n.r.annotations = true
 	}
-	return nil
 }
 
-func describe(description string, limits []string) string {
+func withLimits(description string, limits []string) string {
 	if len(limits) == 0 {
 		return description
 	}
@@ -247,21 +264,26 @@ func (n *schemaWriter) types(v jsontext.Value) {
 	n.w.EndArray()
 }
 
-// unmet lists what a schema requires and does not describe: the vendor refuses that. A schema without properties may
-// stand beside one that has them.
-func unmet(v jsontext.Value) []string {
-	properties, required := v.Get("properties"), v.Get("required")
+// describe notes the properties, and returns what the schema requires and does not describe: the vendor refuses that. A
+// schema without properties may stand beside one that has them.
+func (n *schemaWriter) describe(members []llm.Member) (unmet []string) {
+	properties, required := named(members, "properties"), named(members, "required")
+	n.properties = membersOf(properties)
 	if properties.Kind() != jsontext.Object || required.Kind() != jsontext.Array {
 		return nil
 	}
-	var names []string
+	described := make(map[string]bool, len(n.properties))
+	for i := range n.properties {
+		described[n.properties[i].Key] = true
+	}
 	_ = required.Array(func(_ int, v jsontext.Value) error { // it is an array, and f returns no error
-		if name := forms.TextOf(v); properties.Get(name) == nil {
-			names = append(names, forms.Excerpt(name, maxLimit))
+		if name := forms.TextOf(v); !described[name] {
+			unmet = append(unmet, forms.Excerpt(name, maxLimit))
+			n.described = described
 		}
 		return nil
 	})
-	return names
+	return unmet
 }
 
 // required writes the names of the properties that there are.
@@ -269,7 +291,7 @@ func (n *schemaWriter) required(v jsontext.Value) {
 	n.w.Key("required")
 	n.w.BeginArray()
 	_ = v.Array(func(_ int, v jsontext.Value) error { // it is an array, and f returns no error
-		if !slices.Contains(n.unmet, forms.Excerpt(forms.TextOf(v), maxLimit)) {
+		if n.described[forms.TextOf(v)] {
 			n.w.Raw(v)
 		}
 		return nil
@@ -316,16 +338,15 @@ func (n *schemaWriter) schemas(key string, v jsontext.Value) {
 	case key == "items" && v.Kind() != jsontext.Array, key == "additionalProperties":
 		w.RawField(key, r.schema(v))
 	case v.Kind() == jsontext.Object && key != "prefixItems" && (key == "properties" || !n.hasDefs):
+		list := n.properties
 		if key != "properties" {
-			key, n.hasDefs = "$defs", true
+			key, n.hasDefs, list = "$defs", true, membersOf(v)
 		}
 		w.Key(key)
 		w.BeginObject()
-		_ = v.Object(func(name string, v jsontext.Value) error { // it is an object, and f returns no error
-			w.Key(name)
-			w.Raw(r.schema(v))
-			return nil
-		})
+		for _, m := range list {
+			w.RawField(m.Key, r.schema(m.Raw))
+		}
 		w.EndObject()
 	default:
 		r.stripped = true
