@@ -9,10 +9,9 @@ import (
 	"time"
 )
 
-// TestVanishedClientsAreNoticed reads back the limits of an accepted connection.
-func TestVanishedClientsAreNoticed(t *testing.T) {
-	t.Parallel()
-	const patience = 30 * time.Second
+// accepted is a connection from a client that does nothing.
+func accepted(t *testing.T, patience time.Duration) *net.TCPConn {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -22,13 +21,21 @@ func TestVanishedClientsAreNoticed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Close()
+	t.Cleanup(func() { client.Close() })
 	conn, err := limited{l, newServer(http.NotFoundHandler(), slog.New(slog.DiscardHandler), patience)}.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	raw, err := conn.(*net.TCPConn).SyscallConn()
+	t.Cleanup(func() { conn.Close() })
+	return conn.(*net.TCPConn)
+}
+
+// TestVanishedClientsAreNoticed reads back the limits of an accepted connection.
+func TestVanishedClientsAreNoticed(t *testing.T) {
+	t.Parallel()
+	const patience = 30 * time.Second
+	conn := accepted(t, patience)
+	raw, err := conn.SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,22 +58,9 @@ func TestVanishedClientsAreNoticed(t *testing.T) {
 // TestUnreadBytesAreBounded writes to a client that does not read until it would have to wait.
 func TestUnreadBytesAreBounded(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	client, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	conn, err := limited{l, newServer(http.NotFoundHandler(), slog.New(slog.DiscardHandler), time.Minute)}.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	conn := accepted(t, time.Minute)
 	_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+	var err error
 	taken := 0
 	for n := 0; err == nil; taken += n {
 		n, err = conn.Write(make([]byte, 4<<10))

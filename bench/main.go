@@ -50,7 +50,7 @@ type options struct {
 	duration    time.Duration // of all load together
 	rounds      int           // for CPU; each subject has a turn in each
 	connections int           // in the CPU rounds
-	busy        bool          // keep these busy, in the place of the same load for all
+	half        bool          // give all the same load over these, in the place of keeping them busy
 	rate        float64       // requests per second in the latency rounds; streams have a tenth
 	streams     int           // held open at once
 	starts      int           // cold starts
@@ -67,8 +67,8 @@ func parseFlags(args []string) (options, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.DurationVar(&o.duration, "duration", 60*time.Second, "time under load, all scenarios together")
 	flags.IntVar(&o.rounds, "rounds", 7, "rounds of CPU measurement; the proxy and understudy take turns in each")
-	flags.IntVar(&o.connections, "connections", 32, "connections while CPU is measured")
-	flags.BoolVar(&o.busy, "busy", false, "keep them busy while CPU is measured with whole answers; otherwise all have half of the load that the bare proxy can take")
+	flags.IntVar(&o.connections, "connections", 32, "connections that are kept busy while CPU is measured")
+	flags.BoolVar(&o.half, "half", false, "measure CPU with whole answers at half of the load that the bare proxy can take, the same for all")
 	flags.Float64Var(&o.rate, "rate", 1000, "requests per second while latency is measured; a tenth of it for streams")
 	flags.IntVar(&o.streams, "streams", 1000, "streams held open while memory is measured; 0 leaves this out")
 	flags.IntVar(&o.starts, "starts", 5, "cold starts to take the median of; 0 leaves this out")

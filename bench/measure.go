@@ -90,7 +90,7 @@ func (b *bench) measure(ctx context.Context) (*report, error) {
 	if err := b.measureStart(ctx, r); err != nil {
 		return nil, b.explain(err)
 	}
-	if !b.busy {
+	if b.half {
 		var err error
 		if r.Rate, err = b.halfLoad(ctx); err != nil {
 			return nil, b.explain(err)
@@ -157,9 +157,9 @@ func (b *bench) halfLoad(ctx context.Context) (float64, error) {
 	return max(float64(most)/slice.Seconds()/2, b.rate), ctx.Err()
 }
 
-// measureCPU gives each process the same load in turns and divides its CPU time by its answers. A process that has
-// little to do pays for going to sleep and waking up, whoever it is; one that is kept busy does not, unless it has to wait
-// for a disk. Streams are the same load anyhow, since their vendor takes its time.
+// measureCPU keeps each process busy in turns, or gives each the same load, and divides its CPU time by its answers. A
+// process that is kept busy never sleeps, unless it has to wait for a disk; under the same load all do. Streams are the
+// same load anyhow, since their vendor takes its time.
 func (b *bench) measureCPU(ctx context.Context, r *report, s *scenario, subjects []*process) error {
 	slice := b.share(cpuShare, scenario.hasCPU) / time.Duration(len(subjects)*(b.rounds+1))
 	row := cpuRow{Scenario: s.name, Goal: s.goal}
@@ -174,7 +174,7 @@ func (b *bench) measureCPU(ctx context.Context, r *report, s *scenario, subjects
 		defer closeAll(clients[i])
 	}
 	load := func(i int) (int, error) {
-		if s.stream || b.busy {
+		if s.stream || !b.half {
 			return targets[i].busy(clients[i], slice)
 		}
 		results, err := targets[i].paced(clients[i], r.Rate, max(1, int(r.Rate*slice.Seconds())))

@@ -59,8 +59,6 @@ func (b *bench) slowReaders(ctx context.Context, s *stage) ([]figure, error) {
 		return nil, err
 	}
 	for range n {
-		// Readers of one pace that began at once would be written at once ever after.
-		time.Sleep(b.duration / 20 / time.Duration(n))
 		open(floodModel, func(answer *http.Response) {
 			for {
 				if _, err := io.CopyN(io.Discard, answer.Body, slowRate/4); err != nil {

@@ -12,7 +12,7 @@ import (
 // TestRefusedPortIsKept wants the port of a server that refuses connections for something else.
 func TestRefusedPortIsKept(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("skipped: ports are not kept there")
+		t.Skip("skipped: ports are not kept on Windows; `.ci/run` runs it elsewhere")
 	}
 	s, other := start(t, Options{}), start(t, Options{})
 	if err := s.SetFault(&Fault{Kind: refused}); err != nil {
