@@ -205,7 +205,7 @@ func (d *requestReader) turn(role string, parts []llm.Part, extra llm.Extra) err
 		d.add(llm.Message{Role: llm.Role(role), Parts: parts, Extra: extra})
 		return nil
 	}
-	var results, rest []llm.Part
+	results, rest := []llm.Part(nil), parts[:0] // which is never behind where it is read
 	for _, p := range parts {
 		switch p.Kind {
 		case llm.PartToolResult:
@@ -225,11 +225,14 @@ func (d *requestReader) turn(role string, parts []llm.Part, extra llm.Extra) err
 // userParts adds what a user said; a system instruction inside it becomes a system message at its place.
 func (d *requestReader) userParts(parts []llm.Part, extra llm.Extra, alone bool) error {
 	said := llm.Message{Role: llm.RoleUser, Extra: extra}
-	for _, p := range parts {
+	begin := 0
+	for i := range parts {
+		p := &parts[i]
 		if p.Opaque == nil || p.Opaque.Type != blockMidSystem {
-			said.Parts = append(said.Parts, p)
+			said.Parts = parts[begin : i+1 : i+1]
 			continue
 		}
+		begin = i + 1
 		inner, err := readBlocks(jsontext.Value(p.Opaque.Raw).Get("content"))
 		if err != nil {
 			return jsontext.At("content", err)

@@ -54,9 +54,11 @@ func (e *encoder) barTools() {
 // fromHistory lists the tools that the history used: the vendor wants tools beside tool blocks.
 func (e *encoder) fromHistory() []llm.Tool {
 	var called []llm.Tool
+	seen := map[string]bool{}
 	for i := range e.turns {
 		for _, p := range e.turns[i].parts {
-			if p.Call != nil && !slices.ContainsFunc(called, func(t llm.Tool) bool { return t.Name == p.Call.Name }) {
+			if p.Call != nil && !seen[p.Call.Name] {
+				seen[p.Call.Name] = true
 				called = append(called, llm.Tool{Name: p.Call.Name})
 			}
 		}

@@ -116,6 +116,7 @@ func (e *encoder) turn(role string) *turn {
 }
 
 func (t *turn) add(parts []llm.Part, extra llm.Extra) {
+	t.parts = slices.Grow(t.parts, len(parts))
 	for _, p := range parts {
 		t.parts = append(t.parts, signedPart{Part: p})
 	}

@@ -151,14 +151,11 @@ func inputsOf(v jsontext.Value) ([]llm.EmbedInput, error) {
 	err := v.Array(func(i int, v jsontext.Value) error {
 		switch v.Kind() {
 		case jsontext.Number:
-			if _, err := v.Int(); err != nil || numbers < i {
-				return errors.Join(err, errMixed)
-			}
 			numbers++
 			return nil
 		case jsontext.Array:
-			if !vector.IsNumbers(v) {
-				return errMixed
+			if err := checkTokens(v); err != nil {
+				return err
 			}
 			list = append(list, llm.EmbedInput{Tokens: v})
 		default:
@@ -177,11 +174,25 @@ func inputsOf(v jsontext.Value) ([]llm.EmbedInput, error) {
 	case err != nil:
 		return nil, err
 	case numbers > 0:
-		return []llm.EmbedInput{{Tokens: v}}, nil
+		return []llm.EmbedInput{{Tokens: v}}, checkTokens(v)
 	case list == nil:
 		return nil, errors.New("it cannot be an empty array")
 	}
 	return list, nil
+}
+
+// checkTokens wants token ids, and one at least.
+func checkTokens(v jsontext.Value) error {
+	none := true
+	err := v.Array(func(_ int, v jsontext.Value) error {
+		none = false
+		_, err := v.Int()
+		return err
+	})
+	if err != nil || none {
+		return errors.Join(err, errMixed)
+	}
+	return nil
 }
 
 var errMixed = errors.New("want strings, token ids or arrays of token ids, and only one of these")
