@@ -17,45 +17,41 @@ func (providerSide) NewStreamReader() dialect.StreamReader { return &streamReade
 
 // DecodeResponse reads the body of a successful answer: it is a stream of one chunk, or a list of them.
 func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
-	var r streamReader
-	var fold llm.Collector
-	err := r.readWhole(body, func(events []llm.Event) {
-		for i := range events {
-			fold.Add(events[i])
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	return fold.Response(), nil
-}
-
-// readWhole reads an answer that came as one body.
-func (r *streamReader) readWhole(body []byte, f func([]llm.Event)) error {
 	tree := jsontext.Borrow()
 	defer tree.Return()
 	root, err := tree.ParseLenient(body)
 	if err != nil {
-		return badAnswer("it is not JSON", err)
+		return nil, badAnswer("it is not JSON", err)
+	}
+	var r streamReader
+	var fold llm.Collector
+	var few [8]llm.Event // as many as a plain answer makes; they are large
+	add := func(events []llm.Event) {
+		for i := range events {
+			fold.Add(events[i])
+		}
 	}
 	read := func(n jsontext.Node) error {
-		events, err := r.chunk(nil, n)
-		f(events)
+		events, err := r.chunk(few[:0], n)
+		add(events)
 		return err
 	}
 	if root.Kind() == jsontext.Array {
 		if err := root.Array(func(_ int, n jsontext.Node) error { return read(n) }); err != nil {
-			return asError(err)
+			return nil, asError(err)
 		}
 	} else if err := read(root); err != nil {
-		return err
+		return nil, err
 	}
 	if len(r.choices) == 0 && r.blocked == nil {
-		return badAnswer("it has no candidate", nil)
+		return nil, badAnswer("it has no candidate", nil)
 	}
-	events, err := r.Close(nil)
-	f(events)
-	return err
+	events, err := r.Close(few[:0])
+	if err != nil {
+		return nil, err
+	}
+	add(events)
+	return fold.Response(), nil
 }
 
 // streamReader turns the vendor's chunks into llm's events. A stream has no last chunk, and what belongs to an answer
