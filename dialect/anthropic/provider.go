@@ -360,18 +360,20 @@ func (e *encoder) cacheControl(mark *llm.CacheMark) {
 
 // DecodeResponse reads the body of a successful answer.
 func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
-	doc, err := jsontext.ParseLenient(body)
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	doc, err := tree.ParseLenient(body)
 	if err != nil {
 		return nil, badAnswer("it is not JSON", err)
 	}
-	if e := errorIn(doc, 0); e != nil {
+	if e := errorIn(doc); e != nil {
 		return nil, e
 	}
-	content := doc.Get("content")
+	content := doc.Get("content").Value()
 	if doc.Kind() != jsontext.Object || content.Kind() != jsontext.Array {
 		return nil, badAnswer("it has no content", nil)
 	}
-	resp := &llm.Response{ID: forms.TextOf(doc.Get("id")), Model: forms.TextOf(doc.Get("model"))}
+	resp := &llm.Response{ID: forms.TextOf(doc.Get("id").Value()), Model: forms.TextOf(doc.Get("model").Value())}
 	parts, err := readBlocks(content)
 	if err != nil {
 		return nil, badAnswer("its content is not what it should be", err)
@@ -388,9 +390,10 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 		}
 	}
 	n := noCounts()
-	n.merge(doc.Get("usage"))
+	usage := doc.Get("usage").Value()
+	n.merge(usage)
 	resp.Usage = n.usage()
-	resp.Tier = forms.TextOf(doc.Get("usage", "service_tier"))
+	resp.Tier = forms.TextOf(usage.Get("service_tier"))
 	resp.Extra = keepStop(nil, doc)
 	resp.Choices = []llm.Choice{{Parts: parts, Stop: forms.Agree(readStop(doc), hasCall)}}
 	return resp, nil
@@ -410,9 +413,10 @@ func isPlain(p *llm.Part) bool {
 }
 
 // errorIn returns the error that a body or a frame holds instead of an answer, or nil.
-func errorIn(doc jsontext.Value, status int) *llm.Error {
-	if is(doc.Get("type"), "error") || doc.Get("type").IsNull() && !doc.Get("error").IsNull() {
-		return readError(status, doc)
+func errorIn(doc jsontext.Node) *llm.Error {
+	kind := doc.Get("type").Value()
+	if is(kind, "error") || kind.IsNull() && !doc.Get("error").IsNull() {
+		return readError(0, doc.Value())
 	}
 	return nil
 }

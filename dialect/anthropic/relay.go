@@ -345,14 +345,16 @@ func (t *tap) Sent() any {
 // Body reads a whole answer.
 func (t *tap) Body(body []byte) (dialect.Signal, error) {
 	var s dialect.Signal
-	doc, err := jsontext.ParseLenient(body)
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	doc, err := tree.ParseLenient(body)
 	if err != nil {
 		return s, badAnswer("it is not JSON", err)
 	}
-	if e := errorIn(doc, 0); e != nil {
+	if e := errorIn(doc); e != nil {
 		return s, e
 	}
-	content := doc.Get("content")
+	content := doc.Get("content").Value()
 	if content.Kind() != jsontext.Array {
 		return s, badAnswer("it has no content", nil)
 	}
@@ -371,8 +373,8 @@ func (t *tap) Body(body []byte) (dialect.Signal, error) {
 		return dialect.Signal{}, badAnswer("it is empty and has no stop reason", nil)
 	}
 	s.End = true
-	s.Model = forms.TextOf(doc.Get("model"))
-	t.counts.merge(doc.Get("usage"))
+	s.Model = forms.TextOf(doc.Get("model").Value())
+	t.counts.merge(doc.Get("usage").Value())
 	return s, nil
 }
 

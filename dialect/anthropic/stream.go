@@ -322,8 +322,7 @@ func (r *streamReader) messageDelta(dst []llm.Event, e *eventText) ([]llm.Event,
 		return dst, badAnswer("a message_delta before message_start", nil)
 	}
 	r.counts.merge(e.usage)
-	delta := e.delta.Value()
-	if delta.Get("stop_reason").IsNull() || r.finished {
+	if e.delta.Get("stop_reason").IsNull() || r.finished {
 		return dst, nil
 	}
 	for i := range r.blocks {
@@ -332,7 +331,7 @@ func (r *streamReader) messageDelta(dst []llm.Event, e *eventText) ([]llm.Event,
 		}
 	}
 	r.finished = true
-	finish := llm.Event{Kind: llm.EventFinish, Stop: forms.Agree(readStop(delta), r.hasCall), Extra: keepStop(nil, delta)}
+	finish := llm.Event{Kind: llm.EventFinish, Stop: forms.Agree(readStop(e.delta), r.hasCall), Extra: keepStop(nil, e.delta)}
 	if !e.management.IsNull() {
 		finish.Extra = finish.Extra.Add(issuer, "context_management", clone(e.management))
 	}

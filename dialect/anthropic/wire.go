@@ -105,10 +105,10 @@ func unsupported(param, why string) *llm.Error {
 }
 
 // readStop maps stop_reason, stop_sequence and stop_details, members of a message or of a message_delta's delta.
-func readStop(v jsontext.Value) llm.Stop {
-	raw := forms.TextOf(v.Get("stop_reason"))
-	stop := llm.Stop{Raw: raw, Reason: stopReason(raw), Sequence: forms.TextOf(v.Get("stop_sequence"))}
-	if details := v.Get("stop_details"); details.Kind() == jsontext.Object {
+func readStop(n jsontext.Node) llm.Stop {
+	raw := forms.TextOf(n.Get("stop_reason").Value())
+	stop := llm.Stop{Raw: raw, Reason: stopReason(raw), Sequence: forms.TextOf(n.Get("stop_sequence").Value())}
+	if details := n.Get("stop_details").Value(); details.Kind() == jsontext.Object {
 		stop.Detail = forms.TextOf(details.Get("explanation"))
 	}
 	return stop
@@ -199,9 +199,9 @@ func writeKept(w *jsontext.Writer, extra llm.Extra, key string) {
 }
 
 // keepStop keeps what of a stop llm has no word for.
-func keepStop(extra llm.Extra, v jsontext.Value) llm.Extra {
+func keepStop(extra llm.Extra, n jsontext.Node) llm.Extra {
 	for _, key := range [...]string{"stop_details", "container", "context_management"} {
-		if m := v.Get(key); !m.IsNull() {
+		if m := n.Get(key).Value(); !m.IsNull() {
 			extra = extra.Add(issuer, key, clone(m))
 		}
 	}

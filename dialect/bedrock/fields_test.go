@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
 )
 
 // shape is a part of the service description that AWS publishes.
@@ -93,7 +94,7 @@ func TestWordsOfTheDescription(t *testing.T) {
 		}
 	}
 	for _, word := range shapes["StopReason"].Enum {
-		if stop := readStop([]byte(`{"stopReason":"` + word + `"}`)); stop.Reason == "" || stop.Reason == "other" {
+		if stop := readStop(jsontext.Plain([]byte(`{"stopReason":"` + word + `"}`))); stop.Reason == "" || stop.Reason == "other" {
 			t.Errorf("stop reason %s: got %q", word, stop.Reason)
 		}
 	}

@@ -385,7 +385,9 @@ func (e *encoder) cachePoint(mark *llm.CacheMark) {
 
 // DecodeResponse reads the body of a successful answer.
 func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
-	doc, err := jsontext.ParseLenient(body)
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	doc, err := tree.ParseLenient(body)
 	if err != nil {
 		return nil, badAnswer("it is not JSON", err)
 	}
@@ -418,20 +420,20 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 	if err != nil {
 		return nil, badAnswer("its content is not what it should be", err)
 	}
-	resp := &llm.Response{Tier: forms.TextOf(doc.Get("serviceTier", "type"))}
-	resp.Usage = readUsage(doc.Get("usage"))
+	resp := &llm.Response{Tier: forms.TextOf(doc.Get("serviceTier").Get("type").Value())}
+	resp.Usage = readUsage(doc.Get("usage").Value())
 	resp.Extra = keep(nil, doc, "additionalModelResponseFields", "metrics", "trace", "performanceConfig")
 	resp.Choices = []llm.Choice{{Parts: parts, Stop: forms.Agree(readStop(doc), hasCall)}}
 	return resp, nil
 }
 
 // contentOf is the content of a whole answer, or the error that the body is instead.
-func contentOf(doc jsontext.Value) (jsontext.Value, error) {
-	content := doc.Get("output", "message", "content")
+func contentOf(doc jsontext.Node) (jsontext.Value, error) {
+	content := doc.Get("output").Get("message").Get("content").Value()
 	switch {
 	case doc.Kind() == jsontext.Object && content.Kind() == jsontext.Array:
 	case doc.Get("output").IsNull() && (!doc.Get("message").IsNull() || !doc.Get(dialect.ExceptionMember).IsNull()):
-		return nil, readError(0, "", doc)
+		return nil, readError(0, "", doc.Value())
 	default:
 		return nil, badAnswer("it has no output", nil)
 	}

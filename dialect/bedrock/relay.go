@@ -269,7 +269,9 @@ func (t *tap) Sent() any {
 // Body reads a whole answer.
 func (t *tap) Body(body []byte) (dialect.Signal, error) {
 	var s dialect.Signal
-	doc, err := jsontext.ParseLenient(body)
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	doc, err := tree.ParseLenient(body)
 	if err != nil {
 		return s, badAnswer("it is not JSON", err)
 	}
@@ -289,7 +291,7 @@ func (t *tap) Body(body []byte) (dialect.Signal, error) {
 		return dialect.Signal{}, badAnswer("its content is not what it should be", err)
 	}
 	s.Finish, s.End = !doc.Get("stopReason").IsNull(), true
-	t.usage = readUsage(doc.Get("usage"))
+	t.usage = readUsage(doc.Get("usage").Value())
 	return s, nil
 }
 

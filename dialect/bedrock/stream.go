@@ -366,7 +366,7 @@ func withMember(object jsontext.Value, key string, value []byte) jsontext.Value 
 }
 
 func (r *streamReader) messageStop(dst []llm.Event, all jsontext.Value) ([]llm.Event, error) {
-	stop := readStop(all)
+	stop := readStop(jsontext.Plain(all))
 	switch {
 	case stop.Reason == "" || r.finished:
 		return dst, badAnswer("the message ended twice or without a reason", nil)
@@ -376,7 +376,7 @@ func (r *streamReader) messageStop(dst []llm.Event, all jsontext.Value) ([]llm.E
 	r.finished = true
 	return append(dst, llm.Event{
 		Kind: llm.EventFinish, Stop: forms.Agree(stop, r.hasCall),
-		Extra: keep(nil, all, "additionalModelResponseFields"),
+		Extra: keep(nil, jsontext.Plain(all), "additionalModelResponseFields"),
 	}), nil
 }
 
@@ -387,7 +387,7 @@ func (r *streamReader) metadata(dst []llm.Event, all jsontext.Value) ([]llm.Even
 	}
 	u := llm.Event{
 		Kind: llm.EventUsage, Usage: readUsage(all.Get("usage")), Tier: forms.TextOf(all.Get("serviceTier", "type")),
-		Extra: keep(nil, all, "metrics", "trace", "performanceConfig"),
+		Extra: keep(nil, jsontext.Plain(all), "metrics", "trace", "performanceConfig"),
 	}
 	if u.Usage.Known || len(u.Extra) > 0 || u.Tier != "" {
 		dst = append(dst, u)

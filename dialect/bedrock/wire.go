@@ -110,10 +110,10 @@ const guardrailStop = "guardrail_intervened"
 
 // readStop reads why a message ended [bed:StopReason]. The sequence is told where the client asked for it, by
 // additionalModelResponseFieldPaths.
-func readStop(v jsontext.Value) llm.Stop {
+func readStop(n jsontext.Node) llm.Stop {
 	stop := llm.Stop{
-		Raw:      forms.TextOf(v.Get("stopReason")),
-		Sequence: forms.TextOf(v.Get("additionalModelResponseFields", "stop_sequence")),
+		Raw:      forms.TextOf(n.Get("stopReason").Value()),
+		Sequence: forms.TextOf(n.Get("additionalModelResponseFields").Get("stop_sequence").Value()),
 	}
 	switch stop.Raw {
 	case "end_turn":
@@ -178,9 +178,9 @@ func writeStop(w *jsontext.Writer, stop llm.Stop, extra llm.Extra) {
 }
 
 // keep keeps those members of an answer that llm has no word for.
-func keep(extra llm.Extra, v jsontext.Value, keys ...string) llm.Extra {
+func keep(extra llm.Extra, n jsontext.Node, keys ...string) llm.Extra {
 	for _, key := range keys {
-		if m := v.Get(key); !m.IsNull() {
+		if m := n.Get(key).Value(); !m.IsNull() {
 			extra = extra.Add(issuer, key, clone(m))
 		}
 	}

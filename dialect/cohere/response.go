@@ -11,20 +11,22 @@ import (
 
 // DecodeResponse reads a chat response [coh:ChatResponseV2].
 func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
-	v, err := jsontext.ParseLenient(body)
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	v, err := tree.ParseLenient(body)
 	if err != nil {
 		return nil, forms.BadAnswer("read answer: %w", err)
 	}
 	m := v.Get("message")
 	if m.Kind() != jsontext.Object {
-		if e := inBandError(v); e != nil {
+		if e := inBandError(v.Value()); e != nil {
 			return nil, e
 		}
 		return nil, forms.BadAnswer("answer has no message")
 	}
-	word := textOf(v.Get("finish_reason"))
-	r := &llm.Response{ID: textOf(v.Get("id")), Usage: usageOf(v.Get("usage"))}
-	if e := failure(word, textOf(v.Get("error")), r.Usage.Known); e != nil {
+	word := textOf(v.Get("finish_reason").Value())
+	r := &llm.Response{ID: textOf(v.Get("id").Value()), Usage: usageOf(v.Get("usage").Value())}
+	if e := failure(word, textOf(v.Get("error").Value()), r.Usage.Known); e != nil {
 		return nil, e
 	}
 	var a answer
@@ -34,7 +36,7 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 	if len(a.parts) == 0 && word == "" {
 		return nil, forms.BadAnswer("answer has neither content nor a finish reason")
 	}
-	r.Choices = []llm.Choice{{Parts: a.parts, Stop: stopOf(word, a.calls > 0), LogProbs: logProbsOf(v.Get("logprobs"))}}
+	r.Choices = []llm.Choice{{Parts: a.parts, Stop: stopOf(word, a.calls > 0), LogProbs: logProbsOf(v.Get("logprobs").Value())}}
 	return r, nil
 }
 
@@ -45,17 +47,17 @@ type answer struct {
 }
 
 // read reads [coh:AssistantMessageResponse].
-func (a *answer) read(m jsontext.Value, id string) error {
+func (a *answer) read(m jsontext.Node, id string) error {
 	places, err := a.content(m.Get("content"))
 	if err != nil {
 		return jsontext.At("content", err)
 	}
 	plan := -1
-	if text := textOf(m.Get(keyPlan)); text != "" {
+	if text := textOf(m.Get(keyPlan).Value()); text != "" {
 		plan = len(a.parts)
 		a.parts = append(a.parts, llm.Text(text))
 	}
-	cite(m.Get("citations"), func(index int, planned bool) *llm.Part {
+	cite(m.Get("citations").Value(), func(index int, planned bool) *llm.Part {
 		switch {
 		case planned && plan >= 0:
 			return &a.parts[plan]
@@ -64,7 +66,7 @@ func (a *answer) read(m jsontext.Value, id string) error {
 		}
 		return firstText(a.parts)
 	})
-	calls := m.Get("tool_calls")
+	calls := m.Get("tool_calls").Value()
 	if calls.IsNull() {
 		return nil
 	}
@@ -83,29 +85,30 @@ func (a *answer) read(m jsontext.Value, id string) error {
 }
 
 // content reads the blocks of content, or a string, and returns which part each block is; -1 is none.
-func (a *answer) content(v jsontext.Value) (places []int, err error) {
-	switch v.Kind() {
+func (a *answer) content(n jsontext.Node) (places []int, err error) {
+	switch n.Kind() {
 	case jsontext.Invalid, jsontext.Null:
 		return nil, nil
 	case jsontext.String:
-		if text := textOf(v); text != "" {
+		if text := textOf(n.Value()); text != "" {
 			a.parts = append(a.parts, llm.Text(text))
 		}
 		return []int{0}, nil
 	default:
 	}
-	err = v.Array(func(_ int, v jsontext.Value) error {
+	err = n.Array(func(_ int, n jsontext.Node) error {
 		p := llm.Part{Kind: llm.PartText}
 		var err error
-		switch kind := textOf(v.Get("type")); {
+		text := n.Get("text").Value()
+		switch kind := textOf(n.Get("type").Value()); {
 		case kind == typeThinking:
-			p, err = thinkingOf(v)
-		case kind == typeText || v.Get("text").Kind() == jsontext.String:
-			p.Text, err = v.Get("text").Text()
-		case v.Kind() != jsontext.Object:
-			return jsontext.Mismatch("object", v)
+			p, err = thinkingOf(n.Value())
+		case kind == typeText || text.Kind() == jsontext.String:
+			p.Text, err = text.Text()
+		case n.Kind() != jsontext.Object:
+			return jsontext.Mismatch("object", n.Value())
 		default:
-			p = llm.Part{Kind: llm.PartOpaque, Opaque: &llm.Opaque{Dialect: self, Type: kind, Raw: v}}
+			p = llm.Part{Kind: llm.PartOpaque, Opaque: &llm.Opaque{Dialect: self, Type: kind, Raw: n.Value()}}
 		}
 		if err != nil {
 			return jsontext.At("text", err)

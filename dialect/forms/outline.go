@@ -63,16 +63,27 @@ func (p *outlined) inList() *outlined {
 // Unread returns the paths of the members that the outline does not list, each once. Members that are null say nothing.
 func (o *Outline) Unread(body []byte) []string {
 	var list []string
-	o.walk(&list, &o.root, Trim(body))
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	whole := jsontext.Plain(Trim(body))
+	if len(body) <= maxPlaced {
+		if root, err := tree.ParseLenient(body); err == nil {
+			whole = root
+		}
+	}
+	o.walk(&list, &o.root, whole)
 	return list
 }
 
-func (o *Outline) walk(list *[]string, at *outlined, v jsontext.Value) {
-	switch v.Kind() {
+// maxPlaced is the length of a body of which the places are found first: a long one has more than a tree holds.
+const maxPlaced = 64 << 10
+
+func (o *Outline) walk(list *[]string, at *outlined, n jsontext.Node) {
+	switch n.Kind() {
 	case jsontext.Array:
 		if at.element != nil {
-			_ = v.Array(func(_ int, v jsontext.Value) error { // the JSON has been checked, and f returns no error
-				o.walk(list, at.element, v)
+			_ = n.Array(func(_ int, n jsontext.Node) error { // the JSON has been checked, and f returns no error
+				o.walk(list, at.element, n)
 				return nil
 			})
 		}
@@ -80,14 +91,14 @@ func (o *Outline) walk(list *[]string, at *outlined, v jsontext.Value) {
 		if at.element != nil && at.members == nil { // some vendors take an element for a list of one
 			at = at.element
 		}
-		_ = v.Members(func(raw []byte, v jsontext.Value) error { // likewise
+		_ = n.Members(func(raw []byte, n jsontext.Node) error { // likewise
 			if o.spell != nil {
 				raw = []byte(o.spell(string(raw)))
 			}
 			if inner := at.members[string(raw)]; inner != nil {
-				o.walk(list, inner, v)
+				o.walk(list, inner, n)
 			}
-			if at.known != nil && !v.IsNull() && !slices.Contains(at.known, string(raw)) {
+			if at.known != nil && !n.IsNull() && !slices.Contains(at.known, string(raw)) {
 				if path := strings.TrimPrefix(at.path+"."+string(raw), "."); !slices.Contains(*list, path) && len(*list) < maxUnread {
 					*list = append(*list, path)
 				}
