@@ -73,6 +73,7 @@ func (clientSide) EncodeResponse(resp *llm.Response) ([]byte, []llm.Loss, error)
 		a.losses.add("usage", llm.Harmless, "the provider told none; zeros stand for it")
 	}
 	w := &a.w
+	w.Reset(make([]byte, 0, forms.AnswerSize(resp)))
 	w.BeginObject()
 	w.StringField("id", resp.ID)
 	w.StringField("type", "message")

@@ -93,6 +93,7 @@ func (clientSide) EncodeResponse(resp *llm.Response) ([]byte, []llm.Loss, error)
 	a.losses.stop(choice.Stop)
 	a.losses.usage(resp.Usage)
 	w := &a.w
+	w.Reset(make([]byte, 0, forms.AnswerSize(resp)))
 	w.BeginObject()
 	w.Key("output")
 	w.BeginObject()

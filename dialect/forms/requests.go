@@ -25,6 +25,21 @@ func SizeHint(req *llm.Request) int {
 	return n + n/8
 }
 
+// AnswerSize is about how many bytes a whole answer will have.
+func AnswerSize(r *llm.Response) int {
+	n := 512
+	for i := range r.Choices {
+		for j := range r.Choices[i].Parts {
+			p := &r.Choices[i].Parts[j]
+			n += len(p.Text) + 64
+			if p.Call != nil {
+				n += len(p.Call.Args) + 64
+			}
+		}
+	}
+	return n + n/8
+}
+
 // AskedReasoning is the feature by which a request asks for reasoning.
 func AskedReasoning(r *llm.Reasoning) llm.Feature {
 	switch r.Mode {

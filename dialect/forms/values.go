@@ -72,7 +72,10 @@ func Text(v jsontext.Value) (string, error) {
 
 // TextOf reads what should be a string, or nothing.
 func TextOf(v jsontext.Value) string {
-	s, _ := Text(v)
+	if v.Kind() != jsontext.String {
+		return ""
+	}
+	s, _ := v.Text() // a string has a text
 	return s
 }
 

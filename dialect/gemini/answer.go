@@ -62,6 +62,7 @@ func (clientSide) EncodeResponse(resp *llm.Response) ([]byte, []llm.Loss, error)
 	}
 	var a answerWriter
 	w := &a.w
+	w.Reset(make([]byte, 0, forms.AnswerSize(resp)))
 	w.BeginObject()
 	w.Key("candidates")
 	w.BeginArray()

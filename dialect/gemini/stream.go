@@ -177,6 +177,9 @@ func asError(err error) error {
 
 // unixOf reads a time; 0 for none.
 func unixOf(v jsontext.Value) int64 {
+	if v.IsNull() {
+		return 0
+	}
 	t, err := time.Parse(time.RFC3339, forms.TextOf(v))
 	if err != nil || t.Unix() < 0 {
 		return 0

@@ -12,7 +12,7 @@ import (
 // the model's output was malformed, or that calls a tool with arguments that are no object.
 func (clientSide) EncodeResponse(r *llm.Response) ([]byte, []llm.Loss, error) {
 	e := answerEncoder{}
-	e.w.Reset(make([]byte, 0, 1024))
+	e.w.Reset(make([]byte, 0, forms.AnswerSize(r)))
 	w := &e.w
 	ch := &llm.Choice{Stop: llm.Stop{Reason: llm.StopEnd}}
 	if len(r.Choices) > 0 {

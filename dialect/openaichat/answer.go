@@ -13,7 +13,7 @@ import (
 // model's output was malformed.
 func (clientSide) EncodeResponse(r *llm.Response) ([]byte, []llm.Loss, error) {
 	e := answerEncoder{}
-	e.w.Reset(make([]byte, 0, 1024))
+	e.w.Reset(make([]byte, 0, forms.AnswerSize(r)))
 	w := &e.w
 	w.BeginObject()
 	w.StringField("id", r.ID)

@@ -39,6 +39,15 @@ func (s *streamWriter) event(kind string) *jsontext.Writer {
 	return w
 }
 
+// sizeOf is how many bytes the elements of a list have.
+func sizeOf(list [][]byte) int {
+	n := 0
+	for _, element := range list {
+		n += len(element) + 1
+	}
+	return n
+}
+
 // send ends the event and frames it.
 func (s *streamWriter) send(dst []byte, kind string) []byte {
 	s.json.EndObject()
@@ -354,6 +363,7 @@ func (s *streamWriter) endContent(dst []byte, goesOn bool, status string) []byte
 		return dst
 	}
 	var w jsontext.Writer
+	w.Reset(make([]byte, 0, 256+sizeOf(it.before)))
 	s.writeItem(&w, status)
 	done := w.Bytes()
 	if !s.quiet {

@@ -146,6 +146,7 @@ func (s *streamWriter) endText(dst []byte) []byte {
 	}
 	dst = s.annotations(dst, true)
 	var w jsontext.Writer
+	w.Reset(make([]byte, 0, 128+it.said.Len()+it.said.Len()/8))
 	it.writeContent(&w)
 	part := w.Bytes()
 	if !s.quiet {

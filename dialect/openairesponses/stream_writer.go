@@ -439,7 +439,7 @@ func (clientSide) EncodeResponse(r *llm.Response) ([]byte, []llm.Loss, error) {
 	}
 	status, reason := s.statusOf()
 	w := &s.json
-	w.Reset(make([]byte, 0, 1024))
+	w.Reset(make([]byte, 0, 512+sizeOf(s.items)))
 	s.response(w, status, reason, nil)
 	return w.Bytes(), s.losses, nil
 }
