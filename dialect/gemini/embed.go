@@ -418,13 +418,16 @@ func (p embedProvider) write(w *jsontext.Writer, req *llm.Request, in *llm.Embed
 		if key == keyOtherTask {
 			key = "taskType"
 		}
-		if key != "taskType" || e.Purpose == "" {
+		if (key != "taskType" || e.Purpose == "") && !embedNames.IsVariant(key) {
 			w.RawField(key, m.Raw)
 		}
 	}
 	w.EndObject()
 	return nil
 }
+
+// embedNames is never changed.
+var embedNames = dialect.NamesOf(embedFields(embedForm{}))
 
 // DecodeResponse reads an answer of either form. Its vectors alias body.
 func (embedProvider) DecodeResponse(body []byte) (*llm.Response, error) {

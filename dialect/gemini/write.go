@@ -68,7 +68,7 @@ func (e *encoder) writePart(p *signedPart) {
 		w.StringField("thoughtSignature", p.signature)
 	}
 	for _, m := range p.Extra[self] {
-		if p.Kind != llm.PartToolResult && !strings.Contains(m.Key, ".") && (m.Key != "thoughtSignature" || p.signature == "") {
+		if p.Kind != llm.PartToolResult && !strings.Contains(m.Key, ".") && !memberNames.IsVariant(m.Key) && (m.Key != "thoughtSignature" || p.signature == "") {
 			w.RawField(m.Key, m.Raw)
 		}
 	}
