@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -159,13 +158,4 @@ func costOf(from, to spoken, body []byte) time.Duration {
 		_, _ = to.Provider.EncodeRequest(request, dialect.Target{Model: "model"})
 	}
 	return spent() - begun
-}
-
-// spent is the CPU time of the program: how busy the machine is with others does not count.
-func spent() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

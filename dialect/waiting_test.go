@@ -3,7 +3,6 @@ package dialect_test
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/understudy-ai/understudy/dialect"
 )
@@ -47,25 +46,5 @@ func TestUnused(t *testing.T) {
 	}
 	if got := u.Take("good only in part", false, func(int) string { return "made" }); got != "made" {
 		t.Errorf("got %s, want what was made", got)
-	}
-}
-
-// TestWaitingIsQuick answers many in the order that takes longest to search.
-func TestWaitingIsQuick(t *testing.T) { // not in parallel: it measures
-	const n = 200_000
-	begun := time.Now()
-	var w dialect.Waiting[int]
-	var u dialect.Unused
-	for i := range n {
-		w.Add(i, fmt.Sprint(i), "all")
-		u.Take("same", true, func(n int) string { return fmt.Sprint("same", n) })
-	}
-	for i := range n {
-		if got, ok := w.Take(fmt.Sprint(n - 1 - i)); !ok || got != n-1-i || w.Len() > 0 && w.First() != 0 {
-			t.Fatalf("got %d, want %d", got, n-1-i)
-		}
-	}
-	if took := time.Since(begun); took > 5*time.Second {
-		t.Errorf("got %v for %d, want it to grow with their number alone", took, n)
 	}
 }
