@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -64,6 +65,70 @@ func TestRun(t *testing.T) {
 		if !strings.Contains(table.String(), name) {
 			t.Errorf("got a table without %q:\n%s", name, &table)
 		}
+	}
+}
+
+// TestLoad takes figures under hardly any load: of what is asked for, nothing may fail or be lost.
+func TestLoad(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the CPU time of another process is read on Linux only")
+	}
+	o := options{duration: 500 * time.Millisecond, streams: 20, only: regexp.MustCompile("many events|slow readers, (HTTP/2|vendor alone)"), load: true, ledger: true}
+	var out, progress bytes.Buffer
+	if err := run(t.Context(), o, &out, &progress); err != nil {
+		t.Fatalf("run: got %v, want none; progress:\n%s", err, &progress)
+	}
+	for _, want := range []string{
+		`many events, HTTP/2: streams open, shed, failed +4, 0, 0 `, `many events, HTTP/1.1: streams open, shed, failed +4, 0, 0 `,
+		`many events, HTTP/2: events a second, lost +\d+ of 40, 0 `, `many events, HTTP/2: memory, KiB a stream .* ≤ 64\n`,
+		`slow readers, HTTP/2: streams read at once and slowly, failed, cut +2 and 2, 0, 0 `, `slow readers, HTTP/2: events lost +0 `,
+		`slow readers, vendor alone: streams read at once and slowly, failed, cut +2 and 2, 0, 0 `,
+	} {
+		if !regexp.MustCompile(want).MatchString(out.String()) {
+			t.Errorf("got\n%s\nwant %q in it", &out, want)
+		}
+	}
+}
+
+// TestTrickle has a kibibyte a second read of each connection, whatever there is, and those counted that were cut.
+func TestTrickle(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("connections are read without waiting on Linux only")
+	}
+	const n = 5
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	tr := startTrickle()
+	for i := range n {
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		far, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer far.Close()
+		if i == 0 {
+			far.Close()
+		} else if _, err := far.Write(make([]byte, 16*slowRate)); err != nil {
+			t.Fatal(err)
+		}
+		if err := tr.add(conn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const seconds = 2
+	time.Sleep(seconds*time.Second + 500*time.Millisecond)
+	if got := tr.stop(); got != 1 {
+		t.Errorf("got %d cut, want 1", got)
+	}
+	if got, least, most := tr.got.Load(), int64(seconds*(n-1)*slowRate), int64((seconds+1)*(n-1)*slowRate); got < least || got > most {
+		t.Errorf("got %d bytes in more than %d s, want %d to %d", got, seconds, least, most)
 	}
 }
 

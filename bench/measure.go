@@ -12,12 +12,13 @@ import (
 // bench is a run: its processes and what they are asked.
 type bench struct {
 	options
-	dir        string
-	progress   io.Writer
-	vendor     *process
-	proxy      *process
-	durable    *process // the same, but that it keeps a journal; only beside the ledger
-	understudy *process
+	dir          string
+	progress     io.Writer
+	vendor       *process
+	secureVendor *process // only under load
+	proxy        *process
+	durable      *process // the same, but that it keeps a journal; only beside the ledger
+	understudy   *process
 }
 
 // Shares of the time under load, and rounds of latency measurement.
@@ -51,7 +52,7 @@ func (b *bench) start(ctx context.Context) error {
 }
 
 func (b *bench) stop() {
-	for _, p := range []*process{b.understudy, b.durable, b.proxy, b.vendor} {
+	for _, p := range []*process{b.understudy, b.durable, b.proxy, b.secureVendor, b.vendor} {
 		p.stop()
 	}
 }

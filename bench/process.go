@@ -38,7 +38,7 @@ func playRole(role string) error {
 			return fmt.Errorf("read the pause: %w", err)
 		}
 		handler = vendor(pause)
-	case roleTicker:
+	case roleTicker, roleSecureTicker:
 		handler = ticker()
 	case roleProxy, roleDurable:
 		handler = proxy(&url.URL{Scheme: "http", Host: os.Getenv(targetVariable)})
@@ -55,13 +55,25 @@ func playRole(role string) error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: time.Minute,
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, conn)
+		},
+	}
+	serve := server.Serve
+	if role == roleSecureTicker {
+		if err := secure(server, os.Getenv(targetVariable)); err != nil {
+			return err
+		}
+		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+	}
 	fmt.Fprintln(os.Stdout, l.Addr())
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		_ = server.Close() // the process ends with it
 	}()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve: %w", err)
 	}
 	return nil
@@ -112,7 +124,7 @@ func (b *bench) startUnderstudy(ctx context.Context) (*process, error) {
 
 // serve starts the binary with a config that says all but where it listens and keeps its data. It returns at once; the
 // log goes to a file, as it would in service.
-func (b *bench) serve(ctx context.Context, config string) (*process, error) {
+func (b *bench) serve(ctx context.Context, config string, env ...string) (*process, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("find a free port: %w", err)
@@ -141,7 +153,7 @@ func (b *bench) serve(ctx context.Context, config string) (*process, error) {
 	// It is handed its socket, so that nobody else can take the port meanwhile.
 	cmd := exec.CommandContext(ctx, "sh", "-c", `LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"`, "sh", b.binary, "serve", "--config", path)
 	cmd.ExtraFiles = []*os.File{socket}
-	cmd.Env = append(os.Environ(), keyVariable+"=sk-bench-0123456789")
+	cmd.Env = append(append(os.Environ(), keyVariable+"=sk-bench-0123456789"), env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start understudy: %w", err)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"syscall"
@@ -46,4 +47,33 @@ func flush(f *os.File) error {
 		return fmt.Errorf("flush the journal: %w", err)
 	}
 	return nil
+}
+
+// littleRoom has a connection take 4 KiB or so that nobody reads, as it does for a client that is behind. By itself it takes
+// 64 KiB or more at a time, over loopback, and then nothing for as long as a slow reader needs to read as much.
+func littleRoom(_, _ string, c syscall.RawConn) error {
+	return c.Control(func(fd uintptr) {
+		_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4<<10) // without it, only more is taken
+	})
+}
+
+// readNow reads what is there, and waits for nothing.
+func readNow(c syscall.RawConn, p []byte) (n int, err error) {
+	gone := c.Read(func(fd uintptr) bool {
+		n, err = syscall.Read(int(fd), p)
+		return true
+	})
+	if gone != nil {
+		return 0, gone
+	}
+	return n, err
+}
+
+// filesAllowed is how many files a process may have open.
+func filesAllowed() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return math.MaxInt
+	}
+	return int(min(limit.Cur, math.MaxInt))
 }

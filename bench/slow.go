@@ -4,90 +4,235 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
 const (
-	slowRate = 1 << 10 // bytes a second that a slow client reads
-	fastPace = 100     // milliseconds between the events of a stream that is read at once
+	slowRate  = 1 << 10 // bytes a second that a slow client reads
+	fastPace  = 100     // milliseconds between the events of a stream that is read at once
+	slowPairs = 11      // how often events are timed alone and beside slow readers
 )
 
 // slowReaders is L5: streams that are read at once, alone, and beside as many that are read at a kibibyte a second, for
-// which their vendors, who say as much as they can, have to wait.
+// which their vendors, who say as much as they can, have to wait. Both take turns, since the machine changes more from one
+// minute to the next than slow readers cost.
 func (b *bench) slowReaders(ctx context.Context, s *stage) ([]figure, error) {
-	n, pid := max(b.streams/10, 1), s.process.cmd.Process.Pid
-	l := &late{}
+	f := &beside{stage: s, n: max(b.streams/10, 1), each: b.duration / (10 * slowPairs)}
 	var all sync.WaitGroup
-	var lost, cut atomic.Int64
-	var conns sync.Map
-	open := func(model string, read func(*http.Response)) {
-		conn, answer, err := s.send(ctx, model, true)
+	defer all.Wait()
+	for range f.n {
+		conn, answer, err := s.send(ctx, fmt.Sprintf("tick-%d-%d", fastPace, 100_000), true)
 		if err != nil || answer.StatusCode != http.StatusOK {
-			lost.Add(1)
-			return
+			f.failed++
+			continue
 		}
-		conns.Store(conn, true)
+		defer conn.Close()
 		all.Go(func() {
 			defer answer.Body.Close()
-			read(answer)
+			f.late.follow(answer.Body)
 		})
 	}
-	measure := func() (p50, p99 time.Duration, used int64, err error) {
-		l.on.Store(true)
-		select {
-		case <-time.After(b.duration / 20):
-		case <-ctx.Done():
+	for i := range slowPairs {
+		if err := f.pair(ctx, i == slowPairs-1); err != nil {
+			return nil, err
 		}
-		l.on.Store(false)
-		l.mu.Lock()
-		p50, p99 = at(l.all, 0.5), at(l.all, 0.99)
-		l.all = nil
-		l.mu.Unlock()
-		used, err = memory(pid)
-		return p50, p99, used, err
 	}
-	for range n {
-		open(fmt.Sprintf("tick-%d-%d", fastPace, 100_000), func(answer *http.Response) { l.follow(answer.Body) })
-	}
-	alone50, alone99, _, err := measure()
-	if err != nil {
-		return nil, err
-	}
-	for range n {
-		open(floodModel, func(answer *http.Response) {
-			for {
-				if _, err := io.CopyN(io.Discard, answer.Body, slowRate/4); err != nil {
-					if !errors.Is(err, net.ErrClosed) {
-						cut.Add(1)
-					}
-					return
-				}
-				time.Sleep(time.Second / 4)
-			}
-		})
-	}
-	if _, _, _, err := measure(); err != nil { // until what is between vendor and client is full
-		return nil, err
-	}
-	beside50, beside99, first, err := measure()
-	if err != nil {
-		return nil, err
-	}
-	_, _, last, err := measure()
-	conns.Range(func(conn, _ any) bool { _ = conn.(net.Conn).Close(); return true }) //nolint:forcetypeassert // it holds nothing else
-	all.Wait()
-	text := func(p50, p99 time.Duration) string {
-		return fmt.Sprintf("%v / %v", p50.Round(10*time.Microsecond), p99.Round(10*time.Microsecond))
+	goal, flat := "0.90–1.10", "flat"
+	if s.way == direct {
+		goal, flat = "", ""
 	}
 	return []figure{
-		{"streams read at once and slowly, failed, cut", fmt.Sprintf("%d and %d, %d, %d", n, n, lost.Load(), cut.Load()), "0, 0"},
-		{"event on its way, p50 / p99, alone", text(alone50, alone99), ""},
-		{"event on its way, p50 / p99, beside slow readers", text(beside50, beside99), "as alone"},
-		{"memory at the beginning and the end", fmt.Sprintf("%d and %d MiB", first>>20, last>>20), "flat"},
-	}, errors.Join(err, ctx.Err())
+		{"streams read at once and slowly, failed, cut", fmt.Sprintf("%d and %d, %d, %d", f.n, f.n, f.failed, f.cut), "0, 0"},
+		{"events lost", fmt.Sprint(f.late.lost.Load()), "0"},
+		{"bytes a second that slow readers got", fmt.Sprintf("%.0f of %d", spreadOf(f.rates).Median, slowRate), "all"},
+		{"event on its way, p50 / p99, alone", f.alone.times(), ""},
+		{"event on its way, p50 / p99, beside slow readers", f.beside.times(), ""},
+		{fmt.Sprintf("p99 beside to alone, median of %d (least–most)", slowPairs), f.ratio(), goal},
+		{"cores, alone and beside", fmt.Sprintf("%.2f and %.2f", spreadOf(f.alone.cores).Median, spreadOf(f.beside.cores).Median), ""},
+		{"memory beside them at the beginning and the end", fmt.Sprintf("%d and %d MiB", f.first>>20, f.last>>20), flat},
+	}, ctx.Err()
+}
+
+// beside times events alone and beside slow readers.
+type beside struct {
+	stage         *stage
+	n             int // streams of each kind
+	each          time.Duration
+	late          late
+	failed, cut   int
+	rates         []float64 // of slow readers, in bytes a second
+	alone, beside timed
+	first, last   int64 // memory
+}
+
+// timed is what was measured, turn by turn.
+type timed struct{ p50, p99, cores []float64 }
+
+func (t *timed) times() string {
+	median := func(all []float64) time.Duration {
+		return time.Duration(spreadOf(all).Median).Round(10 * time.Microsecond)
+	}
+	return fmt.Sprintf("%v / %v", median(t.p50), median(t.p99))
+}
+
+func (f *beside) ratio() string {
+	var all []float64
+	for i, p99 := range f.beside.p99 {
+		all = append(all, p99/f.alone.p99[i])
+	}
+	s := spreadOf(all)
+	return fmt.Sprintf("%.2f (%.2f–%.2f)", s.Median, s.Min, s.Max)
+}
+
+// turn measures once.
+func (f *beside) turn(ctx context.Context, t *timed) error {
+	pid, l := f.stage.process.cmd.Process.Pid, &f.late
+	before, err := cpuTime(pid)
+	if err != nil {
+		return err
+	}
+	begun := time.Now()
+	l.on.Store(true)
+	wait(ctx, f.each)
+	l.on.Store(false)
+	took := time.Since(begun)
+	after, err := cpuTime(pid)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t.p50, t.p99 = append(t.p50, float64(at(l.all, 0.5))), append(t.p99, float64(at(l.all, 0.99)))
+	t.cores = append(t.cores, (after-before).Seconds()/took.Seconds())
+	l.all = l.all[:0]
+	return nil
+}
+
+// pair measures alone and beside slow readers, the memory as well if they are the last.
+func (f *beside) pair(ctx context.Context, last bool) error {
+	if err := f.turn(ctx, &f.alone); err != nil {
+		return err
+	}
+	pid := f.stage.process.cmd.Process.Pid
+	files, err := openFiles(pid)
+	if err != nil {
+		return err
+	}
+	t := startTrickle()
+	for range f.n {
+		conn, answer, err := f.stage.send(ctx, floodModel, true) //nolint:bodyclose // trickle reads the connection
+		if err != nil || answer.StatusCode != http.StatusOK || t.add(conn) != nil {
+			f.failed++
+		}
+	}
+	wait(ctx, f.each/2) // until what is between vendor and client is full
+	had, begun := t.got.Load(), time.Now()
+	err = f.turn(ctx, &f.beside)
+	if err == nil && last {
+		err = f.stay(ctx, pid)
+	}
+	f.rates = append(f.rates, float64(t.got.Load()-had)/time.Since(begun).Seconds()/float64(f.n))
+	f.cut += t.stop()
+	for patience := time.Now().Add(answerTime); err == nil && ctx.Err() == nil && time.Now().Before(patience); wait(ctx, settleTime) {
+		var now int
+		if now, err = openFiles(pid); now <= files+f.n/streamsEach {
+			break // connections in HTTP/2, with whose streams it is over, stay
+		}
+	}
+	wait(ctx, f.each/2) // until the end of so many at once is over
+	return err
+}
+
+// stay looks at the memory before and after as much time as all turns alone have had.
+func (f *beside) stay(ctx context.Context, pid int) (err error) {
+	if f.first, err = memory(pid); err != nil {
+		return err
+	}
+	wait(ctx, slowPairs*f.each)
+	f.last, err = memory(pid)
+	return err
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// trickle reads connections slowly, all in one goroutine that wakes a hundred times a second: readers that cost much would
+// be what is measured.
+type trickle struct {
+	over, done chan struct{}
+	got        atomic.Int64 // bytes
+
+	mu    sync.Mutex
+	conns []*slowConn
+}
+
+type slowConn struct {
+	net.Conn
+	raw syscall.RawConn
+	cut bool
+}
+
+func startTrickle() *trickle {
+	t := &trickle{over: make(chan struct{}), done: make(chan struct{})}
+	go t.read()
+	return t
+}
+
+func (t *trickle) add(conn net.Conn) error {
+	raw, err := conn.(*net.TCPConn).SyscallConn() //nolint:forcetypeassert // it was dialled so
+	if err != nil {
+		return fmt.Errorf("read slowly: %w", err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.conns = append(t.conns, &slowConn{Conn: conn, raw: raw})
+	return nil
+}
+
+// read reads each connection once a second, one after the other.
+func (t *trickle) read() {
+	defer close(t.done)
+	const steps = 100
+	tick := time.NewTicker(time.Second / steps)
+	defer tick.Stop()
+	var room [slowRate]byte
+	for step, begun := 0, time.Now(); ; {
+		select {
+		case <-tick.C:
+		case <-t.over:
+			return
+		}
+		t.mu.Lock()
+		conns := t.conns
+		t.mu.Unlock()
+		for ; step < int(time.Since(begun)*steps/time.Second); step++ {
+			for i := step % steps; i < len(conns); i += steps {
+				n, err := readNow(conns[i].raw, room[:])
+				t.got.Add(int64(max(n, 0)))
+				conns[i].cut = n == 0 && err == nil || err != nil && !errors.Is(err, syscall.EAGAIN)
+			}
+		}
+	}
+}
+
+// stop closes the connections, and says how many had been already.
+func (t *trickle) stop() (cut int) {
+	close(t.over)
+	<-t.done
+	for _, c := range t.conns {
+		c.Close()
+		if c.cut {
+			cut++
+		}
+	}
+	return cut
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -11,7 +12,7 @@ import (
 	"time"
 )
 
-// roleTicker is the vendor of the figures under load: its streams say in each event when it was sent.
+// roleTicker is the vendor of the figures under load: its streams say in each event when it was sent, and which it is.
 const roleTicker = "ticker"
 
 var (
@@ -21,6 +22,11 @@ var (
 
 // floodModel streams as fast as it is read, without end.
 const floodModel = "flood"
+
+const floodBuffer = 16 << 10 // bytes
+
+// connKey is the context's key of the connection that a request came on.
+type connKey struct{}
 
 // ticker answers in the format of openai-chat.
 func ticker() http.Handler {
@@ -38,7 +44,7 @@ func ticker() http.Handler {
 			return
 		}
 		if bytes.Contains(body, []byte(`"model":"`+floodModel+`"`)) {
-			flood(w)
+			flood(w, r)
 			return
 		}
 		m := tickModel.FindSubmatch(body)
@@ -52,8 +58,8 @@ func ticker() http.Handler {
 		flusher := http.NewResponseController(w)
 		pause := time.NewTicker(time.Duration(ms) * time.Millisecond)
 		defer pause.Stop()
-		for range n {
-			if _, err := fmt.Fprintf(w, tick, `"content":"`+strconv.FormatInt(time.Now().UnixNano(), 10)+` "`, "null"); err != nil {
+		for i := range n {
+			if _, err := fmt.Fprintf(w, tick, fmt.Sprintf(`"content":"%d %d"`, time.Now().UnixNano(), i), "null"); err != nil {
 				return
 			}
 			_ = flusher.Flush()
@@ -69,8 +75,12 @@ func ticker() http.Handler {
 
 const tick = `data: {"id":"x","object":"chat.completion.chunk","created":1,"model":"tick","choices":[{"index":0,"delta":{%s},"finish_reason":%s}]}` + "\n\n"
 
-// flood ends when nobody reads it any more.
-func flood(w http.ResponseWriter) {
+// flood ends when nobody reads it any more. The vendor's own side holds little of what is not read: a thousand such streams
+// would otherwise take all memory that the system has for TCP, which is the others' as well.
+func flood(w http.ResponseWriter, r *http.Request) {
+	if conn, ok := r.Context().Value(connKey{}).(*net.TCPConn); ok {
+		_ = conn.SetWriteBuffer(floodBuffer) // without it, only more is kept
+	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	flusher := http.NewResponseController(w)
 	for text := fmt.Sprintf(tick, `"content":"`+strings.Repeat("word ", 800)+`"`, "null"); ; {
