@@ -27,6 +27,7 @@ type follower struct {
 	caught  atomic.Pointer[budget.Mark] // how far all that is closed is in the store
 
 	ready   chan struct{}
+	hurry   chan struct{} // somebody waits for what there is
 	end     chan struct{}
 	cancel  context.CancelFunc
 	ctx     context.Context //nolint:containedctx // it bounds the goroutine, which is the follower
@@ -46,7 +47,7 @@ const (
 func newFollower(j *Journal, numbers []int64) *follower {
 	f := &follower{
 		j: j, numbers: numbers, base: j.next, lines: map[int64]*budget.Line{},
-		ready: make(chan struct{}, 1), end: make(chan struct{}),
+		ready: make(chan struct{}, 1), hurry: make(chan struct{}, 1), end: make(chan struct{}),
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	return f
@@ -55,6 +56,14 @@ func newFollower(j *Journal, numbers []int64) *follower {
 func (f *follower) signal() {
 	select {
 	case f.ready <- struct{}{}:
+	default:
+	}
+}
+
+// hasten has what there is written without waiting for more.
+func (f *follower) hasten() {
+	select {
+	case f.hurry <- struct{}{}:
 	default:
 	}
 }
@@ -90,15 +99,16 @@ func (f *follower) run() {
 			}
 			retry = min(2*retry, maxRetry)
 		}
-		wait, end := fillEvery, f.end
+		wait, hurry, end := fillEvery, f.hurry, f.end
 		if err != nil {
-			wait = retry
+			wait, hurry = retry, nil
 		}
 		if ending {
 			end = nil
 		}
 		select {
 		case <-time.After(wait):
+		case <-hurry:
 		case <-end:
 			ending, retry = true, firstRetry
 		case <-f.ctx.Done():

@@ -335,6 +335,7 @@ func (j *Journal) Sync(ctx context.Context) error {
 			return nil
 		}
 		j.signal()
+		j.follower.hasten()
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("wait for the store: %w", context.Cause(ctx))

@@ -615,6 +615,7 @@ func TestStoreGoesBack(t *testing.T) {
 		{"ahead", func(m budget.Mark) budget.Mark { return budget.Mark{File: m.File + 9, Offset: 99} }, "cannot be written", false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			s := newShelf()
 			d := openJournal(t, t.TempDir(), s)
 			once := func() {
