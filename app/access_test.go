@@ -288,7 +288,9 @@ func (a *App) post(t *testing.T, path, key string) (status int, body string) {
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("X-Api-Key", key)
-	resp, err := newClient(t).Do(r)
+	client := newClient(t)
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}

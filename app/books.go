@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -41,6 +42,7 @@ type books struct {
 	journal *journal.Journal
 	store   store
 	budgets *budgets
+	closing time.Duration // that the journal has at the end, closeTime if 0
 }
 
 // store keeps entries and limits.
@@ -142,7 +144,7 @@ func nodeOf(folder string) (string, error) {
 const closeTime = 5 * time.Second
 
 func (b *books) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(b.closing, closeTime))
 	defer cancel()
 	b.budgets.close()
 	return errors.Join(b.journal.Close(ctx), b.objects.Close(), b.store.Close())

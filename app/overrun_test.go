@@ -100,6 +100,7 @@ func listen(t *testing.T, a *App, clients int, more string, began func()) (whole
 	}
 	began()
 	all.Wait()
+	client.CloseIdleConnections()
 	return w.Load(), c.Load(), r.Load()
 }
 

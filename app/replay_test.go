@@ -31,7 +31,9 @@ func send(t *testing.T, a *App, key, body string) sent {
 	if key != "" {
 		req.Header.Set("Idempotency-Key", key)
 	}
-	resp, err := newClient(t).Do(req)
+	client := newClient(t)
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
 	if err != nil {
 		t.Error(err)
 		return sent{}

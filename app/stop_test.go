@@ -64,6 +64,7 @@ func stage(t *testing.T, vendor string) *App {
 // TestStopCutsNothing stops while streams run: every one comes to its own end, and
 // nobody new gets in.
 func TestStopCutsNothing(t *testing.T) {
+	t.Parallel()
 	goOn := make(chan struct{})
 	end := sync.OnceFunc(func() { close(goOn) })
 	vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
