@@ -523,11 +523,12 @@ func TestA70TotalFailure(t *testing.T) {
 // silent, and the target can still be replaced unseen (T086).
 func TestHeartbeat(t *testing.T) {
 	t.Parallel()
+	var beside together
+	defer beside.Wait()
 	limits := gateway.DefaultLimits()
 	limits.Heartbeat = 50 * time.Millisecond
 	for _, a := range apis {
-		t.Run(a.name, func(t *testing.T) {
-			t.Parallel()
+		beside.run(t, a.name, func(t *testing.T) {
 			w := newWorld(t, withLimits(limits), withTimeouts(impatient()))
 			w.fail(a.own[0], "silent")
 			got := w.post(a, body(a.own[0]+">"+a.other[0], "Hello", true), nil)

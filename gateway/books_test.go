@@ -97,6 +97,9 @@ func (w *world) vendorsHad(l *notebook) int {
 
 // TestMoney holds faults to the money column of the table of faults: what the first attempt is closed as (A69).
 func TestMoney(t *testing.T) {
+	t.Parallel()
+	var beside together
+	defer beside.Wait()
 	for _, tc := range []struct {
 		fault  string
 		stream bool
@@ -132,8 +135,7 @@ func TestMoney(t *testing.T) {
 		if tc.fault != "" && !hasFault(tc.fault) {
 			continue
 		}
-		t.Run(strings.TrimSuffix(fmt.Sprintf("%s-%v", tc.fault, map[bool]string{true: "stream", false: "whole"}[tc.stream]), "-"), func(t *testing.T) {
-			t.Parallel()
+		beside.run(t, strings.TrimSuffix(fmt.Sprintf("%s-%v", tc.fault, map[bool]string{true: "stream", false: "whole"}[tc.stream]), "-"), func(t *testing.T) {
 			l := &notebook{}
 			w := newWorld(t, withLedger(l), withTimeouts(impatient()))
 			if tc.fault != "" {

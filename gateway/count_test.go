@@ -123,9 +123,10 @@ func TestCountTokens(t *testing.T) {
 // TestCountTokensFails: a counter that fails is no reason to go without a number; a request that is wrong is.
 func TestCountTokensFails(t *testing.T) {
 	t.Parallel()
+	var beside together
+	defer beside.Wait()
 	for client, ask := range countAPIs() {
-		t.Run(client, func(t *testing.T) {
-			t.Parallel()
+		beside.run(t, client, func(t *testing.T) {
 			countTokensFails(t, client, ask)
 		})
 	}

@@ -65,11 +65,12 @@ func (w *world) wantCancelled(id string, since time.Time) {
 // left, and both are in the books once.
 func TestHedgeWins(t *testing.T) {
 	t.Parallel()
+	var beside together
+	defer beside.Wait()
 	for _, a := range apis {
 		for _, order := range [][2]string{{a.own[0], a.other[0]}, {a.other[0], a.own[0]}, {a.own[0], a.own[1]}} {
 			for _, stream := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s %s stream %v", a.name, order, stream), func(t *testing.T) {
-					t.Parallel()
+				beside.run(t, fmt.Sprintf("%s %s stream %v", a.name, order, stream), func(t *testing.T) {
 					w, l := newHedgingWorld(t)
 					w.vendors[order[0]].Enqueue(fakeprovider.Reply{FirstDelay: tooLong, Text: "Too late."})
 					begun := time.Now()
@@ -109,10 +110,11 @@ func TestHedgeWins(t *testing.T) {
 // TestHedgeLoses: a lead that is slow, but faster, is who answers, and the other is left.
 func TestHedgeLoses(t *testing.T) {
 	t.Parallel()
+	var beside together
+	defer beside.Wait()
 	for _, a := range apis {
 		for _, stream := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s stream %v", a.name, stream), func(t *testing.T) {
-				t.Parallel()
+			beside.run(t, fmt.Sprintf("%s stream %v", a.name, stream), func(t *testing.T) {
 				w, l := newHedgingWorld(t, onceAsked(a.own[0], a.other[0], fakeprovider.Reply{FirstDelay: hedgeAfter, Text: "Ada is here."}))
 				w.vendors[a.other[0]].Enqueue(fakeprovider.Reply{FirstDelay: tooLong, Text: "Too late."})
 				got := w.post(a, body(a.own[0]+">"+a.other[0], "Where is Ada?", stream), nil)
@@ -139,6 +141,8 @@ func TestHedgeLoses(t *testing.T) {
 // TestHedgeBesideFailures: what one of the two fails with is judged as if it were alone.
 func TestHedgeBesideFailures(t *testing.T) {
 	t.Parallel()
+	var beside together
+	defer beside.Wait()
 	const later = 2500 * time.Millisecond // than what the other does
 	failing := func(status int) fakeprovider.Reply {
 		return fakeprovider.Reply{Error: &fakeprovider.Error{Status: status, Type: "some_error", Message: "No."}}
@@ -159,8 +163,7 @@ func TestHedgeBesideFailures(t *testing.T) {
 		{"both fail", failing(503), fakeprovider.Reply{Error: &fakeprovider.Error{Status: 503, Message: "No."}}, false, 503, []llm.Code{llm.CodeOverloaded, llm.CodeOverloaded}},
 	} {
 		for _, stream := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s stream %v", test.name, stream), func(t *testing.T) {
-				t.Parallel()
+			beside.run(t, fmt.Sprintf("%s stream %v", test.name, stream), func(t *testing.T) {
 				var opts []worldOption
 				if i > 0 {
 					opts = append(opts, onceAsked("chat1", "claude1", test.lead))
@@ -223,6 +226,8 @@ func TestHedgeCostsNoMoreThanItMay(t *testing.T) {
 // TestNoHedge: what leans on a vendor's store or has it run tools is asked of one target.
 func TestNoHedge(t *testing.T) {
 	t.Parallel()
+	var beside together
+	defer beside.Wait()
 	hosted := map[string]any{"tools": []any{map[string]any{"type": "web_search_20250305", "name": "web_search"}}}
 	background := map[string]any{"background": true}
 	for _, test := range []struct {
@@ -237,8 +242,7 @@ func TestNoHedge(t *testing.T) {
 		{"an answer in the background", responsesAPI, "resp1>resp2", background, nil},
 		{"no understudy", chatAPI, "chat1", nil, nil},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
+		beside.run(t, test.name, func(t *testing.T) {
 			w, _ := newHedgingWorld(t, withDialect(openairesponses.New(), "/v1/responses", "resp1", "resp2"))
 			lead, next, _ := strings.Cut(test.model, ">")
 			w.vendors[lead].Enqueue(fakeprovider.Reply{FirstDelay: 4 * hedgeAfter, Text: "Late."})

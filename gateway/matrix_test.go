@@ -307,9 +307,10 @@ func saysAll(d *dialect.Dialect, req *llm.Request) bool {
 // never told as the client's (T144).
 func TestMatrixErrors(t *testing.T) {
 	t.Parallel()
+	var beside together
+	defer beside.Wait()
 	for name, client := range matrixDialects() {
-		t.Run(string(name), func(t *testing.T) {
-			t.Parallel()
+		beside.run(t, string(name), func(t *testing.T) {
 			w := matrixWorld(t)
 			for _, v := range matrixVendors {
 				for kind, class := range map[string]llm.Code{

@@ -28,12 +28,13 @@ func floored() route.Timeouts {
 // for, and else served as it comes (F09).
 func TestA15Trickle(t *testing.T) {
 	t.Parallel()
+	var beside together
+	defer beside.Wait()
 	const trickle = 700 // milliseconds between two words
 	for _, a := range apis {
 		for _, lead := range []string{a.own[0], a.other[0]} {
 			for _, times := range []route.Timeouts{floored(), patient()} {
-				t.Run(a.name+" from "+lead, func(t *testing.T) {
-					t.Parallel()
+				beside.run(t, a.name+" from "+lead, func(t *testing.T) {
 					w := newWorld(t, withTimeouts(times))
 					if err := w.vendors[lead].SetFault(&fakeprovider.Fault{Kind: "drip", After: trickle}); err != nil {
 						t.Fatal(err)

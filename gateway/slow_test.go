@@ -101,12 +101,13 @@ func TestSlowReaderIsNotTheVendorsFault(t *testing.T) {
 // given up when it does not (S61).
 func TestWriteTimeout(t *testing.T) {
 	t.Parallel()
+	var beside together
+	defer beside.Wait()
 	const pieces = 200
 	limits := gateway.DefaultLimits()
 	limits.WriteTimeout = slowdown * 2 * time.Second
 	for _, stream := range []bool{false, true} {
-		t.Run(fmt.Sprintf("slow reader, stream %v", stream), func(t *testing.T) {
-			t.Parallel()
+		beside.run(t, fmt.Sprintf("slow reader, stream %v", stream), func(t *testing.T) {
 			w := newWorld(t, withLimits(limits))
 			w.vendors["chat1"].Enqueue(longReply(pieces))
 			_, r := w.slowClient(chatAPI, body("chat1", "Hello", stream))
@@ -120,8 +121,7 @@ func TestWriteTimeout(t *testing.T) {
 				t.Errorf("got %d bytes, %v, in %v; want all, after more than the time for a write", n, err, took)
 			}
 		})
-		t.Run(fmt.Sprintf("no reader, stream %v", stream), func(t *testing.T) {
-			t.Parallel()
+		beside.run(t, fmt.Sprintf("no reader, stream %v", stream), func(t *testing.T) {
 			w := newWorld(t, withLimits(limits))
 			w.vendors["chat1"].Enqueue(longReply(pieces))
 			_, r := w.slowClient(chatAPI, body("chat1", "Hello", stream))

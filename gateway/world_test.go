@@ -42,6 +42,14 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// together are tests that wait for most of their time, beside each other in the place of one. As parallel tests each would
+// queue for a place again, behind all others, and they would be what is left at the end.
+type together struct{ sync.WaitGroup }
+
+func (all *together) run(t *testing.T, name string, test func(*testing.T)) {
+	all.Go(func() { t.Run(name, test) })
+}
+
 // world is a gateway in front of simulated vendors: two of each dialect, so that
 // both relaying and translating understudies can be tried.
 type world struct {
