@@ -127,7 +127,7 @@ func DefaultLimits() Limits {
 type Gateway struct {
 	opts     Options
 	paths    map[string][]*endpoint // endpoints whose paths have no holes
-	patterns []*endpoint            // the others
+	patterns map[string][]*endpoint // the others, by the first step of their paths, in which none has a hole
 	objects  Objects
 	lines    lines
 	routes   atomic.Pointer[Routes]

@@ -25,17 +25,26 @@ type endpoint struct {
 }
 
 func (g *Gateway) registerEndpoints() {
-	g.paths = make(map[string][]*endpoint)
+	g.paths, g.patterns = make(map[string][]*endpoint), make(map[string][]*endpoint)
 	for _, d := range g.opts.Dialects {
 		for _, e := range d.Endpoints {
 			made := &endpoint{Endpoint: e, dialect: d, pattern: compile(e.Path)}
 			if len(made.pattern.holes) == 0 {
 				g.paths[e.Path] = append(g.paths[e.Path], made)
 			} else {
-				g.patterns = append(g.patterns, made)
+				first := firstStep(made.pattern.texts[0])
+				g.patterns[first] = append(g.patterns[first], made)
 			}
 		}
 	}
+}
+
+// firstStep is a path up to its second slash; nothing if it has none.
+func firstStep(path string) string {
+	if end := strings.IndexByte(strings.TrimPrefix(path, "/"), '/'); end >= 0 {
+		return path[:end+1]
+	}
+	return ""
 }
 
 // matching calls f for the endpoints at a path. One without holes leaves none to the
@@ -47,7 +56,7 @@ func (g *Gateway) matching(path string, f func(*endpoint, named)) {
 		}
 		return
 	}
-	for _, e := range g.patterns {
+	for _, e := range g.patterns[firstStep(path)] {
 		if n, ok := e.pattern.match(path); ok {
 			f(e, n)
 		}
