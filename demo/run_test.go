@@ -16,35 +16,18 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// Those that are parallel wait for most of their time, and few of them run beside the show of TestRun.
-	if err := flag.Set("test.parallel", "3"); err != nil {
+	// Those that are parallel wait for most of their time.
+	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic("BUG: " + err.Error())
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// TestRun is the demo itself, as short as it can be asked for. It rehearses while no other test runs, which would make
-// it take the machine for a slow one; the show itself may run beside others.
+// TestRun is the demo itself, as short as it can be asked for. It does not run beside other tests, which would make it
+// take the machine for a slow one.
 func TestRun(t *testing.T) {
-	var (
-		out  page
-		r    Result
-		err  error
-		done = make(chan struct{})
-	)
-	go func() {
-		defer close(done)
-		r, err = Run(t.Context(), Options{Duration: MinDuration, Out: &out})
-	}()
-	for out.String() == "" { // it is silent until it has rehearsed
-		select {
-		case <-done:
-			t.Fatalf("got the end of the demo and error %v before it began", err)
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
-	t.Parallel()
-	<-done
+	var out bytes.Buffer
+	r, err := Run(t.Context(), Options{Duration: MinDuration, Out: &out})
 	if err != nil {
 		t.Fatalf("got error %v, want none; output:\n%s", err, out.String())
 	}
