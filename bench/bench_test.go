@@ -70,6 +70,7 @@ func TestRun(t *testing.T) {
 
 // TestLoad takes figures under hardly any load: of what is asked for, nothing may fail or be lost.
 func TestLoad(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("the CPU time of another process is read on Linux only")
 	}

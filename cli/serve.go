@@ -52,6 +52,7 @@ func (c serveCommand) Run(s *session) error {
 	defer cancel()
 	running.Go(func() { a.Watch(ctx, reload) })
 	running.Go(func() { easeCollector(ctx) })
+	running.Go(func() { calmMonitor(ctx) })
 	boundMemory(app.MemoryLimit(conf))
 	<-stop
 
