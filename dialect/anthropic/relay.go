@@ -224,18 +224,18 @@ func beginning(block jsontext.Value) dialect.Signal {
 		s.Other = !block.Get("citations").IsNull() && string(block.Get("citations")) != "[]"
 		return s
 	}
-	return dialect.Signal{Content: isContent(block), Other: true}
+	return dialect.Signal{Content: isContent(jsontext.Plain(block)), Other: true}
 }
 
 // isContent reports whether a block's beginning is already something: a call, a text that does not begin empty, or
 // a block that comes whole.
-func isContent(block jsontext.Value) bool {
-	kind := block.Get("type")
+func isContent(block jsontext.Node) bool {
+	kind := block.Get("type").Value()
 	switch {
 	case is(kind, blockText):
-		return len(block.Get("text")) > len(`""`)
+		return len(block.Get("text").Value()) > len(`""`)
 	case is(kind, blockThinking):
-		return len(block.Get("thinking")) > len(`""`)
+		return len(block.Get("thinking").Value()) > len(`""`)
 	}
 	return true
 }
@@ -354,15 +354,15 @@ func (t *tap) Body(body []byte) (dialect.Signal, error) {
 	if e := errorIn(doc); e != nil {
 		return s, e
 	}
-	content := doc.Get("content").Value()
+	content := doc.Get("content")
 	if content.Kind() != jsontext.Array {
 		return s, badAnswer("it has no content", nil)
 	}
-	err = content.Array(func(_ int, block jsontext.Value) error {
+	err = content.Array(func(_ int, block jsontext.Node) error {
 		if block.Kind() != jsontext.Object {
-			return jsontext.Mismatch("content block", block)
+			return jsontext.Mismatch("content block", block.Value())
 		}
-		s.Content = s.Content || isContent(block) || is(block.Get("type"), blockThinking) && len(block.Get("signature")) > len(`""`)
+		s.Content = s.Content || isContent(block) || is(block.Get("type").Value(), blockThinking) && len(block.Get("signature").Value()) > len(`""`)
 		return nil
 	})
 	if err != nil {

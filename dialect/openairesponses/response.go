@@ -119,7 +119,7 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 		return nil, forms.Truncated("answer is not finished: it is " + forms.Scalar(r.status))
 	}
 	a := answer{id: forms.Scalar(r.id)}
-	err = r.output.Array(func(_ int, n jsontext.Node) error { return a.item(n.Value()) })
+	err = r.output.Array(func(_ int, n jsontext.Node) error { return a.item(n) })
 	var e *llm.Error
 	switch {
 	case errors.As(err, &e):
@@ -171,17 +171,18 @@ type answer struct {
 }
 
 // item reads one item: openai.yaml, OutputItem. One of a type unknown here stays as it is.
-func (a *answer) item(v jsontext.Value) error {
-	if v.Kind() != jsontext.Object {
+func (a *answer) item(n jsontext.Node) error {
+	v := n.Value()
+	if n.Kind() != jsontext.Object {
 		return jsontext.Mismatch("object", v)
 	}
-	switch kind := forms.Scalar(v.Get("type")); kind {
+	switch kind := forms.Scalar(n.Get("type").Value()); kind {
 	case itemMessage:
-		content := v.Get("content")
+		content := n.Get("content")
 		if content.IsNull() {
 			return nil
 		}
-		return jsontext.At("content", content.Array(func(_ int, v jsontext.Value) error { return a.content(v) }))
+		return jsontext.At("content", content.Array(func(_ int, n jsontext.Node) error { return a.content(n) }))
 	case itemReasoning:
 		p, err := reasoningPart(v)
 		if err == nil && p.Text+p.Thinking.Sealed+p.Thinking.Signature != "" {
@@ -199,9 +200,9 @@ func (a *answer) item(v jsontext.Value) error {
 }
 
 // content reads a part of a message: openai.yaml, OutputMessageContent. Empty text is nothing.
-func (a *answer) content(v jsontext.Value) error {
-	kind, key := contentKind(v)
-	text := v.Get(key)
+func (a *answer) content(n jsontext.Node) error {
+	kind, key := contentKind(n)
+	text := n.Get(key).Value()
 	if text.IsNull() {
 		return nil // of a kind that carries none
 	}
@@ -210,12 +211,12 @@ func (a *answer) content(v jsontext.Value) error {
 	if p.Text, err = text.Text(); err != nil {
 		return jsontext.At(key, err)
 	}
-	a.logprobs = append(a.logprobs, logProbsOf(v.Get("logprobs"))...)
+	a.logprobs = append(a.logprobs, logProbsOf(n.Get("logprobs").Value())...)
 	if p.Text == "" {
 		return nil
 	}
 	a.refused = a.refused || p.Kind == llm.PartRefusal
-	_ = v.Get("annotations").Array(func(_ int, v jsontext.Value) error { // not a list: none
+	_ = n.Get("annotations").Value().Array(func(_ int, v jsontext.Value) error { // not a list: none
 		p.Citations = append(p.Citations, citationOf(v))
 		return nil
 	})
@@ -224,8 +225,8 @@ func (a *answer) content(v jsontext.Value) error {
 }
 
 // contentKind is what a content of a message is, and the member that its text is in.
-func contentKind(v jsontext.Value) (llm.PartKind, string) {
-	if is(v.Get("type"), typeRefusal) {
+func contentKind(n jsontext.Node) (llm.PartKind, string) {
+	if is(n.Get("type").Value(), typeRefusal) {
 		return llm.PartRefusal, typeRefusal
 	}
 	return llm.PartText, "text"

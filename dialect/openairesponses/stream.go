@@ -301,7 +301,7 @@ func (r *streamReader) contentDone(p *openPart, v jsontext.Value) error {
 	if p.ended {
 		return nil
 	}
-	kind, key := contentKind(v)
+	kind, key := contentKind(jsontext.Plain(v))
 	if !p.hasText {
 		if err := r.text(p, llm.Part{Kind: kind}, v.Get(key)); err != nil {
 			return jsontext.At(key, err)

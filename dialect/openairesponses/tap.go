@@ -132,7 +132,7 @@ func (t *tap) itemAdded(e *eventText, s *dialect.Signal) {
 
 func (t *tap) itemDone(e *eventText, s *dialect.Signal) {
 	v := e.item.Value()
-	has, err := hasContent(v)
+	has, err := hasContent(jsontext.Plain(v))
 	has = has || err != nil // what is not understood is passed on all the same
 	s.Content = has
 	switch isText := is(v.Get("type"), itemMessage); {
@@ -186,32 +186,32 @@ func (t *tap) end(e *eventText, s *dialect.Signal) error {
 }
 
 // hasContent reports whether an item of an answer has anything that the client would see or act on.
-func hasContent(v jsontext.Value) (bool, error) {
-	if v.Kind() != jsontext.Object {
-		return false, jsontext.Mismatch("object", v)
+func hasContent(n jsontext.Node) (bool, error) {
+	if n.Kind() != jsontext.Object {
+		return false, jsontext.Mismatch("object", n.Value())
 	}
 	has := false
-	switch forms.Scalar(v.Get("type")) {
+	switch forms.Scalar(n.Get("type").Value()) {
 	case itemMessage:
-		content := v.Get("content")
+		content := n.Get("content")
 		if content.IsNull() {
 			return false, nil
 		}
-		err := content.Array(func(_ int, v jsontext.Value) error {
-			_, key := contentKind(v)
-			text := v.Get(key)
+		err := content.Array(func(_ int, n jsontext.Node) error {
+			_, key := contentKind(n)
+			text := n.Get(key).Value()
 			if text.IsNull() {
 				return nil
 			}
 			if text.Kind() != jsontext.String {
 				return jsontext.At(key, jsontext.Mismatch("string", text))
 			}
-			has = has || len(text) > len(`""`) || len(v.Get("logprobs")) > len(`[]`)
+			has = has || len(text) > len(`""`) || len(n.Get("logprobs").Value()) > len(`[]`)
 			return nil
 		})
 		return has, jsontext.At("content", err)
 	case itemReasoning:
-		p, err := reasoningPart(v)
+		p, err := reasoningPart(n.Value())
 		return p.Text != "" || p.Thinking.Sealed != "" || p.Thinking.Signature != "", err
 	}
 	return true, nil
@@ -223,11 +223,10 @@ func anyContent(output jsontext.Node) (has bool, err error) {
 		return false, nil
 	}
 	err = output.Array(func(_ int, n jsontext.Node) error {
-		v := n.Value()
-		if kind := v.Get("type"); (is(kind, itemCall) || is(kind, itemCustomCall)) && !isNamed(v) {
+		if kind := n.Get("type").Value(); (is(kind, itemCall) || is(kind, itemCustomCall)) && !isNamed(n.Value()) {
 			return errNoName
 		}
-		one, err := hasContent(v)
+		one, err := hasContent(n)
 		has = has || one
 		return err
 	})
