@@ -96,17 +96,24 @@ func (relay) NewTap(dialect.Ask) dialect.Tap { return &tap{} }
 
 // tap follows an answer that goes by with the provider side's own reader, and so agrees with it.
 type tap struct {
-	reader streamReader
-	events []llm.Event // memory
-	text   []byte      // likewise: of a frame
+	reader *streamReader // of a stream; it is large
+	events []llm.Event   // memory
+	text   []byte        // likewise: of a frame
 	usage  llm.Usage
+}
+
+func (t *tap) stream() *streamReader {
+	if t.reader == nil {
+		t.reader = new(streamReader)
+	}
+	return t.reader
 }
 
 // Frame looks at one event.
 func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	var s dialect.Signal
 	var err error
-	t.events, err = t.reader.Read(t.events[:0], f)
+	t.events, err = t.stream().Read(t.events[:0], f)
 	if err != nil {
 		return s, err
 	}
@@ -158,7 +165,7 @@ type sent struct {
 
 // Sent says how far the contents have come.
 func (t *tap) Sent() any {
-	r := &t.reader
+	r := t.stream()
 	if !r.started || r.stopped || r.text.joiner.Held() {
 		return nil
 	}
@@ -167,7 +174,7 @@ func (t *tap) Sent() any {
 
 // Close ends the stream. A message that has ended is whole, with the terminator or without.
 func (t *tap) Close() ([]byte, error) {
-	_, err := t.reader.Close(nil)
+	_, err := t.stream().Close(nil)
 	return nil, err
 }
 

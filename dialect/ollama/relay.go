@@ -84,17 +84,24 @@ func (relay) NewTap(dialect.Ask) dialect.Tap { return &tap{} }
 
 // tap follows an answer that goes by with the provider side's own reader, and so agrees with it.
 type tap struct {
-	reader streamReader
-	events []llm.Event // memory
-	text   []byte      // likewise
+	reader *streamReader // of a stream; it is large
+	events []llm.Event   // memory
+	text   []byte        // likewise
 	usage  llm.Usage
+}
+
+func (t *tap) stream() *streamReader {
+	if t.reader == nil {
+		t.reader = new(streamReader)
+	}
+	return t.reader
 }
 
 // Frame looks at one line.
 func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	var s dialect.Signal
 	var err error
-	t.events, err = t.reader.Read(t.events[:0], f)
+	t.events, err = t.stream().Read(t.events[:0], f)
 	if err != nil {
 		return s, err
 	}
@@ -134,7 +141,7 @@ func (t *tap) see(s *dialect.Signal, e *llm.Event) {
 
 // Close ends the stream, which has no terminator but its last line.
 func (t *tap) Close() ([]byte, error) {
-	_, err := t.reader.Close(nil)
+	_, err := t.stream().Close(nil)
 	return nil, err
 }
 
@@ -146,7 +153,7 @@ type sent struct {
 
 // Sent is what the client has of the stream, while its text is open.
 func (t *tap) Sent() any {
-	r := &t.reader
+	r := t.stream()
 	if r.ended || r.text.kind != llm.PartText || r.text.joiner.Held() {
 		return nil
 	}

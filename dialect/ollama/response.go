@@ -112,8 +112,9 @@ func (c *chunk) eachCall(n int, f func(*llm.ToolCall)) error {
 // DecodeResponse reads a whole chat response.
 func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 	var c chunk
-	var tree jsontext.Tree
-	if err := c.read(&tree, body); err != nil {
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	if err := c.read(tree, body); err != nil {
 		return nil, err
 	}
 	if !c.isDone() {
