@@ -9,10 +9,10 @@ import (
 
 // eventText is where an event of a stream says what.
 type eventText struct {
-	all, kind, index, message, block, usage, management, fault jsontext.Value
+	all, kind, index, message, block, management, fault jsontext.Value
 
-	delta jsontext.Node
-	frame string // the frame's name
+	delta, usage jsontext.Node
+	frame        string // the frame's name
 }
 
 // readEvent reads the top of a frame that is not blank. Its kind is the member type, or else the name of the frame,
@@ -49,7 +49,7 @@ func (e *eventText) member(name []byte, n jsontext.Node) error {
 	case "content_block":
 		e.block = v
 	case "usage":
-		e.usage = v
+		e.usage = n
 	case "context_management":
 		e.management = v
 	case "error":

@@ -390,10 +390,10 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 		}
 	}
 	n := noCounts()
-	usage := doc.Get("usage").Value()
+	usage := doc.Get("usage")
 	n.merge(usage)
 	resp.Usage = n.usage()
-	resp.Tier = forms.TextOf(usage.Get("service_tier"))
+	resp.Tier = forms.TextOf(usage.Get("service_tier").Value())
 	resp.Extra = keepStop(nil, doc)
 	resp.Choices = []llm.Choice{{Parts: parts, Stop: forms.Agree(readStop(doc), hasCall)}}
 	return resp, nil

@@ -191,7 +191,7 @@ func (t *tap) start(message jsontext.Value) (string, error) {
 		return "", badAnswer("a second message_start", nil)
 	}
 	t.started, t.id = true, id
-	t.counts.merge(message.Get("usage"))
+	t.counts.merge(jsontext.Plain(message.Get("usage")))
 	return forms.TextOf(message.Get("model")), nil
 }
 
@@ -374,7 +374,7 @@ func (t *tap) Body(body []byte) (dialect.Signal, error) {
 	}
 	s.End = true
 	s.Model = forms.TextOf(doc.Get("model").Value())
-	t.counts.merge(doc.Get("usage").Value())
+	t.counts.merge(doc.Get("usage"))
 	return s, nil
 }
 

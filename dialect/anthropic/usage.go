@@ -21,20 +21,20 @@ func noCounts() counts {
 }
 
 // merge takes over the numbers that a usage object gives.
-func (c *counts) merge(usage jsontext.Value) {
+func (c *counts) merge(usage jsontext.Node) {
 	if usage.Kind() != jsontext.Object {
 		return
 	}
-	take(&c.input, usage.Get("input_tokens"))
-	take(&c.output, usage.Get("output_tokens"))
-	take(&c.cacheRead, usage.Get("cache_read_input_tokens"))
-	take(&c.cacheWrite, usage.Get("cache_creation_input_tokens"))
+	take(&c.input, usage.Get("input_tokens").Value())
+	take(&c.output, usage.Get("output_tokens").Value())
+	take(&c.cacheRead, usage.Get("cache_read_input_tokens").Value())
+	take(&c.cacheWrite, usage.Get("cache_creation_input_tokens").Value())
 	if split := usage.Get("cache_creation"); split.Kind() == jsontext.Object {
-		take(&c.write5, split.Get("ephemeral_5m_input_tokens"))
-		take(&c.write1h, split.Get("ephemeral_1h_input_tokens"))
+		take(&c.write5, split.Get("ephemeral_5m_input_tokens").Value())
+		take(&c.write1h, split.Get("ephemeral_1h_input_tokens").Value())
 	}
 	if details := usage.Get("output_tokens_details"); details.Kind() == jsontext.Object {
-		take(&c.thinking, details.Get("thinking_tokens"))
+		take(&c.thinking, details.Get("thinking_tokens").Value())
 	}
 }
 

@@ -421,7 +421,7 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 		return nil, badAnswer("its content is not what it should be", err)
 	}
 	resp := &llm.Response{Tier: forms.TextOf(doc.Get("serviceTier").Get("type").Value())}
-	resp.Usage = readUsage(doc.Get("usage").Value())
+	resp.Usage = readUsage(doc.Get("usage"))
 	resp.Extra = keep(nil, doc, "additionalModelResponseFields", "metrics", "trace", "performanceConfig")
 	resp.Choices = []llm.Choice{{Parts: parts, Stop: forms.Agree(readStop(doc), hasCall)}}
 	return resp, nil

@@ -123,7 +123,7 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 		if !t.finished {
 			return s, truncated("it has no stop reason")
 		}
-		t.usage = readUsage(e.all.Get("usage"))
+		t.usage = readUsage(jsontext.Plain(e.all.Get("usage")))
 		t.ended, s.End = true, true
 	}
 	if err != nil {
@@ -291,7 +291,7 @@ func (t *tap) Body(body []byte) (dialect.Signal, error) {
 		return dialect.Signal{}, badAnswer("its content is not what it should be", err)
 	}
 	s.Finish, s.End = !doc.Get("stopReason").IsNull(), true
-	t.usage = readUsage(doc.Get("usage").Value())
+	t.usage = readUsage(doc.Get("usage"))
 	return s, nil
 }
 

@@ -386,7 +386,7 @@ func (r *streamReader) metadata(dst []llm.Event, all jsontext.Value) ([]llm.Even
 		return dst, truncated("it has no stop reason")
 	}
 	u := llm.Event{
-		Kind: llm.EventUsage, Usage: readUsage(all.Get("usage")), Tier: forms.TextOf(all.Get("serviceTier", "type")),
+		Kind: llm.EventUsage, Usage: readUsage(jsontext.Plain(all.Get("usage"))), Tier: forms.TextOf(all.Get("serviceTier", "type")),
 		Extra: keep(nil, jsontext.Plain(all), "metrics", "trace", "performanceConfig"),
 	}
 	if u.Usage.Known || len(u.Extra) > 0 || u.Tier != "" {

@@ -8,18 +8,18 @@ import (
 
 // readUsage puts each token into one field [bed:TokenUsage]: what was read from a cache or written to one is not in
 // inputTokens. Zeros throughout are what servers say that do not count: no answer costs nothing, so that is no fact.
-func readUsage(v jsontext.Value) llm.Usage {
-	if v.Kind() != jsontext.Object {
+func readUsage(n jsontext.Node) llm.Usage {
+	if n.Kind() != jsontext.Object {
 		return llm.Usage{}
 	}
 	u := llm.Usage{
-		InFresh:      forms.Count(v.Get("inputTokens")),
-		InCacheRead:  max(forms.Count(v.Get("cacheReadInputTokens")), forms.Count(v.Get("cacheReadInputTokenCount"))),
-		InCacheWrite: max(forms.Count(v.Get("cacheWriteInputTokens")), forms.Count(v.Get("cacheWriteInputTokenCount"))),
-		OutVisible:   forms.Count(v.Get("outputTokens")),
+		InFresh:      forms.Count(n.Get("inputTokens").Value()),
+		InCacheRead:  max(forms.Count(n.Get("cacheReadInputTokens").Value()), forms.Count(n.Get("cacheReadInputTokenCount").Value())),
+		InCacheWrite: max(forms.Count(n.Get("cacheWriteInputTokens").Value()), forms.Count(n.Get("cacheWriteInputTokenCount").Value())),
+		OutVisible:   forms.Count(n.Get("outputTokens").Value()),
 	}
 	u.Known = u.Total() > 0
-	if details := v.Get("cacheDetails"); details.Kind() == jsontext.Array {
+	if details := n.Get("cacheDetails").Value(); details.Kind() == jsontext.Array {
 		_ = details.Array(func(_ int, d jsontext.Value) error { // it is one, and the function returns no error
 			if is(d.Get("ttl"), "1h") {
 				u.InCache1h = min(forms.Count(d.Get("inputTokens")), u.InCacheWrite)
