@@ -70,13 +70,15 @@ func (t *target) busy(clients []*client, d time.Duration) (int, error) {
 	var count atomic.Int64
 	stop := time.Now().Add(d)
 	err := each(clients, func(c *client) error {
-		for now := time.Now(); now.Before(stop); now = time.Now() {
+		for now := time.Now(); ; { // once at least, however late this one comes to it
 			if _, err := c.do(now); err != nil {
 				return err
 			}
 			count.Add(1)
+			if now = time.Now(); !now.Before(stop) {
+				return nil
+			}
 		}
-		return nil
 	})
 	if err != nil {
 		return 0, t.wrong(err)
