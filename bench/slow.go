@@ -27,11 +27,13 @@ func (b *bench) slowReaders(ctx context.Context, s *stage) ([]figure, error) {
 	defer all.Wait()
 	for range f.n {
 		conn, answer, err := s.send(ctx, fmt.Sprintf("tick-%d-%d", fastPace, 100_000), true)
+		if err == nil {
+			defer conn.Close()
+		}
 		if err != nil || answer.StatusCode != http.StatusOK {
 			f.failed++
 			continue
 		}
-		defer conn.Close()
 		all.Go(func() {
 			defer answer.Body.Close()
 			f.late.follow(answer.Body)
@@ -128,6 +130,9 @@ func (f *beside) pair(ctx context.Context, last bool) error {
 		conn, answer, err := f.stage.send(ctx, floodModel, true) //nolint:bodyclose // trickle reads the connection
 		if err != nil || answer.StatusCode != http.StatusOK || t.add(conn) != nil {
 			f.failed++
+			if err == nil {
+				conn.Close()
+			}
 		}
 	}
 	wait(ctx, f.each/2) // until what is between vendor and client is full

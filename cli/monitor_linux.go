@@ -20,8 +20,7 @@ func calmMonitor(ctx context.Context) {
 	}
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
 	defer runtime.SetDefaultGOMAXPROCS()
-	const look, nap = 100 * time.Millisecond, 9 * time.Millisecond // the monitor takes the processor of a call of 10 ms
-	const lull = 10 * time.Second                                  // it may go on at any moment
+	const lull = 10 * time.Second // the work may go on at any moment
 	var l load
 	var until time.Time
 	for ctx.Err() == nil {
@@ -31,15 +30,24 @@ func calmMonitor(ctx context.Context) {
 		if l.at.After(until) {
 			select { // an idle program shall be woken seldom
 			case <-ctx.Done():
-			case <-time.After(look):
+			case <-time.After(napping):
 			}
 			continue
 		}
-		for range look / nap {
-			t := syscall.NsecToTimespec(int64(nap))
-			_ = syscall.Nanosleep(&t, nil) // a signal may end it: then it was shorter
-			runtime.Gosched()              // the monitor takes the processor of a goroutine that has it for 10 ms, too
-		}
+		naps()
+	}
+}
+
+// napping is how long naps takes, and how often the load is looked at.
+const napping = 100 * time.Millisecond
+
+// naps are sleeps of the kernel's, each shorter than the 10 ms after which the monitor would take the processor of a call.
+func naps() {
+	const nap = 9 * time.Millisecond
+	for range napping / nap {
+		t := syscall.NsecToTimespec(int64(nap))
+		_ = syscall.Nanosleep(&t, nil) // a signal may end it: then it was shorter
+		runtime.Gosched()              // the monitor takes the processor of a goroutine that has it for 10 ms, too
 	}
 }
 
@@ -49,8 +57,8 @@ type load struct {
 	at   time.Time
 }
 
-// isBusy reports whether the program took more than a hundredth of a processor since it was asked last. A sleep and
-// being asked take a tenth of that.
+// isBusy reports whether the program took more than a twentieth of a processor since it was asked last: well above what
+// the sleeps take, which else would keep themselves up.
 func (l *load) isBusy() bool {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -58,5 +66,5 @@ func (l *load) isBusy() bool {
 	}
 	last := *l
 	l.used, l.at = time.Duration(u.Utime.Nano()+u.Stime.Nano()), time.Now()
-	return !last.at.IsZero() && l.used-last.used > l.at.Sub(last.at)/100
+	return !last.at.IsZero() && l.used-last.used > l.at.Sub(last.at)/20
 }

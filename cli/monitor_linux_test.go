@@ -8,8 +8,11 @@ import (
 )
 
 func TestCalmMonitor(t *testing.T) { // not in parallel: it changes how many goroutines may run
-	before := runtime.GOMAXPROCS(0)
+	was := runtime.GOMAXPROCS(0)
+	defer func() { runtime.GOMAXPROCS(was) }()
 	t.Setenv("GOMAXPROCS", "")
+	runtime.SetDefaultGOMAXPROCS()
+	before := runtime.GOMAXPROCS(0)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -23,6 +26,7 @@ func TestCalmMonitor(t *testing.T) { // not in parallel: it changes how many gor
 		}
 		time.Sleep(time.Millisecond)
 	}
+	work(3 * napping) // so that it naps
 	stop()
 	<-ended
 	if got := runtime.GOMAXPROCS(0); got != before {
@@ -44,13 +48,19 @@ func TestLoadIsBusy(t *testing.T) { // not in parallel: others would be its load
 	deadline := time.Now().Add(10 * time.Second)
 	for l.isBusy() {
 		if time.Now().After(deadline) {
-			t.Fatal("got busy, want an idle program to be idle")
+			t.Fatal("got busy, want a program that does nothing but nap to be idle")
 		}
-		time.Sleep(200 * time.Millisecond)
+		for range 5 {
+			naps()
+		}
 	}
-	for begun := time.Now(); time.Since(begun) < 50*time.Millisecond; { //nolint:revive // it is the load
-	}
+	work(napping)
 	if !l.isBusy() {
 		t.Error("got idle, want busy")
+	}
+}
+
+func work(d time.Duration) {
+	for begun := time.Now(); time.Since(begun) < d; { //nolint:revive // it is the load
 	}
 }

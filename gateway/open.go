@@ -33,6 +33,9 @@ func (g *Gateway) registerEndpoints() {
 				g.paths[e.Path] = append(g.paths[e.Path], made)
 			} else {
 				first := firstStep(made.pattern.texts[0])
+				if first == "" {
+					panic("BUG: gateway: an endpoint's path has a hole in its first step: " + e.Path)
+				}
 				g.patterns[first] = append(g.patterns[first], made)
 			}
 		}

@@ -147,11 +147,11 @@ func inputsOf(v jsontext.Value) ([]llm.EmbedInput, error) {
 		return []llm.EmbedInput{{Text: text}}, err
 	}
 	var list []llm.EmbedInput
-	numbers := 0
+	hasNumbers := false
 	err := v.Array(func(i int, v jsontext.Value) error {
 		switch v.Kind() {
 		case jsontext.Number:
-			numbers++
+			hasNumbers = true
 			return nil
 		case jsontext.Array:
 			if err := checkTokens(v); err != nil {
@@ -165,7 +165,7 @@ func inputsOf(v jsontext.Value) ([]llm.EmbedInput, error) {
 			}
 			list = append(list, llm.EmbedInput{Text: text})
 		}
-		if numbers > 0 || (list[0].Tokens == nil) != (list[i].Tokens == nil) {
+		if hasNumbers || (list[0].Tokens == nil) != (list[i].Tokens == nil) {
 			return errMixed
 		}
 		return nil
@@ -173,7 +173,7 @@ func inputsOf(v jsontext.Value) ([]llm.EmbedInput, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case numbers > 0:
+	case hasNumbers:
 		return []llm.EmbedInput{{Tokens: v}}, checkTokens(v)
 	case list == nil:
 		return nil, errors.New("it cannot be an empty array")
