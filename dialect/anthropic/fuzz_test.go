@@ -77,6 +77,23 @@ func FuzzDecodeResponse(f *testing.F) {
 	})
 }
 
+// FuzzDecodeError holds that anything is an error of some class, which can be shown.
+func FuzzDecodeError(f *testing.F) {
+	f.Add(400, []byte(`{"type":"error","error":{"type":"invalid_request_error","message":"messages.0: bad"},"request_id":"req_1"}`))
+	f.Add(529, []byte(`{"error":{"type":"overloaded_error","message":"Overloaded"}}`))
+	f.Add(502, []byte(`<html>Bad gateway</html>`))
+	f.Fuzz(func(t *testing.T, status int, body []byte) {
+		e := New().Provider.DecodeError(status, body)
+		_ = e.Code.Info() // panics on a code that is not listed
+		if e.Status != status || e.Message == "" || e.Origin != llm.OriginProvider {
+			t.Errorf("got %+v, want an error of the provider with status %d and a message", e, status)
+		}
+		if _, shown := New().Client.EncodeError(e, "id"); jsontext.Check(shown, jsontext.Limits{}) != nil || len(shown) > maxErrorBody {
+			t.Errorf("got body %q, want JSON of at most %d bytes", shown, maxErrorBody)
+		}
+	})
+}
+
 // FuzzStreamReader holds that a stream is read to a legal end or refused, never both, and that reading does not
 // keep what belongs to the frame.
 func FuzzStreamReader(f *testing.F) {
