@@ -31,11 +31,15 @@ func easeCollector(ctx context.Context) {
 	}
 }
 
-// boundMemory lets the heap be collected as often as it takes to stay below a limit, which GOMEMLIMIT
-// has done already where it is set; 0 is none.
+// unmanaged is about what the program takes of memory beside what Go's runtime manages: its code and its tables,
+// and what the database maps.
+const unmanaged = 32 << 20
+
+// boundMemory lets the heap be collected as often as it takes for the program to stay below a limit; 0 is none.
+// GOMEMLIMIT is about the runtime alone, and has been heard already.
 func boundMemory(limit int64) {
-	if limit > 0 {
-		debug.SetMemoryLimit(limit)
+	if limit > 0 && limit != debug.SetMemoryLimit(-1) {
+		debug.SetMemoryLimit(max(limit-unmanaged, limit/2))
 	}
 }
 

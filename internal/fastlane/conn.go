@@ -63,7 +63,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 
 // serve answers requests until there is one that is not plain, or none any more.
 func (c *conn) serve() {
-	last := http.StateClosed
+	ours := true
 	defer func() {
 		if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
 			stack := make([]byte, 64<<10)
@@ -72,11 +72,14 @@ func (c *conn) serve() {
 		if x := c.running; x != nil {
 			x.abandon()
 		}
-		if last == http.StateClosed {
+		if ours {
 			_ = c.out.Flush() // what has been said stands, but has no end
 			c.nc.Close()
 		}
-		c.s.forget(c, last)
+		c.s.forget(c)
+		if ours {
+			c.s.note(c.nc, http.StateClosed)
+		}
 	}()
 	for first := true; ; first = false {
 		h, found := c.next(first)
@@ -84,7 +87,8 @@ func (c *conn) serve() {
 		case nothing:
 			return
 		case odd:
-			last = http.StateHijacked
+			ours = false
+			c.s.note(c.nc, http.StateHijacked)    // first, as net/http may have answered before hand returns
 			_ = c.nc.SetReadDeadline(time.Time{}) // if that fails the connection is closed already
 			c.s.rest.hand(newBegun(c.nc, bytes.Clone(c.in[c.start:c.end]), c.headBy))
 			return

@@ -103,12 +103,11 @@ func (s *Server) begin(nc net.Conn) {
 	go c.serve()
 }
 
-// forget is the last that is done for a connection.
-func (s *Server) forget(c *conn, last http.ConnState) {
+// forget ends what Shutdown waits for.
+func (s *Server) forget(c *conn) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	delete(s.conns, c)
-	s.mu.Unlock()
-	s.note(c.nc, last)
 }
 
 func (s *Server) note(nc net.Conn, state http.ConnState) {
