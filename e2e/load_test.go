@@ -114,10 +114,10 @@ func TestChurn(t *testing.T) {
 	n := 0
 	for begun := time.Now(); time.Since(begun) < lasts; n++ {
 		<-tick.C
-		after := time.Duration(rand.Int64N(int64(longest)))
+		i, after := n, time.Duration(rand.Int64N(int64(longest)))
 		all.Go(func() {
-			if err := leave(n, after); err != nil {
-				t.Errorf("stream %d: got %v, want it to begin", n, err)
+			if err := leave(i, after); err != nil {
+				t.Errorf("stream %d: got %v, want it to begin", i, err)
 			}
 		})
 	}
