@@ -70,9 +70,10 @@ type plan struct {
 
 // step is one thing done to the connection.
 type step struct {
-	wait  time.Duration
-	write []byte
-	act   action
+	wait    time.Duration
+	write   []byte
+	act     action
+	content bool
 }
 
 // action is what a step does after it wrote.
@@ -112,8 +113,8 @@ func (p *plan) frameSteps(fs []frame) []step {
 }
 
 func (p *plan) frameStep(f frame) step {
-	s := step{write: f.bytes()}
-	if f.content() {
+	s := step{write: f.bytes(), content: f.content()}
+	if s.content {
 		s.wait = p.delay
 	}
 	return s
@@ -140,10 +141,12 @@ func (x *exchange) play(p *plan) {
 		x.s.journal.note(x.seen, func(e *Seen) { e.Status = p.status })
 	}
 	streaming := p.frames != nil || p.steps != nil
+	spoken := false
 	for s := range p.send() {
-		if !x.sleep(s.wait) {
+		if spoken && !x.pass() || !x.sleep(s.wait) {
 			return
 		}
+		spoken = spoken || s.content
 		if s.write != nil && !x.write(s.write, streaming) {
 			return
 		}

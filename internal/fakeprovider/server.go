@@ -50,6 +50,7 @@ type Server struct {
 	srv     *http.Server    // nil while not listening
 	socket  net.Listener    // of srv
 	release func()          // gives up addr, which is held while not listening
+	paused  chan struct{}   // closed when streams may go on; nil while they may
 	tls     *tls.Config
 	pool    *x509.CertPool
 	closed  bool
