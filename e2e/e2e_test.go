@@ -4,6 +4,7 @@
 //	expand FILE                   replace $NAME in a file of the script
 //	vendor NAME [KEY]             start a simulated vendor; sets $NAME to its URL and $NAME_ADDRESS
 //	fault NAME KIND|none          break the vendor, or mend it
+//	pause NAME on|off             keep the vendor's streams from going on after their first content, or let them
 //	journal NAME                  print what the vendor was asked: path, model, stream, user agent
 //	serve ARGS...                 start the gateway; sets $CLIENTS and $ADMIN to its URLs, and $ADMIN_ADDRESS
 //	token                         wait for the admin token that serve shows, and keep it where commands look for it
@@ -94,6 +95,7 @@ func play(t *testing.T, scripts ...string) {
 			"expand":  command(1, 1, (*stage).expand),
 			"vendor":  command(1, 2, (*stage).vendor),
 			"fault":   command(2, 2, (*stage).fault),
+			"pause":   command(2, 2, (*stage).pause),
 			"journal": command(1, 1, (*stage).journal),
 			"serve":   command(0, 9, (*stage).serve),
 			"token":   command(0, 0, (*stage).token),

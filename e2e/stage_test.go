@@ -95,6 +95,15 @@ func (s *stage) fault(_ *testscript.TestScript, args []string) error {
 	return v.SetFault(&fakeprovider.Fault{Kind: args[1]})
 }
 
+func (s *stage) pause(_ *testscript.TestScript, args []string) error {
+	v := s.vendors[args[0]]
+	if v == nil || args[1] != "on" && args[1] != "off" {
+		return fmt.Errorf("got %s %s, want a vendor, and on or off", args[0], args[1])
+	}
+	v.Pause(args[1] == "on")
+	return nil
+}
+
 func (s *stage) journal(ts *testscript.TestScript, args []string) error {
 	v := s.vendors[args[0]]
 	if v == nil {
