@@ -178,10 +178,25 @@ func (h *house) served(run, most int) int {
 // collect takes what the vendors' journals have.
 func (h *house) collect(into map[string]int) {
 	h.t.Helper()
+	for begun := time.Now(); !h.haveRead(); time.Sleep(time.Millisecond) {
+		if time.Since(begun) > patience {
+			h.t.Fatal("got a vendor that does not read the rest of a request, want it read")
+		}
+	}
 	h.peek(into)
 	for _, v := range []*fakeprovider.Server{h.chat, h.claude} {
 		v.Forget()
 	}
+}
+
+// haveRead reports whether the vendors have read all of the requests that they have.
+func (h *house) haveRead() bool {
+	for _, v := range []*fakeprovider.Server{h.chat, h.claude} {
+		if slices.ContainsFunc(v.Requests(), func(s fakeprovider.Seen) bool { return s.Body == nil && s.Done.IsZero() }) {
+			return false
+		}
+	}
+	return true
 }
 
 // peek counts what the vendors' journals have.
@@ -189,8 +204,9 @@ func (h *house) peek(into map[string]int) {
 	h.t.Helper()
 	name := regexp.MustCompile(`This is (run[0-9-]+)\.`)
 	for _, v := range []*fakeprovider.Server{h.chat, h.claude} {
+		n := v.Count() // first, since more may come
 		seen := v.Requests()
-		if n := v.Count(); n > len(seen) {
+		if n > len(seen) {
 			h.t.Fatalf("the vendor's journal has %d of %d requests, want all", len(seen), n)
 		}
 		for _, s := range seen {

@@ -83,13 +83,18 @@ func (h *house) wantDead() {
 	}
 }
 
-// busy sends requests of several clients until the program is dead, and notes what the vendors had.
-func (h *house) busy(run int, vendors map[string]int) {
+// busy sends requests of several clients until the program is dead, and notes what the vendors had. What is done meanwhile
+// is done when a vendor has a request.
+func (h *house) busy(run int, vendors map[string]int, meanwhile ...func()) {
 	h.t.Helper()
 	var clients sync.WaitGroup
 	stop := make(chan struct{})
 	for client := range 6 {
 		clients.Go(func() { h.pester(run, client, stop) })
+	}
+	for _, do := range meanwhile {
+		h.awaitSeen()
+		do()
 	}
 	h.wantDead()
 	close(stop)
@@ -149,10 +154,14 @@ func TestKilledInTheDatabase(t *testing.T) {
 				h.stop()
 				h.launch(wrap...)
 				h.wantServing()
-				if strings.HasPrefix(tc.name, "checkpoint") { // there is one in the end
-					time.AfterFunc(time.Duration(100+rand.IntN(600))*time.Millisecond, func() { _ = h.process.Signal(syscall.SIGTERM) })
+				var meanwhile []func()
+				if strings.HasPrefix(tc.name, "checkpoint") { // there is one in the end, of what was written
+					meanwhile = append(meanwhile, func() {
+						time.Sleep(time.Duration(rand.IntN(600)) * time.Millisecond)
+						_ = h.process.Signal(syscall.SIGTERM)
+					})
 				}
-				h.busy(run, vendors)
+				h.busy(run, vendors, meanwhile...)
 				h.start()
 			}
 			h.stop()
