@@ -137,7 +137,9 @@ func TestAttackS64RapidReset(t *testing.T) {
 	h := openHouse(t, standard)
 	body := ask("assistant", false)
 	h.post(chatPath, body) // the first of everything costs more
-	for name, whole := range map[string]bool{"before the body": false, "after it": true} {
+	running := func() int { return int(h.metric("understudy_calls_running")) }
+	for _, whole := range []bool{false, true} {
+		name := map[bool]string{false: "before the body", true: "after it"}[whole]
 		const resets = 50_000
 		h.chat.Forget()
 		before := h.spent()
@@ -156,7 +158,8 @@ func TestAttackS64RapidReset(t *testing.T) {
 		case <-time.After(patience):
 		}
 		conn.Close()
-		time.Sleep(200 * time.Millisecond) // for what still runs
+		time.Sleep(200 * time.Millisecond) // for what still comes in
+		eventuallyIs(t, patience/5, "calls that run", 0, 0, running)
 		spent := h.spent() - before
 		t.Logf("%s: %d resets sent, %v of CPU, %d requests at the vendor, ended by %s", name, sent, spent, h.seen(), why)
 		if limit := time.Duration(sent)*time.Second/100_000 + 300*time.Millisecond; spent > limit {
