@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,6 +29,7 @@ type desk struct {
 	journal *journal.Journal
 	line    *budget.Line
 	now     time.Time
+	clock   atomic.Pointer[time.Time] // the same, at which the journal looks by itself, too
 	open    []int64
 	closed  map[int64]budget.Outcome
 	late    map[int64]bool // settled since the last start: a kill may have come before it was durable
@@ -49,16 +51,17 @@ func walkBooks(t *testing.T) {
 	rapid.Check(struct{ rapid.TB }{t}, func(r *rapid.T) {
 		walk++
 		d := &desk{
-			r: r, folder: filepath.Join(top, fmt.Sprint(walk)), now: time.Date(2028, 2, 29, 23, 0, 0, 0, time.UTC),
+			r: r, folder: filepath.Join(top, fmt.Sprint(walk)),
 			closed: map[int64]budget.Outcome{}, late: map[int64]bool{}, orphans: map[int64]bool{},
 			line: budget.NewLine(budget.Line{Provider: "acme", Model: "m", Operation: "generate", Caller: "anonymous", Rates: budget.Rates{Input: 1e12, Output: 2e12}}),
 		}
+		d.set(time.Date(2028, 2, 29, 23, 0, 0, 0, time.UTC))
 		d.start()
 		r.Repeat(map[string]func(*rapid.T){
 			"reserve": func(*rapid.T) { d.reserve() },
 			"settle":  func(*rapid.T) { d.settle() },
 			"clock": func(r *rapid.T) {
-				d.now = d.now.Add(time.Duration(rapid.Int64Range(-25, 25).Draw(r, "hours")) * time.Hour)
+				d.set(d.now.Add(time.Duration(rapid.Int64Range(-25, 25).Draw(r, "hours")) * time.Hour))
 			},
 			"stop": func(r *rapid.T) { d.again(r, false) },
 			"kill": func(r *rapid.T) { d.again(r, true) },
@@ -70,6 +73,11 @@ func walkBooks(t *testing.T) {
 	})
 }
 
+func (d *desk) set(now time.Time) {
+	d.now = now
+	d.clock.Store(&now)
+}
+
 func (d *desk) start() {
 	err := os.MkdirAll(d.folder, 0o700)
 	if err == nil {
@@ -78,7 +86,7 @@ func (d *desk) start() {
 	if err == nil {
 		d.journal, err = journal.Open(journal.Options{
 			Folder: filepath.Join(d.folder, journalFolder), Node: nodeName, Store: d.db, Alone: true, FileSize: 64 << 10,
-			Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return d.now },
+			Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return *d.clock.Load() },
 		})
 	}
 	if err == nil {

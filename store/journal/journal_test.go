@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +27,10 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m)
 }
+
+// patience is how long anything may take that only a failure keeps from coming: a disk that others write to, too, may take
+// seconds for a flush.
+const patience = time.Minute
 
 // shelf is a store in memory, which can be made to fail.
 type shelf struct {
@@ -159,14 +164,14 @@ func (s *shelf) have() map[budget.Kind]int {
 type desk struct {
 	*Journal
 	t    *testing.T
-	log  *bytes.Buffer
+	log  lockedText
 	line *budget.Line
 }
 
 func openJournal(t *testing.T, folder string, s budget.Store, change ...func(*Options)) *desk {
 	t.Helper()
-	d := &desk{t: t, log: &bytes.Buffer{}}
-	o := Options{Folder: folder, Node: "here", Store: s, Log: slog.New(slog.NewTextHandler(&lockedWriter{w: d.log}, nil)), Now: time.Now, FileSize: 1 << 20}
+	d := &desk{t: t}
+	o := Options{Folder: folder, Node: "here", Store: s, Log: slog.New(slog.NewTextHandler(&d.log, nil)), Now: time.Now, FileSize: 1 << 20}
 	for _, c := range change {
 		c(&o)
 	}
@@ -179,15 +184,22 @@ func openJournal(t *testing.T, folder string, s budget.Store, change ...func(*Op
 	return d
 }
 
-type lockedWriter struct {
-	mu sync.Mutex
-	w  *bytes.Buffer
+// lockedText is a log that may be read while it is written.
+type lockedText struct {
+	mu   sync.Mutex
+	text bytes.Buffer
 }
 
-func (l *lockedWriter) Write(b []byte) (int, error) {
+func (l *lockedText) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.w.Write(b)
+	return l.text.Write(b)
+}
+
+func (l *lockedText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func (d *desk) reserve(key string) (int64, error) {
@@ -203,7 +215,7 @@ func (d *desk) settle(n int64) {
 
 func (d *desk) close() {
 	d.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := d.Close(ctx); err != nil {
 		d.t.Error(err)
@@ -257,7 +269,7 @@ func TestAllArrive(t *testing.T) {
 		}
 	})
 	all.Wait()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := d.Sync(ctx); err != nil {
 		t.Fatal(err)
@@ -317,7 +329,7 @@ func TestCrash(t *testing.T) {
 		mu.Unlock()
 		other := newShelf()
 		revived := openJournal(t, copyFolder(t, folder), other)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		if err := revived.Sync(ctx); err != nil {
 			t.Fatal(err)
 		}
@@ -373,7 +385,7 @@ func TestStoreIsDown(t *testing.T) {
 		}
 	}
 	s.set(func() { s.down, s.lost = false, 2 }) // the first commits succeed and fail to say so
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := d.Sync(ctx); err != nil {
 		t.Fatal(err)
@@ -452,7 +464,7 @@ func TestHolds(t *testing.T) {
 		t.Errorf("got windows %v, want that of the key", e.Windows)
 	}
 	if !strings.Contains(d.log.String(), "settled twice") {
-		t.Errorf("log: got %s, want it told of the second settlement", d.log)
+		t.Errorf("log: got %s, want it told of the second settlement", &d.log)
 	}
 	again := openJournal(t, folder, s)
 	if err := again.Sync(t.Context()); err != nil {
@@ -536,7 +548,7 @@ func TestNoRoom(t *testing.T) {
 	for _, n := range open[:10] {
 		d.settle(n)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := d.Sync(ctx); err != nil {
 		t.Fatal(err)
@@ -547,7 +559,7 @@ func TestNoRoom(t *testing.T) {
 	if err := os.Remove(pathOf(folder, d.current.number+1)); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		n, err := d.reserve("")
 		if err == nil {
 			d.settle(n)
@@ -567,10 +579,12 @@ func TestClock(t *testing.T) {
 	s := newShelf()
 	folder := t.TempDir()
 	at := time.Date(2028, 2, 29, 23, 59, 59, 0, time.UTC)
+	var clock atomic.Pointer[time.Time] // which the journal also looks at by itself
+	set := func(now time.Time) { at = now; clock.Store(&now) }
 	seen := map[int64]bool{}
 	for _, jump := range []time.Duration{0, -24 * time.Hour, time.Hour, 49 * time.Hour, -time.Hour, -400 * 24 * time.Hour} {
-		at = at.Add(jump)
-		d := openJournal(t, folder, s, func(o *Options) { o.Now = func() time.Time { return at } })
+		set(at.Add(jump))
+		d := openJournal(t, folder, s, func(o *Options) { o.Now = func() time.Time { return *clock.Load() } })
 		for _, step := range []time.Duration{time.Second, -time.Hour, 25 * time.Hour, -48 * time.Hour} {
 			n, err := d.Reserve(t.Context(), &budget.Reservation{Call: "call_x", Ordinal: 1, Line: d.line, At: at, Most: budget.Tokens{Fresh: 10}})
 			if err != nil {
@@ -580,10 +594,10 @@ func TestClock(t *testing.T) {
 				t.Errorf("after a jump of %v: got the number %d again, want another", jump, n)
 			}
 			seen[n] = true
-			at = at.Add(step)
+			set(at.Add(step))
 			d.Settle(n, &budget.Settlement{Outcome: budget.Outcome{Kind: budget.Void}, At: at})
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		if err := d.Sync(ctx); err != nil {
 			t.Fatal(err)
 		}
@@ -631,7 +645,10 @@ func TestStoreGoesBack(t *testing.T) {
 			}
 			s.set(func() { s.mark = tc.mark(s.mark); clear(s.entries) })
 			once()
-			ctx, cancel := context.WithTimeout(t.Context(), map[bool]time.Duration{true: time.Minute, false: time.Second}[tc.all])
+			for until := time.Now().Add(patience); !tc.all && !strings.Contains(d.log.String(), tc.want) && time.Now().Before(until); {
+				time.Sleep(time.Millisecond) // until it has been tried
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), map[bool]time.Duration{true: patience, false: time.Second}[tc.all])
 			defer cancel()
 			if err := d.Sync(ctx); (err == nil) != tc.all {
 				t.Errorf("got %v, want all written: %v", err, tc.all)

@@ -93,7 +93,7 @@ func TestShared(t *testing.T) {
 	if got := drawn(); got != 10*price {
 		t.Errorf("got %v drawn, want a sixteenth of what is left, %v", got, 10*price)
 	}
-	for until := time.Now().Add(10 * tidyEvery); drawn() != price; time.Sleep(tidyEvery / 20) {
+	for until := time.Now().Add(patience); drawn() != price; time.Sleep(tidyEvery / 20) {
 		if time.Now().After(until) {
 			t.Fatalf("got %v drawn, want no more than runs, %v, when nobody has asked for a while", drawn(), price)
 		}
