@@ -323,7 +323,7 @@ func TestAWSCredentials(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			_, got, err := send(t, newTransport(t, Options{}), Request{Provider: signed(), URL: at + "/model/m/converse"})
+			_, got, err := send(t, newTransport(t, Options{}), Request{Provider: signed(), URL: at + "/model/m/converse", Connect: patience})
 			if err != nil || got != "" {
 				t.Errorf("got %v and %s, want a good signature", err, got)
 			}
@@ -363,7 +363,7 @@ func TestNoAWSCredentials(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			_, _, err := send(t, newTransport(t, Options{}), Request{Provider: signed(), URL: "http://127.0.0.1:1", Connect: 5 * time.Second})
+			_, _, err := send(t, newTransport(t, Options{}), Request{Provider: signed(), URL: "http://127.0.0.1:1", Connect: patience})
 			checkNoCredential(t, err, tc.refused, tc.want)
 		})
 	}

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 )
 
 func zip(t *testing.T, text string) []byte {
@@ -150,7 +149,7 @@ func TestGzipStream(t *testing.T) {
 		}
 		z.Close()
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	resp, err := newTransport(t, Options{}).Send(ctx, Request{Provider: local("none"), URL: at, Body: []byte("{}"), Stream: true})
 	if err != nil {

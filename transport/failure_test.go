@@ -125,7 +125,8 @@ func TestBadCertificateForAMoment(t *testing.T) {
 
 func TestHandshakeStall(t *testing.T) {
 	at := listen(t, func(conn net.Conn, _ int) { io.Copy(io.Discard, conn) })
-	e := failingSend(t, newTransport(t, Options{}), Request{URL: "https://" + at, Connect: 50 * time.Millisecond})
+	// So long that the connection itself is there by then, also where another process has the machine for a while.
+	e := failingSend(t, newTransport(t, Options{}), Request{URL: "https://" + at, Connect: 500 * time.Millisecond})
 	check(t, e, PhaseTLS, false, false)
 	if !errors.Is(e, errConnectTimeout) {
 		t.Errorf("got %v, want that it took too long", e)
@@ -157,10 +158,11 @@ func TestKeepAliveRace(t *testing.T) {
 				}
 			})
 			tr := newTransport(t, Options{})
-			r := Request{URL: "http://" + at, Body: make([]byte, size)}
-			if _, _, err := send(t, tr, r); err != nil {
+			r := Request{URL: "http://" + at}
+			if _, _, err := send(t, tr, r); err != nil { // a small one: whether the connection is kept is no question of time then
 				t.Fatal(err)
 			}
+			r.Body = make([]byte, size)
 			e := failingSend(t, tr, r)
 			if !e.Reused || !e.MayRepeat() || e.Phase != PhaseHeaders && e.Phase != PhaseWrite {
 				t.Errorf("got %+v, want it found to be a stale connection", e)
@@ -272,18 +274,22 @@ func TestBadHeaders(t *testing.T) {
 	}
 }
 
-// TestContextEnds ends the context in each phase; its cause is the error.
+// TestContextEnds ends the context in each phase, when the provider has had what is sent in it; its cause is the error.
 func TestContextEnds(t *testing.T) {
 	late := errors.New("too late")
-	stall := listen(t, func(conn net.Conn, _ int) { io.Copy(io.Discard, conn) })
-	for name, r := range map[string]Request{
-		"handshake": {URL: "https://" + stall},
-		"headers":   {URL: "http://" + stall},
-	} {
+	for _, name := range []string{"handshake", "headers"} {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, late)
-			defer cancel()
-			r.Provider, r.Body = local("none"), []byte("{}")
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			stall := listen(t, func(conn net.Conn, _ int) {
+				_, _ = conn.Read(make([]byte, 1))
+				cancel(late)
+				io.Copy(io.Discard, conn)
+			})
+			r := Request{Provider: local("none"), URL: "http://" + stall, Body: []byte("{}"), Connect: patience}
+			if name == "handshake" {
+				r.URL = "https://" + stall
+			}
 			_, err := newTransport(t, Options{}).Send(ctx, r)
 			var e *SendError
 			if !errors.As(err, &e) || !errors.Is(err, late) || e.MayRepeat() || e.Wrote != (name == "headers") {

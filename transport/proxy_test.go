@@ -105,20 +105,20 @@ func TestProxyFailures(t *testing.T) {
 
 // TestProxySlowAnswer gives a provider behind a proxy its time once it is reached.
 func TestProxySlowAnswer(t *testing.T) {
-	var connect time.Duration
-	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		connect, _ := time.ParseDuration(strings.TrimPrefix(r.URL.Path, "/"))
 		time.Sleep(connect * 3 / 2)
 		io.WriteString(w, "slow")
 	}))
 	defer s.Close()
 	var got string
 	var err error
-	for _, connect = range []time.Duration{200 * time.Millisecond, 2 * time.Second, 10 * time.Second} { // a busy machine takes longer to connect
+	for _, connect := range []time.Duration{200 * time.Millisecond, 2 * time.Second, 10 * time.Second} { // a busy machine takes longer to connect
 		tr := newTransport(t, Options{
 			RootCAs: s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs,
 			Proxy:   through("http://" + tunnel(t, s.Listener.Addr().String())),
 		})
-		if _, got, err = send(t, tr, Request{URL: "https://example.com", Connect: connect}); err == nil {
+		if _, got, err = send(t, tr, Request{URL: "https://example.com/" + connect.String(), Connect: connect}); err == nil {
 			break
 		}
 	}
