@@ -76,10 +76,10 @@ func (c *conn) serve() {
 			_ = c.out.Flush() // what has been said stands, but has no end
 			c.nc.Close()
 		}
-		c.s.forget(c)
 		if ours {
-			c.s.note(c.nc, http.StateClosed)
+			c.s.note(c.nc, http.StateClosed) // first, as Shutdown may return once the connection is forgotten
 		}
+		c.s.forget(c)
 	}()
 	for first := true; ; first = false {
 		h, found := c.next(first)

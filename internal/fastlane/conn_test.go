@@ -84,8 +84,20 @@ func openHouse(t *testing.T, h http.HandlerFunc, changes ...func(*http.Server)) 
 		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 			t.Errorf("got %v, want %v", err, http.ErrServerClosed)
 		}
+		s.wantNoneOpen(t)
 	})
 	return s
+}
+
+// wantNoneOpen waits until every connection has been told closed. Some are closed half a second after their client has
+// heard of it, and net/http, too, says so only after its Shutdown may have returned.
+func (s *house) wantNoneOpen(t *testing.T) {
+	t.Helper()
+	for until := time.Now().Add(ample); s.open.Load() != 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatalf("got %d connections counted, want none", s.open.Load())
+		}
+	}
 }
 
 func (s *house) dial(t *testing.T) (net.Conn, *bufio.Reader) {
@@ -501,8 +513,38 @@ func TestShutdown(t *testing.T) {
 	if err := <-down; err != nil {
 		t.Errorf("got %v, want it shut down", err)
 	}
-	if n := s.open.Load(); n != 0 {
-		t.Errorf("got %d connections counted, want none", n)
+	s.wantNoneOpen(t)
+}
+
+// TestShutdownIsTold: what is told of a connection that Shutdown has waited for is told before that returns.
+func TestShutdownIsTold(t *testing.T) {
+	t.Parallel()
+	goOn, running := make(chan struct{}), make(chan struct{})
+	s := openHouse(t, func(w http.ResponseWriter, r *http.Request) {
+		close(running)
+		<-goOn
+		path(w, r)
+	}, func(s *http.Server) {
+		tell := s.ConnState
+		s.ConnState = func(nc net.Conn, state http.ConnState) {
+			if state == http.StateClosed {
+				time.Sleep(20 * time.Millisecond) // longer than Shutdown looks away
+			}
+			tell(nc, state)
+		}
+	})
+	conn, r := s.dial(t)
+	send(t, conn, get)
+	<-running
+	down := make(chan error, 1)
+	go func() { down <- s.Shutdown(t.Context()) }()
+	for !s.over.Load() {
+		time.Sleep(time.Millisecond)
+	}
+	close(goOn)
+	want(t, r, "/a")
+	if err := <-down; err != nil || s.open.Load() != 0 {
+		t.Errorf("got %v and %d connections counted, want it shut down and none", err, s.open.Load())
 	}
 }
 
