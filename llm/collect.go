@@ -3,6 +3,7 @@ package llm
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
 
 // Collector folds a stream's events into the Response they amount to. The zero
@@ -10,8 +11,27 @@ import (
 type Collector struct {
 	resp  Response
 	ended bool
-	// index maps a choice's part index to its place in Parts.
-	places map[[2]int]int
+	// parts are by a choice's index and a part's.
+	parts map[[2]int]*collected
+}
+
+// collected is a part of an answer: its place in Parts, and what it says if that came in more than one piece.
+type collected struct {
+	place      int
+	text, args strings.Builder
+}
+
+// join appends a piece to s, for which b has room: adding strings would copy all that was said for each of many pieces.
+func join(s *string, b *strings.Builder, piece string) {
+	if *s == "" {
+		*s = piece
+		return
+	}
+	if b.Len() == 0 {
+		b.WriteString(*s)
+	}
+	b.WriteString(piece)
+	*s = b.String()
 }
 
 // Add folds one event.
@@ -25,10 +45,10 @@ func (c *Collector) Add(e Event) {
 		}
 	case EventPartStart:
 		ch := c.choice(e.Choice)
-		if c.places == nil {
-			c.places = make(map[[2]int]int)
+		if c.parts == nil {
+			c.parts = make(map[[2]int]*collected)
 		}
-		c.places[[2]int{e.Choice, e.Index}] = len(ch.Parts)
+		c.parts[[2]int{e.Choice, e.Index}] = &collected{place: len(ch.Parts)}
 		ch.Parts = append(ch.Parts, clonePart(e.Part))
 	case EventPartDelta:
 		c.delta(e)
@@ -56,14 +76,16 @@ func (c *Collector) Add(e Event) {
 }
 
 func (c *Collector) delta(e Event) {
-	place, ok := c.places[[2]int{e.Choice, e.Index}]
+	of, ok := c.parts[[2]int{e.Choice, e.Index}]
 	if !ok {
 		return
 	}
-	p := &c.choice(e.Choice).Parts[place]
-	p.Text += e.Delta.Text
-	if p.Call != nil {
-		p.Call.Args += e.Delta.Args
+	p := &c.choice(e.Choice).Parts[of.place]
+	if e.Delta.Text != "" {
+		join(&p.Text, &of.text, e.Delta.Text)
+	}
+	if p.Call != nil && e.Delta.Args != "" {
+		join(&p.Call.Args, &of.args, e.Delta.Args)
 	}
 	if e.Delta.Signature != "" && p.Thinking != nil {
 		p.Thinking.Signature = e.Delta.Signature
@@ -75,11 +97,11 @@ func (c *Collector) delta(e Event) {
 
 // settle takes back an issuer that was said at the start of thinking which then came without a signature.
 func (c *Collector) settle(e Event) {
-	place, ok := c.places[[2]int{e.Choice, e.Index}]
+	of, ok := c.parts[[2]int{e.Choice, e.Index}]
 	if !ok {
 		return
 	}
-	if t := c.choice(e.Choice).Parts[place].Thinking; t != nil && t.Signature == "" && t.Sealed == "" {
+	if t := c.choice(e.Choice).Parts[of.place].Thinking; t != nil && t.Signature == "" && t.Sealed == "" {
 		t.Issuer = ""
 	}
 }

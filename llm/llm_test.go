@@ -2,6 +2,7 @@ package llm_test
 
 import (
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -20,6 +21,32 @@ func TestCollectUndoesEvents(t *testing.T) {
 			t.Fatalf("got %+v want %+v", got, want)
 		}
 	})
+}
+
+// TestCollectManyPieces: what came in many pieces is whole, and is not copied for each of them.
+func TestCollectManyPieces(t *testing.T) {
+	const pieces = 10_000
+	events := []llm.Event{
+		{Kind: llm.EventPartStart, Index: 0, Part: llm.Part{Kind: llm.PartText}},
+		{Kind: llm.EventPartStart, Index: 1, Part: llm.Part{Kind: llm.PartToolCall, Call: &llm.ToolCall{Name: "f"}}},
+	}
+	var text, args strings.Builder
+	for i := range pieces {
+		word := strconv.Itoa(i)
+		text.WriteString(word)
+		args.WriteString("[" + word + "]")
+		events = append(events,
+			llm.Event{Kind: llm.EventPartDelta, Index: 0, Delta: llm.Delta{Text: word}},
+			llm.Event{Kind: llm.EventPartDelta, Index: 1, Delta: llm.Delta{Args: "[" + word + "]"}})
+	}
+	var got *llm.Response
+	allocs := testing.AllocsPerRun(1, func() { got = llm.Collect(events) })
+	if parts := got.Choices[0].Parts; parts[0].Text != text.String() || parts[1].Call.Args != args.String() {
+		t.Errorf("got %d and %d bytes, want %d and %d, in order", len(parts[0].Text), len(parts[1].Call.Args), text.Len(), args.Len())
+	}
+	if allocs > pieces/10 {
+		t.Errorf("got %g allocations for %d pieces, want far fewer", allocs, 2*pieces)
+	}
 }
 
 // The events of a response are a legal stream.
