@@ -166,6 +166,7 @@ func New(o Options) (*App, error) {
 	})
 	a.clients = newServer(a.gateway, o.Log, l.WriteTimeout)
 	a.clients.fast = fastlane.New(&a.clients.http)
+	a.clients.fast.Handed = countResets
 	a.operators = newServer(nil, o.Log, l.WriteTimeout) // its handler needs what Start opens
 	a.operators.http.ReadTimeout = readHeaderTimeout    // bodies there are short
 	return a, nil

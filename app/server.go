@@ -43,8 +43,7 @@ func newServer(h http.Handler, log *slog.Logger, patience time.Duration) *server
 	protocols.SetUnencryptedHTTP2(true)
 	s.http = http.Server{
 		Protocols:         &protocols,
-		Handler:           s.lastAnswers(boundResets(h)),
-		ConnContext:       withTally,
+		Handler:           s.lastAnswers(h),
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -69,7 +68,7 @@ func (s *server) start(address string, given net.Listener) error {
 		}
 	}
 	s.listener = l
-	serve := s.http.Serve
+	serve := func(l net.Listener) error { return s.http.Serve(counting{l}) }
 	if s.fast != nil {
 		serve = s.fast.Serve
 	}

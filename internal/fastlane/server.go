@@ -24,6 +24,8 @@ import (
 // or a ConnContext.
 type Server struct {
 	HTTP *http.Server
+	// Handed makes what is handed over of a connection; nil hands it over as it is.
+	Handed func(net.Conn) net.Conn
 
 	watch watch
 	rest  rest // connections that are handed over
@@ -204,6 +206,14 @@ func (s *Server) idleTime() time.Duration {
 		return max(s.HTTP.IdleTimeout, 0)
 	}
 	return s.headerTime()
+}
+
+// handOver leaves a connection to HTTP.
+func (s *Server) handOver(nc net.Conn) {
+	if s.Handed != nil {
+		nc = s.Handed(nc)
+	}
+	s.rest.hand(nc)
 }
 
 // rest is the listener of connections that are handed over.
