@@ -143,7 +143,7 @@ func TestSeamJoins(t *testing.T) {
 				t.Skip("too little is quoted")
 			}
 		}
-		if over == "" && strings.HasPrefix(rest, " ") == strings.HasSuffix(before, " ") && isAccident(before, rest) {
+		if over == "" && isAccident(before, rest) {
 			t.Skip("the rest begins as the text ended")
 		}
 		if got := before + join(newSeam(before), rest, rapid.IntRange(1, 40).Draw(t, "size")); got != text {
@@ -152,8 +152,12 @@ func TestSeamJoins(t *testing.T) {
 	})
 }
 
-// isAccident reports whether rest begins with whole words that before ends with.
+// isAccident reports whether rest begins as before ends: with a blank, or, after one or not, with its last word, which
+// may be a part of the next one.
 func isAccident(before, rest string) bool {
 	last := before[strings.LastIndexByte(before, ' ')+1:]
-	return last == "" || strings.HasPrefix(rest, last)
+	if last == "" {
+		return strings.HasPrefix(rest, " ")
+	}
+	return strings.HasPrefix(strings.TrimPrefix(rest, " "), last)
 }
