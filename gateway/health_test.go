@@ -68,6 +68,7 @@ func TestOutage(t *testing.T) {
 	if got := w.count("chat1"); got != 5 {
 		t.Errorf("got %d requests to the lead in 20 calls, want 5", got)
 	}
+	w.record()
 	if !strings.Contains(w.log.String(), `skipped="chat1/gpt-4o=open"`) {
 		t.Error("got nothing in the log about the lead that was skipped")
 	}
@@ -262,18 +263,38 @@ func TestAmplification(t *testing.T) {
 // reason of each target, which no SDK repeats by itself (F17).
 func TestNobodyLeft(t *testing.T) {
 	t.Parallel()
-	w := newWard(t, withTimeouts(route.Timeouts{Connect: time.Minute, FirstToken: time.Second, Answer: 300 * time.Millisecond, Stall: time.Second, Total: time.Minute}))
+	const calls, most = 40, 8 // as many as a last resort takes at a time, each of the two
+	var hanging atomic.Bool   // until goOn, and no deadline ends it
+	goOn := make(chan struct{})
+	times := patient()
+	times.Answer = 300 * time.Millisecond
+	w := newWard(t, withTimeouts(times), withRoutes(func(r *route.Route) {
+		if hanging.Load() {
+			r.Timeouts = patient()
+		}
+	}), func(_ *gateway.Options, w *world) {
+		w.script = func(string, fakeprovider.Ask) *fakeprovider.Reply {
+			if hanging.Load() {
+				<-goOn
+			}
+			return nil
+		}
+	})
 	w.fail("chat1", "hang")
 	w.fail("claude1", "hang")
 	for range 5 {
 		w.hello("chat1>claude1")
 	}
-	if err := w.vendors["chat1"].SetFault(&fakeprovider.Fault{Kind: "hang"}); err != nil {
-		t.Fatal(err)
-	}
+	hanging.Store(true)
+	w.fail("chat1", "unavailable-503")
+	w.fail("claude1", "unavailable-503")
+	before := [2]int{w.count("chat1"), w.count("claude1")}
 	var fast, slow atomic.Int64
 	var wg sync.WaitGroup
-	for range 40 {
+	defer wg.Wait()
+	end := sync.OnceFunc(func() { close(goOn) })
+	defer end()
+	for range calls {
 		wg.Go(func() {
 			got := w.hello("chat1>claude1")
 			if got.header.Get("X-Understudy-Attempts") != "0" {
@@ -288,13 +309,21 @@ func TestNobodyLeft(t *testing.T) {
 			}
 		})
 	}
+	eventually(t, "an answer for all that none of the two takes, while the others hang", func() bool { return fast.Load() == calls-2*most })
+	eventually(t, "the others at the vendors", func() bool {
+		return w.count("chat1")-before[0] == most && w.count("claude1")-before[1] == most
+	})
+	if n := slow.Load(); n != 0 {
+		t.Errorf("got %d calls that tried answered before the vendors went on, want 0", n)
+	}
+	end()
 	wg.Wait()
-	if fast.Load() < 20 || slow.Load() == 0 {
-		t.Errorf("got %d calls answered at once and %d that tried, want most at once and some that try", fast.Load(), slow.Load())
+	if fast.Load() != calls-2*most || slow.Load() != 2*most {
+		t.Errorf("got %d calls answered at once and %d that tried, want %d and %d", fast.Load(), slow.Load(), calls-2*most, 2*most)
 	}
 	w.mend("claude1")
 	w.mend("chat1")
-	eventually(t, "an answer after the vendors came back", func() bool { // they have little time for it
+	eventually(t, "an answer after the vendors came back", func() bool {
 		w.pass(8 * time.Second)
 		return w.hello("chat1>claude1").whole()
 	})
