@@ -137,7 +137,7 @@ func TestA11LongEvent(t *testing.T) {
 func TestA13SlowFirstToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, withTimeouts(impatient()))
-	got := w.post(chatAPI, body("chat1>claude1|+first-5s", "Hello", true), nil)
+	got := w.post(chatAPI, body("chat1>claude1|+first-30s", "Hello", true), nil)
 	if got.whole() {
 		t.Fatalf("got %v, want both targets too slow", got)
 	}

@@ -115,7 +115,6 @@ func (r cloudRoutes) Pick(model string) (route.Route, bool) {
 		Model: model, Timeouts: patient(), Loss: llm.LossReport,
 		Targets: []route.Target{{Provider: r.lead, Model: name, Facts: facts}},
 	}
-	picked.Timeouts.Stall = time.Second
 	if more {
 		picked.Targets = append(picked.Targets, route.Target{Provider: r.second, Model: "u", Facts: facts})
 	}
