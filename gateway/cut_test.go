@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -79,10 +80,10 @@ func TestResetAnywhere(t *testing.T) {
 	for _, vendor := range cutAPIs {
 		stream := recordStream(t, vendor, cutReplies()["text"])
 		full := payload(vendor, stream)
-		var n int
+		var sends atomic.Int64 // so many bytes of the stream, from the vendor
 		tr := transport.New(transport.Options{})
 		at := rawVendor(t, func(conn net.Conn) {
-			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"+string(stream[:n]))
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"+string(stream[:sends.Load()]))
 			time.Sleep(time.Millisecond) // a reset overtakes what is not yet read
 			_ = conn.(*net.TCPConn).SetLinger(0)
 		})
@@ -91,7 +92,8 @@ func TestResetAnywhere(t *testing.T) {
 				r.URL = at
 				return tr.Send(ctx, r)
 			}))
-			for n = 0; n <= len(stream); n += atFullLength(1, 61) {
+			for n := 0; n <= len(stream); n += atFullLength(1, 61) {
+				sends.Store(int64(n))
 				rec := httptest.NewRecorder()
 				gw.ServeHTTP(rec, cutRequest(t, client, "http://understudy"))
 				where := vendor.name + " to " + client.name + ", reset after " + strconv.Itoa(n) + " bytes"
