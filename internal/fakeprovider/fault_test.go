@@ -3,11 +3,13 @@ package fakeprovider
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -226,11 +228,22 @@ func TestDeafNeverReadsTheBody(t *testing.T) {
 	s := start(t, Options{})
 	s.Queue(Fault{Kind: "deaf"})
 	sent := &counting{left: 64 << 20}
-	h := send(t, client(t), s, Chat, "", 400*time.Millisecond, func(r *http.Request) {
+	ctx, leave := context.WithCancel(t.Context())
+	var leaving sync.WaitGroup
+	leaving.Go(func() {
+		defer leave()
+		for until := time.Now().Add(patience); s.Last().Fault != "deaf" && time.Now().Before(until); {
+			time.Sleep(2 * time.Millisecond) // until the request is there
+		}
+		time.Sleep(400 * time.Millisecond)
+	})
+	h := send(t, client(t), s, Chat, "", 2*patience, func(r *http.Request) {
+		*r = *r.WithContext(ctx)
 		r.Body, r.ContentLength, r.GetBody = io.NopCloser(sent), sent.left, nil
 	})
-	if !h.timedOut() {
-		t.Errorf("got %v want a timeout", h.err)
+	leaving.Wait()
+	if !errors.Is(h.err, context.Canceled) {
+		t.Errorf("got %v want no answer until the client leaves", h.err)
 	}
 	s.Close() // the transport still writes until then
 	if got := s.Last(); got.Body != nil || got.Fault != "deaf" {
