@@ -128,13 +128,22 @@ type cadence struct {
 
 func newCadence(t *testing.T, h *house, n int) *cadence {
 	t.Helper()
+	return cadenceAt(t, h, n, h.url, "chat/")
+}
+
+// cadenceAt opens n streams at a URL, where the name of a model begins as told: the gateway's, or the vendor's own.
+func cadenceAt(t *testing.T, h *house, n int, url, prefix string) *cadence {
+	t.Helper()
 	const pause = 50 * time.Millisecond
 	c := &cadence{}
-	body := strings.Replace(ask("chat/small+chunks-2000+delay-50ms", true), "500", "100000", 1)
+	body := strings.Replace(ask(prefix+"small+chunks-2000+delay-50ms", true), "500", "100000", 1)
 	for deadline := time.Now().Add(patience); len(c.end) < n; {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+chatPath, strings.NewReader(body))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+chatPath, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
+		}
+		if url != h.url {
+			req.Header.Set("Authorization", "Bearer "+canary)
 		}
 		resp, err := h.client.Do(req)
 		if err == nil && resp.StatusCode == http.StatusServiceUnavailable && time.Now().Before(deadline) {
