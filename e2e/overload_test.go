@@ -49,6 +49,8 @@ const (
 func (h *house) overload() (late []string) {
 	const lasts = 3 * time.Second
 	cadence := newCadence(h.t, h, openStreams)
+	direct := cadenceAt(h.t, h, openStreams, h.chat.RootURL(), "") // without the gateway, whatever else the machine does
+	before, known := h.cpu()
 	var mu sync.Mutex
 	var shed []time.Duration
 	var whole, took atomic.Int64
@@ -90,15 +92,20 @@ func (h *house) overload() (late []string) {
 	all.Wait()
 	goodput := float64(whole.Load()) / lasts.Seconds()
 	peak := openRoom / time.Duration(took.Load()/max(whole.Load(), 1)).Seconds() // on a busy machine answers take longer, and fewer fit in
-	p99, pieces := percentile(shed, 0.99), cadence.stop()
-	h.t.Logf("goodput %.0f of %.0f/s; %d shed, p99 %v; open streams late by %v at p99", goodput, peak, len(shed), p99, pieces)
+	spent, _ := h.cpu()
+	p99, pieces, noise := percentile(shed, 0.99), cadence.stop(), direct.stop()
+	h.t.Logf("goodput %.0f of %.0f/s; %d shed, p99 %v; open streams late by %v at p99, the vendor's own by %v; %v of CPU",
+		goodput, peak, len(shed), p99, pieces, noise, spent-before)
+	if spent -= before; !known || spent > lasts/3 { // it may be the gateway that makes all late
+		noise = 0
+	}
 	if goodput < 0.9*peak {
 		late = append(late, fmt.Sprintf("got %.1f whole answers a second, want nine tenths of %.1f", goodput, peak))
 	}
-	if want := slack(10 * time.Millisecond); p99 > want {
+	if want := slack(10*time.Millisecond) + noise; p99 > want {
 		late = append(late, fmt.Sprintf("got refusals within %v at p99, want %v", p99, want))
 	}
-	if want := slack(20 * time.Millisecond); pieces > want {
+	if want := slack(20*time.Millisecond) + noise; pieces > want {
 		late = append(late, fmt.Sprintf("got pieces of open streams that were %v late at p99, want %v", pieces, want))
 	}
 	return late
