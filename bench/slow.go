@@ -210,11 +210,11 @@ func (t *trickle) read() {
 	tick := time.NewTicker(time.Second / steps)
 	defer tick.Stop()
 	var room [slowRate]byte
-	for step, begun := 0, time.Now(); ; {
+	for step, begun, over := 0, time.Now(), false; !over; {
 		select {
 		case <-tick.C:
 		case <-t.over:
-			return
+			over = true // when what is due until now is read
 		}
 		t.mu.Lock()
 		conns := t.conns
