@@ -123,8 +123,9 @@ func TestRunTerminal(t *testing.T) {
 	}
 	all := out.String()
 	begin, end := strings.Index(all, "\x1b[?25l"), strings.LastIndex(all, "\x1b[?25h")
-	if n := strings.Count(all, "Failures seen by clients"); begin < 0 || end < begin || n < 5 {
-		t.Errorf("got %d pictures, cursor hidden at %d and shown at %d, want at least 5 in between", n, begin, end)
+	// How many there are in a second, TestLivePicture counts: a machine that pauses draws fewer.
+	if n := strings.Count(all, "Failures seen by clients"); begin < 0 || end < begin || n < 2 {
+		t.Errorf("got %d pictures, cursor hidden at %d and shown at %d, want the first and the last in between", n, begin, end)
 	}
 	if strings.Contains(all[end+1:], "\x1b[") {
 		t.Errorf("got %q after the picture, want plain text", all[end:])

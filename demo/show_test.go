@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -124,6 +125,7 @@ var (
 	moves  = regexp.MustCompile("\x1b\\[[0-9?]*[A-Za-ln-z]")
 )
 
+// TestLivePicture draws for a second by a clock of its own: five pictures, one before them and a last one.
 func TestLivePicture(t *testing.T) {
 	apps, vendors := direct(t)
 	faults := script()
@@ -132,7 +134,7 @@ func TestLivePicture(t *testing.T) {
 		width int
 		color bool
 	}{{"wide", 120, true}, {"usual", 80, true}, {"narrow", 30, true}, {"absurd", 1, true}, {"plain", 80, false}} {
-		t.Run(tc.name, func(t *testing.T) {
+		t.Run(tc.name, inBubble(func(t *testing.T) {
 			s := &show{vendors: vendors, apps: apps, faults: faults, length: 20 * time.Second, tally: newTally(apps, faults)}
 			broken := newPhase(&faults[0], vendors[0], apps)
 			s.tally.turn(broken)
@@ -140,8 +142,12 @@ func TestLivePicture(t *testing.T) {
 			s.tally.add(broken, apps[2], answer{}, errors.New("got\x1b[2J status 500, want 200"))
 			var out bytes.Buffer
 			l := startLive(&out, func() int { return tc.width }, palette{tc.color}, s)
+			time.Sleep(time.Second + redrawEvery/2)
 			l.stop()
 			all := out.String()
+			if got := strings.Count(all, "\x1b[J"); got != 7 {
+				t.Errorf("got %d pictures, want 7", got)
+			}
 			if !strings.HasPrefix(all, "\x1b[?25l") || !strings.HasSuffix(all, "\x1b[?25h") {
 				t.Errorf("got %q, want the cursor hidden first and shown last", all)
 			}
@@ -160,12 +166,17 @@ func TestLivePicture(t *testing.T) {
 				return
 			}
 			for _, want := range []string{
-				"20 s left", "alpha broken: connection refused", "beta stood in, 12 ms", "1  got?[2J status 500", "Failures seen by clients    1  ",
+				"19 s left", "alpha broken: connection refused", "beta stood in, 12 ms", "1  got?[2J status 500", "Failures seen by clients    1  ",
 			} {
 				if !strings.Contains(text, want) {
 					t.Errorf("got %q, want %q in it", text, want)
 				}
 			}
-		})
+		}))
 	}
+}
+
+// inBubble is a test whose time passes as soon as all of it waits.
+func inBubble(f func(t *testing.T)) func(t *testing.T) {
+	return func(t *testing.T) { synctest.Test(t, f) }
 }
