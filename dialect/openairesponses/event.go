@@ -148,6 +148,24 @@ func (e *eventText) member(name []byte, n jsontext.Node) error {
 	return nil
 }
 
+// checkPiece holds what an event brings of a text to be one, whether or not there is still a place for it.
+func (e *eventText) checkPiece() error {
+	switch e.kind {
+	case eventTextDelta, eventArgsDelta, eventSummaryDelta, eventThoughtDelta, eventRefusalDelta, eventInputDelta:
+		return jsontext.At("delta", textOrNone(e.delta))
+	case eventTextDone, eventRefusalDone:
+		return jsontext.At("text", textOrNone(e.text))
+	}
+	return nil
+}
+
+func textOrNone(v jsontext.Value) error {
+	if v.IsNull() || v.Kind() == jsontext.String {
+		return nil
+	}
+	return jsontext.Mismatch("string", v)
+}
+
 // streamError is the error of an event: flat as the description has it, or in a member as the API sends it.
 func streamError(v jsontext.Value) *llm.Error {
 	var f forms.Fault

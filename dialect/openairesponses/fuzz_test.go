@@ -123,6 +123,15 @@ func FuzzStreamReader(f *testing.F) {
 
 func FuzzTap(f *testing.F) {
 	seed(f, "stream.txt")
+	const ended = `{"type":"response.content_part.done","output_index":0,"content_index":0,"part":{"type":"output_text","text":"Hello"}}`
+	for _, late := range []string{
+		`{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":{}}`,
+		`{"type":"response.function_call_arguments.delta","output_index":0,"delta":[]}`,
+		`{"type":"response.output_text.done","output_index":0,"content_index":0,"text":7}`,
+	} {
+		f.Add([]byte("data: " + created + "\n\ndata: " + hello + "\n\ndata: " + ended + "\n\ndata: " + late + "\n\n"))
+	}
+	f.Add([]byte("data: " + created + "\n\ndata: " + `{"type":"response.completed","response":{"status":"completed","output":[[]]}}` + "\n\n"))
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		var tapped tap
 		reader := providerSide{}.NewStreamReader()

@@ -100,6 +100,9 @@ func (r *streamReader) Close(dst []llm.Event) ([]llm.Event, error) {
 }
 
 func (r *streamReader) event(e *eventText) error {
+	if err := e.checkPiece(); err != nil {
+		return err
+	}
 	switch e.kind {
 	case eventTextDelta:
 		return r.textDelta(e, llm.PartText)

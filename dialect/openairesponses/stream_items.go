@@ -273,6 +273,9 @@ func (r *streamReader) missed(t *responseText) error {
 		return nil
 	}
 	return t.output.Array(func(i int, n jsontext.Node) error {
+		if n.Kind() != jsontext.Object {
+			return jsontext.Mismatch("object", n.Value())
+		}
 		it := &openItem{index: int64(i), kind: forms.Scalar(n.Value().Get("type")), last: -1}
 		r.items = append(r.items, it)
 		return r.whole(it, n.Value())

@@ -56,12 +56,15 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	return s, nil
 }
 
-func (t *tap) event(e *eventText, s *dialect.Signal) (err error) {
+func (t *tap) event(e *eventText, s *dialect.Signal) error {
+	if err := e.checkPiece(); err != nil {
+		return err
+	}
 	switch e.kind {
 	case eventTextDelta:
-		return t.textDelta(e, s)
+		t.textDelta(e, s)
 	case eventArgsDelta, eventSummaryDelta, eventThoughtDelta, eventRefusalDelta, eventInputDelta:
-		s.Content, err = isPiece(e.delta, nil)
+		s.Content = isPiece(e.delta, nil)
 		s.Other = s.Content
 	case eventCreated, eventQueued, eventInProgress:
 		return t.start(e.response, s)
@@ -72,7 +75,7 @@ func (t *tap) event(e *eventText, s *dialect.Signal) (err error) {
 	case eventPartDone:
 		t.reach(e, stagePart)
 	case eventTextDone, eventRefusalDone:
-		s.Content, err = isPiece(e.text, e.logprobs)
+		s.Content = isPiece(e.text, e.logprobs)
 		s.Other = s.Content && (!t.isOf(e) || len(e.logprobs) > len(`[]`))
 		t.reach(e, stageText)
 	case eventArgsDone, eventInputDone:
@@ -86,7 +89,7 @@ func (t *tap) event(e *eventText, s *dialect.Signal) (err error) {
 		s.Content = strings.HasSuffix(e.kind, ".delta") || strings.HasSuffix(e.kind, ".partial_image")
 		s.Other = s.Content
 	}
-	return err
+	return nil
 }
 
 func (t *tap) start(n jsontext.Node, s *dialect.Signal) error {
@@ -105,9 +108,9 @@ func (t *tap) start(n jsontext.Node, s *dialect.Signal) error {
 	return nil
 }
 
-func (t *tap) textDelta(e *eventText, s *dialect.Signal) (err error) {
-	if s.Content, err = isPiece(e.delta, e.logprobs); err != nil || !s.Content {
-		return err
+func (t *tap) textDelta(e *eventText, s *dialect.Signal) {
+	if s.Content = isPiece(e.delta, e.logprobs); !s.Content {
+		return
 	}
 	s.Other = len(e.logprobs) > len(`[]`) || !t.isOf(e) && t.text != nil
 	if e.delta.Kind() == jsontext.String {
@@ -116,7 +119,6 @@ func (t *tap) textDelta(e *eventText, s *dialect.Signal) (err error) {
 	if !s.Other && !t.other {
 		t.say(e, s.Text)
 	}
-	return nil
 }
 
 func (t *tap) itemAdded(e *eventText, s *dialect.Signal) {
@@ -147,15 +149,8 @@ func (t *tap) itemDone(e *eventText, s *dialect.Signal) {
 }
 
 // isPiece reports whether there is a piece of text, or probabilities of one.
-func isPiece(text, logprobs jsontext.Value) (bool, error) {
-	switch text.Kind() {
-	case jsontext.String:
-		return len(text) > len(`""`) || len(logprobs) > len(`[]`), nil
-	case jsontext.Invalid, jsontext.Null:
-		return false, nil
-	default:
-		return false, jsontext.At("delta", jsontext.Mismatch("string", text))
-	}
+func isPiece(text, logprobs jsontext.Value) bool {
+	return text.Kind() == jsontext.String && (len(text) > len(`""`) || len(logprobs) > len(`[]`))
 }
 
 // end ends a stream with the response as a whole.
