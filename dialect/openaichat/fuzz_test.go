@@ -70,6 +70,7 @@ func FuzzDecodeRequest(f *testing.F) {
 
 func FuzzDecodeResponse(f *testing.F) {
 	seed(f, "response.json")
+	f.Add([]byte(`{"choices":[{"message":{"content":"a","reasoning_details":[{"type":"understudy.thinking","issuer":"i","text":"b","data":"c"}]},"finish_reason":"stop"}]}`))
 	f.Add([]byte(`{"error":{"message":"x","code":429}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r, err := providerSide{}.DecodeResponse(body)

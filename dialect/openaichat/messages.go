@@ -294,6 +294,9 @@ func readDetail(v jsontext.Value) (d detail, ours bool) {
 	if d.issuer == nobody {
 		d.issuer = ""
 	}
+	if d.data != "" { // what is sealed has no text, and what there is beside it was not written here
+		d.text, d.signature = "", ""
+	}
 	return d, true
 }
 
