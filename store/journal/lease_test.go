@@ -108,7 +108,7 @@ func TestStoreIsGone(t *testing.T) {
 	d := openJournal(t, t.TempDir(), s)
 	defer d.close()
 	price, _ := prices(t, d)
-	limit(d, budget.Limit{Account: "key:a", Period: budget.Month, Most: 32 * price})
+	limit(d, budget.Limit{Account: "key:a", Period: budget.Ever, Most: 32 * price})
 	d.wants("a", true)
 	s.set(func() { s.refuse = errDown })
 	d.wants("a", true)
