@@ -35,6 +35,7 @@ func seeds(f *testing.F, add func(request, response, stream []byte)) {
 func FuzzDecodeRequest(f *testing.F) {
 	seeds(f, func(request, _, _ []byte) { f.Add(request) })
 	f.Add([]byte(`{"system_instruction":{"parts":{"text":"s"}},"contents":{"parts":[{"function_response":{"name":"f","response":{"a":1}}},{"inline_data":{"mime_type":"text/plain","data":"aGk"}}]}}`))
+	f.Add([]byte(`{"contents":[{"parts":[{"inlineData":{"mimeType":"audio/wav","data":"\n"}}]}]}`))
 	deep := jsontext.DefaultDepth - 3 // a level less than it becomes when what is one is a list of one
 	f.Add([]byte(`{"contents":{"parts":{"text":"a","x":` + strings.Repeat("[", deep) + strings.Repeat("]", deep) + `}}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {

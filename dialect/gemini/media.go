@@ -35,11 +35,11 @@ func inlineOf(v jsontext.Value) (llm.Part, error) {
 		return llm.Part{}, jsontext.At("mimeType", err)
 	}
 	data, err := v.Get("data").Text()
-	if err == nil && data == "" {
-		err = errors.New("want it not empty")
-	}
 	if err == nil {
 		data, err = dialect.PlainBase64(data)
+	}
+	if err == nil && data == "" {
+		err = errors.New("want it not empty")
 	}
 	if err != nil {
 		return llm.Part{}, jsontext.At("data", err)
