@@ -1,11 +1,13 @@
 package anthropic
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/dialecttest"
 	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
 )
 
 func TestCount(t *testing.T) { dialecttest.RunOperation(t, NewCount(), "testdata/count") }
@@ -33,9 +35,26 @@ func TestCountIsThePrompt(t *testing.T) {
 	}
 }
 
+// TestMembersOfOneTurn: what messages had that became one stands there once, and what differed is told.
+func TestMembersOfOneTurn(t *testing.T) {
+	t.Parallel()
+	req, err := New().Client.DecodeRequest([]byte(`{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"a","new":1},{"role":"user","content":"b","new":1}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantLosses(t, encode(t, req, llm.ModelFacts{}), "")
+	req.Messages[1].Extra = llm.Extra{issuer: {{Key: "New", Raw: []byte("2")}}}
+	enc := encode(t, req, llm.ModelFacts{})
+	wantLosses(t, enc, "message_members=dropped(tuning)")
+	if got := string(enc.Body); !strings.Contains(got, `"new":1}`) || strings.Contains(got, "New") {
+		t.Errorf("got %s, want the first of the two", got)
+	}
+}
+
 func FuzzDecodeCountRequest(f *testing.F) {
 	for _, body := range []string{
 		`{"model":"m","messages":[{"role":"user","content":"hi"}],"system":"s","tools":[{"name":"f","input_schema":{"type":"object"}}],"thinking":{"type":"disabled"}}`,
+		`{"model":"m","messages":[{"role":"user","content":"a","new":1},{"role":"user","content":"b","new":1},{"role":"user","content":"c","New":2}]}`,
 	} {
 		f.Add([]byte(body))
 	}

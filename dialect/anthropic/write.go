@@ -26,7 +26,7 @@ func (e *encoder) writeTurn(t *turn) {
 		}
 		w.EndArray()
 	}
-	writeExtra(w, t.extra, "")
+	e.writeMembers(t.extra)
 	w.EndObject()
 }
 

@@ -65,6 +65,7 @@ func FuzzDecodeCountRequest(f *testing.F) {
 	for _, body := range []string{
 		`{"input":{"converse":{"messages":[{"role":"user","content":[{"text":"hi"}]}],"system":[{"text":"s"}],"toolConfig":{"tools":[{"toolSpec":{"name":"f","inputSchema":{"json":{}}}}]}}}}`,
 		`{"input":{"invokeModel":{"body":"e30="}}}`,
+		`{"input":{"converse":{"messages":[{"role":"user","content":[{"text":"a"}],"new":1},{"role":"user","content":[{"text":"b"}],"new":2}]}}}`,
 	} {
 		f.Add([]byte(body))
 	}

@@ -23,7 +23,7 @@ func (e *encoder) writeTurn(t *turn) {
 		e.writePart(&t.parts[i])
 	}
 	w.EndArray()
-	writeExtra(w, t.extra, "")
+	e.writeMembers(t.extra)
 	w.EndObject()
 }
 

@@ -140,3 +140,28 @@ func TestRedact(t *testing.T) {
 		t.Errorf("got %s want the account hidden", got)
 	}
 }
+
+// TestOnce leaves each name once, and tells what was said twice from what was said differently.
+func TestOnce(t *testing.T) {
+	member := func(key, raw string) llm.Member { return llm.Member{Key: key, Raw: []byte(raw)} }
+	for _, tc := range []struct {
+		list   []llm.Member
+		want   string
+		differ bool
+	}{
+		{nil, "[]", false},
+		{[]llm.Member{member("a", "1")}, "[{a 1}]", false},
+		{[]llm.Member{member("a", "1"), member("b", "2"), member("a", "1")}, "[{a 1} {b 2}]", false},
+		{[]llm.Member{member("a", "1"), member("A", "2"), member("b", "2")}, "[{a 1} {b 2}]", true},
+		{[]llm.Member{member("k", "1"), member("\u212a", "2")}, "[{k 1}]", true}, // the sign of kelvins
+	} {
+		once, differ := Once(tc.list)
+		var got []string
+		for _, m := range once {
+			got = append(got, fmt.Sprintf("{%s %s}", m.Key, m.Raw))
+		}
+		if shown := fmt.Sprint(got); shown != tc.want || differ != tc.differ {
+			t.Errorf("got %s, %v want %s, %v", shown, differ, tc.want, tc.differ)
+		}
+	}
+}

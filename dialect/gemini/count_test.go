@@ -63,6 +63,7 @@ func TestCountForms(t *testing.T) {
 func FuzzDecodeCountRequest(f *testing.F) {
 	for _, body := range []string{
 		`{"contents":[{"parts":[{"text":"a"}]}]}`,
+		`{"contents":[{"role":"user","parts":[{"text":"a"}],"new":1},{"role":"user","parts":[{"text":"b"}],"new":2}]}`,
 		`{"generateContentRequest":{"model":"models/m","contents":[{"role":"user","parts":[{"text":"a"}]}],"systemInstruction":{"parts":[{"text":"s"}]},"tools":[{"functionDeclarations":[{"name":"f"}]}]}}`,
 	} {
 		f.Add([]byte(body))

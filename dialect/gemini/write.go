@@ -31,7 +31,7 @@ func (e *encoder) writeTurn(t *turn, isCurrent bool) {
 		e.writePart(p)
 	}
 	w.EndArray()
-	writeExtra(w, t.extra, "")
+	e.writeMembers(t.extra)
 	w.EndObject()
 }
 
