@@ -9,21 +9,32 @@ import (
 )
 
 // easeCollector sets four times a second how far the heap may grow before it is collected, by how much of it
-// is alive, until ctx ends. It leaves it alone if the operator decided.
+// is alive and whether there is work, until ctx ends. It leaves it alone if the operator decided.
 func easeCollector(ctx context.Context) {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	percent := gcPercentFor(0)
+	const (
+		look = 250 * time.Millisecond
+		work = 4 << 20          // bytes that are allocated between two looks
+		lull = 10 * time.Second // the work may go on at any moment
+	)
+	last, worked := readHeap(), time.Time{}
+	percent := gcPercentFor(last.live, false)
 	defer debug.SetGCPercent(debug.SetGCPercent(percent))
-	tick := time.NewTicker(250 * time.Millisecond)
+	tick := time.NewTicker(look)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
-			if want := gcPercentFor(liveHeap()); want != percent {
+		case now := <-tick.C:
+			h := readHeap()
+			if h.allocated-last.allocated > work {
+				worked = now
+			}
+			last = h
+			if want := gcPercentFor(h.live, now.Sub(worked) < lull); want != percent {
 				percent = want
 				debug.SetGCPercent(percent) // stops the world for a moment, so only on a change
 			}
@@ -44,11 +55,14 @@ func boundMemory(limit int64) {
 }
 
 // gcPercentFor is how much garbage there may be beside what is alive. Little is alive in a gateway, so that the
-// usual doubling of the heap collects many times a second, for a few megabytes. Where much is alive, thousands of
-// open streams for example, that doubling is rare enough, and more would only be memory
-// (docs/decisions/0006-garbage-collection.md and 0014-garbage-of-many-streams.md).
-func gcPercentFor(live uint64) int {
+// usual doubling of the heap collects many times a second, for a few megabytes; while there is work, a hundred
+// megabytes are worth a call in a hundred that would meet a collection. Where much is alive, thousands of open streams
+// for example, that doubling is rare enough, and more would only be memory (docs/decisions/0006-garbage-collection.md,
+// 0014-garbage-of-many-streams.md and 0039-garbage-while-there-is-work.md).
+func gcPercentFor(live uint64, isBusy bool) int {
 	switch {
+	case live <= 8<<20 && isBusy:
+		return 1200
 	case live <= 8<<20:
 		return 400
 	case live <= 64<<20:
@@ -58,12 +72,17 @@ func gcPercentFor(live uint64) int {
 	}
 }
 
-// liveHeap is how much of the heap was alive when it was last collected, in bytes.
-func liveHeap() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(sample)
-	if sample[0].Value.Kind() != metrics.KindUint64 {
-		return 0
+// heap is how much of it was alive when it was last collected, and how much was ever allocated, in bytes.
+type heap struct{ live, allocated uint64 }
+
+func readHeap() heap {
+	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(samples)
+	var h heap
+	for i, to := range []*uint64{&h.live, &h.allocated} {
+		if samples[i].Value.Kind() == metrics.KindUint64 {
+			*to = samples[i].Value.Uint64()
+		}
 	}
-	return sample[0].Value.Uint64()
+	return h
 }
