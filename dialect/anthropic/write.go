@@ -26,7 +26,9 @@ func (e *encoder) writeTurn(t *turn) {
 		}
 		w.EndArray()
 	}
-	e.writeMembers(t.extra)
+	if all := t.extra[issuer]; len(all) > 0 {
+		writeExtra(w, llm.Extra{issuer: forms.Once(all, e.lose)}, "")
+	}
 	w.EndObject()
 }
 

@@ -296,15 +296,3 @@ func joinExtra(a, b llm.Extra) llm.Extra {
 	}
 	return llm.Extra{issuer: append(a[issuer], b[issuer]...)} // a is a turn's own
 }
-
-// writeMembers writes what messages had beyond the vocabulary that became one turn.
-func (e *encoder) writeMembers(extra llm.Extra) {
-	if len(extra[issuer]) == 0 {
-		return
-	}
-	once, differ := forms.Once(extra[issuer])
-	if differ {
-		e.lose("message_members", llm.ActionDropped, llm.Tuning, "messages that became one said different things of the same name")
-	}
-	writeExtra(&e.w, llm.Extra{issuer: once}, "")
-}

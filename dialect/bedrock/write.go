@@ -23,7 +23,9 @@ func (e *encoder) writeTurn(t *turn) {
 		e.writePart(&t.parts[i])
 	}
 	w.EndArray()
-	e.writeMembers(t.extra)
+	if all := t.extra[issuer]; len(all) > 0 {
+		writeExtra(w, llm.Extra{issuer: forms.Once(all, e.lose)}, "")
+	}
 	w.EndObject()
 }
 

@@ -155,7 +155,8 @@ func TestOnce(t *testing.T) {
 		{[]llm.Member{member("a", "1"), member("A", "2"), member("b", "2")}, "[{a 1} {b 2}]", true},
 		{[]llm.Member{member("k", "1"), member("\u212a", "2")}, "[{k 1}]", true}, // the sign of kelvins
 	} {
-		once, differ := Once(tc.list)
+		differ := false
+		once := Once(tc.list, func(f llm.Feature, _ llm.Action, _ llm.Severity, _ string) { differ = f == "message_members" })
 		var got []string
 		for _, m := range once {
 			got = append(got, fmt.Sprintf("{%s %s}", m.Key, m.Raw))

@@ -8,21 +8,24 @@ import (
 )
 
 // Once leaves out the members whose names come again, as they do when messages that each have one become one message: no
-// reader would know which of them counts, and some tell no case apart. The first stays, and differ reports whether
-// another has said something else.
-func Once(list []llm.Member) (once []llm.Member, differ bool) {
+// reader would know which of them counts, and some tell no case apart. The first stays; that another has said something
+// else is told to lose.
+func Once(list []llm.Member, lose func(llm.Feature, llm.Action, llm.Severity, string)) []llm.Member {
 	if len(list) < 2 {
-		return list, false
+		return list
 	}
+	var once []llm.Member
 	seen := make(map[string][]byte, len(list))
 	for _, m := range list {
 		name := strings.ToLower(strings.ToUpper(m.Key))
-		if first, again := seen[name]; again {
-			differ = differ || !bytes.Equal(first, m.Raw)
-			continue
+		first, again := seen[name]
+		switch {
+		case !again:
+			seen[name] = m.Raw
+			once = append(once, m)
+		case !bytes.Equal(first, m.Raw):
+			lose("message_members", llm.ActionDropped, llm.Tuning, "messages that became one said different things of the same name")
 		}
-		seen[name] = m.Raw
-		once = append(once, m)
 	}
-	return once, differ
+	return once
 }

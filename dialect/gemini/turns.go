@@ -287,15 +287,3 @@ func (e *encoder) spoken(parts []llm.Part) []llm.Part {
 	}
 	return kept
 }
-
-// writeMembers writes what messages had beyond the vocabulary that became one turn.
-func (e *encoder) writeMembers(extra llm.Extra) {
-	if len(extra[self]) == 0 {
-		return
-	}
-	once, differ := forms.Once(extra[self])
-	if differ {
-		e.lose("message_members", llm.ActionDropped, llm.Tuning, "messages that became one said different things of the same name")
-	}
-	writeExtra(&e.w, llm.Extra{self: once}, "")
-}

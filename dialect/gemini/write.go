@@ -31,7 +31,9 @@ func (e *encoder) writeTurn(t *turn, isCurrent bool) {
 		e.writePart(p)
 	}
 	w.EndArray()
-	e.writeMembers(t.extra)
+	if all := t.extra[self]; len(all) > 0 {
+		writeExtra(w, llm.Extra{self: forms.Once(all, e.lose)}, "")
+	}
 	w.EndObject()
 }
 
