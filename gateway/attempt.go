@@ -47,11 +47,13 @@ type attempt struct {
 	usage     llm.Usage
 	committed bool // the client has had content from here
 	pass      route.Pass
-	refused   route.Reason // why the target's health did not let it be asked
-	cause     route.Cause  // what is known of the end beside err
-	conn      any          // the connection, if other attempts may be on it
-	unsent    bool         // the vendor has had nothing of it
-	size      int          // of a whole answer's body
+	refused   route.Reason  // why the target's health did not let it be asked
+	cause     route.Cause   // what is known of the end beside err
+	conn      any           // the connection, if other attempts may be on it
+	unsent    bool          // the vendor has had nothing of it
+	whole     []byte        // a whole answer's body
+	collected *llm.Response // what is in it, if it came as a stream that nobody asked for
+	outcome   budget.Outcome
 	// race is what the attempt takes part in, if another is made beside it, or may be; and hedge
 	// says that it is that other.
 	race   *race

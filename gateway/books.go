@@ -92,14 +92,16 @@ func isShared(err *llm.Error) bool {
 
 // account closes an attempt in the ledger, whatever became of it.
 func (c *call) account(a *attempt) {
-	if a.number == 0 {
-		return
-	}
 	r := c.spent(a)
 	outcome := r.Outcome()
-	if k := outcome.Kind; k == budget.Estimated || k == budget.Uncertain {
-		r.Input = c.promptTokens(a)
+	isNothing := outcome.Kind == budget.Posted && outcome.Tokens.All() == 0 && c.operation == dialect.Generate
+	if outcome.Kind == budget.Estimated || outcome.Kind == budget.Uncertain || isNothing {
+		r.Input, r.Output = c.promptTokens(a), c.answerTokens(a, r.Output)
 		outcome = r.Outcome()
+	}
+	a.outcome = outcome
+	if a.number == 0 {
+		return
 	}
 	s := budget.Settlement{Outcome: outcome, At: a.end, Status: a.status, Code: r.Code}
 	if !a.committed && outcome.Kind != budget.Void {
@@ -134,7 +136,7 @@ func (c *call) spent(a *attempt) budget.Result {
 	if s := a.stream; s != nil {
 		r.Streamed, r.Begun, r.Output = true, s.begun || a.committed, s.tokens
 	} else if c.operation == dialect.Generate {
-		r.Output = roughTokens(max(a.size-wrapping, 0))
+		r.Output = roughTokens(max(len(a.whole)-wrapping, 0))
 	}
 	if r.Whole && !isPriced(c.operation) { // there is nothing to count
 		r.Usage = llm.Usage{Known: true}
@@ -157,6 +159,27 @@ func (c *call) promptTokens(a *attempt) int64 {
 		}
 	}
 	return roughTokens(len(a.body))
+}
+
+// answerTokens estimates a whole answer, as well as can be done: rough is by its size, which says nothing of a short one.
+func (c *call) answerTokens(a *attempt, rough int64) int64 {
+	answer := a.collected
+	if answer == nil {
+		if len(a.whole) == 0 || c.operation != dialect.Generate {
+			return rough
+		}
+		var err error
+		if answer, err = a.plan.dialect.Provider.DecodeResponse(a.whole); err != nil {
+			return rough
+		}
+	}
+	n := 0.0
+	for i := range answer.Choices {
+		for j := range answer.Choices[i].Parts {
+			n += partTokens(&answer.Choices[i].Parts[j])
+		}
+	}
+	return int64(n + 0.5)
 }
 
 // unlimited is how many tokens are reserved for an answer where neither the request nor what is

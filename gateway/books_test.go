@@ -166,6 +166,52 @@ func TestMoney(t *testing.T) {
 	}
 }
 
+// TestMoneyOfUntrueCounts has a vendor leave its count out, or count what cannot be true: the gateway's own count of the whole
+// answer stands, and what cannot be true is told of (C18, C19, S82, S104).
+func TestMoneyOfUntrueCounts(t *testing.T) {
+	t.Parallel()
+	var beside together
+	defer beside.Wait()
+	for _, tc := range []struct {
+		name, fault string
+		usage       *fakeprovider.Usage
+		want        bool // it is told of; zeros and negative counts are read as none
+	}{
+		{name: "missing", fault: "no-usage"},
+		{name: "negative", fault: "usage-negative"},
+		{name: "zeros", fault: "usage-zero"},
+		{name: "1e18", fault: "usage-huge", want: true},
+		{name: "far too many", usage: &fakeprovider.Usage{Input: 9, Output: 300_000}, want: true},
+		{name: "nothing for an answer", usage: &fakeprovider.Usage{Input: 9}, want: true},
+	} {
+		for _, id := range []string{"chat1", "claude1"} { // one is relayed, the other translated
+			beside.run(t, tc.name+"-"+id, func(t *testing.T) {
+				l := &notebook{}
+				w := newWorld(t, withLedger(l), func(_ *gateway.Options, w *world) {
+					w.script = func(string, fakeprovider.Ask) *fakeprovider.Reply {
+						return &fakeprovider.Reply{Text: "You said: Who is there? That is all.", Usage: tc.usage}
+					}
+				})
+				if tc.fault != "" {
+					w.fail(id, tc.fault)
+				}
+				got := w.post(chatAPI, body(id, "Who is there?", false), nil)
+				o := w.books(l)[0].Outcome
+				if got.status != http.StatusOK || o.Kind != budget.Estimated || o.Rejected != tc.want {
+					t.Errorf("got status %d, %v and rejected %v, want an answer of an estimated cost", got.status, o.Kind, o.Rejected)
+				}
+				if in, out := o.Tokens.Fresh, o.Tokens.Output; in < 5 || in > 40 || out < 8 || out > 16 {
+					t.Errorf("got %d tokens of the prompt and %d of the answer %s, want about as many as there are", in, out, got.body)
+				}
+				told, noted := strings.Contains(w.log.String(), "cannot be true"), w.record().Attempts[0].Rejected
+				if told != tc.want || noted != tc.want {
+					t.Errorf("got it told: %v, and in the record: %v; want %v", told, noted, tc.want)
+				}
+			})
+		}
+	}
+}
+
 // made answers in a provider's place, without asking it.
 type made struct {
 	gateway.Sender

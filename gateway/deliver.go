@@ -28,7 +28,7 @@ func (c *call) deliverWhole(a *attempt, resp *transport.Response, w *watchdog) *
 	if err != nil {
 		return err
 	}
-	a.size = len(body)
+	a.whole = body
 	if a.plan.framing == frames.SSE && jsontext.Value(bytes.TrimSpace(body)).Kind() != jsontext.Object && sse.Sniff(body) {
 		return c.deliverCollected(a, body)
 	}
@@ -130,7 +130,8 @@ func (c *call) deliverCollected(a *attempt, body []byte) *llm.Error {
 		return asError(err, llm.CodeTruncated)
 	}
 	addAll(&fold, events)
-	return c.deliverResponse(a, fold.Response())
+	a.collected = fold.Response()
+	return c.deliverResponse(a, a.collected)
 }
 
 func addAll(fold *llm.Collector, events []llm.Event) {

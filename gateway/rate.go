@@ -112,11 +112,9 @@ func (c *call) leaveRates() {
 		if !a.committed {
 			continue // the client has had nothing of it
 		}
-		r := c.spent(a)
-		if !a.usage.Known {
-			used += r.Input + r.Output
-		} else {
-			used += max(min(a.usage.Input()+a.usage.Output(), maxCharge), 0)
+		used += a.outcome.Tokens.Input() + a.outcome.Tokens.All()
+		if !isPriced(c.operation) { // nobody counts
+			used += roughTokens(len(a.body))
 		}
 	}
 	if d := c.tokens(used - c.charged); d.N != 0 {
@@ -124,9 +122,6 @@ func (c *call) leaveRates() {
 		c.g.opts.Rates.Draw(&c.ctx, d)
 	}
 }
-
-// maxCharge bounds what one answer is charged: vendors have said absurd numbers.
-const maxCharge = 16 << 20
 
 // denials are those of late, by key: a client that asks on and on must not fill the log. The metrics count each.
 type denials struct {

@@ -122,3 +122,15 @@ func TestConcurrent(t *testing.T) {
 		return w.post(chatAPI, body("chat1", "Who is there?", false), withShown()).status == http.StatusOK
 	})
 }
+
+// TestTokensOfUntrueCounts: a vendor's count that cannot be true does not keep a key out for hours (S104).
+func TestTokensOfUntrueCounts(t *testing.T) {
+	w := newWorld(t, withKey(t, access.Limits{TokensPerMinute: 6000}))
+	w.fail("chat1", "usage-huge")
+	for range 10 {
+		if got := w.post(chatAPI, body("chat1", "Who is there?", false), withShown()); got.status != http.StatusOK {
+			t.Fatalf("got status %d and %s, want an answer: the key has used a few hundred tokens", got.status, got.body)
+		}
+		w.record()
+	}
+}

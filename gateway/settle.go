@@ -66,6 +66,7 @@ type AttemptRecord struct {
 	Hedge        bool          // it was asked beside another that took long
 	Rescue       bool          // it was asked to go on with what another attempt began
 	Usage        llm.Usage
+	Rejected     bool // that cannot be true: the ledger has the gateway's own count
 	Losses       []llm.Loss
 	Span         [8]byte // in the call's trace
 }
@@ -109,7 +110,8 @@ func (c *call) record() Record {
 	for _, a := range c.attempts {
 		r := AttemptRecord{
 			Target: a.target.Name(), Answered: a.model, Other: a.other, Mode: a.plan.mode, Start: a.start,
-			Duration: a.end.Sub(a.start), Status: a.status, Committed: a.committed, Hedge: a.hedge, Rescue: a.rescue != nil, Usage: a.usage, Losses: a.losses, Span: a.span,
+			Duration: a.end.Sub(a.start), Status: a.status, Committed: a.committed, Hedge: a.hedge, Rescue: a.rescue != nil, Usage: a.usage, Rejected: a.outcome.Rejected,
+			Losses: a.losses, Span: a.span,
 		}
 		if !a.firstContent.IsZero() {
 			r.FirstContent = a.firstContent.Sub(a.start)
@@ -138,6 +140,11 @@ func keyAttr(t route.Target) slog.Attr {
 func (c *call) logRecord(rec Record) {
 	ctx, log := c.r.Context(), c.g.opts.Log
 	for i, a := range c.attempts {
+		if a.outcome.Rejected {
+			log.LogAttrs(ctx, slog.LevelWarn, "the provider's count of tokens cannot be true, and the gateway's own stands", slog.String("call", c.id),
+				slog.Int("attempt", i+1), slog.String("provider", a.target.Provider.ID), slog.String("model", a.target.Model),
+				slog.Int64("input", a.usage.Input()), slog.Int64("output", a.usage.Output()))
+		}
 		if a.err == nil {
 			continue
 		}

@@ -48,6 +48,7 @@ type Metrics struct {
 	rescues      *prometheus.CounterVec
 	hedges       *prometheus.CounterVec
 	others       *prometheus.CounterVec
+	rejected     *prometheus.CounterVec
 	changes      *prometheus.CounterVec
 	losses       *prometheus.CounterVec
 	seconds      *prometheus.HistogramVec
@@ -87,6 +88,9 @@ func New(o Options) *Metrics {
 		others: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "understudy_other_model_total", Help: "Answers that the provider says are another model's than the one it was asked for.",
 		}, []string{"provider", "model"}),
+		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "understudy_usage_rejected_total", Help: "Answers of which the provider counted tokens that cannot be true, so that the gateway's own count stands.",
+		}, []string{"provider", "model"}),
 		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "understudy_target_changes_total", Help: "Changes of the health of endpoints, models and credentials. reason says why one is out, and is empty for one that is back.",
 		}, []string{"provider", "scope", "reason"}),
@@ -110,7 +114,7 @@ func New(o Options) *Metrics {
 		}, []string{"account", "period"}),
 	}
 	m.registry.MustRegister(
-		m.calls, m.callSeconds, m.attempts, m.rescues, m.hedges, m.others, m.changes, m.losses, m.seconds, m.firstContent, m.tokens, m.refusals, m.denials,
+		m.calls, m.callSeconds, m.attempts, m.rescues, m.hedges, m.others, m.rejected, m.changes, m.losses, m.seconds, m.firstContent, m.tokens, m.refusals, m.denials,
 		targets{o.Targets}, budgets{o.Budgets}, planned{o.Drill, o.Evacuations},
 		load{o.Load},
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
@@ -183,7 +187,10 @@ func (m *Metrics) observe(rec *gateway.Record, i int) {
 	if rec.Stream && a.FirstContent > 0 {
 		s.firstContent.Observe(a.FirstContent.Seconds())
 	}
-	if a.Usage.Known {
+	if a.Rejected {
+		provider, model := m.models.of(a.Target)
+		m.rejected.WithLabelValues(provider, model).Inc()
+	} else if a.Usage.Known {
 		s.input.Observe(float64(a.Usage.Input()))
 		s.output.Observe(float64(a.Usage.Output()))
 	}

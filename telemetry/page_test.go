@@ -18,7 +18,8 @@ func TestPage(t *testing.T) {
 	}
 	m := metrics(Target{Provider: "p", Model: "m", Limit: 1, Latency: 1, FirstToken: 1})
 	rec := rescued()
-	rec.Attempts[1].Hedge, rec.Attempts[1].Other, rec.Over = true, true, []*budget.LimitError{{Account: "key:a"}}
+	rec.Attempts[1].Hedge, rec.Attempts[1].Other, rec.Attempts[0].Rejected = true, true, true
+	rec.Over, rec.Denied = []*budget.LimitError{{Account: "key:a"}}, "tokens"
 	m.Observe(rec)
 	m.Changed(Change{})
 	families, err := m.registry.Gather()
