@@ -73,14 +73,13 @@ func losses(from dialect.Name, at route.Target) ([]llm.Loss, bool) {
 	}
 	var all []llm.Loss
 	if client != to {
-		for _, f := range llm.Features() {
-			if l, lost := dialect.Verdict(client, to, f.Feature); lost {
-				all = append(all, l)
-			}
-		}
-		for _, field := range client.Fields {
+		seen := map[llm.Feature]bool{}
+		for _, field := range client.Fields { // of another operation's features no such request has any
 			if field.Feature == "" {
 				all = append(all, dialect.FieldLoss(field))
+			} else if l, lost := dialect.Verdict(client, to, field.Feature); lost && !seen[field.Feature] {
+				seen[field.Feature] = true
+				all = append(all, l)
 			}
 		}
 	}
