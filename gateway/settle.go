@@ -135,8 +135,8 @@ func keyAttr(t route.Target) slog.Attr {
 	return slog.Int("key", t.Provider.Slot+1)
 }
 
-// logRecord writes a line for the call and one for each attempt that failed. No
-// body and no key is ever in them.
+// logRecord writes a line for the call and one for each attempt: of those that succeeded for who debugs, since the
+// call's line says most of it. No body and no key is ever in them.
 func (c *call) logRecord(rec Record) {
 	ctx, log := c.r.Context(), c.g.opts.Log
 	for i, a := range c.attempts {
@@ -145,17 +145,21 @@ func (c *call) logRecord(rec Record) {
 				slog.Int("attempt", i+1), slog.String("provider", a.target.Provider.ID), slog.String("model", a.target.Model),
 				slog.Int64("input", a.usage.Input()), slog.Int64("output", a.usage.Output()))
 		}
-		if a.err == nil {
-			continue
+		level, msg, code, cause := slog.LevelDebug, "attempt", slog.Attr{}, slog.Attr{}
+		if a.err != nil {
+			level, msg = slog.LevelWarn, "attempt failed"
+			code, cause = slog.String("code", string(a.err.Code)), slog.Any("cause", a.err.Err)
 		}
-		level := slog.LevelWarn
-		if a.err.Code == llm.CodeOutrun {
+		if a.err != nil && a.err.Code == llm.CodeOutrun {
 			level = slog.LevelInfo // as it was meant
 		}
-		log.LogAttrs(ctx, level, "attempt failed", slog.String("call", c.id),
+		if !log.Enabled(ctx, level) {
+			continue
+		}
+		log.LogAttrs(ctx, level, msg, slog.String("call", c.id),
 			slog.Int("attempt", i+1), slog.String("provider", a.target.Provider.ID), slog.String("model", a.target.Model),
-			slog.String("mode", string(a.plan.mode)), slog.String("code", string(a.err.Code)), slog.Int("status", a.status),
-			slog.Int64("ms", since(a.start, a.end)), slog.Bool("committed", a.committed), slog.Any("cause", a.err.Err), keyAttr(a.target))
+			slog.String("mode", string(a.plan.mode)), code, slog.Int("status", a.status),
+			slog.Int64("ms", since(a.start, a.end)), slog.Bool("committed", a.committed), cause, keyAttr(a.target))
 	}
 	level, code := slog.LevelInfo, string(rec.Code)
 	if rec.Code != "" && rec.Code.Info().Status >= 500 {
