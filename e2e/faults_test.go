@@ -5,6 +5,8 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -111,6 +113,10 @@ func (h *house) holdFault(f fakeprovider.Info, c faultClient, stream bool) {
 	a := h.post(c.path, fmt.Sprintf(`{"model":%q,"stream":%v,%s:%s%s}`, c.name+"-"+f.Kind, stream, c.words, limit, tools))
 	ended := endOf(c.path, a.body)
 	whole := a.err == nil && a.status == 200 && (!stream || ended == "clean")
+	lead := "" // what the lead says that the understudy would not
+	if f.Kind == "eof-event" || f.Kind == "eof-utf8" || f.Kind == "eof-escape" {
+		lead = "First "
+	}
 	asked := strings.Contains(a.header.Get("X-Understudy-Target"), c.understudy+"/small") || strings.Contains(a.body, ": understudy rescue ")
 	ok := false
 	want := f.Want
@@ -119,11 +125,11 @@ func (h *house) holdFault(f fakeprovider.Info, c faultClient, stream bool) {
 	}
 	switch want {
 	case fakeprovider.Failover, fakeprovider.Rescue:
-		ok = whole && asked
+		ok = whole && asked && (tools != "" || textOf(a.body, stream) == lead+"You said: Say something about the sea.")
 	case fakeprovider.Serve:
 		ok = whole && !asked
 	case fakeprovider.Surface:
-		ok = !asked && (a.status >= 400 || a.err != nil || whole)
+		ok = !asked && a.err == nil && isError(c.path, a.body) && strings.HasSuffix(f.Kind, strconv.Itoa(a.status))
 	case fakeprovider.Broken:
 		ok = !asked && ended == "error"
 	}
@@ -133,6 +139,59 @@ func (h *house) holdFault(f fakeprovider.Info, c faultClient, stream bool) {
 	if strings.Contains(a.body, canary) {
 		h.t.Errorf("%s, %s: got the provider's key in the answer", f.Kind, c.name)
 	}
+}
+
+// textOf is the text of an answer in any of the three APIs.
+func textOf(body string, stream bool) string {
+	type part struct{ Text string }
+	type answer struct {
+		Choices []struct{ Message, Delta struct{ Content string } }
+		Content []part
+		Output  []struct{ Content []part }
+		Type    string
+		Delta   json.RawMessage
+	}
+	var said strings.Builder
+	read := func(data string) {
+		var a answer
+		var piece string
+		var p part
+		_ = json.Unmarshal([]byte(data), &a)
+		for _, c := range a.Choices {
+			said.WriteString(c.Message.Content + c.Delta.Content)
+		}
+		for _, o := range a.Output {
+			a.Content = append(a.Content, o.Content...)
+		}
+		if a.Type == "response.output_text.delta" {
+			_ = json.Unmarshal(a.Delta, &piece)
+		} else if a.Delta != nil {
+			_ = json.Unmarshal(a.Delta, &p)
+		}
+		for _, p := range append(a.Content, p) {
+			said.WriteString(p.Text)
+		}
+		said.WriteString(piece)
+	}
+	if !stream {
+		read(body)
+	}
+	for line := range strings.Lines(body) {
+		if data, ok := strings.CutPrefix(line, "data: "); ok {
+			read(data)
+		}
+	}
+	return said.String()
+}
+
+// isError reports whether a body is an error in the API's form.
+func isError(path, body string) bool {
+	var shape struct {
+		Type  string
+		Error struct{ Type, Message string }
+	}
+	err := json.Unmarshal([]byte(body), &shape)
+	return err == nil && shape.Error.Type != "" && shape.Error.Message != "" && (path != messagesPath || shape.Type == "error")
 }
 
 // endOf says how a stream ended: clean, with an error, or with neither.
@@ -149,26 +208,48 @@ func endOf(path, body string) string {
 	return ""
 }
 
-// wantAttempts holds the attempts in the log against what the vendors saw.
+// wantAttempts holds the attempts in the log against what the vendors saw: so many for each model of each vendor, and
+// as many as the lines of the calls say.
 func (h *house) wantAttempts() {
 	h.t.Helper()
-	logged := 0
+	var logged map[string]int
+	var ofCalls, ofAttempts int
+	seen := map[string]int{}
+	for vendor, v := range map[string]*fakeprovider.Server{"chat ": h.chat, "claude ": h.claude} {
+		for _, r := range v.Requests() {
+			seen[vendor+r.Model]++
+		}
+	}
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		logged = 0
+		logged, ofCalls, ofAttempts = map[string]int{}, 0, 0
 		for line := range strings.Lines(h.log.all()) {
-			var call struct {
-				Msg      string
-				Attempts int
+			var said struct {
+				Msg, Provider, Model string
+				Attempts             int
 			}
-			if strings.Contains(line, `"msg":"call"`) && json.Unmarshal([]byte(line), &call) == nil {
-				logged += call.Attempts
+			_ = json.Unmarshal([]byte(line), &said)
+			switch said.Msg {
+			case "call":
+				ofCalls += said.Attempts
+			case "attempt", "attempt failed":
+				ofAttempts++
+				vendor := "chat "
+				if said.Provider == "claude" || strings.HasPrefix(said.Provider, "messages-") {
+					vendor = "claude "
+				}
+				logged[vendor+said.Model]++
 			}
 		}
-		if logged == h.seen() || time.Now().After(deadline) {
+		if ofCalls == h.seen() && maps.Equal(logged, seen) || time.Now().After(deadline) {
 			break
 		}
 	}
-	if logged != h.seen() {
-		h.t.Errorf("got %d attempts in the log, want the %d requests that the vendors saw", logged, h.seen())
+	if ofCalls != h.seen() || ofAttempts != h.seen() {
+		h.t.Errorf("got %d attempts by the calls of the log and %d by its lines of attempts, want the %d requests that the vendors saw", ofCalls, ofAttempts, h.seen())
+	}
+	for model := range logged {
+		if logged[model] != seen[model] {
+			h.t.Errorf("got %d attempts at %s in the log, want the %d requests that the vendor saw", logged[model], model, seen[model])
+		}
 	}
 }
