@@ -156,6 +156,32 @@ func TestAuditOfWhom(t *testing.T) {
 	}
 }
 
+// TestAuditOfKeys: keys that somebody puts where none belongs are written down nowhere (S77).
+func TestAuditOfKeys(t *testing.T) {
+	w := newWorld(t)
+	ours, vendors := "us-"+strings.Repeat("a1", 26), "sk-proj-"+strings.Repeat("b_2", 20)
+	for path, body := range map[string]string{
+		"/v1/keys/web":               `{"models":["*"],"key":"` + ours + `"}`,
+		"/v1/keys/web/rotations/one": `{"overlap_seconds":60,"text":"` + w.token + `"}`,
+		"/v1/keys/" + ours:           `{"models":[]}`,
+		"/v1/keys/x?key=" + vendors:  `{"models":["*"]}`,
+		"/v1/keys/y":                 `{"name":"` + strings.Repeat("n", 465) + " " + vendors + `"}`, // which is cut off in the middle of it
+	} {
+		if rec := w.ask("PUT", path, body); rec.Code != 400 || strings.Contains(rec.Body.String(), ours) {
+			t.Errorf("%s: got status %d and %s, want 400 and no key", path, rec.Code, rec.Body)
+		}
+	}
+	found, err := w.audit.Changes(t.Context(), 0, 9)
+	if err != nil || len(found) != 5 {
+		t.Fatalf("got %d lines, %v, want one for each", len(found), err)
+	}
+	for _, kept := range []string{fmt.Sprint(found), w.log.String()} {
+		if n := strings.Count(kept, "[redacted]"); n != 5 || strings.Contains(kept, ours[:20]) || strings.Contains(kept, vendors[:20]) || strings.Contains(kept, w.token[:20]) {
+			t.Errorf("got %s, want every key redacted", kept)
+		}
+	}
+}
+
 // TestAuditOfWhatIsNoText keeps what was asked in a form that every store takes (S47).
 func TestAuditOfWhatIsNoText(t *testing.T) {
 	w := newWorld(t)
