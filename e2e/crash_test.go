@@ -3,12 +3,15 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -17,7 +20,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/understudy-ai/understudy/internal/fakeprovider"
+	"github.com/understudy-ai/understudy/store/sqlite"
+	"github.com/understudy-ai/understudy/store/storetest"
 )
 
 // crashRuns is how often the gateway is killed: a few times, or UNDERSTUDY_CRASH_RUNS.
@@ -43,48 +50,116 @@ models:
 `
 
 // TestKilled kills the gateway at random moments, with streams running and vendors that fail, and holds its ledger against the
-// vendors' own journals: no request that a vendor had is missing, and none is there twice (K1, I2, I15).
+// vendors' own journals: no request that a vendor had is missing, and none is there twice (K1, I2, I15). Where it is killed
+// often, its ledger has a million rows.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	h := openHouse(t, priced)
+	if os.Getenv("UNDERSTUDY_CRASH_RUNS") != "" {
+		h.fill(1_000_000)
+	}
+	killAtRandom(t, crashRuns(t), h)
+}
+
+// TestKilledWithADatabase kills two gateways that share a database and a budget, one at a time, while the other goes on.
+func TestKilledWithADatabase(t *testing.T) {
+	t.Parallel()
+	server := os.Getenv("UNDERSTUDY_POSTGRES")
+	if server == "" {
+		t.Skip("skipped: no PostgreSQL server; its URL would be in UNDERSTUDY_POSTGRES, as `.ci/run store` sets it")
+	}
+	more := "store: " + emptyDatabase(t, server) + `
+budgets: [{account: "key:anonymous", period: ever, most: 5000 USD}]
+` + priced
+	killAtRandom(t, 2*crashRuns(t), openHouse(t, more), openHouse(t, more))
+}
+
+// emptyDatabase makes one on the server of a URL, and returns its own.
+func emptyDatabase(t *testing.T, server string) string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	name := fmt.Sprint("killed", time.Now().UnixNano())
+	if _, err := conn.Exec(t.Context(), "CREATE DATABASE "+name); err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/" + name
+	return u.String()
+}
+
+// fill gives the ledger rows of other times.
+func (h *house) fill(rows int) {
+	h.t.Helper()
+	h.stop()
+	db, err := sqlite.Open(h.t.Context(), filepath.Join(filepath.Dir(h.config), "data", "ledger.db"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	storetest.Fill(h.t, db, rows)
+	if err := db.Close(); err != nil {
+		h.t.Fatal(err)
+	}
+	h.filled = rows
+	h.start()
+}
+
+// killAtRandom kills gateways one after the other, and starts them again.
+func killAtRandom(t *testing.T, runs int, houses ...*house) {
+	t.Helper()
+	const most = 12             // clients
 	vendors := map[string]int{} // requests that the vendors had, by what the client calls them
-	next := 0
 	var starts []time.Duration
-	for run := range crashRuns(t) {
+	for run := range runs {
 		var clients sync.WaitGroup
 		stop := make(chan struct{})
-		for client := range 12 {
-			clients.Go(func() { h.pester(run, client, stop) })
+		for client := range most {
+			clients.Go(func() { houses[client%len(houses)].pester(run, client, stop) })
 		}
-		if err := h.chat.SetFault(map[bool]*fakeprovider.Fault{true: {Kind: "bad-gateway-502"}}[run%3 == 1]); err != nil {
-			t.Fatal(err)
-		}
-		if run == 0 {
-			h.awaitSeen() // for a busy machine, which could be killed in vain each time
+		for _, h := range houses {
+			if err := h.chat.SetFault(map[bool]*fakeprovider.Fault{true: {Kind: "bad-gateway-502"}}[run%3 == 1]); err != nil {
+				t.Fatal(err)
+			}
+			if run == 0 {
+				h.awaitSeen() // for a busy machine, which could be killed in vain each time
+			}
 		}
 		time.Sleep(time.Duration(rand.IntN(1200)) * time.Millisecond)
+		h := houses[run%len(houses)]
 		_ = h.process.Kill()
 		<-h.exited
 		h.exited = nil
 		close(stop)
 		clients.Wait()
-		h.collect(vendors)
+		for _, h := range houses {
+			h.collect(vendors)
+		}
 		begun := time.Now()
 		h.start()
 		starts = append(starts, time.Since(begun))
-		next++
 	}
-	h.stop()
+	for _, h := range houses {
+		h.stop()
+	}
 	slices.Sort(starts)
-	t.Logf("killed %d times; the vendors had %d requests; starts took %v, the slowest %v", next, len(vendors), starts[next/2], starts[next-1])
-	if usual := starts[next/2]; usual > 2*time.Second {
+	t.Logf("killed %d times; the vendors had %d requests; starts took %v, the slowest %v", runs, len(vendors), starts[runs/2], starts[runs-1])
+	if usual := starts[runs/2]; usual > 2*time.Second {
 		t.Errorf("got a start in %v, want it within 2s", usual)
 	}
-	h.wantBooks(vendors)
+	if unsent := houses[0].wantBooks(vendors); unsent > runs*most {
+		t.Errorf("got %d attempts in the ledger that no vendor had, want one at most for each client and time that a gateway was killed, %d", unsent, runs*most)
+	}
 }
 
-// wantBooks holds the ledger of a gateway that has ended to its invariants, and to what the vendors had: every request once.
-func (h *house) wantBooks(vendors map[string]int) {
+// wantBooks holds the ledger of a gateway that has ended to its invariants, and to what the vendors had: every request once. It
+// returns how many attempts were written down that no vendor had.
+func (h *house) wantBooks(vendors map[string]int) (unsent int) {
 	h.t.Helper()
 	if out := h.command("ledger", "verify"); !strings.Contains(out, "all invariants hold") {
 		h.t.Errorf("ledger verify: got\n%s\nwant it to hold", out)
@@ -102,7 +177,9 @@ func (h *house) wantBooks(vendors map[string]int) {
 		if n > vendors[tag]+1 { // one may have been written down and not sent
 			h.t.Errorf("%s: got %d attempts in the ledger, and vendors had %d", tag, n, vendors[tag])
 		}
+		unsent += max(n-vendors[tag], 0)
 	}
+	return unsent
 }
 
 // attempts counts what the ledger has, by tag.
@@ -118,6 +195,9 @@ func (h *house) attempts() map[string]int {
 	found := map[string]int{}
 	for _, r := range rows {
 		found[r.By["tag"]] = r.Attempts
+	}
+	if found[""] -= h.filled; found[""] == 0 {
+		delete(found, "")
 	}
 	return found
 }

@@ -39,6 +39,7 @@ type house struct {
 	binary       string     // understudy, if not given
 	env          []string   // more of it
 	files        []*os.File // that it is handed, from descriptor 3 on
+	filled       int        // rows of its ledger that are of other times
 	process      *os.Process
 	exited       chan error
 	client       *http.Client
