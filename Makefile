@@ -66,6 +66,10 @@ books: ## measure a ledger of ten million rows, and a million keys: about ten mi
 	UNDERSTUDY_LEDGER_ROWS=10000000 go test -run '^$$' -bench LargeLedger -benchtime 1x -timeout 60m ./app
 	UNDERSTUDY_KEYS=1000000 go test -run '^$$' -bench ManyKeys -benchtime 3x -timeout 20m ./access
 
+.PHONY: histories
+histories: ## look for an order that explains what clients were told by the ledger, in 10,000 random histories: five minutes
+	UNDERSTUDY_HISTORIES=10000 go test -count=1 -timeout 60m -run '^TestStore$$/^races$$' -v ./store/...
+
 .PHONY: scenarios
 scenarios: ## let vendors fail as a whole, cut streams at every byte, upgrade ten times: all at full length, half an hour
 	UNDERSTUDY_SCENARIOS=full go test -count=1 -timeout 60m -run 'TestScenarios|Anywhere' -v ./gateway
