@@ -114,6 +114,64 @@ func TestRowsAreFinal(t *testing.T) {
 	}
 }
 
+// TestSumsAreThoseOfTheRows changes what is summed up of the rows, and how accounts stand: it is found (I1, I4, I8).
+func TestSumsAreThoseOfTheRows(t *testing.T) {
+	for _, tc := range []struct{ name, statement, want string }{
+		{"as it is", "SELECT 1", ""},
+		{"a sum", "UPDATE usage SET amount = amount + 1", "usage of acme/m on day 0: got"},
+		{"a count", "UPDATE usage SET attempts = attempts + 1", "usage of acme/m on day 0: got"},
+		{"no sum", "DELETE FROM usage", "got nothing, want"},
+		{"a sum of nothing", "INSERT INTO usage SELECT day + 1, line, kind, flags, attempts, amount, input, output FROM usage", "want none by the rows"},
+		{"spent", "UPDATE spending SET posted = posted - 1", "by the rows"},
+		{"beyond what was reserved", "UPDATE spending SET overrun = overrun + 1", "by the rows"},
+		{"reserved", "UPDATE spending SET pending = pending + 1", "by what is held"},
+		{"nothing held", "DELETE FROM hold", "want 0.00 by what is held"},
+		{"no account", "DELETE FROM spending", "got no window, want the one that entries name"},
+		{"over the limit", "UPDATE spending SET ceiling = posted + pending - 1", "want no more than"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			path := filled(t)
+			d := open(t, path)
+			limits := []budget.Limit{{Account: "key:a", Period: budget.Ever, Most: budget.USD}}
+			l := budget.NewLine(budget.Line{Provider: "acme", Model: "m", Operation: "generate", Rates: budget.Cap()})
+			e := budget.Entry{Attempt: 11, Ordinal: 1, Line: l.ID(), Kind: budget.Posted, Tokens: budget.Tokens{Fresh: 3}, Reserved: 1e9}
+			var err error
+			if e.Amount, err = l.Rates.Cost(e.Tokens); err != nil {
+				t.Fatal(err)
+			}
+			e.Windows, err = d.Hold(t.Context(), "n", budget.Hold{Attempt: 11, Amount: e.Reserved, Limits: limits})
+			_, still := d.Hold(t.Context(), "n", budget.Hold{Attempt: 12, Amount: e.Reserved, Limits: limits})
+			written := d.Write(t.Context(), &budget.Batch{
+				Node: "n", From: budget.Mark{File: 1, Offset: 1}, To: budget.Mark{File: 1, Offset: 2}, Lines: []*budget.Line{l}, Entries: []budget.Entry{e},
+			})
+			if err := errors.Join(err, still, written, d.Close()); err != nil {
+				t.Fatal(err)
+			}
+			db, err := sql.Open("sqlite", address(path))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			if _, err := db.ExecContext(t.Context(), "PRAGMA ignore_check_constraints = 1; "+tc.statement); err != nil {
+				t.Fatal(err)
+			}
+			var got string
+			if err := read(t, path, func(b budget.Book) error {
+				r, err := budget.Verify(t.Context(), b)
+				if err == nil {
+					got = strings.Join(r.Problems, "\n")
+				}
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
+				t.Errorf("verify: got %q, want %q in it", got, tc.want)
+			}
+		})
+	}
+}
+
 // TestRefused opens neither what a newer version has written nor what another program has (K11).
 func TestRefused(t *testing.T) {
 	for _, tc := range []struct {
