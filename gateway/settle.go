@@ -135,6 +135,20 @@ func keyAttr(t route.Target) slog.Attr {
 	return slog.Int("key", t.Provider.Slot+1)
 }
 
+// attemptAttrs are what the line of an attempt says.
+func (c *call) attemptAttrs(i int) []slog.Attr {
+	a := c.attempts[i]
+	code, cause := slog.Attr{}, slog.Attr{}
+	if a.err != nil {
+		code, cause = slog.String("code", string(a.err.Code)), slog.Any("cause", a.err.Err)
+	}
+	return []slog.Attr{
+		slog.String("call", c.id), slog.Int("attempt", i+1), slog.String("provider", a.target.Provider.ID), slog.String("model", a.target.Model),
+		slog.String("mode", string(a.plan.mode)), code, slog.Int("status", a.status),
+		slog.Int64("ms", since(a.start, a.end)), slog.Bool("committed", a.committed), cause, keyAttr(a.target),
+	}
+}
+
 // logRecord writes a line for the call and one for each attempt: of those that succeeded for who debugs, since the
 // call's line says most of it. No body and no key is ever in them.
 func (c *call) logRecord(rec Record) {
@@ -145,21 +159,16 @@ func (c *call) logRecord(rec Record) {
 				slog.Int("attempt", i+1), slog.String("provider", a.target.Provider.ID), slog.String("model", a.target.Model),
 				slog.Int64("input", a.usage.Input()), slog.Int64("output", a.usage.Output()))
 		}
-		level, msg, code, cause := slog.LevelDebug, "attempt", slog.Attr{}, slog.Attr{}
-		if a.err != nil {
-			level, msg = slog.LevelWarn, "attempt failed"
-			code, cause = slog.String("code", string(a.err.Code)), slog.Any("cause", a.err.Err)
+		switch {
+		case a.err == nil:
+			if log.Enabled(ctx, slog.LevelDebug) {
+				log.LogAttrs(ctx, slog.LevelDebug, "attempt", c.attemptAttrs(i)...)
+			}
+		case a.err.Code == llm.CodeOutrun: // as it was meant
+			log.LogAttrs(ctx, slog.LevelInfo, "attempt failed", c.attemptAttrs(i)...)
+		default:
+			log.LogAttrs(ctx, slog.LevelWarn, "attempt failed", c.attemptAttrs(i)...)
 		}
-		if a.err != nil && a.err.Code == llm.CodeOutrun {
-			level = slog.LevelInfo // as it was meant
-		}
-		if !log.Enabled(ctx, level) {
-			continue
-		}
-		log.LogAttrs(ctx, level, msg, slog.String("call", c.id),
-			slog.Int("attempt", i+1), slog.String("provider", a.target.Provider.ID), slog.String("model", a.target.Model),
-			slog.String("mode", string(a.plan.mode)), code, slog.Int("status", a.status),
-			slog.Int64("ms", since(a.start, a.end)), slog.Bool("committed", a.committed), cause, keyAttr(a.target))
 	}
 	level, code := slog.LevelInfo, string(rec.Code)
 	if rec.Code != "" && rec.Code.Info().Status >= 500 {
