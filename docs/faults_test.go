@@ -15,10 +15,10 @@ import (
 // testsOfFaults are the tests of those rows of the list of faults that are no simulated vendor's to do: it
 // does all others, through TestFaults and TestFaultCatalogue.
 var testsOfFaults = map[string]string{
-	"A1": "TestResolveFailures", "A2": "TestStaleNames", "A3": "TestGuardAtTheSocket", "A5": "TestBlackHoles", "A6": "TestTLSFailures",
-	"A7": "TestHandshakeStall", "A9": "TestLocal", "A10": "TestProxyFailures", "A13": "TestBlackHoles", "B4": "TestA19GeminiErrors",
-	"D23": "TestTinyEvents", "D32": "TestA57ConverseErrors", "H1": "TestHTTP2Failures", "H2": "TestHTTP2GoAwayLetsStreamsRun", "H3": "TestHTTP2Failures",
-	"H4": "TestHTTP2BrokenMidStream", "H5": "TestHTTP2Failures", "H6": "TestHTTP2Floods", "H7": "TestHTTP2AbsurdSettings", "H8": "TestHTTP2Shared", "H9": "TestHTTP2OneAtATime", "G1": "TestFaultCatalogue",
+	"A1": "TestFaultsOfConnections", "A2": "TestStaleNames", "A3": "TestGuardAtTheSocket", "A5": "TestBlackHoles", "A6": "TestFaultsOfConnections",
+	"A7": "TestFaultsOfConnections", "A9": "TestLocal", "A10": "TestFaultsOfConnections", "A13": "TestBlackHoles", "B4": "TestA19GeminiErrors",
+	"D23": "TestTinyEvents", "D32": "TestA57ConverseErrors", "H1": "TestFaultsOfConnections", "H2": "TestFaultsOfConnections", "H3": "TestFaultsOfConnections",
+	"H4": "TestFaultsOfConnections", "H5": "TestFaultsOfConnections", "H6": "TestHTTP2Floods", "H7": "TestHTTP2AbsurdSettings", "H8": "TestConnectionDiesUnderItsStreams", "H9": "TestHTTP2OneAtATime", "G1": "TestFaultCatalogue",
 	"G2": "TestGoneBeforeContent", "G3": "TestA61ClientLeaves", "G4": "TestClientLeaves", "G5": "TestVanishedClientsAreNoticed",
 	"G6": "TestSlowReaderIsNotTheVendorsFault", "G7": "TestOldClients", "G8": "TestTrickle", "G9": "TestPanic", "G10": "TestWriteTimeout",
 	"V1": "TestScenarios", "V2": "TestScenarios", "V3": "TestScenarios", "V4": "TestScenarios", "V5": "TestScenarios",

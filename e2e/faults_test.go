@@ -40,6 +40,9 @@ var faultClients = []faultClient{
 	},
 }
 
+// saidOfTheSea is what simulated vendors answer them all.
+const saidOfTheSea = "You said: Say something about the sea."
+
 // has reports whether the client's lead can have the fault. Bodies that are too large cost more than all other faults
 // together and are the same whatever is spoken: one client is enough for a part of the sweep.
 func (c faultClient) has(f fakeprovider.Info) bool {
@@ -125,7 +128,7 @@ func (h *house) holdFault(f fakeprovider.Info, c faultClient, stream bool) {
 	}
 	switch want {
 	case fakeprovider.Failover, fakeprovider.Rescue:
-		ok = whole && asked && (tools != "" || textOf(a.body, stream) == lead+"You said: Say something about the sea.")
+		ok = whole && asked && (tools != "" || textOf(a.body, stream) == lead+saidOfTheSea)
 	case fakeprovider.Serve:
 		ok = whole && !asked
 	case fakeprovider.Surface:

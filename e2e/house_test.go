@@ -57,10 +57,10 @@ models:
 const drainTime = 20 * time.Second
 
 // openHouse starts the vendors and the binary; more is added to the config, in
-// which $CHAT and $CLAUDE are the vendors' addresses.
-func openHouse(t *testing.T, more string) *house {
+// which $CHAT and $CLAUDE are the vendors' addresses, and env to its environment.
+func openHouse(t *testing.T, more string, env ...string) *house {
 	t.Helper()
-	h := &house{t: t, chat: startVendor(t), claude: startVendor(t)}
+	h := &house{t: t, chat: startVendor(t), claude: startVendor(t), env: env}
 	text := `listen: 127.0.0.1:0
 admin: 127.0.0.1:0
 drain: ` + drainTime.String() + `
