@@ -3,6 +3,7 @@ package provider
 import (
 	"bytes"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -28,6 +29,10 @@ func FuzzReadDump(f *testing.F) {
 		}
 		if len(models) > 0 && !reflect.DeepEqual(list.Models, models) {
 			t.Errorf("got %+v, want %+v, from\n%s", list.Models, models, text)
+		}
+		_, written, _ := strings.Cut(string(text), "\nmodels:\n")
+		if got := readItems(written); len(models) > 0 && !reflect.DeepEqual(got, models) {
+			t.Errorf("got %+v, want %+v, read from\n%s", got, models, text)
 		}
 		again, err := Renew(text, list.Models, "2026-01-02")
 		if err != nil || !bytes.Equal(again, text) {

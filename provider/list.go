@@ -33,10 +33,21 @@ type List struct {
 // ParseList reads the text of a models.yaml, and says everything that is wrong with
 // it, each with its line. file is how errors name it.
 func ParseList(data []byte, file string) (List, error) {
+	l, body, err := decodeList(data, file)
+	if err != nil {
+		return List{}, err
+	}
+	if err := placed(l.check(), file, body); err != nil {
+		return List{}, err
+	}
+	return l, nil
+}
+
+func decodeList(data []byte, file string) (List, ast.Node, error) {
 	var l List
 	body, err := decode(data, file, &l)
 	if err != nil {
-		return List{}, err
+		return List{}, nil, err
 	}
 	if m, ok := body.(ast.MapNode); ok {
 		for it := m.MapRange(); it.Next(); {
@@ -45,10 +56,7 @@ func ParseList(data []byte, file string) (List, error) {
 			}
 		}
 	}
-	if err := placed(l.check(), file, body); err != nil {
-		return List{}, err
-	}
-	return l, nil
+	return l, body, nil
 }
 
 func (l List) check() []Problem {

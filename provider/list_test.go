@@ -243,6 +243,28 @@ func TestModelsAreCurrent(t *testing.T) {
 	}
 }
 
+// TestKnownModels holds the shipped files to what ParseList checks, and what is read of them at every start to what
+// is in them.
+func TestKnownModels(t *testing.T) {
+	for _, id := range Known().IDs() {
+		known, ok := KnownModels(id)
+		if !ok {
+			continue
+		}
+		text, err := files.ReadFile(id + "/models.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := ParseList(text, id+"/models.yaml")
+		if err != nil {
+			t.Error(err)
+		}
+		if got, want := known.All(), list.All(); len(got) == 0 || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, want %+v", id, got, want)
+		}
+	}
+}
+
 // TestThinking tells each way in which the catalog describes reasoning.
 func TestThinking(t *testing.T) {
 	yes, no := true, false
