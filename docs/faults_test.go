@@ -16,7 +16,7 @@ import (
 // does all others, through TestFaults and TestFaultCatalogue.
 var testsOfFaults = map[string]string{
 	"A1": "TestFaultsOfConnections", "A2": "TestStaleNames", "A3": "TestGuardAtTheSocket", "A5": "TestBlackHoles", "A6": "TestFaultsOfConnections",
-	"A7": "TestFaultsOfConnections", "A9": "TestLocal", "A10": "TestFaultsOfConnections", "A13": "TestBlackHoles", "B4": "TestA19GeminiErrors",
+	"A7": "TestFaultsOfConnections", "A9": "TestFewDescriptors", "A10": "TestFaultsOfConnections", "A13": "TestBlackHoles", "B4": "TestA19GeminiErrors",
 	"D23": "TestTinyEvents", "D32": "TestA57ConverseErrors", "H1": "TestFaultsOfConnections", "H2": "TestFaultsOfConnections", "H3": "TestFaultsOfConnections",
 	"H4": "TestFaultsOfConnections", "H5": "TestFaultsOfConnections", "H6": "TestHTTP2Floods", "H7": "TestHTTP2AbsurdSettings", "H8": "TestConnectionDiesUnderItsStreams", "H9": "TestHTTP2OneAtATime", "G1": "TestFaultCatalogue",
 	"G2": "TestGoneBeforeContent", "G3": "TestA61ClientLeaves", "G4": "TestClientLeaves", "G5": "TestVanishedClientsAreNoticed",

@@ -372,7 +372,52 @@ func TestConnectionDiesUnderItsStreams(t *testing.T) {
 	if open != 1+streams || conns != 1 {
 		t.Errorf("got %d requests on %d connections at the vendor, want %d on one", open, conns, 1+streams)
 	}
-	if got := h.metric(`understudy_target_state{model="",posture="normal",provider="far",state="up"}`); got != 1 {
-		t.Errorf("got the vendor out after its connection was lost, want it up: it has failed once")
+	h.wantUp("far") // it has failed once
+}
+
+// TestFewDescriptors leaves the gateway too few files for the connections that it needs: what it cannot serve is told to
+// come back, a stream that runs goes on, and no vendor is blamed (A9).
+func TestFewDescriptors(t *testing.T) {
+	t.Parallel()
+	h := buildHouse(t, "models: {assistant: {lead: chat/small+first-4s, understudies: [claude/small+first-4s]}}\n")
+	h.launch("sh", "-c", `ulimit -n 60 && exec "$0" "$@"`)
+	h.wantServing()
+	lines := h.stream(ask("chat/small+chunks-100+delay-50ms", true), "running")
+	until(t, lines, `"content":`, 2)
+	var all sync.WaitGroup
+	var served, short atomic.Int32
+	for range 60 {
+		all.Go(func() {
+			a := h.post(chatPath, ask("assistant", false))
+			switch {
+			case a.err == nil && a.status == 200:
+				served.Add(1)
+			case a.err != nil || a.status != 503 || a.header.Get("Retry-After") == "":
+				t.Errorf("got %d, %v, %v and %.200s, want an answer, or 503 and when to come back", a.status, a.err, a.header, a.body)
+			case strings.Contains(a.header.Get("X-Understudy-Attempts-Detail"), "chat/small+first-4s=unavailable"):
+				short.Add(1) // others have no place for their own connection
+			}
+		})
+	}
+	all.Wait()
+	if served.Load() == 0 || short.Load() == 0 {
+		t.Errorf("got %d calls served and %d without a connection to a vendor, want some of each", served.Load(), short.Load())
+	}
+	until(t, lines, "[DONE]", 1)
+	h.client.CloseIdleConnections()
+	if got := h.metric("understudy_local_faults_total"); int32(got) != short.Load() {
+		t.Errorf("got %v faults of this machine, want the %d calls without a connection", got, short.Load())
+	}
+	h.wantUp("chat", "claude")
+}
+
+// wantUp holds providers to be up.
+func (h *house) wantUp(providers ...string) {
+	h.t.Helper()
+	page, _ := rawTo(h.t, h.admin, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	for _, id := range providers {
+		if !strings.Contains(page, `understudy_target_state{model="",posture="normal",provider="`+id+`",state="up"} 1`) {
+			h.t.Errorf("got %s not up, want it up", id)
+		}
 	}
 }

@@ -60,6 +60,14 @@ const drainTime = 20 * time.Second
 // which $CHAT and $CLAUDE are the vendors' addresses, and env to its environment.
 func openHouse(t *testing.T, more string, env ...string) *house {
 	t.Helper()
+	h := buildHouse(t, more, env...)
+	h.start()
+	return h
+}
+
+// buildHouse is openHouse without starting the binary.
+func buildHouse(t *testing.T, more string, env ...string) *house {
+	t.Helper()
 	h := &house{t: t, chat: startVendor(t), claude: startVendor(t), env: env}
 	text := `listen: 127.0.0.1:0
 admin: 127.0.0.1:0
@@ -73,7 +81,6 @@ providers:
 	if err := os.WriteFile(h.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h.start()
 	return h
 }
 

@@ -267,7 +267,7 @@ func (c *call) sendError(a *attempt, err error) *llm.Error {
 		a.repeat, a.idle, a.cause, a.conn = send.MayRepeat(), send.Reused, causeOf(send, a.fresh), send.Conn
 		a.unsent = a.repeat || !send.MayHaveArrived()
 		if send.Local {
-			e.Code, e.Origin = llm.CodeUnavailable, llm.OriginGateway
+			e.Code, e.Origin, e.RetryAfter = llm.CodeUnavailable, llm.OriginGateway, shedRetryAfter
 			e.Message = "The gateway has no resources for another connection now."
 		}
 	}
