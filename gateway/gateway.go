@@ -126,6 +126,7 @@ func DefaultLimits() Limits {
 // Gateway serves the client APIs of all its dialects.
 type Gateway struct {
 	opts     Options
+	claims   claims
 	paths    map[string][]*endpoint // endpoints whose paths have no holes
 	patterns map[string][]*endpoint // the others, by the first step of their paths, in which none has a hole
 	objects  Objects

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/understudy-ai/understudy/llm"
@@ -91,7 +93,7 @@ func (c *call) claim() (answered bool, _ *llm.Error) {
 	mine := &Replay{ID: sumOf(c.caller.Key, key), Request: c.fingerprint(), Call: c.id, At: c.g.opts.Now()}
 	ctx, cancel := context.WithTimeout(context.Background(), replayTime)
 	defer cancel()
-	before, err := c.g.opts.Replays.Claim(ctx, mine)
+	before, err := c.g.claims.claim(ctx, c.g.opts.Replays, mine)
 	switch {
 	case err != nil:
 		return false, &llm.Error{Code: llm.CodeLedger, Origin: llm.OriginGateway, Message: "The gateway cannot remember the request, so that it would not be made twice.", Err: err}
@@ -106,6 +108,28 @@ func (c *call) claim() (answered bool, _ *llm.Error) {
 		}
 	}
 	return c.replay(before)
+}
+
+// claims keeps calls from waiting for a store that does not answer: one after the other tries it, and all others are refused.
+type claims struct {
+	failed atomic.Pointer[error] // of a store that did not answer in time
+	trying sync.Mutex
+}
+
+func (s *claims) claim(ctx context.Context, store Replays, r *Replay) (before *Replay, err error) {
+	if failed := s.failed.Load(); failed != nil {
+		if !s.trying.TryLock() {
+			return nil, *failed
+		}
+		defer s.trying.Unlock()
+	}
+	before, err = store.Claim(ctx, r)
+	if ctx.Err() != nil && err != nil {
+		s.failed.Store(&err)
+	} else {
+		s.failed.Store(nil)
+	}
+	return before, err //nolint:wrapcheck // the caller says what it is about
 }
 
 func sumOf(parts ...string) (sum [sha256.Size]byte) {

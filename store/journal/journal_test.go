@@ -43,6 +43,7 @@ type shelf struct {
 	down    bool  // writes fail
 	lost    int   // so many writes succeed and fail to say so
 	refuse  error // of every hold and draw
+	silent  bool  // these are not answered
 	draws   int
 	drawn   map[budget.Key]budget.Money // posted and pending
 }
@@ -92,7 +93,21 @@ func (s *shelf) Write(_ context.Context, b *budget.Batch) error {
 	return nil
 }
 
-func (s *shelf) Hold(_ context.Context, _ string, h budget.Hold) ([]budget.Key, error) {
+// answers waits as a store does that says nothing.
+func (s *shelf) answers(ctx context.Context) error {
+	s.mu.Lock()
+	silent := s.silent
+	s.mu.Unlock()
+	if silent {
+		<-ctx.Done()
+	}
+	return context.Cause(ctx)
+}
+
+func (s *shelf) Hold(ctx context.Context, _ string, h budget.Hold) ([]budget.Key, error) {
+	if err := s.answers(ctx); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.refuse != nil {
@@ -102,7 +117,10 @@ func (s *shelf) Hold(_ context.Context, _ string, h budget.Hold) ([]budget.Key, 
 	return []budget.Key{{Account: h.Limits[0].Account, Period: budget.Ever}}, nil
 }
 
-func (s *shelf) Draw(_ context.Context, _ budget.Lease, draws []budget.Draw) ([]budget.Money, error) {
+func (s *shelf) Draw(ctx context.Context, _ budget.Lease, draws []budget.Draw) ([]budget.Money, error) {
+	if err := s.answers(ctx); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.refuse != nil {

@@ -53,7 +53,7 @@ const (
 	// evenShare is what a gateway draws of what a window has left, where there are others.
 	evenShare = 16
 	// storeTime bounds the time that a call waits for the store, and storePause is how long the store is then
-	// left alone; meanwhile calls that need it are refused at once.
+	// left alone; meanwhile calls that need it are refused at once, and so are all others while one tries again.
 	storeTime  = 2 * time.Second
 	storePause = time.Second
 	// lackTime is how long a refusal stands: others may give back what they do not use.
@@ -203,7 +203,11 @@ func (l *leases) take(ctx context.Context, windows []*window, amount budget.Mone
 
 // draw asks the store for what windows lack.
 func (l *leases) draw(ctx context.Context, windows []*window, amount budget.Money) error {
-	l.drawing.Lock()
+	if failed := l.failure(); failed == nil {
+		l.drawing.Lock()
+	} else if !l.drawing.TryLock() {
+		return failed // another asks already, perhaps in vain
+	}
 	defer l.drawing.Unlock()
 	draws, err := l.lacking(windows, amount)
 	if err != nil || len(draws) == 0 {
@@ -265,6 +269,9 @@ func (l *leases) ask(ctx context.Context, draws []budget.Draw) (got []budget.Mon
 
 // hold reserves in the store itself, a few attempts at a time: all those under one limit would wait for one row.
 func (l *leases) hold(ctx context.Context, h budget.Hold) (keys []budget.Key, err error) {
+	if failed := l.failure(); failed != nil && len(l.holding) > 0 {
+		return nil, failed // others ask already, perhaps in vain
+	}
 	select {
 	case l.holding <- struct{}{}:
 		defer func() { <-l.holding }()
@@ -281,6 +288,13 @@ func (l *leases) hold(ctx context.Context, h budget.Hold) (keys []budget.Key, er
 		err = l.call(ctx, ask)
 	}
 	return keys, err
+}
+
+// failure is why the store did not answer when it was last asked; nil if it did.
+func (l *leases) failure() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failed
 }
 
 // call asks the store something, and waits no longer than a call may. A client that leaves changes nothing: whether

@@ -2,6 +2,8 @@ package journal
 
 import (
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -121,6 +123,53 @@ func TestStoreIsGone(t *testing.T) {
 		t.Errorf("got %d draws, want the one that succeeded", s.draws)
 	}
 	d.wants("b", true)
+}
+
+// TestStoreIsSilent has a store that does not answer: each time that one call tries it again, the others are refused at once.
+func TestStoreIsSilent(t *testing.T) {
+	t.Parallel()
+	for name, strict := range map[string]bool{"leased": false, "strict": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newShelf()
+			d := openJournal(t, t.TempDir(), s)
+			defer d.close()
+			price, _ := prices(t, d)
+			limit(d, budget.Limit{Account: "key:a", Period: budget.Ever, Most: 1000 * price, Strict: strict})
+			s.set(func() { s.silent = true })
+			if _, err := d.reserve("a"); !errors.Is(err, budget.ErrUnavailable) {
+				t.Errorf("got %v, want %v", err, budget.ErrUnavailable)
+			}
+			time.Sleep(storePause)
+			var slow atomic.Int64
+			var all sync.WaitGroup
+			for range 50 {
+				all.Go(func() {
+					begun := time.Now()
+					if _, err := d.reserve("a"); !errors.Is(err, budget.ErrUnavailable) {
+						t.Errorf("got %v, want %v", err, budget.ErrUnavailable)
+					}
+					if time.Since(begun) > storeTime/2 {
+						slow.Add(1)
+					}
+				})
+			}
+			all.Wait()
+			if n, most := slow.Load(), map[bool]int64{false: 1, true: maxHolding}[strict]; n < 1 || n > most {
+				t.Errorf("got %d of 50 calls that waited, want one, or %d at most", n, most)
+			}
+			s.set(func() { s.silent = false })
+			for until := time.Now().Add(patience); ; time.Sleep(storePause / 10) {
+				if n, err := d.reserve("a"); err == nil {
+					d.settle(n)
+					break
+				}
+				if time.Now().After(until) {
+					t.Fatal("got calls refused, want them served when the store answers again")
+				}
+			}
+		})
+	}
 }
 
 // TestNoPlace gives up what was taken for an attempt that is not made.
