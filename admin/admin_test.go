@@ -72,7 +72,7 @@ func newWorld(t *testing.T) *world {
 	w.keys = access.NewRegistry(access.Options{Now: func() time.Time { return w.now }})
 	kept := &access.Memory{}
 	w.audit = &faulty{Memory: kept}
-	if err := w.keys.Open(t.Context(), access.NewSecret(), kept, false, access.Declared{}); err != nil {
+	if err := w.keys.Open(t.Context(), access.NewSecret(), w.audit, false, access.Declared{}); err != nil {
 		t.Fatal(err)
 	}
 	w.handler = Handler(Options{

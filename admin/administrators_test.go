@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -111,7 +113,30 @@ func TestAttackS26AdministratorFields(t *testing.T) {
 // faulty is an audit log that can be out.
 type faulty struct {
 	*access.Memory
-	out bool
+	out    bool
+	silent bool // nothing is answered
+}
+
+// answers waits as a store does that says nothing.
+func (f *faulty) answers(ctx context.Context) error {
+	if f.silent {
+		<-ctx.Done()
+	}
+	return context.Cause(ctx)
+}
+
+func (f *faulty) KeysVersion(ctx context.Context) (int64, error) {
+	if err := f.answers(ctx); err != nil {
+		return 0, err
+	}
+	return f.Memory.KeysVersion(ctx)
+}
+
+func (f *faulty) Changes(ctx context.Context, before int64, limit int) ([]access.Change, error) {
+	if err := f.answers(ctx); err != nil {
+		return nil, err
+	}
+	return f.Memory.Changes(ctx, before, limit)
 }
 
 // AddChange fails while the store is out.
@@ -119,7 +144,32 @@ func (f *faulty) AddChange(ctx context.Context, c *access.Change) error {
 	if f.out {
 		return errors.New("out")
 	}
+	if err := f.answers(ctx); err != nil {
+		return err
+	}
 	return f.Memory.AddChange(ctx, c)
+}
+
+// TestStoreIsSilent asks for changes, and for those there were, while the store says nothing: there is an answer soon.
+func TestStoreIsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.audit.silent = true
+		for _, tc := range []struct{ method, path, body string }{
+			{"PUT", "/v1/keys/web", `{"models":["*"]}`}, {"PUT", "/v1/administrators/ada", `{"role":"viewer"}`}, {"GET", "/v1/audit", ""},
+		} {
+			begun := time.Now()
+			rec := w.ask(tc.method, tc.path, tc.body)
+			w.wantError(t, tc.path, http.StatusServiceUnavailable, rec.Code, rec.Body.String())
+			if took := time.Since(begun); took > changeTime+auditTime {
+				t.Errorf("%s %s: got an answer after %v, want one within %v", tc.method, tc.path, took, changeTime+auditTime)
+			}
+		}
+		w.audit.silent = false
+		if rec := w.ask("PUT", "/v1/keys/web", `{"models":["*"]}`); rec.Code != http.StatusOK {
+			t.Errorf("when it speaks again: got status %d and %s, want 200", rec.Code, rec.Body)
+		}
+	})
 }
 
 // TestAuditOfWhom names who did what. A change in the store is there with its line, and no other change begins

@@ -203,7 +203,9 @@ func (a *api) perform(w http.ResponseWriter, r *request, e endpoint) (out any, e
 // written down before it begins, and when it is over, so that a crash leaves what was begun.
 func (a *api) make(r *request, e endpoint, c *access.Change) (any, error) {
 	if e.inStore {
-		r.Request = r.WithContext(access.WithChange(r.Context(), c))
+		ctx, cancel := context.WithTimeout(access.WithChange(r.Context(), c), changeTime)
+		defer cancel()
+		r.Request = r.WithContext(ctx)
 	} else {
 		a.begin(r, c)
 	}

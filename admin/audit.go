@@ -36,7 +36,9 @@ func (a *api) listChanges(r *request) (List[access.Change], error) {
 			return List[access.Change]{}, llm.Invalid("after", "The parameter after must be the next of a page before this one.")
 		}
 	}
-	found, err := a.opts.Audit.Changes(r.Context(), before, limit+1)
+	ctx, cancel := context.WithTimeout(r.Context(), changeTime)
+	defer cancel()
+	found, err := a.opts.Audit.Changes(ctx, before, limit+1)
 	if err != nil {
 		return List[access.Change]{}, &llm.Error{Code: llm.CodeUnavailable, Origin: llm.OriginGateway, Message: "The audit log cannot be read now.", Err: err}
 	}
@@ -50,10 +52,12 @@ func (a *api) listChanges(r *request) (List[access.Change], error) {
 	return list, nil
 }
 
-// How long a change waits to be written down: before it begins, and when it is over.
+// How long the store is waited for: to make a change of its rows or list those there were, and to write one down before
+// it begins and when it is over.
 const (
-	beginTime = time.Second
-	auditTime = 5 * time.Second
+	changeTime = 5 * time.Second
+	beginTime  = time.Second
+	auditTime  = 5 * time.Second
 )
 
 // What becomes of a change, if it is not refused.

@@ -215,8 +215,16 @@ access:
 	file("understudy.yaml", config)
 	backup := filepath.Join(t.TempDir(), "backup.db")
 	for _, args := range [][]string{
-		{"check"}, {"check", "--live"}, {"models"}, {"usage", "--by", "key,caller"}, {"ledger", "verify"}, {"ledger", "backup", backup},
-		{"keys", "list", "--json", "--admin", h.admin}, {"keys", "show", "one", "--admin", h.admin}, {"admins", "list", "--admin", h.admin}, {"health", "--admin", h.admin},
+		{"check"},
+		{"check", "--live"},
+		{"models"},
+		{"usage", "--by", "key,caller"},
+		{"ledger", "verify"},
+		{"ledger", "backup", backup},
+		{"keys", "list", "--json", "--admin", h.admin},
+		{"keys", "show", "one", "--admin", h.admin},
+		{"admins", "list", "--admin", h.admin},
+		{"health", "--admin", h.admin},
 	} {
 		cmd := exec.Command("understudy", append(args, "--config", h.config)...)
 		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "UNDERSTUDY_ADMIN_TOKEN=" + root}, h.env...)
