@@ -43,6 +43,7 @@ type Model struct {
 	Needs string `json:"needs,omitempty"`
 	// Timeouts are those in force, the defaults filled in.
 	Timeouts config.Timeouts `json:"-"`
+	Affinity time.Duration   `json:"-"` // likewise
 }
 
 // Price is in USD per million tokens.
@@ -201,7 +202,7 @@ func (e UnknownModelError) Error() string {
 
 func describe(r route.Route) Model {
 	m := Model{
-		Name: r.Model, Lead: r.Targets[0].Name(), Loss: string(r.Loss), Rescue: string(r.Rescue), Timeouts: config.Timeouts(r.Timeouts),
+		Name: r.Model, Lead: r.Targets[0].Name(), Loss: string(r.Loss), Rescue: string(r.Rescue), Timeouts: config.Timeouts(r.Timeouts), Affinity: r.Affinity,
 	}
 	for _, t := range r.Targets[1:] {
 		m.Understudies = append(m.Understudies, t.Name())

@@ -95,10 +95,10 @@ func (s *session) show(c *config.Config) error {
 		l.Body, d(l.BodyTimeout), d(l.Heartbeat), d(l.WriteTimeout), config.Size(app.MemoryLimit(c)), orAny(l.Calls), l.Rescue)
 	fmt.Fprintf(w, "access\t%s\n", describeAccess(c))
 	for _, p := range c.Providers {
-		fmt.Fprintf(w, "provider %s\t%s, %s\n", p.Name, p.Facts.BaseURL, describeKeys(&p))
+		fmt.Fprintf(w, "provider %s\t%s, %s%s\n", p.Name, p.Facts.BaseURL, describeKeys(&p), describeProvider(&p))
 	}
 	for i, m := range models[:len(c.Models)] {
-		fmt.Fprintf(w, "model %s\t%s\n", m.Name, strings.Join(append([]string{m.Lead}, m.Understudies...), ", then "))
+		fmt.Fprintf(w, "model %s\t%s%s\n", m.Name, strings.Join(append([]string{m.Lead}, m.Understudies...), ", then "), choice(&c.Models[i], m.Affinity))
 		t := m.Timeouts
 		fmt.Fprintf(w, "\tconnect %s, first_token %s, answer %s, stall %s, %stotal %s; loss %s, rescue %s%s\n",
 			d(t.Connect), d(t.FirstToken), orShare(t.Answer), d(t.Stall), pace(t), d(t.Total), m.Loss, m.Rescue, hedge(c.Models[i].Hedge))
@@ -110,6 +110,39 @@ func (s *session) show(c *config.Config) error {
 		fmt.Fprintf(s.out, "\n%s: %s\n", s.paint("note", yellow), note)
 	}
 	return nil
+}
+
+// describeProvider says what else there is to a provider.
+func describeProvider(p *config.Provider) string {
+	said := ""
+	if len(p.Tags) > 0 {
+		said += "; tags " + strings.Join(p.Tags, ", ")
+	}
+	if p.Concurrency > 0 {
+		said += fmt.Sprintf("; concurrency %d", p.Concurrency)
+	}
+	return said
+}
+
+// choice words which of a model's targets is asked first, where that is not just the lead, and of whom an answer is taken.
+func choice(m *config.Model, affinity time.Duration) string {
+	said := ""
+	if m.Order != "" {
+		said += "; order " + m.Order
+	}
+	if len(m.Weights) > 0 {
+		said += " by " + strings.Trim(fmt.Sprint(m.Weights), "[]")
+	}
+	if affinity > 0 {
+		said += "; affinity " + config.FormatDuration(affinity)
+	}
+	if len(m.Require) > 0 {
+		said += "; require " + strings.Join(m.Require, ", ")
+	}
+	if m.Identity != "" {
+		said += "; identity " + m.Identity
+	}
+	return said
 }
 
 // pace is the floor of a stream's rate, where there is one.
