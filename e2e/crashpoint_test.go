@@ -336,7 +336,7 @@ func until(t *testing.T, lines <-chan string, word string, n int) {
 }
 
 // stream sends a request and returns the lines of its answer as they come.
-func (h *house) stream(body, tag string) <-chan string {
+func (h *house) stream(body, tag string, header ...string) <-chan string {
 	h.t.Helper()
 	req, err := http.NewRequestWithContext(h.t.Context(), http.MethodPost, h.url+chatPath, strings.NewReader(body))
 	if err != nil {
@@ -344,6 +344,9 @@ func (h *house) stream(body, tag string) <-chan string {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Understudy-Tag", tag)
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
 	lines := make(chan string, 1000) // more than there are
 	go func() {
 		defer close(lines)
