@@ -43,7 +43,7 @@ type Config struct {
 	// ledger is a file in the data folder. It needs a data folder all the same, for what is
 	// not yet in the database.
 	Store string `yaml:"store"`
-	// Redis is the Redis server by which several gateways count together what keys have by the minute and at once: its URL
+	// Redis is the server by which several gateways count together what keys have by the minute and at once: its URL
 	// without a password, or where the URL is: env:NAME or file:/path. If not given, or while it does not answer, each gateway
 	// counts for itself.
 	Redis string `yaml:"redis"`
@@ -311,8 +311,8 @@ type Limits struct {
 	Heartbeat time.Duration `yaml:"heartbeat"`
 	// WriteTimeout is how long a client may refuse to read: 30s.
 	WriteTimeout time.Duration `yaml:"write_timeout"`
-	// Memory is how much the gateway may take, 128MiB to 1024GiB. Calls for which none is left are
-	// refused at once, before their bodies are read. If not given, what GOMEMLIMIT says, else three
+	// Memory is how much the gateway may take, 128MiB to 1024GiB. What finds none left is
+	// refused at once, before its body is read. If not given, what GOMEMLIMIT says, else three
 	// quarters of what the machine or the cgroup has.
 	Memory Size `yaml:"memory"`
 	// Calls is how many calls may run at a time, 1 to 1000000; what is more is refused at once. If

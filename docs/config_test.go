@@ -149,7 +149,7 @@ func keysOf(fields []*ast.Field) map[string]string {
 	return keys
 }
 
-var word = regexp.MustCompile(`[A-Za-z0-9]+`)
+var word = regexp.MustCompile(`[A-Za-z0-9_]+`)
 
 // asText is a comment as one line, with keys where it has the names of fields.
 func asText(comment *ast.CommentGroup, keys map[string]string) string {
