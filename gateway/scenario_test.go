@@ -296,7 +296,8 @@ func playHalf(t *testing.T) {
 }
 
 func playAllDown(t *testing.T) {
-	s := newScenario(t)
+	l := &notebook{}
+	s := newScenario(t, withLedger(l))
 	s.fail("chat1", "unavailable-503")
 	s.fail("claude1", "unavailable-503")
 	s.during(10*time.Second, pair)
@@ -304,7 +305,9 @@ func playAllDown(t *testing.T) {
 	var took []time.Duration
 	for i := range calls {
 		took = append(took, calls[i].took)
-		if c := &calls[i]; c.whole || c.status != 503 && c.status != 529 || !strings.Contains(c.got.header.Get("X-Understudy-Attempts-Detail"), "claude1/") {
+		c := &calls[i]
+		detail := c.got.header.Get("X-Understudy-Attempts-Detail")
+		if c.whole || c.status != 503 || !strings.Contains(detail, "chat1/") || !strings.Contains(detail, "claude1/") {
 			t.Errorf("got %v, want a failure with the reason of each target", c.got)
 			break
 		}
@@ -313,6 +316,13 @@ func playAllDown(t *testing.T) {
 	if got := took[len(took)/2]; got > 50*time.Millisecond {
 		t.Errorf("got %v until half of the calls were told, want at most 50ms", got)
 	}
+	l.mu.Lock()
+	for n, settled := range l.settled {
+		if settled[0].Outcome.Kind != budget.Void {
+			t.Errorf("attempt %d: got it closed as %v, want it to cost nothing", n, settled[0].Outcome.Kind)
+		}
+	}
+	l.mu.Unlock()
 	s.mend("claude1")
 	s.during(10*time.Second, pair)
 	s.wantAllWhole(s.during(10*time.Second, pair))
