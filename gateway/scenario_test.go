@@ -134,6 +134,7 @@ func TestScenarios(t *testing.T) {
 		{"V3 a vendor is ten times as slow", playSlow},
 		{"V4 a vendor flaps", playFlapping},
 		{"V7 a vendor dies under its streams", playStreams},
+		{"V7 and the understudy takes a quarter of them", playStreamsInPart},
 		{"V8 a key is revoked", playRevoked},
 		{"V9 a vendor answers with a cheaper model", playCheaper},
 		{"V10 prices and models are reloaded", playReload},
@@ -328,14 +329,32 @@ func playAllDown(t *testing.T) {
 	s.wantAllWhole(s.during(10*time.Second, pair))
 }
 
-func playStreams(t *testing.T) {
-	s := newScenario(t)
+func playStreams(t *testing.T) { endStreams(t, 0) }
+
+// playStreamsInPart has an understudy that takes a quarter of the streams at a time: it gets no more than that, and the
+// others end in an error.
+func playStreamsInPart(t *testing.T) { endStreams(t, 0.25) }
+
+// endStreams lets a vendor die under its streams, and the understudy take the given part of them at a time, 0 for all.
+func endStreams(t *testing.T, part float64) {
 	streams := 40
-	if s.speed == 1 {
+	if os.Getenv(fullLength) != "" {
 		streams = 1000
 	}
+	most := int(part * float64(streams))
+	s := newScenario(t, func(_ *gateway.Options, w *world) { w.most = map[string]int{"claude1": most} })
 	s.script("chat1", func(fakeprovider.Ask) *fakeprovider.Reply {
 		return &fakeprovider.Reply{Text: strings.Repeat("The sea is wide. ", 50), Delay: 100 * time.Millisecond}
+	})
+	var atOnce, peak atomic.Int64
+	s.script("claude1", func(fakeprovider.Ask) *fakeprovider.Reply {
+		n := atOnce.Add(1)
+		defer atOnce.Add(-1) // before anybody hears of the answer
+		for was := peak.Load(); n > was && !peak.CompareAndSwap(was, n); was = peak.Load() {
+			continue
+		}
+		time.Sleep(200 * time.Millisecond)
+		return nil
 	})
 	var ended, failed atomic.Int64
 	var running sync.WaitGroup
@@ -355,8 +374,15 @@ func playStreams(t *testing.T) {
 	start := time.Now()
 	s.vendors["chat1"].Close()
 	running.Wait()
-	if got := float64(ended.Load()) / float64(streams); got < 0.99 || failed.Load() > 0 || time.Since(start) > 30*time.Second {
-		t.Errorf("got %.1f %% of the streams ended whole within %v, want 99 %% within 30s", 100*got, time.Since(start))
+	want := 0.99
+	if part > 0 {
+		want = part
+	}
+	if got := float64(ended.Load()) / float64(streams); got < want || failed.Load() > 0 || time.Since(start) > 30*time.Second {
+		t.Errorf("got %.1f %% of the streams ended whole within %v, want %.0f %% within 30s", 100*got, time.Since(start), 100*want)
+	}
+	if most > 0 && peak.Load() > int64(most) {
+		t.Errorf("got %d streams at a time at the understudy, want at most the %d that it takes", peak.Load(), most)
 	}
 }
 
