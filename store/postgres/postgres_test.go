@@ -2,8 +2,10 @@ package postgres
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"sync"
@@ -102,6 +104,94 @@ func TestNewer(t *testing.T) {
 	if _, err := Open(t.Context(), address(t), d.schema); !errors.Is(err, ErrNewer) {
 		t.Errorf("got %v, want %v", err, ErrNewer)
 	}
+}
+
+// TestMigrates brings a schema of every earlier version up to date, with what that had written: nothing of it is lost.
+func TestMigrates(t *testing.T) {
+	steps, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for version := 1; version <= len(steps); version++ {
+		t.Run(fmt.Sprint(version), func(t *testing.T) {
+			schema := earlier(t, steps[:version])
+			d, err := Open(t.Context(), address(t), schema)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			r, err := d.Read(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			report, err := budget.Verify(t.Context(), r)
+			if err := errors.Join(err, r.Close(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			if report.Entries != 3 || len(report.Problems) > 0 {
+				t.Errorf("got %d entries and problems %v, want 3 and none", report.Entries, report.Problems)
+			}
+			keys := 0
+			if _, err := d.Keys(t.Context(), 0, func([]byte) error { keys++; return nil }); err != nil || version >= 3 && keys != 1 {
+				t.Errorf("got %d keys, %v, want the one there was", keys, err)
+			}
+			l := budget.NewLine(budget.Line{Provider: "acme", Model: "m", Operation: "generate", Rates: budget.Cap(), Key: "web"})
+			b := &budget.Batch{Node: "n", To: budget.Mark{File: 1, Offset: 1}, Lines: []*budget.Line{l}, Entries: []budget.Entry{{Attempt: 4, Ordinal: 1, Line: l.ID(), Kind: budget.Void}}}
+			if err := d.Write(t.Context(), b); err != nil {
+				t.Errorf("a batch on top: got %v, want it written", err)
+			}
+		})
+	}
+}
+
+// earlier is a schema after some steps, with rows.
+func earlier(t *testing.T, steps []string) (schema string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), address(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	run := func(statement string, args ...any) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), statement, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	schema = fmt.Sprintf("earlier_%d", time.Now().UnixNano())
+	run("CREATE SCHEMA " + schema)
+	run("SET search_path = " + schema)
+	run("CREATE TABLE version (version INTEGER NOT NULL)")
+	for i, step := range steps {
+		text, err := migrations.ReadFile(step)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(string(text))
+		run("INSERT INTO version VALUES ($1)", i+1)
+		switch i {
+		case 0:
+			l := budget.NewLine(budget.Line{Provider: "acme", Model: "m", Operation: "generate", Rates: budget.Cap()})
+			run("INSERT INTO line (id, provider, model, asked, operation, caller, tag, rates) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+				l.ID(), l.Provider, l.Model, l.Asked, l.Operation, l.Caller, l.Tag, l.Rates.Text())
+			h := sha256.New()
+			for seq := int64(1); seq <= 3; seq++ {
+				r := budget.RowOf(seq, &budget.Entry{Attempt: seq, Call: "call_x", Ordinal: seq, Line: l.ID(), Kind: budget.Void})
+				h.Write(r.Body)
+				var chain []byte
+				if seq == 3 {
+					chain = h.Sum(nil)
+					run("UPDATE chain_end SET seq = 3, chain = $1", chain)
+				}
+				run("INSERT INTO entry (seq, node, attempt, line, at, kind, flags, reserved, amount, input, output, body, chain) VALUES ($1, 'n', $1, $2, 0, 4, 0, 0, 0, 0, 0, $3, $4)",
+					seq, r.Line, r.Body, chain)
+			}
+			run("INSERT INTO usage VALUES (0, $1, 4, 0, 3, 0, 0, 0)", l.ID())
+		case 2:
+			run("INSERT INTO access_key (id, revision, body) VALUES ('web', 1, '{}')")
+		}
+	}
+	return schema
 }
 
 // TestDeadlocks has two transactions that lock two rows in opposite orders, over and over, each its second when both have their
