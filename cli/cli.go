@@ -63,6 +63,7 @@ type session struct {
 // Main runs the command that args name, and returns the exit code: 0 for done, 1
 // for failed, 2 for wrong usage.
 func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
+	defer easeStart()()
 	var cmd commands
 	parser, err := kong.New(&cmd,
 		kong.Name(name),

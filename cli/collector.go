@@ -8,6 +8,16 @@ import (
 	"time"
 )
 
+// easeStart lets a command make as much garbage as an idle gateway may, until end is called: most are over before
+// there is more of it. It leaves the collector alone if the operator decided.
+func easeStart() (end func()) {
+	if os.Getenv("GOGC") != "" {
+		return func() {}
+	}
+	before := debug.SetGCPercent(gcPercentFor(0, false))
+	return func() { debug.SetGCPercent(before) }
+}
+
 // easeCollector sets four times a second how far the heap may grow before it is collected, by how much of it
 // is alive and whether there is work, until ctx ends. It leaves it alone if the operator decided.
 func easeCollector(ctx context.Context) {
