@@ -53,6 +53,7 @@ func readInline(v reflect.Value, text string) string {
 			text, more = strings.CutPrefix(text, ", ")
 		}
 		return mustCut(text, "]")
+	default: // a word
 	}
 	word := text[:strings.IndexAny(text, ",]}\n")]
 	var err error
