@@ -266,7 +266,7 @@ func TestFaultsOfConnections(t *testing.T) {
 	var all sync.WaitGroup
 	for _, p := range plays {
 		all.Go(func() {
-			a := h.post(p.client.path, p.client.ask(p.model, p.stream))
+			a := h.post(p.client.path, p.client.ask(p.model, p.stream), "X-Idempotency-Key", p.model) // G1
 			by, attempts := p.client.understudy+"/small", p.attempts+1
 			isRescued := p.streamed && p.stream
 			switch {

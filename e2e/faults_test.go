@@ -104,7 +104,8 @@ func TestFaultCatalogue(t *testing.T) {
 	h.wantAttempts()
 }
 
-// holdFault looks at what a client gets whose lead has a fault.
+// holdFault looks at what a client gets whose lead has a fault. It sends the header for which Go's own client would repeat
+// requests (G1).
 func (h *house) holdFault(f fakeprovider.Info, c faultClient, stream bool) {
 	limit, tools := "500", ""
 	if f.Kind == "endless-stream" {
@@ -113,7 +114,7 @@ func (h *house) holdFault(f fakeprovider.Info, c faultClient, stream bool) {
 	if strings.HasPrefix(f.Kind, "tool") {
 		tools = c.tools
 	}
-	a := h.post(c.path, fmt.Sprintf(`{"model":%q,"stream":%v,%s:%s%s}`, c.name+"-"+f.Kind, stream, c.words, limit, tools))
+	a := h.post(c.path, fmt.Sprintf(`{"model":%q,"stream":%v,%s:%s%s}`, c.name+"-"+f.Kind, stream, c.words, limit, tools), "X-Idempotency-Key", "any")
 	ended := endOf(c.path, a.body)
 	whole := a.err == nil && a.status == 200 && (!stream || ended == "clean")
 	lead := "" // what the lead says that the understudy would not
