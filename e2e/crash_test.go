@@ -110,10 +110,28 @@ func (h *house) fill(rows int) {
 	h.start()
 }
 
+// price says what the models that are asked for most cost.
+func (h *house) price() {
+	h.t.Helper()
+	text, err := os.ReadFile(h.config)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.stop()
+	priced := strings.ReplaceAll(string(text), "key: env:TEST_KEY}", "key: env:TEST_KEY, models: [{id: small, price: {input: 1, output: 2}}]}")
+	if err := os.WriteFile(h.config, []byte(priced), 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+	h.start()
+}
+
 // killAtRandom kills gateways one after the other, and starts them again.
 func killAtRandom(t *testing.T, runs int, houses ...*house) {
 	t.Helper()
-	const most = 12             // clients
+	const most = 12 // clients
+	for _, h := range houses {
+		h.price()
+	}
 	vendors := map[string]int{} // requests that the vendors had, by what the client calls them
 	var starts []time.Duration
 	for run := range runs {
@@ -152,6 +170,7 @@ func killAtRandom(t *testing.T, runs int, houses ...*house) {
 	if usual := starts[runs/2]; usual > 2*time.Second {
 		t.Errorf("got a start in %v, want it within 2s", usual)
 	}
+	houses[0].wantUncertain(vendors)
 	if unsent := houses[0].wantBooks(vendors); unsent > runs*most {
 		t.Errorf("got %d attempts in the ledger that no vendor had, want one at most for each client and time that a gateway was killed, %d", unsent, runs*most)
 	}
@@ -180,6 +199,31 @@ func (h *house) wantBooks(vendors map[string]int) (unsent int) {
 		unsent += max(n-vendors[tag], 0)
 	}
 	return unsent
+}
+
+// wantUncertain holds what no vendor has had to cost nothing, or nothing that is sure.
+func (h *house) wantUncertain(vendors map[string]int) {
+	h.t.Helper()
+	var rows []struct {
+		By        map[string]string
+		Cost      string `json:"cost_usd"`
+		Uncertain string `json:"uncertain_usd"`
+	}
+	if err := json.Unmarshal([]byte(h.command("usage", "--by", "tag", "--json")), &rows); err != nil {
+		h.t.Fatal(err)
+	}
+	sure := 0
+	for _, r := range rows {
+		switch tag := r.By["tag"]; {
+		case tag != "" && vendors[tag] == 0 && r.Cost != r.Uncertain:
+			h.t.Errorf("%s: got a cost of %s, of which %s is not sure, want nothing sure: no vendor had it", tag, r.Cost, r.Uncertain)
+		case vendors[tag] > 0 && r.Cost != r.Uncertain:
+			sure++
+		}
+	}
+	if sure == 0 {
+		h.t.Error("got no cost that is sure, want those of most requests")
+	}
 }
 
 // attempts counts what the ledger has, by tag.
