@@ -93,8 +93,14 @@ func TestAttackS10ToS13AtTheClients(t *testing.T) {
 		"cannot be read: the Authorization": {{"Authorization", ""}, {"Authorization", "Basic " + key}, {"Authorization", key}},
 		"cannot be read: the credential":    {{"X-Api-Key", "' OR 1=1--"}, {"X-Api-Key", "us-é\u202e"}, {"X-Api-Key", strings.Repeat("a", 24<<10)}},
 		"does not take this key": {
-			{"X-Api-Key", "%"}, {"X-Api-Key", "_"}, {"X-Api-Key", "us-*"}, {"Api-Key", key[:len(key)-1] + "0"}, {"Api-Key", strings.ToUpper(key)},
-			{"X-Goog-Api-Key", key + "a"}, {"X-Goog-Api-Key", key[:20]}, {"X-Api-Key", h.token()},
+			{"X-Api-Key", "%"},
+			{"X-Api-Key", "_"},
+			{"X-Api-Key", "us-*"},
+			{"Api-Key", key[:len(key)-1] + "0"},
+			{"Api-Key", strings.ToUpper(key)},
+			{"X-Goog-Api-Key", key + "a"},
+			{"X-Goog-Api-Key", key[:20]},
+			{"X-Api-Key", h.token()},
 		},
 	} {
 		said := ""
