@@ -135,6 +135,9 @@ func newRoutes(c *config.Config, providers []*provider.Provider) *routes {
 		if h := m.Hedge; h != nil {
 			r.Hedge = route.Hedge{After: h.After.Time, Percentile: h.After.Percentile, Most: float64(h.Most)}
 		}
+		if m.Most != nil {
+			r.Most = int64(*m.Most)
+		}
 		r.Order, r.Affinity = route.Policy(m.Order), affinity(m)
 		configured[i] = r
 	}

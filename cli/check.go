@@ -142,6 +142,9 @@ func choice(m *config.Model, affinity time.Duration) string {
 	if m.Identity != "" {
 		said += "; identity " + m.Identity
 	}
+	if m.Most != nil {
+		said += "; most " + m.Most.String()
+	}
 	return said
 }
 

@@ -297,6 +297,9 @@ func (k *checker) order(m *Model, path string) {
 	if m.Affinity != nil && *m.Affinity != 0 {
 		k.between(path+".affinity", *m.Affinity, time.Second, 24*time.Hour)
 	}
+	if m.Most != nil && *m.Most == 0 {
+		k.bad(path+".most", "leave it out where calls may cost what they may", "%s.most: got %s, want more than nothing", path, m.Most)
+	}
 }
 
 func (k *checker) hedge(m *Model, path string) {

@@ -147,6 +147,10 @@ type Model struct {
 	// Hedge asks the next target beside one that takes long, and gives the client the answer of the
 	// one that is faster. If not given, nothing is hedged: a hedge is paid for twice.
 	Hedge *Hedge `yaml:"hedge"`
+	// Most is what a call may cost, all its attempts together: 0.50 USD. If not given, that is not bounded. What could cost
+	// more than is left is not tried: one more attempt, a hedge or a rescue, and at last the request itself, if it may
+	// cost too much at every target; see docs/budgets.md.
+	Most *Amount `yaml:"most"`
 	// Rescue says what becomes of a streamed answer whose vendor fails after its first
 	// content: text (if not given) goes on with it on the next understudy, if it is plain
 	// text: no tools, no JSON mode, no thinking; off ends it in an error.

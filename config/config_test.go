@@ -207,12 +207,12 @@ func TestEveryKey(t *testing.T) {
 	if want := (Telemetry{OTLP: "https://otel.example:4318", Share: 0.1}); c.Telemetry != want {
 		t.Errorf("telemetry: got %+v, want %+v", c.Telemetry, want)
 	}
-	affinity := 2 * time.Minute
+	affinity, half := 2*time.Minute, Amount(budget.USD/2)
 	wantModel := Model{
 		Name: "assistant", Lead: Target{"acme", "large"}, Understudies: []Target{{"openai", "gpt-5"}},
 		Order: "weighted", Weights: []float64{3, 0.5}, Affinity: &affinity, Require: []string{"eu"},
 		Timeouts: Timeouts{time.Second, 2 * time.Second, 3 * time.Second, 4 * time.Second, 0.5, 5 * time.Second, time.Minute},
-		Identity: "strict", Hedge: &Hedge{After: After{Percentile: 95}, Most: 0.025},
+		Identity: "strict", Hedge: &Hedge{After: After{Percentile: 95}, Most: 0.025}, Most: &half,
 		Loss: llm.LossStrict, Rescue: llm.RescueOff,
 	}
 	if !reflect.DeepEqual(c.Models, []Model{wantModel}) {

@@ -66,6 +66,7 @@ type attempt struct {
 	number int64
 	most   budget.Tokens // that were reserved
 	line   *budget.Line
+	cost   budget.Money // what it may cost, or did, of the call's purse
 	// stream is the answer on its way, once it streams.
 	stream *stream
 }

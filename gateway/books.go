@@ -18,42 +18,48 @@ import (
 // reserve writes down in the ledger that an attempt is about to begin. Nothing goes out before
 // that is durable.
 func (c *call) reserve(ctx context.Context, a *attempt) *llm.Error {
-	if c.g.opts.Ledger == nil {
+	if c.g.opts.Ledger == nil && c.route.Most == 0 {
 		return nil
 	}
 	a.line = c.g.lines.of(c.lineKey(a))
 	a.most = c.most(a)
+	if err := c.afford(a, a.most); err != nil || c.g.opts.Ledger == nil {
+		return err
+	}
 	number, err := c.g.opts.Ledger.Reserve(ctx, &budget.Reservation{
 		Call: c.id, Ordinal: int64(len(c.attempts) + 1), Line: a.line, At: c.g.opts.Now(), Most: a.most, Payer: c.payer(a),
 	})
-	if err == nil {
-		a.number = number
-		return nil
-	}
+	a.number = number
 	return c.unreserved(err)
 }
 
 // extend reserves more for an attempt whose answer has come to more than was reserved: where neither the request nor what is
 // known of the model has a limit, or the vendor does not keep to it.
 func (c *call) extend(a *attempt, output int64) *llm.Error {
-	if a.number == 0 || a.most.Output >= budget.MaxTokens {
+	if a.line == nil || a.most.Output >= budget.MaxTokens {
 		return nil
 	}
 	most := a.most
-	var err error
+	var failed *llm.Error
 	// Little at a time: what one answer keeps for later, another that runs out may need now.
 	for _, more := range [...]int64{output/16 + 256, output / 16} {
 		most.Output = min(output+more, budget.MaxTokens)
-		if err = c.g.opts.Ledger.Extend(&c.ctx, a.number, most); err == nil {
+		if failed = c.afford(a, most); failed == nil && a.number != 0 {
+			failed = c.unreserved(c.g.opts.Ledger.Extend(&c.ctx, a.number, most))
+		}
+		if failed == nil {
 			a.most = most
 			return nil
 		}
 	}
-	return c.unreserved(err)
+	return failed
 }
 
-// unreserved is the error for what the ledger does not admit.
+// unreserved is the error for what the ledger does not admit; nil if it does.
 func (c *call) unreserved(err error) *llm.Error {
+	if err == nil {
+		return nil
+	}
 	var over *budget.LimitError
 	if errors.As(err, &over) {
 		return c.overBudget(over)
@@ -100,10 +106,14 @@ func (c *call) account(a *attempt) {
 		outcome = r.Outcome()
 	}
 	a.outcome = outcome
+	s := budget.Settlement{Outcome: outcome, At: a.end, Status: a.status, Code: r.Code}
+	if a.line != nil && a.model != "" && a.model != a.target.Model {
+		s.Line = c.g.lines.answeredBy(c.lineKey(a), a.model)
+	}
+	c.repay(a, cmp.Or(s.Line, a.line))
 	if a.number == 0 {
 		return
 	}
-	s := budget.Settlement{Outcome: outcome, At: a.end, Status: a.status, Code: r.Code}
 	if !a.committed && outcome.Kind != budget.Void {
 		s.Flags |= budget.Wasted
 	}
@@ -115,9 +125,6 @@ func (c *call) account(a *attempt) {
 	}
 	if a.other {
 		s.Flags |= budget.Other
-	}
-	if a.model != "" && a.model != a.target.Model {
-		s.Line = c.g.lines.answeredBy(c.lineKey(a), a.model)
 	}
 	c.g.opts.Ledger.Settle(a.number, &s)
 }

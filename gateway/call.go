@@ -62,6 +62,7 @@ type call struct {
 	claimed   *Replay              // the request, if it must not be made twice
 	denied    string               // which limit of the key refused the call
 	skipped   []skipped            // targets that were not considered
+	purse     purse                // what it has cost, where the route bounds that
 	over      []*budget.LimitError // budgets that did not allow an attempt
 	keysTried []*provider.Provider // with which a target was asked, and is to be asked with another
 	tags      []string             // that the request requires of a provider

@@ -91,6 +91,8 @@ type Route struct {
 	Identity Identity // IdentityReport if empty
 	// Affinity is how long a session stays with the target that answered it last; 0 if it does not.
 	Affinity time.Duration
+	// Most is what a call may cost, all its attempts together, in pico-dollars; 0 if that is not bounded.
+	Most int64
 }
 
 // Identity says what becomes of an answer from another model than the one that was asked.
