@@ -226,7 +226,7 @@ func TestEveryKey(t *testing.T) {
 	}
 	p, ok := c.Provider("acme")
 	wantProvider := Provider{Name: "acme", Key: Key{File: filepath.Join("testdata", "acme.key")}, PrivateNet: true, Concurrency: 50, Traceparent: true, Tags: []string{"eu", "no-training"}, Facts: provider.Facts{
-		Name: "Acme", Docs: "https://docs.acme.example", Checked: "2026-08-20", KeyEnv: "ACME_API_KEY", Auth: "bearer",
+		Name: "Acme", Vendor: "acme.ai", Docs: "https://docs.acme.example", Checked: "2026-08-20", KeyEnv: "ACME_API_KEY", Auth: "bearer",
 		Scope: "https://acme.example/.default", Region: "eu-1", Project: "acme-prod",
 		BaseURL: "https://api.acme.example/v1", Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/chat/completions", dialect.BedrockCount: "/{model}/count"},
 		Bare:       map[dialect.Name][]string{dialect.BedrockCount: {"us."}},

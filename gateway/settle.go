@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"log/slog"
 	"time"
 
@@ -54,6 +55,7 @@ type RefusedTarget struct {
 // AttemptRecord is one request to a provider.
 type AttemptRecord struct {
 	Target       string // provider/model
+	Vendor       string // the provider's, as OpenTelemetry's conventions name it
 	Answered     string // the model that the vendor says answered
 	Other        bool   // which is not the one that was asked
 	Mode         Mode
@@ -109,7 +111,7 @@ func (c *call) record() Record {
 	}
 	for _, a := range c.attempts {
 		r := AttemptRecord{
-			Target: a.target.Name(), Answered: a.model, Other: a.other, Mode: a.plan.mode, Start: a.start,
+			Target: a.target.Name(), Vendor: cmp.Or(a.target.Provider.Facts.Vendor, a.target.Provider.ID), Answered: a.model, Other: a.other, Mode: a.plan.mode, Start: a.start,
 			Duration: a.end.Sub(a.start), Status: a.status, Committed: a.committed, Hedge: a.hedge, Rescue: a.rescue != nil, Usage: a.usage, Rejected: a.outcome.Rejected,
 			Losses: a.losses, Span: a.span,
 		}

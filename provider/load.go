@@ -2,6 +2,7 @@ package provider
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -113,6 +114,7 @@ func (c *Catalog) service(id string) (Facts, bool) {
 	if err != nil {
 		panic("BUG: " + err.Error())
 	}
+	f.Vendor = cmp.Or(f.Vendor, id)
 	c.bare[id] = f
 	return f, true
 }

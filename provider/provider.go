@@ -18,7 +18,10 @@ import (
 // Facts is what is true of a service for everybody: the content of a provider.yaml,
 // and of models.yaml the models. The same keys work in a user's config.
 type Facts struct {
-	Name    string `yaml:"name"`    // the service's own, for people
+	Name string `yaml:"name"` // the service's own, for people
+	// Vendor is the service's name in OpenTelemetry's conventions (gen_ai.provider.name), the service's ID where they have
+	// none.
+	Vendor  string `yaml:"vendor"`
 	Docs    string `yaml:"docs"`    // address of the API's documentation
 	Checked string `yaml:"checked"` // date when someone last read it
 	KeyEnv  string `yaml:"key_env"` // environment variable that usually holds the key

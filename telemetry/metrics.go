@@ -99,13 +99,13 @@ func New(o Options) *Metrics {
 		}, []string{"feature", "action", "severity"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "gen_ai_client_operation_duration_seconds", Help: "Time of requests to providers.", Buckets: secondBuckets(),
-		}, []string{"gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "error_type"}),
+		}, []string{"gen_ai_operation_name", "gen_ai_provider_name", "understudy_provider", "gen_ai_request_model", "error_type"}),
 		firstContent: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "gen_ai_client_operation_time_to_first_chunk_seconds", Help: "Time to the first content of streams from providers.", Buckets: secondBuckets(),
-		}, []string{"gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"}),
+		}, []string{"gen_ai_operation_name", "gen_ai_provider_name", "understudy_provider", "gen_ai_request_model"}),
 		tokens: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "gen_ai_client_token_usage", Help: "Tokens of requests to providers, where the provider counted them.", Buckets: tokenBuckets(),
-		}, []string{"gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type"}),
+		}, []string{"gen_ai_operation_name", "gen_ai_provider_name", "understudy_provider", "gen_ai_request_model", "gen_ai_token_type"}),
 		denials: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "understudy_rate_refusals_total", Help: "Client calls that a limit of their key refused: requests or tokens by the minute, or concurrent.",
 		}, []string{"limit"}),
@@ -152,10 +152,10 @@ type callSeries struct {
 
 // attemptKind is what attempts are told apart by.
 type attemptKind struct {
-	target, operation string
-	mode              gateway.Mode
-	code              llm.Code
-	rescue            bool
+	target, vendor, operation string
+	mode                      gateway.Mode
+	code                      llm.Code
+	rescue                    bool
 }
 
 type attemptSeries struct {
@@ -181,7 +181,7 @@ func (m *Metrics) Observe(rec *gateway.Record) {
 
 func (m *Metrics) observe(rec *gateway.Record, i int) {
 	a := &rec.Attempts[i]
-	s := m.attemptsOf(attemptKind{a.Target, string(rec.Operation), a.Mode, a.Code, a.Rescue})
+	s := m.attemptsOf(attemptKind{a.Target, a.Vendor, string(rec.Operation), a.Mode, a.Code, a.Rescue})
 	s.count.Inc()
 	s.seconds.Observe(a.Duration.Seconds())
 	if rec.Stream && a.FirstContent > 0 {
@@ -254,10 +254,10 @@ func (m *Metrics) attemptsOf(k attemptKind) *attemptSeries {
 	operation := conventional(k.operation)
 	made := &attemptSeries{
 		count:        m.attempts.WithLabelValues(provider, model, string(k.mode), string(k.code), strconv.FormatBool(k.rescue)),
-		seconds:      m.seconds.WithLabelValues(operation, provider, model, string(k.code)),
-		firstContent: m.firstContent.WithLabelValues(operation, provider, model),
-		input:        m.tokens.WithLabelValues(operation, provider, model, "input"),
-		output:       m.tokens.WithLabelValues(operation, provider, model, "output"),
+		seconds:      m.seconds.WithLabelValues(operation, k.vendor, provider, model, string(k.code)),
+		firstContent: m.firstContent.WithLabelValues(operation, k.vendor, provider, model),
+		input:        m.tokens.WithLabelValues(operation, k.vendor, provider, model, "input"),
+		output:       m.tokens.WithLabelValues(operation, k.vendor, provider, model, "output"),
 	}
 	if model == otherModels {
 		return made // kept, it would be kept for each of them

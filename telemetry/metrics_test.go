@@ -61,9 +61,9 @@ func rescued() *gateway.Record {
 	return &gateway.Record{
 		Dialect: "openai-chat", Operation: "generate", Model: "assistant", Stream: true, Duration: 1500 * time.Millisecond, Status: 200,
 		Attempts: []gateway.AttemptRecord{
-			{Target: "lead/m", Mode: gateway.ModeRelay, Committed: true, Duration: 900 * time.Millisecond, FirstContent: 50 * time.Millisecond, Code: llm.CodeTruncated},
+			{Target: "lead/m", Vendor: "openai", Mode: gateway.ModeRelay, Committed: true, Duration: 900 * time.Millisecond, FirstContent: 50 * time.Millisecond, Code: llm.CodeTruncated},
 			{
-				Target: "other/n/x", Mode: gateway.ModeTranslate, Duration: 600 * time.Millisecond, FirstContent: 30 * time.Millisecond,
+				Target: "other/n/x", Vendor: "aws.bedrock", Mode: gateway.ModeTranslate, Duration: 600 * time.Millisecond, FirstContent: 30 * time.Millisecond,
 				Rescue: true, Losses: lost, Usage: llm.Usage{Known: true, InFresh: 20, InCacheRead: 80, OutVisible: 7, OutReasoning: 3},
 			},
 		},
@@ -85,10 +85,10 @@ func TestObserve(t *testing.T) {
 		`understudy_rescues_total{model="m",provider="lead",whole="true"} 1`,
 		`understudy_losses_total{action="dropped",feature="stop",severity="tuning"} 1`,
 		`understudy_losses_total{action="dropped",feature="other",severity="harmless"} 1`,
-		`gen_ai_client_operation_duration_seconds_bucket{error_type="truncated",gen_ai_operation_name="chat",gen_ai_provider_name="lead",gen_ai_request_model="m",le="1.28"} 1`,
-		`gen_ai_client_operation_time_to_first_chunk_seconds_sum{gen_ai_operation_name="chat",gen_ai_provider_name="other",gen_ai_request_model="n/x"} 0.03`,
-		`gen_ai_client_token_usage_sum{gen_ai_operation_name="chat",gen_ai_provider_name="other",gen_ai_request_model="n/x",gen_ai_token_type="input"} 100`,
-		`gen_ai_client_token_usage_sum{gen_ai_operation_name="chat",gen_ai_provider_name="other",gen_ai_request_model="n/x",gen_ai_token_type="output"} 10`,
+		`gen_ai_client_operation_duration_seconds_bucket{error_type="truncated",gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="m",understudy_provider="lead",le="1.28"} 1`,
+		`gen_ai_client_operation_time_to_first_chunk_seconds_sum{gen_ai_operation_name="chat",gen_ai_provider_name="aws.bedrock",gen_ai_request_model="n/x",understudy_provider="other"} 0.03`,
+		`gen_ai_client_token_usage_sum{gen_ai_operation_name="chat",gen_ai_provider_name="aws.bedrock",gen_ai_request_model="n/x",gen_ai_token_type="input",understudy_provider="other"} 100`,
+		`gen_ai_client_token_usage_sum{gen_ai_operation_name="chat",gen_ai_provider_name="aws.bedrock",gen_ai_request_model="n/x",gen_ai_token_type="output",understudy_provider="other"} 10`,
 		`understudy_spans_total{result="sent"} 7`, `understudy_spans_total{result="failed"} 8`, `understudy_spans_total{result="dropped"} 9`,
 		`understudy_drill_running{provider="p"} 1`, `understudy_drill_calls{failed="true",group="struck",provider="p"} 1`, `understudy_drill_calls{failed="false",group="spared",provider="p"} 18`,
 		`understudy_evacuation_share{phase="evacuating",provider="q"} 0.25`, `understudy_evacuation_calls{provider="q"} 100`,

@@ -107,7 +107,8 @@ func attemptSpan(rec *gateway.Record, of *gateway.AttemptRecord, operation strin
 	s.Name, s.Kind, s.ParentID = spanName(operation, model), kindClient, hex.EncodeToString(rec.Trace.Span[:])
 	a := &s.Attributes
 	a.text("gen_ai.operation.name", operation)
-	a.text("gen_ai.provider.name", provider)
+	a.text("gen_ai.provider.name", of.Vendor)
+	a.text("understudy.provider", provider)
 	a.text("gen_ai.request.model", model)
 	a.text("gen_ai.response.model", of.Answered)
 	a.truth("gen_ai.request.stream", rec.Stream)

@@ -116,11 +116,11 @@ func TestTraces(t *testing.T) {
 			t.Errorf("%s: got %+v, want it within the call's", name, s)
 		}
 	}
-	if lead.Status == nil || lead.Status.Code != statusError || lead.Attributes.get("error.type") != "truncated" || lead.Attributes.get("gen_ai.provider.name") != "lead" {
+	if lead.Status == nil || lead.Status.Code != statusError || lead.Attributes.get("error.type") != "truncated" || lead.Attributes.get("gen_ai.provider.name") != "openai" || lead.Attributes.get("understudy.provider") != "lead" {
 		t.Errorf("got the lead's span %+v, want the error truncated", lead)
 	}
 	for key, want := range map[string]any{
-		"gen_ai.operation.name": "chat", "gen_ai.provider.name": "other", "gen_ai.request.model": "n/x", "gen_ai.usage.input_tokens": "100",
+		"gen_ai.operation.name": "chat", "gen_ai.provider.name": "aws.bedrock", "understudy.provider": "other", "gen_ai.request.model": "n/x", "gen_ai.usage.input_tokens": "100",
 		"gen_ai.usage.output_tokens": "10", "gen_ai.usage.cache_read.input_tokens": "80", "gen_ai.usage.reasoning.output_tokens": "3",
 		"gen_ai.response.time_to_first_chunk": 0.03, "understudy.rescue": true, "understudy.mode": "translate",
 	} {
