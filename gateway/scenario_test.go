@@ -150,9 +150,11 @@ func TestScenariosByTheClock(t *testing.T) {
 }
 
 func playAll(t *testing.T, all []storyline) {
+	var beside together
 	for _, sc := range all {
-		t.Run(sc.name, func(t *testing.T) { t.Parallel(); sc.play(t) })
+		beside.run(t, sc.name, sc.play)
 	}
+	beside.Wait()
 }
 
 func playDown(t *testing.T) {
