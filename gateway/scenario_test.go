@@ -131,7 +131,6 @@ func TestScenarios(t *testing.T) {
 	playAll(t, []storyline{
 		{"V1 a vendor is down for a minute", playDown},
 		{"V2 a vendor fails three times in ten", playFlaky},
-		{"V3 a vendor is ten times as slow", playSlow},
 		{"V4 a vendor flaps", playFlapping},
 		{"V7 a vendor dies under its streams", playStreams},
 		{"V7 and the understudy takes a quarter of them", playStreamsInPart},
@@ -144,6 +143,7 @@ func TestScenarios(t *testing.T) {
 // TestScenariosByTheClock are those in which answers must come at once, so nothing else runs beside them.
 func TestScenariosByTheClock(t *testing.T) {
 	playAll(t, []storyline{
+		{"V3 a vendor is ten times as slow", playSlow},
 		{"V5 the understudy takes half the load", playHalf},
 		{"V6 every vendor is down", playAllDown},
 	})
