@@ -19,7 +19,8 @@ func easeStart() (end func()) {
 }
 
 // easeCollector sets four times a second how far the heap may grow before it is collected, by how much of it
-// is alive and whether there is work, until ctx ends. It leaves it alone if the operator decided.
+// is alive and whether there is work, until ctx ends. What work leaves behind goes back to the system when it is over, and
+// so does what a start that read a large ledger does. It leaves all that alone if the operator decided.
 func easeCollector(ctx context.Context) {
 	if os.Getenv("GOGC") != "" {
 		return
@@ -29,7 +30,7 @@ func easeCollector(ctx context.Context) {
 		work = 4 << 20          // bytes that are allocated between two looks
 		lull = 10 * time.Second // the work may go on at any moment
 	)
-	last, worked := readHeap(), time.Time{}
+	last, began, worked, isTidy := readHeap(), time.Now(), time.Time{}, false
 	percent := gcPercentFor(last.live, false)
 	defer debug.SetGCPercent(debug.SetGCPercent(percent))
 	tick := time.NewTicker(look)
@@ -44,9 +45,14 @@ func easeCollector(ctx context.Context) {
 				worked = now
 			}
 			last = h
-			if want := gcPercentFor(h.live, now.Sub(worked) < lull); want != percent {
+			isBusy := now.Sub(worked) < lull
+			if want := gcPercentFor(h.live, isBusy); want != percent {
 				percent = want
 				debug.SetGCPercent(percent) // stops the world for a moment, so only on a change
+			}
+			if isTidy = isTidy && !isBusy; !isTidy && !isBusy && now.Sub(began) >= lull {
+				debug.FreeOSMemory()
+				isTidy = true
 			}
 		}
 	}
