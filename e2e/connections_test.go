@@ -18,6 +18,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -83,6 +84,13 @@ var troubles = []trouble{
 		return slices.Concat(headers(stream, whole), frame(frameData, 0, stream, half), reset(stream, internalError))
 	}, attempts: 1, requests: 1, streamed: true},
 	{row: "H5", name: "calm", answer: func(stream uint32, _ []byte) []byte { return reset(stream, enhanceYourCalm) }, attempts: 1, requests: 1},
+	{row: "H6", name: "flood", answer: func(stream uint32, whole []byte) []byte {
+		return slices.Concat(headers(stream, whole), bytes.Repeat(frame(frameData, 0, stream, ""), 1<<20))
+	}, attempts: 1, requests: 1},
+	{row: "H7", name: "settings", answer: func(stream uint32, whole []byte) []byte {
+		const maxFrameSize = "\x00\x05" // which may not be 0
+		return slices.Concat(frame(frameSettings, 0, 0, maxFrameSize+"\x00\x00\x00\x00"), headers(stream, whole), frame(frameData, flagEndStream, stream, string(whole)))
+	}, attempts: 1, requests: 1},
 }
 
 // certificates are those of vendors.
@@ -373,6 +381,72 @@ func TestConnectionDiesUnderItsStreams(t *testing.T) {
 		t.Errorf("got %d requests on %d connections at the vendor, want %d on one", open, conns, 1+streams)
 	}
 	h.wantUp("far") // it has failed once
+}
+
+// TestOneStreamAtATime has a vendor that serves one stream of a connection at a time (H9). Calls that come together get more
+// connections, and nobody waits for ever: what came on a new one before its settings, and so is refused, is the next
+// target's where it may not be sent again. That is not the vendor's fault.
+func TestOneStreamAtATime(t *testing.T) {
+	t.Parallel()
+	const calls = 12
+	certs := newCertificates(t)
+	replies := map[string][]byte{}
+	var asked, served, conns atomic.Int32
+	vendor := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		body, _ := io.ReadAll(r.Body)
+		time.Sleep(50 * time.Millisecond) // so that they do come together
+		kind := "application/json"
+		isStream := bytes.Contains(body, []byte(`"stream":true`))
+		if isStream {
+			kind = "text/event-stream"
+		}
+		w.Header().Set("Content-Type", kind)
+		_, _ = w.Write(replies[fmt.Sprint(r.URL.Path, isStream)])
+	}))
+	vendor.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			conns.Add(1)
+		}
+	}
+	vendor.TLS = &tls.Config{Certificates: []tls.Certificate{certs.good}, MinVersion: tls.VersionTLS12}
+	vendor.EnableHTTP2, vendor.Config.HTTP2 = true, &http.HTTP2Config{MaxConcurrentStreams: 1}
+	vendor.StartTLS()
+	t.Cleanup(vendor.Close)
+	var providers, models strings.Builder
+	for _, c := range faultClients {
+		providers.WriteString(c.provider("one-"+c.name, vendor.URL))
+		fmt.Fprintf(&models, "  at-%s: {lead: one-%s/small, understudies: [%s/small]}\n", c.name, c.name, c.understudy)
+	}
+	h := openHouse(t, providers.String()+"models:\n"+models.String(), "SSL_CERT_FILE="+certs.file, "SSL_CERT_DIR="+t.TempDir())
+	for _, c := range faultClients {
+		for _, stream := range []bool{false, true} {
+			replies[fmt.Sprint(c.path, stream)] = h.healthy(c, stream)
+		}
+	}
+	var all sync.WaitGroup
+	for i := range calls {
+		if i == 1 {
+			all.Wait() // what the vendor allows is known then
+		}
+		stream := i%2 == 1
+		for _, c := range faultClients {
+			all.Go(func() {
+				a := h.post(c.path, c.ask("at-"+c.name, stream))
+				if a.err != nil || a.status != 200 || textOf(a.body, stream) != saidOfTheSea || stream && endOf(c.path, a.body) != "clean" {
+					t.Errorf("%s, stream %v: got %d, %v and %.300s, want an answer", c.name, stream, a.status, a.err, a.body)
+				}
+				if a.header.Get("X-Understudy-Target") == "one-"+c.name+"/small" {
+					served.Add(1)
+				}
+			})
+		}
+	}
+	all.Wait()
+	if asked.Load() != served.Load() || int(conns.Load()) <= len(faultClients) {
+		t.Errorf("got %d requests on %d connections at the vendor, and %d answers of it, want as many and some more connections", asked.Load(), conns.Load(), served.Load())
+	}
+	h.wantUp("one-chat", "one-messages", "one-responses")
 }
 
 // TestFewDescriptors leaves the gateway too few files for the connections that it needs: what it cannot serve is told to

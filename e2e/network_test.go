@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,8 +12,11 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -283,4 +287,147 @@ func listenIn(t *testing.T, space, address string) net.Listener {
 		t.Fatalf("listen in the namespace: %v", m.err)
 	}
 	return m.Listener
+}
+
+// TestNames has the gateway ask a name server of the test's own: names that are none, a server that fails or says
+// nothing, and addresses that no vendor has, for clients of three APIs, whole and streamed (A1 to A3). While the server
+// fails, the last good addresses stand.
+func TestNames(t *testing.T) {
+	needNetwork(t)
+	names := newNames(t)
+	certs := newCertificates(t)
+	vendor := &http.Server{
+		Handler: fakeprovider.New(fakeprovider.Options{Key: canary}), ReadHeaderTimeout: time.Minute,
+		TLSConfig:    &tls.Config{Certificates: []tls.Certificate{certs.other}, MinVersion: tls.VersionTLS12},
+		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
+	}
+	vendor.SetKeepAlivesEnabled(false) // so that each call looks for its address
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = vendor.ServeTLS(listener, "", "") }()
+	t.Cleanup(func() { _ = vendor.Close() })
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+
+	rows := map[string]struct{ row, cause string }{
+		"nobody": {"A1", "no such host"}, "failing": {"A2", "server misbehaving"}, "silent": {"A2", "resolve: "},
+		"metadata": {"A3", "address refused by the egress guard"}, "inside": {"A3", "address refused by the egress guard"},
+	}
+	var providers, models strings.Builder
+	fmt.Fprintf(&providers, "  good: {use: openai, base_url: \"https://other.example:%s/v1\", key: env:TEST_KEY, private: true}\n", port)
+	models.WriteString("  of-good: {lead: good/small, understudies: [claude/small]}\n")
+	for _, c := range faultClients {
+		for name := range rows {
+			id := c.name + "-" + name
+			providers.WriteString(c.provider(id, "https://"+name+".test:"+port))
+			fmt.Fprintf(&models, "  of-%s: {lead: %s/small, understudies: [%s/small], timeouts: {connect: 2s}}\n", id, id, c.understudy)
+		}
+	}
+	h := buildHouse(t, providers.String()+"models:\n"+models.String(), "SSL_CERT_FILE="+certs.file, "SSL_CERT_DIR="+t.TempDir())
+	h.launch("unshare", "--mount", "sh", "-c", `mount --bind "$0" /etc/resolv.conf && exec "$@"`, names.config)
+	h.wantServing()
+	var all sync.WaitGroup
+	for _, c := range faultClients {
+		for name, row := range rows {
+			for _, stream := range []bool{false, true} {
+				all.Go(func() {
+					id, begun := c.name+"-"+name, time.Now()
+					a := h.post(c.path, c.ask("of-"+id, stream))
+					if took := time.Since(begun); textOf(a.body, stream) != saidOfTheSea || a.header.Get("X-Understudy-Target") != c.understudy+"/small" || took > 5*time.Second {
+						t.Errorf("%s %s, stream %v: got %d by %s and %.300s after %v, want the understudy's answer soon", row.row, id, stream, a.status, a.header.Get("X-Understudy-Target"), a.body, took)
+					}
+				})
+			}
+		}
+	}
+	all.Wait()
+	for _, step := range []string{"is well", "fails"} {
+		a := h.post(chatPath, ask("of-good", false))
+		if wantWhole(t, "a name server that "+step, a, "Where is Ada?"); a.header.Get("X-Understudy-Target") != "good/small" {
+			t.Errorf("a name server that %s: got %s, want the vendor itself", step, a.header.Get("X-Understudy-Target"))
+		}
+		names.down.Store(true)
+	}
+	h.stop()
+	causes := map[string]string{} // of failed attempts, by provider
+	for line := range strings.Lines(h.log.all()) {
+		var said struct{ Msg, Provider, Cause string }
+		if json.Unmarshal([]byte(line), &said) == nil && said.Msg == "attempt failed" {
+			causes[said.Provider] += said.Cause + "\n"
+		}
+	}
+	for _, c := range faultClients {
+		for name, row := range rows {
+			if got := causes[c.name+"-"+name]; !strings.Contains(got, row.cause) {
+				t.Errorf("%s %s-%s: got %q as the cause of its failure, want %q", row.row, c.name, name, got, row.cause)
+			}
+		}
+	}
+}
+
+// names is a name server. What it says of a name is in the name.
+type names struct {
+	config string // a resolv.conf that names it
+	down   atomic.Bool
+}
+
+func newNames(t *testing.T) *names {
+	t.Helper()
+	const address = "127.201.77.1"
+	n := &names{config: filepath.Join(t.TempDir(), "resolv.conf")}
+	if err := os.WriteFile(n.config, []byte("nameserver "+address+"\n"), 0o644); err != nil { //nolint:gosec // as it is in /etc
+		t.Fatal(err)
+	}
+	conn, err := net.ListenPacket("udp", address+":53")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	go func() {
+		for buf := make([]byte, 1500); ; {
+			size, from, err := conn.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			if answer := n.answer(buf[:size]); answer != nil {
+				_, _ = conn.WriteTo(answer, from)
+			}
+		}
+	}()
+	return n
+}
+
+// answer is what there is to a query (RFC 1035 section 4): nothing, an error, or an address if it asks for one of IPv4.
+func (n *names) answer(query []byte) []byte {
+	const header, questionTail, typeA = 12, 5, 1
+	end := bytes.IndexByte(query[header:], 0) // of the name
+	if end < 0 || len(query) < header+end+questionTail {
+		return nil
+	}
+	question := query[header : header+end+questionTail]
+	reply := func(code, answers byte) []byte {
+		out := append([]byte{query[0], query[1], 0x81, 0x80 | code, 0, 1, 0, answers, 0, 0, 0, 0}, question...)
+		return out
+	}
+	at := func(ip ...byte) []byte {
+		if question[end+2] != typeA {
+			return reply(0, 0)
+		}
+		return append(append(reply(0, 1), 0xc0, header, 0, typeA, 0, 1, 0, 0, 0, 0, 0, byte(len(ip))), ip...)
+	}
+	const failure, noName = 2, 3
+	switch name := string(question[1 : 1+question[0]]); {
+	case n.down.Load(), name == "failing":
+		return reply(failure, 0)
+	case name == "other":
+		return at(127, 0, 0, 1)
+	case name == "metadata":
+		return at(169, 254, 169, 254)
+	case name == "inside":
+		return at(10, 0, 0, 1)
+	case name == "silent":
+		return nil
+	}
+	return reply(noName, 0)
 }
