@@ -58,12 +58,14 @@ type session struct {
 	in       io.Reader
 	out, err io.Writer
 	log      *slog.Logger
+	started  func() // ends what easeStart began, for a command that goes on
 }
 
 // Main runs the command that args name, and returns the exit code: 0 for done, 1
 // for failed, 2 for wrong usage.
 func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
-	defer easeStart()()
+	started := easeStart()
+	defer started()
 	var cmd commands
 	parser, err := kong.New(&cmd,
 		kong.Name(name),
@@ -95,7 +97,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 	}
 	lines := &logWriter{w: errOut}
 	defer lines.Flush() //nolint:errcheck // nobody is there to hear that a log cannot be written
-	s := &session{in: in, out: out, err: errOut, log: newLog(errOut, lines, cmd.LogFormat, cmd.LogLevel)}
+	s := &session{in: in, out: out, err: errOut, log: newLog(errOut, lines, cmd.LogFormat, cmd.LogLevel), started: started}
 	if err := chosen.Run(s); err != nil {
 		return s.report(err)
 	}

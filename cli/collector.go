@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// easeStart lets a command make as much garbage as an idle gateway may, until end is called: most are over before
-// there is more of it. It leaves the collector alone if the operator decided.
+// easeStart lets a command make as much garbage as an idle gateway may, until end is called, any number of times: most
+// commands are over before there is more of it. It leaves the collector alone if the operator decided.
 func easeStart() (end func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}

@@ -24,6 +24,7 @@ func (serveCommand) Help() string {
 
 // Run serves until it is told to stop.
 func (c serveCommand) Run(s *session) error {
+	s.started() // what the start makes would be kept: idle, a gateway has nothing to collect it for
 	stop := make(chan os.Signal, 2)
 	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(stop)
