@@ -462,7 +462,7 @@ func TestFewDescriptors(t *testing.T) {
 	var served, short atomic.Int32
 	for range 60 {
 		all.Go(func() {
-			a := h.post(chatPath, ask("assistant", false))
+			a := h.post(chatPath, ask("assistant", false), "Connection", "close") // one that is kept would keep others out
 			switch {
 			case a.err == nil && a.status == 200:
 				served.Add(1)
