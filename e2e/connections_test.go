@@ -13,6 +13,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -25,6 +26,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -466,6 +468,7 @@ func TestFewDescriptors(t *testing.T) {
 			switch {
 			case a.err == nil && a.status == 200:
 				served.Add(1)
+			case isTurnedAway(a.err): // with a 503 before it had asked
 			case a.err != nil || a.status != 503 || a.header.Get("Retry-After") == "":
 				t.Errorf("got %d, %v, %v and %.200s, want an answer, or 503 and when to come back", a.status, a.err, a.header, a.body)
 			case strings.Contains(a.header.Get("X-Understudy-Attempts-Detail"), "chat/small+first-4s=unavailable"):
@@ -483,6 +486,12 @@ func TestFewDescriptors(t *testing.T) {
 		t.Errorf("got %v faults of this machine, want the %d calls without a connection", got, short.Load())
 	}
 	h.wantUp("chat", "claude")
+}
+
+// isTurnedAway reports whether a client was told at the door that there is no room, as Go's client words it: an answer that
+// comes before it has written its request, or is overtaken by the end of a connection that nobody has read.
+func isTurnedAway(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), "readLoopPeekFailLocked: ") || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE))
 }
 
 // wantUp holds providers to be up.
