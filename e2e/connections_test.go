@@ -13,7 +13,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -26,7 +25,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -449,49 +447,6 @@ func TestOneStreamAtATime(t *testing.T) {
 		t.Errorf("got %d requests on %d connections at the vendor, and %d answers of it, want as many and some more connections", asked.Load(), conns.Load(), served.Load())
 	}
 	h.wantUp("one-chat", "one-messages", "one-responses")
-}
-
-// TestFewDescriptors leaves the gateway too few files for the connections that it needs: what it cannot serve is told to
-// come back, a stream that runs goes on, and no vendor is blamed (A9).
-func TestFewDescriptors(t *testing.T) {
-	t.Parallel()
-	h := buildHouse(t, "models: {assistant: {lead: chat/small+first-4s, understudies: [claude/small+first-4s]}}\n")
-	h.launch("sh", "-c", `ulimit -n 60 && exec "$0" "$@"`)
-	h.wantServing()
-	lines := h.stream(ask("chat/small+chunks-100+delay-50ms", true), "running")
-	until(t, lines, `"content":`, 2)
-	var all sync.WaitGroup
-	var served, short atomic.Int32
-	for range 60 {
-		all.Go(func() {
-			a := h.post(chatPath, ask("assistant", false), "Connection", "close") // one that is kept would keep others out
-			switch {
-			case a.err == nil && a.status == 200:
-				served.Add(1)
-			case isTurnedAway(a.err): // with a 503 before it had asked
-			case a.err != nil || a.status != 503 || a.header.Get("Retry-After") == "":
-				t.Errorf("got %d, %v, %v and %.200s, want an answer, or 503 and when to come back", a.status, a.err, a.header, a.body)
-			case strings.Contains(a.header.Get("X-Understudy-Attempts-Detail"), "chat/small+first-4s=unavailable"):
-				short.Add(1) // others have no place for their own connection
-			}
-		})
-	}
-	all.Wait()
-	if served.Load() == 0 || short.Load() == 0 {
-		t.Errorf("got %d calls served and %d without a connection to a vendor, want some of each", served.Load(), short.Load())
-	}
-	until(t, lines, "[DONE]", 1)
-	h.client.CloseIdleConnections()
-	if got := h.metric("understudy_local_faults_total"); int32(got) != short.Load() {
-		t.Errorf("got %v faults of this machine, want the %d calls without a connection", got, short.Load())
-	}
-	h.wantUp("chat", "claude")
-}
-
-// isTurnedAway reports whether a client was told at the door that there is no room, as Go's client words it: an answer that
-// comes before it has written its request, or is overtaken by the end of a connection that nobody has read.
-func isTurnedAway(err error) bool {
-	return err != nil && (strings.Contains(err.Error(), "readLoopPeekFailLocked: ") || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE))
 }
 
 // wantUp holds providers to be up.

@@ -30,7 +30,7 @@ func (c *call) afford(a *attempt, most budget.Tokens) *llm.Error {
 		message := "The request may cost " + cost.String() + " USD at " + a.target.Name() + ", and a call of this model may cost " +
 			budget.Money(c.route.Most).String() + " USD"
 		if others > 0 {
-			message += ", of which it has spent or set aside " + others.String()
+			message += ", of which it has spent or set aside " + others.String() + " USD"
 		}
 		return &llm.Error{Code: llm.CodeQuota, Origin: llm.OriginGateway, Message: message + ". Ask for fewer tokens at most."}
 	}
