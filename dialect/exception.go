@@ -51,11 +51,11 @@ func ExceptionOf(c llm.Code) Exception {
 		return Exception{400, "ServiceQuotaExceededException"}
 	case llm.CodeOverloaded, llm.CodeUnavailable, llm.CodeLedger:
 		return Exception{503, "ServiceUnavailableException"}
-	case llm.CodeBadAnswer, llm.CodeTruncated:
+	case llm.CodeBadAnswer, llm.CodeOtherModel, llm.CodeTruncated:
 		return Exception{424, "ModelErrorException"}
 	case llm.CodeServerError, llm.CodeInternal, llm.CodeUnreachable, llm.CodeProviderAuth:
 		return Exception{500, "InternalServerException"}
-	case llm.CodeClientGone:
+	case llm.CodeClientGone, llm.CodeOutrun:
 		return Exception{499, "InternalServerException"}
 	default:
 		return Exception{400, "ValidationException"}

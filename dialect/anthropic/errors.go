@@ -225,13 +225,13 @@ func errorWords(c llm.Code) (status int, kind string) {
 		return 504, errTimeout
 	case llm.CodeRequestTimeout:
 		return 408, errTimeout
-	case llm.CodeProviderAuth, llm.CodeUnreachable:
+	case llm.CodeProviderAuth, llm.CodeUnreachable, llm.CodeOtherModel:
 		return 502, errAPI
 	case llm.CodeServerError, llm.CodeBadAnswer, llm.CodeTruncated, llm.CodeInternal:
 		return 500, errAPI
 	case llm.CodeNotImplemented:
 		return 400, errInvalid
-	case llm.CodeClientGone:
+	case llm.CodeClientGone, llm.CodeOutrun:
 		return 499, errAPI
 	default:
 		return c.Info().Status, errInvalid

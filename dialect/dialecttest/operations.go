@@ -37,9 +37,7 @@ func RunOperation(t *testing.T, d *dialect.Dialect, dir string) {
 		for _, info := range llm.Codes() {
 			status, body := d.Client.EncodeError(&llm.Error{Code: info.Code, Origin: llm.OriginGateway, Message: info.Doc}, "call_1")
 			checkErrorBody(t, info.Code, status, body)
-			if got := d.Provider.DecodeError(status, body); slices.Contains(recognised, info.Code) && got.Code != info.Code {
-				t.Errorf("%s: got it decoded as %s", info.Code, got.Code)
-			}
+			checkDecoded(t, info, d.Provider.DecodeError(status, body))
 		}
 		oddErrors(t, d)
 	})

@@ -279,13 +279,13 @@ func errorWords(c llm.Code) (status int, word string) {
 		return 409, statusAborted
 	case llm.CodeRateLimit, llm.CodeQuota:
 		return 429, statusExhausted
-	case llm.CodeClientGone:
+	case llm.CodeClientGone, llm.CodeOutrun:
 		return 499, statusCancelled
 	case llm.CodeInternal, llm.CodeServerError:
 		return 500, statusInternal
 	case llm.CodeNotImplemented:
 		return 501, statusUnimplement
-	case llm.CodeProviderAuth, llm.CodeUnreachable, llm.CodeBadAnswer, llm.CodeTruncated:
+	case llm.CodeProviderAuth, llm.CodeUnreachable, llm.CodeBadAnswer, llm.CodeOtherModel, llm.CodeTruncated:
 		return 502, statusInternal
 	case llm.CodeOverloaded, llm.CodeUnavailable, llm.CodeLedger:
 		return 503, statusUnavailable
