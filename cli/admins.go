@@ -149,6 +149,9 @@ func (c changeAdminCommand) Run(s *session) error {
 	if change.Expires, err = changedExpiry(c.Expires, time.Now()); err != nil {
 		return err
 	}
+	if change == (client.AdministratorChange{}) {
+		return usageError{"got nothing to change, want --role or --expires"}
+	}
 	return c.withAdministrator(s, func(ctx context.Context, api *client.Client) (client.Administrator, error) {
 		return api.ChangeAdministrator(ctx, c.Name, change)
 	})
@@ -172,7 +175,7 @@ func (c rotateAdminCommand) Run(s *session) error {
 		return err
 	}
 	defer api.Close()
-	a, err := api.RotateAdministrator(context.Background(), c.Name, newDrillID(time.Now()), c.Overlap)
+	a, err := api.RotateAdministrator(context.Background(), c.Name, newID(time.Now()), c.Overlap)
 	if err != nil {
 		return err
 	}

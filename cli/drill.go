@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -60,7 +61,7 @@ func (c startDrillCommand) Run(s *session) error {
 	defer api.Close()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	r, err := api.StartDrill(ctx, newDrillID(time.Now()), client.DrillSpec{
+	r, err := api.StartDrill(ctx, newID(time.Now()), client.DrillSpec{
 		Provider: c.Provider, Fault: c.Fault, Share: float64(c.Share), Seconds: c.For.Seconds(), AbortIf: c.AbortIf,
 		Model: c.Model, Caller: c.Key, DelayMS: float64(c.Delay) / float64(time.Millisecond),
 	})
@@ -82,8 +83,8 @@ func (c startDrillCommand) Run(s *session) error {
 	return nil
 }
 
-// newDrillID begins with the time, so that drills are listed in order.
-func newDrillID(now time.Time) string {
+// newID is an id for what a command makes. It begins with the time, so that drills are listed in order.
+func newID(now time.Time) string {
 	const letters = 4
 	return now.UTC().Format("20060102-150405") + "-" + strings.ToLower(rand.Text()[:letters])
 }
@@ -119,12 +120,12 @@ func (s *session) followDrill(ctx context.Context, api *client.Client, id string
 
 type stopDrillCommand struct {
 	operatorFlags
-	ID string `arg:"" optional:"" help:"The drill; the latest if not given."`
+	ID string `arg:"" optional:"" help:"The drill; the one that runs if not given."`
 }
 
 // Help shows how drill stop is used.
 func (stopDrillCommand) Help() string {
-	return "What the drill holds up is let go at once. One that is over stays as it is.\n\n" + examples("understudy drill stop")
+	return "What the drill holds up is let go at once. One that is over stays as it is; if none runs, the latest is shown.\n\n" + examples("understudy drill stop")
 }
 
 // Run ends a drill.
@@ -147,7 +148,7 @@ func (c reportDrillCommand) Run(s *session) error {
 	return c.with(s, c.ID, (*client.Client).Drill)
 }
 
-// with does something about a drill, or about the latest, and shows its report.
+// with does something about a drill, or about the one that runs or ran last, and shows its report.
 func (f operatorFlags) with(s *session, id string, do func(*client.Client, context.Context, string) (client.DrillReport, error)) error {
 	api, err := f.client()
 	if err != nil {
@@ -163,7 +164,7 @@ func (f operatorFlags) with(s *session, id string, do func(*client.Client, conte
 		case len(all) == 0:
 			return usageError{"there was no drill yet\nhint: understudy drill --help shows how one is started"}
 		}
-		id = all[0].ID
+		id = slices.MaxFunc(all, func(a, b client.DrillReport) int { return a.Begun.Compare(b.Begun) }).ID // one runs at a time
 	}
 	r, err := do(api, ctx, id)
 	if err != nil {

@@ -271,8 +271,12 @@ func (c changeKeyCommand) Run(s *session) error {
 	if change.Expires, err = changedExpiry(c.Expires, time.Now()); err != nil {
 		return err
 	}
+	hasLimits := c.Requests != nil || c.Tokens != nil || c.Concurrent != nil
+	if change == (client.KeyChange{}) && !hasLimits {
+		return usageError{"got nothing to change, want a flag that says what, such as --model or --disable\nhint: understudy keys change --help lists them"}
+	}
 	return c.withKey(s, func(ctx context.Context, api *client.Client) (client.Key, error) {
-		if c.Requests != nil || c.Tokens != nil || c.Concurrent != nil {
+		if hasLimits {
 			k, err := api.Key(ctx, c.ID)
 			if err != nil {
 				return k, err
@@ -325,7 +329,7 @@ func (c rotateKeyCommand) Run(s *session) error {
 		return err
 	}
 	defer api.Close()
-	k, err := api.RotateKey(context.Background(), c.ID, newDrillID(time.Now()), c.Overlap)
+	k, err := api.RotateKey(context.Background(), c.ID, newID(time.Now()), c.Overlap)
 	if err != nil {
 		return err
 	}
