@@ -56,10 +56,10 @@ func (a *api) listBudgets(r *request) (List[Budget], error) {
 func budgetOf(r *request) (account string, p budget.Period, err error) {
 	account, p = r.PathValue("account"), budget.Period(r.PathValue("period"))
 	if err := budget.CheckAccount(account); err != nil {
-		return "", "", llm.Invalid("account", "The account is none: %v.", err)
+		return "", "", llm.Invalid("account", "The account cannot be read: %v.", err)
 	}
 	if !slices.Contains(budget.Periods(), p) {
-		return "", "", llm.Invalid("period", "The period must be one of %v.", budget.Periods())
+		return "", "", llm.Invalid("period", "The period must be day, week, month or ever.")
 	}
 	return account, p, nil
 }

@@ -1,11 +1,12 @@
 package admin
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
-	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/route"
 )
 
@@ -53,8 +54,12 @@ func healthEndpoints() []endpoint {
 
 func (a *api) forget(r *request, _ None) (TargetHealth, error) {
 	id := r.PathValue("provider")
-	if !slices.ContainsFunc(a.opts.Providers(), func(p *provider.Provider) bool { return p.ID == id }) {
-		return TargetHealth{}, notFound("No provider %q is configured.", clip(id))
+	var ids []string
+	for _, p := range a.opts.Providers() {
+		ids = append(ids, p.ID)
+	}
+	if !slices.Contains(ids, id) {
+		return TargetHealth{}, notFound("No provider %q is configured. There are: %s.", clip(id), strings.Join(ids, ", "))
 	}
 	a.opts.Health.Forget(id)
 	return a.neverAsked(id), nil
@@ -80,6 +85,9 @@ func (a *api) listHealth(r *request) (List[TargetHealth], error) {
 			all = append(all, a.neverAsked(p.ID))
 		}
 	}
+	slices.SortFunc(all, func(s, t TargetHealth) int {
+		return cmp.Or(cmp.Compare(s.Provider, t.Provider), cmp.Compare(s.Model, t.Model), cmp.Compare(s.Key, t.Key))
+	})
 	if id, drilled := a.opts.Drills.Current(); id != "" {
 		for i := range all {
 			if t := &all[i]; t.Provider == drilled {

@@ -19,11 +19,11 @@ func (catalogCommand) Help() string { return examples("understudy catalog import
 
 type importCommand struct {
 	configFlag
-	File     string    `arg:"" help:"A catalog as models.dev gives it away (api.json), or flattened to one list of models." placeholder:"FILE"`
-	Provider []string  `help:"Only this provider; may be repeated." placeholder:"NAME"`
-	Out      string    `help:"Write the models.yaml of each provider whose folder is in DIR, as in the source tree." placeholder:"DIR"`
-	Date     time.Time `help:"The catalog's date, for --out; today if not given." format:"2006-01-02" placeholder:"YYYY-MM-DD"`
-	JSON     bool      `help:"Write JSON: for each provider the models added, changed and gone."`
+	File     string   `arg:"" help:"A catalog as models.dev gives it away (api.json), or flattened to one list of models." placeholder:"FILE"`
+	Provider []string `help:"Only this provider; may be repeated." placeholder:"NAME"`
+	Out      string   `help:"Write the models.yaml of each provider whose folder is in DIR, as in the source tree." placeholder:"DIR"`
+	Date     day      `help:"The catalog's date, for --out; today if not given." placeholder:"YYYY-MM-DD"`
+	JSON     bool     `help:"Write JSON: for each provider the models added, changed and gone."`
 }
 
 // Help shows how catalog import is used.
@@ -51,7 +51,7 @@ func (c importCommand) Run(s *session) error {
 	var done []app.Imported
 	if c.Out != "" {
 		if c.Date.IsZero() {
-			c.Date = time.Now()
+			c.Date = day{time.Now()}
 		}
 		done, err = dump.RenewFiles(c.Out, c.Provider, c.Date.Format(time.DateOnly))
 	} else {

@@ -161,7 +161,7 @@ func (s *session) showPlan(p client.EvacuationPlan) error {
 	w := s.table()
 	fmt.Fprintf(w, "provider\t%s\n", p.Provider)
 	if p.CallsNow > 0 {
-		fmt.Fprintf(w, "traffic\t%s calls a minute, of which %s cannot move (of the last %d minutes)\n", rate(p.CallsNow), rate(p.CallsStay), p.Minutes)
+		fmt.Fprintf(w, "traffic\t%s calls a minute, of which %s cannot move (of the last %s)\n", rate(p.CallsNow), rate(p.CallsStay), minutes(p.Minutes))
 	} else {
 		fmt.Fprintf(w, "traffic\tnone of late: figures of cost and load need some\n")
 	}
@@ -268,7 +268,22 @@ func showLosses(w io.Writer, model string, lacks []string, m client.EvacuationMo
 	}
 }
 
-func rate(f float64) string { return strconv.FormatFloat(f, 'g', 3, 64) }
+// rate writes three digits of a number, and no exponent.
+func rate(f float64) string {
+	const digits = 3
+	short, err := strconv.ParseFloat(strconv.FormatFloat(f, 'g', digits, 64), 64)
+	if err != nil {
+		panic("BUG: cli: " + err.Error())
+	}
+	return strconv.FormatFloat(short, 'f', -1, 64)
+}
+
+func minutes(n int64) string {
+	if n == 1 {
+		return "minute"
+	}
+	return strconv.FormatInt(n, 10) + " minutes"
+}
 
 func usd(f float64) string {
 	const digits = 4

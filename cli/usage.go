@@ -28,11 +28,11 @@ func (usageCommand) Help() string {
 
 type reportCommand struct {
 	gatewayFlags
-	By    []string  `help:"What to tell apart: ${columns}." default:"provider,model" placeholder:"WORD,…"`
-	Since time.Time `help:"The first day, in UTC; the first of this month if not given." format:"2006-01-02" placeholder:"YYYY-MM-DD"`
-	Until time.Time `help:"The last day; today if not given." format:"2006-01-02" placeholder:"YYYY-MM-DD"`
-	CSV   bool      `help:"Write CSV." name:"csv" xor:"form"`
-	JSON  bool      `help:"Write JSON: a list of rows." xor:"form"`
+	By    []string `help:"What to tell apart: ${columns}." default:"provider,model" placeholder:"WORD,…"`
+	Since day      `help:"The first day, in UTC; the first of this month if not given." placeholder:"YYYY-MM-DD"`
+	Until day      `help:"The last day; today if not given." placeholder:"YYYY-MM-DD"`
+	CSV   bool     `help:"Write CSV." name:"csv" xor:"form"`
+	JSON  bool     `help:"Write JSON: a list of rows." xor:"form"`
 }
 
 // Help shows how usage report is used.
@@ -53,10 +53,10 @@ func (c reportCommand) Run(s *session) error {
 	}
 	now := time.Now().UTC()
 	if c.Since.IsZero() {
-		c.Since = now.AddDate(0, 0, 1-now.Day())
+		c.Since = day{now.AddDate(0, 0, 1-now.Day())}
 	}
 	if c.Until.IsZero() {
-		c.Until = now
+		c.Until = day{now}
 	}
 	rows, err := c.rows()
 	if err != nil {
@@ -81,13 +81,13 @@ func (c reportCommand) rows() ([]client.UsageRow, error) {
 			return nil, err
 		}
 		defer api.Close()
-		return api.Usage(ctx, c.Since, c.Until, c.By)
+		return api.Usage(ctx, c.Since.Time, c.Until.Time, c.By)
 	}
 	conf, err := app.Load(c.path(), nil)
 	if err != nil {
 		return nil, err
 	}
-	return app.UsageRows(ctx, conf, c.Since, c.Until, c.By)
+	return app.UsageRows(ctx, conf, c.Since.Time, c.Until.Time, c.By)
 }
 
 // columns are a row's, as text.
@@ -132,7 +132,7 @@ func (c reportCommand) writeTable(s *session, rows []client.UsageRow) error {
 		return nil
 	}
 	w := s.table()
-	fmt.Fprintf(w, "%s\tattempts\tinput\toutput\tcost USD\testimated\tuncertain\twasted\tunpriced\n", strings.Join(c.By, "\t"))
+	fmt.Fprintf(w, "%s\tATTEMPTS\tINPUT\tOUTPUT\tCOST USD\tESTIMATED\tUNCERTAIN\tWASTED\tUNPRICED\n", strings.ToUpper(strings.Join(c.By, "\t")))
 	for i := range rows {
 		fmt.Fprintln(w, strings.Join(c.shown(&rows[i]), "\t"))
 	}
@@ -167,6 +167,19 @@ func shortMoney(usd string) string {
 		return "<0.000001"
 	}
 	return short
+}
+
+// day is a date, as a flag has it.
+type day struct{ time.Time }
+
+// UnmarshalText reads a date.
+func (d *day) UnmarshalText(text []byte) error {
+	t, err := time.Parse(time.DateOnly, string(text))
+	if err != nil {
+		return fmt.Errorf("got %q, want a day such as 2026-11-01", text)
+	}
+	d.Time = t
+	return nil
 }
 
 type reconcileCommand struct {
@@ -241,7 +254,7 @@ func (c reconcileCommand) Run(s *session) error {
 
 func (s *session) showCompared(rows []compared) error {
 	w := s.table()
-	fmt.Fprintln(w, "day\tmodel\tcharged USD\tledger\tsure\tdifference\t")
+	fmt.Fprintln(w, "DAY\tMODEL\tCHARGED USD\tLEDGER\tSURE\tDIFFERENCE\t")
 	for _, r := range rows {
 		verdict := ""
 		if !r.Within {

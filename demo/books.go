@@ -72,7 +72,7 @@ func (g *gateway) readBooks(ctx context.Context) (b Books, err error) {
 func (b *Books) write(out io.Writer) {
 	fmt.Fprintf(out, "\nThe ledger has %d attempts of %d calls: %s.\n", b.Entries, b.Calls, b.Kinds)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "target\tattempts\tinput\toutput\tcost USD\testimated\tuncertain\twasted")
+	fmt.Fprintln(w, "TARGET\tATTEMPTS\tINPUT\tOUTPUT\tCOST USD\tESTIMATED\tUNCERTAIN\tWASTED")
 	for _, l := range b.Lines {
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\n", l.Target, l.Attempts, l.Input, l.Output, l.Cost, l.Estimated, l.Uncertain, l.Wasted)
 	}
