@@ -9,8 +9,7 @@ import (
 // Collector folds a stream's events into the Response they amount to. The zero
 // value is ready.
 type Collector struct {
-	resp  Response
-	ended bool
+	resp Response
 	// parts are by a choice's index and a part's.
 	parts map[[2]int]*collected
 }
@@ -62,7 +61,6 @@ func (c *Collector) Add(e Event) {
 		c.resp.Usage = e.Usage
 		c.resp.Tier = cmp.Or(e.Tier, c.resp.Tier)
 	case EventEnd:
-		c.ended = true
 		c.resp.Model = cmp.Or(e.Model, c.resp.Model)
 	case EventPartEnd:
 		c.settle(e)
@@ -115,9 +113,6 @@ func (c *Collector) choice(index int) *Choice {
 	c.resp.Choices = append(c.resp.Choices, Choice{Index: index})
 	return &c.resp.Choices[len(c.resp.Choices)-1]
 }
-
-// Ended reports whether the stream came to its End.
-func (c *Collector) Ended() bool { return c.ended }
 
 // Response returns what has been folded so far, its choices in order.
 func (c *Collector) Response() *Response {

@@ -17,11 +17,6 @@ const (
 	PolicyCheapest Policy = "cheapest" // the one at which the request costs least
 )
 
-// Policies lists the policies.
-func Policies() []Policy {
-	return []Policy{PolicyOrdered, PolicyWeighted, PolicyFastest, PolicyCheapest}
-}
-
 // usualAnswer is how many tokens an answer is taken to have where its request sets no limit.
 const usualAnswer = 500
 
