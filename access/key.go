@@ -94,9 +94,7 @@ func (s Secret) Sum(shown string) Hash {
 // keyPrefix tells people, scanners of leaked secrets and the gateway what a text is.
 const keyPrefix = "us-"
 
-// NewText makes what a client shows: 256 random bits and a little more.
-func NewText() string { return newText(keyPrefix) }
-
+// newText makes what is shown: 256 random bits and a little more.
 func newText(prefix string) string {
 	return prefix + strings.ToLower(rand.Text()+rand.Text()) // 130 bits each
 }

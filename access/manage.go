@@ -88,7 +88,7 @@ func (r *Registry) Create(ctx context.Context, id string, spec Spec) (k Key, tex
 		}
 		return k, "", nil
 	}
-	text = NewText()
+	text = newText(keyPrefix)
 	k = Key{ID: id, Spec: spec, Ending: endingOf(text), Created: r.instant(), Revision: 1, hash: r.secretSum(text)}
 	if err := r.put(ctx, &k, 0); err != nil {
 		return Key{}, "", err

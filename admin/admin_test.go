@@ -43,7 +43,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{now: time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)}
-	token, text := NewToken()
+	token, text := newToken()
 	w.token = text
 	log := slog.New(slog.NewJSONHandler(&w.log, nil))
 	w.drills = drill.New(drill.Options{

@@ -161,7 +161,7 @@ func TestAudit(t *testing.T) {
 
 // TestAttackS95Metrics wants the token for metrics where others reach the listener.
 func TestAttackS95Metrics(t *testing.T) {
-	token, text := NewToken()
+	token, text := newToken()
 	h := Handler(Options{IsReady: func() bool { return true }, Token: token, GuardMetrics: true, Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, 200, "metrics")
 	})})

@@ -22,9 +22,9 @@ type Token struct {
 	isSet bool
 }
 
-// NewToken makes a token of 256 random bits. text is to be shown once; nothing else
+// newToken makes a token of 256 random bits. text is to be shown once; nothing else
 // keeps it.
-func NewToken() (t Token, text string) {
+func newToken() (t Token, text string) {
 	text = tokenPrefix + strings.ToLower(rand.Text()+rand.Text()) // 130 bits each
 	return tokenOf(text), text
 }
@@ -68,7 +68,7 @@ func DropToken(files Files) error {
 func OpenToken(files Files) (t Token, made string, err error) {
 	content, err := files.Read(tokenName)
 	if errors.Is(err, fs.ErrNotExist) {
-		t, made = NewToken()
+		t, made = newToken()
 		content, err = json.Marshal(tokenFile{hex.EncodeToString(t.hash[:])})
 		if err == nil {
 			err = files.Write(tokenName, append(content, '\n'))

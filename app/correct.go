@@ -22,8 +22,8 @@ type Correction struct {
 	Maker   string // who says so
 }
 
-// ErrSameCost is a correction that changes nothing.
-var ErrSameCost = errors.New("the attempt costs that already")
+// errSameCost is a correction that changes nothing.
+var errSameCost = errors.New("the attempt costs that already")
 
 // CorrectLedger writes down what an attempt really cost, and returns what it cost before, in dollars. A gateway may be running.
 func CorrectLedger(ctx context.Context, c *config.Config, k *Correction) (was string, err error) {
@@ -42,7 +42,7 @@ func CorrectLedger(ctx context.Context, c *config.Config, k *Correction) (was st
 	switch {
 	case err != nil:
 	case found.Cost == cost && found.Kind == budget.Posted:
-		err = ErrSameCost
+		err = errSameCost
 	default:
 		was = found.Cost.String()
 		err = books.Correct(ctx, found.Correction(cost, k.Reason, k.Maker, time.Now().UnixMilli()))

@@ -11,7 +11,7 @@ import (
 // completeAccess says who may call where the file does not, and where relative paths begin.
 func (c *Config) completeAccess(folder string) {
 	if _, given := c.at["access.anonymous"]; !given {
-		c.Access.Anonymous = c.IsLocal() && len(c.Access.Keys) == 0
+		c.Access.Anonymous = c.isLocal() && len(c.Access.Keys) == 0
 	}
 	c.Access.Secret.under(folder)
 	for i := range c.Access.Keys {
@@ -29,8 +29,8 @@ func (k *Key) under(folder string) {
 	}
 }
 
-// IsLocal reports whether every listener is reached from this machine only.
-func (c *Config) IsLocal() bool { return isLocal(c.Listen) && isLocal(c.Admin) }
+// isLocal reports whether every listener is reached from this machine only.
+func (c *Config) isLocal() bool { return isLocal(c.Listen) && isLocal(c.Admin) }
 
 // IsAdminLocal reports whether the admin listener is reached from this machine only.
 func (c *Config) IsAdminLocal() bool { return isLocal(c.Admin) }
@@ -46,7 +46,7 @@ func isLocal(address string) bool {
 
 func (k *checker) access() {
 	c := k.config
-	if c.Access.Anonymous && !c.IsLocal() && !k.failed["listen"] && !k.failed["admin"] {
+	if c.Access.Anonymous && !c.isLocal() && !k.failed["listen"] && !k.failed["admin"] {
 		k.bad("access.anonymous", "leave it out, and make keys with: understudy keys create",
 			"access.anonymous: got true and a listener that other machines reach, want clients to have keys there, or both listeners on loopback addresses")
 	}

@@ -86,7 +86,7 @@ func (f *Facts) ModelsURL() string {
 	if f.ModelsPath == "" || isAddress(f.ModelsPath) {
 		return f.ModelsPath
 	}
-	return JoinURL(f.BaseURL, f.ModelsPath)
+	return joinURL(f.BaseURL, f.ModelsPath)
 }
 
 // isAddress reports whether a path is a whole address.

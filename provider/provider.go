@@ -275,7 +275,7 @@ func (p *Provider) URL(d dialect.Name, model string, stream bool) (string, bool)
 		}
 		path = strings.Replace(path, modelHole, EscapeModel(p.Facts.bare(d, model)), 1)
 	}
-	return JoinURL(p.Facts.BaseURL, path), true
+	return joinURL(p.Facts.BaseURL, path), true
 }
 
 // Relays reports whether the provider serves an operation in a dialect's API.
@@ -293,7 +293,7 @@ func (p *Provider) RelayURL(d dialect.Name, own, path, model string) (string, bo
 	spoken, query, hasQuery := strings.Cut(p.Facts.Dialects[d], "?")
 	root, ok := strings.CutSuffix(spoken, unversioned(own))
 	if !ok || own == "" {
-		return JoinURL(p.Facts.BaseURL, path), true
+		return joinURL(p.Facts.BaseURL, path), true
 	}
 	switch at := strings.Index(root, modelHole); {
 	case at < 0:
@@ -302,7 +302,7 @@ func (p *Provider) RelayURL(d dialect.Name, own, path, model string) (string, bo
 	default:
 		root = strings.Replace(root, modelHole, EscapeModel(model), 1)
 	}
-	address := JoinURL(p.Facts.BaseURL, root+unversioned(path))
+	address := joinURL(p.Facts.BaseURL, root+unversioned(path))
 	if hasQuery {
 		address += "?" + query
 	}
@@ -365,9 +365,9 @@ func (p *Provider) OwnName(id string) string {
 	return id
 }
 
-// JoinURL puts a path under a base. A version that ends the base and begins the
+// joinURL puts a path under a base. A version that ends the base and begins the
 // path ("/v1") counts once, since people give base URLs in both habits.
-func JoinURL(base, path string) string {
+func joinURL(base, path string) string {
 	base = strings.TrimRight(base, "/")
 	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
 		path = "/" + strings.TrimLeft(path, "/")

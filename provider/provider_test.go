@@ -66,8 +66,8 @@ func TestJoinURL(t *testing.T) {
 		{"https://v1", "/v1/models", "https://v1/v1/models"},
 		{"https://h:8443", "/x", "https://h:8443/x"},
 	} {
-		if got := JoinURL(tc.base, tc.path); got != tc.want {
-			t.Errorf("JoinURL(%q, %q): got %q, want %q", tc.base, tc.path, got, tc.want)
+		if got := joinURL(tc.base, tc.path); got != tc.want {
+			t.Errorf("joinURL(%q, %q): got %q, want %q", tc.base, tc.path, got, tc.want)
 		}
 	}
 }

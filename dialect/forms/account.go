@@ -23,7 +23,7 @@ func WriteOpenAIAccount(w *jsontext.Writer, r *llm.Request, user string, takesLa
 		losses = append(losses, llm.Loss{Feature: f, Action: action, Severity: llm.Harmless, Detail: detail})
 	}
 	if r.User != "" {
-		id, hashed := ShortID(r.User, openAILongestID)
+		id, hashed := shortID(r.User, openAILongestID)
 		if hashed {
 			lose(llm.FeatureUser, llm.ActionEmulated, "an id above the target's 64 characters is sent as its hash")
 		}
@@ -37,7 +37,7 @@ func WriteOpenAIAccount(w *jsontext.Writer, r *llm.Request, user string, takesLa
 		}
 	}
 	if r.CacheKey != "" {
-		key, hashed := ShortID(r.CacheKey, openAILongestID)
+		key, hashed := shortID(r.CacheKey, openAILongestID)
 		if hashed {
 			lose(llm.FeatureCacheKey, llm.ActionEmulated, "a key above the target's 64 characters is sent as its hash")
 		}
@@ -76,8 +76,8 @@ func OpenAITier(tier string) string {
 	return ""
 }
 
-// ShortID is an id of at most longest characters: itself, or a hash that stands for it.
-func ShortID(id string, longest int) (short string, hashed bool) {
+// shortID is an id of at most longest characters: itself, or a hash that stands for it.
+func shortID(id string, longest int) (short string, hashed bool) {
 	if len(id) <= longest || utf8.RuneCountInString(id) <= longest {
 		return id, false
 	}

@@ -12,9 +12,9 @@ import (
 	"github.com/understudy-ai/understudy/gateway"
 )
 
-// KeptObjects is for how long an object is remembered after it was noted last. Vendors keep answers and batches for a
+// keptObjects is for how long an object is remembered after it was noted last. Vendors keep answers and batches for a
 // month, and files until they are removed.
-const KeptObjects = 90 * 24 * time.Hour
+const keptObjects = 90 * 24 * time.Hour
 
 const (
 	objectTime   = 2 * time.Second       // for one question or one group of notes
@@ -196,7 +196,7 @@ func (o *Objects) sweep() error {
 	if err := o.db.prepare(ctx); err != nil {
 		return err
 	}
-	if _, err := o.db.pool.Exec(ctx, "DELETE FROM object WHERE at < $1", o.now().Add(-KeptObjects).UnixMilli()); err != nil {
+	if _, err := o.db.pool.Exec(ctx, "DELETE FROM object WHERE at < $1", o.now().Add(-keptObjects).UnixMilli()); err != nil {
 		return fmt.Errorf("remove what is old: %w", err)
 	}
 	return nil

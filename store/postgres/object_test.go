@@ -48,14 +48,14 @@ func TestObjectsAreShared(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	later := remember(t, d, now.Add(KeptObjects-time.Minute))
+	later := remember(t, d, now.Add(keptObjects-time.Minute))
 	if later.Count(t.Context(), "resp_1") {
 		t.Error("noted again: got it counted twice, want it counted once")
 	}
 	if err := later.Close(); err != nil {
 		t.Fatal(err)
 	}
-	end := remember(t, d, now.Add(KeptObjects+time.Minute))
+	end := remember(t, d, now.Add(keptObjects+time.Minute))
 	if err := end.sweep(); err != nil {
 		t.Fatal(err)
 	}
