@@ -19,8 +19,9 @@ type follower struct {
 	j       *Journal
 	numbers []int64 // of the files that are not all in the store, the oldest first
 	mark    budget.Mark
-	known   bool  // the mark has been read
-	base    int64 // the first attempt of this start
+	known   bool        // the mark has been read
+	base    int64       // the first attempt of this start
+	earlier budget.Mark // where the entries of those before it end
 	swept   bool
 	lines   map[int64]*budget.Line
 	reader  *reader
@@ -46,7 +47,7 @@ const (
 
 func newFollower(j *Journal, numbers []int64) *follower {
 	f := &follower{
-		j: j, numbers: numbers, base: j.next, lines: map[int64]*budget.Line{},
+		j: j, numbers: numbers, base: j.next, earlier: j.end(), lines: map[int64]*budget.Line{},
 		ready: make(chan struct{}, 1), hurry: make(chan struct{}, 1), end: make(chan struct{}),
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
@@ -150,6 +151,9 @@ func (f *follower) fill() error {
 			}
 		}
 		if len(b.Entries) < maxBatch {
+			if durable.Before(f.earlier) {
+				return nil // what closes attempts of earlier starts is still being written
+			}
 			if err := f.sweep(ctx); err != nil {
 				return err
 			}
@@ -175,9 +179,9 @@ func (f *follower) sweep(ctx context.Context) error {
 // release frees, when all entries are in the store, what this start has leased and not used.
 func (f *follower) release() {
 	f.j.mu.Lock()
-	open, next := len(f.j.open), f.j.next
+	open, next, failed := len(f.j.open), f.j.next, f.j.failed
 	f.j.mu.Unlock()
-	if open > 0 || !f.j.leases.isUsed() {
+	if open > 0 || failed != nil || !f.j.leases.isUsed() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(f.ctx, writeLimit)

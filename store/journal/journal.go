@@ -123,7 +123,10 @@ func Open(o Options) (*Journal, error) {
 	j.kept.Store(int64(left.files+1) * o.FileSize)
 	j.closeOrphans(left, now)
 	j.follower = newFollower(j, append(left.numbers, first))
-	j.leases = newLeases(&o, j.next, j.follower.signal)
+	j.leases = newLeases(&o, j.next, func() {
+		j.follower.signal()
+		j.follower.hasten()
+	})
 	j.writing.Go(j.write)
 	j.making.Go(j.makeSpares)
 	j.making.Go(func() { j.leases.run(j.stop) })
@@ -324,11 +327,16 @@ func (j *Journal) IsBroken() bool {
 // Behind reports whether the store cannot be written, so that entries wait in the journal.
 func (j *Journal) Behind() bool { return j.behind.Load() }
 
+// end is where the journal ends when all that was given to it is written.
+func (j *Journal) end() budget.Mark {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return budget.Mark{File: j.current.number, Offset: j.current.off}
+}
+
 // Sync returns when what is settled by now is in the store, or ctx ends.
 func (j *Journal) Sync(ctx context.Context) error {
-	j.mu.Lock()
-	end := budget.Mark{File: j.current.number, Offset: j.current.off}
-	j.mu.Unlock()
+	end := j.end()
 	const look = 5 * time.Millisecond
 	for {
 		if caught := j.follower.caught.Load(); caught != nil && !caught.Before(end) {

@@ -40,6 +40,7 @@ type shelf struct {
 	lines   map[int64]*budget.Line
 	held    map[int64]bool
 	swept   int64
+	before  int   // entries that were there when it was swept
 	down    bool  // writes fail
 	lost    int   // so many writes succeed and fail to say so
 	refuse  error // of every hold and draw
@@ -153,7 +154,7 @@ func (s *shelf) Return(_ context.Context, _ budget.Lease, what map[budget.Key]bu
 func (s *shelf) Sweep(_ context.Context, _ string, upTo int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.swept = upTo
+	s.swept, s.before = upTo, len(s.entries)
 	for n := range s.held {
 		if n <= upTo {
 			delete(s.held, n)

@@ -78,6 +78,38 @@ func TestAlone(t *testing.T) {
 	}
 }
 
+// TestSweepsLast frees what an earlier start had leased only when the store has all that was spent of it: what ran
+// when that ended is there as well, however long the journal takes to write it down.
+func TestSweepsLast(t *testing.T) {
+	t.Parallel()
+	s := newShelf()
+	folder := t.TempDir()
+	d := openJournal(t, folder, s)
+	price, _ := prices(t, d)
+	limit(d, budget.Limit{Account: "key:a", Period: budget.Ever, Most: price})
+	d.wants("a", true)
+	left := copyFolder(t, folder)
+	d.close()
+	s.set(func() { s.mark, s.swept = budget.Mark{}, 0 })
+	again := openJournal(t, left, s, func(o *Options) {
+		o.Reach = func(point string) {
+			const slow = 200 * time.Millisecond
+			swept := func() (is bool) {
+				s.set(func() { is = s.swept > 0 })
+				return is
+			}
+			for until := time.Now().Add(slow); point == "before write" && !swept() && time.Now().Before(until); {
+				time.Sleep(slow / 100)
+			}
+		}
+	})
+	defer again.close()
+	<-again.leases.swept
+	if s.before != 1 {
+		t.Errorf("got %d attempts in the store when it was swept, want the one that ran", s.before)
+	}
+}
+
 // TestShared draws parts of what is left, and gives back what it does not use.
 func TestShared(t *testing.T) {
 	t.Parallel()
