@@ -145,7 +145,12 @@ func (f *follower) fill() error {
 		if err != nil {
 			return err
 		}
-		if len(b.Entries) > 0 { // what is only open need not be told
+		// What is only open need not be told; but files of starts in which nothing was closed are not kept for ever.
+		idle := len(b.Entries) == 0 && f.numbers[0] < durable.File && f.j.kept.Load() > f.j.opts.MaxSize/2
+		if idle {
+			b.To = durable
+		}
+		if len(b.Entries) > 0 || idle {
 			if err := f.bring(ctx, b); err != nil {
 				return err
 			}

@@ -495,6 +495,38 @@ func TestHolds(t *testing.T) {
 	}
 }
 
+// TestIdleStarts starts more often without a call than there is room for files, and refuses nothing for that.
+func TestIdleStarts(t *testing.T) {
+	t.Parallel()
+	s := newShelf()
+	folder := t.TempDir()
+	small := func(o *Options) { o.FileSize, o.MaxSize = 1<<20, 6<<20 }
+	for range 8 {
+		d := openJournal(t, folder, s, small)
+		if err := d.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		n, err := numbers(folder)
+		if err != nil || len(n) > 5 {
+			t.Fatalf("got files %v, %v, want no more than there is room for", n, err)
+		}
+		d.close()
+	}
+	d := openJournal(t, folder, s, small)
+	defer d.close()
+	n, err := d.reserve("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.settle(n)
+	if err := d.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.have(); len(got) != 1 || strings.Contains(d.log.String(), "gap") {
+		t.Errorf("got %v and the log %s, want the attempt that was made, and no gap", got, &d.log)
+	}
+}
+
 // TestTorn cuts the last record short, at every byte.
 func TestTorn(t *testing.T) {
 	t.Parallel()
