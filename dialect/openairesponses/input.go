@@ -3,6 +3,7 @@ package openairesponses
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
@@ -19,11 +20,31 @@ func decodeInput(v jsontext.Value) ([]llm.Message, error) {
 	}
 	var c conversation
 	err := v.Array(func(_ int, v jsontext.Value) error { return c.item(v) })
-	return c.list, err
+	return c.messages(), err
 }
 
-// conversation collects items into messages.
-type conversation struct{ list []llm.Message }
+// conversation collects items into messages. Outputs may come any time after their call, behind other items, too; other
+// dialects have them right after it, and so they stand here.
+type conversation struct {
+	list    []llm.Message
+	calls   map[string]int     // the message that last had a call of an id
+	outputs map[int][]llm.Part // of the calls in a message
+}
+
+// messages is the conversation with the outputs in their places.
+func (c *conversation) messages() []llm.Message {
+	if len(c.outputs) == 0 {
+		return c.list
+	}
+	list := make([]llm.Message, 0, len(c.list)+len(c.outputs))
+	for i, m := range c.list {
+		list = append(list, m)
+		if parts := c.outputs[i]; parts != nil {
+			list = append(list, llm.Message{Role: llm.RoleTool, Parts: parts})
+		}
+	}
+	return list
+}
 
 // item reads one item: openai.yaml, InputItem. One of a type unknown here stays as it is.
 func (c *conversation) item(v jsontext.Value) error {
@@ -49,23 +70,49 @@ func (c *conversation) item(v jsontext.Value) error {
 	case itemCall, itemCustomCall:
 		p, err := callPart(kind, v)
 		c.add(llm.RoleAssistant, p)
+		if c.calls == nil {
+			c.calls = make(map[string]int)
+		}
+		c.calls[p.Call.ID] = len(c.list) - 1
 		return err
 	case itemOutput, itemCustomOutput:
 		p, err := resultPart(v)
-		c.add(llm.RoleTool, p)
+		c.output(p)
 		return err
 	}
 	c.add(roleOf(kind), opaqueItem(kind, v))
 	return nil
 }
 
-// add puts a part at the end of the last message, if that is of the role, or in a new one.
+// add puts a part at the end of the last message, if that is of the role and goes on, or in a new one.
 func (c *conversation) add(role llm.Role, p llm.Part) {
-	if n := len(c.list); n > 0 && c.list[n-1].Role == role {
-		c.list[n-1].Parts = append(c.list[n-1].Parts, p)
+	if last := c.last(role); last != nil {
+		last.Parts = append(last.Parts, p)
 		return
 	}
 	c.list = append(c.list, llm.Message{Role: role, Parts: []llm.Part{p}})
+}
+
+// last is the last message, if it is of the role and none of its calls has an output yet.
+func (c *conversation) last(role llm.Role) *llm.Message {
+	n := len(c.list) - 1
+	if n < 0 || c.list[n].Role != role || c.outputs[n] != nil {
+		return nil
+	}
+	return &c.list[n]
+}
+
+// output puts an output behind the message with its call. One whose call is not there stays where it is.
+func (c *conversation) output(p llm.Part) {
+	at, ok := c.calls[p.Result.CallID]
+	if !ok {
+		c.add(llm.RoleTool, p)
+		return
+	}
+	if c.outputs == nil {
+		c.outputs = make(map[int][]llm.Part)
+	}
+	c.outputs[at] = append(c.outputs[at], p)
 }
 
 // message reads openai.yaml, EasyInputMessage, InputMessage and OutputMessage.
@@ -106,12 +153,24 @@ func (c *conversation) message(v jsontext.Value) error {
 	if err := onlyText(&m); err != nil {
 		return err
 	}
-	if n := len(c.list); m.Role == llm.RoleAssistant && m.Extra == nil && n > 0 && c.list[n-1].Role == m.Role {
-		c.list[n-1].Parts = append(c.list[n-1].Parts, m.Parts...)
+	last := c.last(llm.RoleAssistant)
+	if m.Role != llm.RoleAssistant || last == nil || m.Extra != nil && !isBare(last) {
+		c.list = append(c.list, m)
 		return nil
 	}
-	c.list = append(c.list, m)
+	last.Parts = append(last.Parts, m.Parts...)
+	if m.Extra != nil {
+		last.Extra = m.Extra
+	}
 	return nil
+}
+
+// isBare reports whether a message holds calls and thinking only, so that what a message of the turn says of itself is
+// said of its text.
+func isBare(m *llm.Message) bool {
+	return m.Extra == nil && !slices.ContainsFunc(m.Parts, func(p llm.Part) bool {
+		return p.Kind != llm.PartToolCall && p.Kind != llm.PartThinking
+	})
 }
 
 // onlyText refuses files where the dialect has none: in the words of others than the user.
