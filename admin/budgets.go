@@ -11,8 +11,8 @@ import (
 
 // Budgets are what the API shows and changes of budgets.
 type Budgets interface {
-	// List shows every budget, by account and period.
-	List() []Budget
+	// List shows every budget, by account and period, as they stand when the store answers in time.
+	List(ctx context.Context) []Budget
 	Set(ctx context.Context, l budget.Limit) error
 	// Remove forgets a budget; one that there is not is forgotten already.
 	Remove(ctx context.Context, account string, p budget.Period) error
@@ -49,7 +49,7 @@ func budgetEndpoints() []endpoint {
 func nameOfBudget(b Budget) string { return b.Account + "/" + b.Period }
 
 func (a *api) listBudgets(r *request) (List[Budget], error) {
-	return page(r, a.opts.Budgets.List(), nameOfBudget)
+	return page(r, a.opts.Budgets.List(r.Context()), nameOfBudget)
 }
 
 // budgetOf is the account and the period that the path names.
@@ -79,7 +79,7 @@ func (a *api) setBudget(r *request, terms BudgetTerms) (Budget, error) {
 	if err := a.opts.Budgets.Set(r.Context(), budget.Limit{Account: account, Period: p, Most: most, Soft: terms.Soft, Strict: terms.Strict}); err != nil {
 		return Budget{}, err
 	}
-	for _, b := range a.opts.Budgets.List() {
+	for _, b := range a.opts.Budgets.List(r.Context()) {
 		if b.Account == account && b.Period == string(p) {
 			return b, nil
 		}

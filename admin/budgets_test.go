@@ -15,7 +15,7 @@ type purse struct {
 	limits []budget.Limit
 }
 
-func (p *purse) List() []Budget {
+func (p *purse) List(context.Context) []Budget {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var list []Budget
@@ -65,7 +65,7 @@ func TestBudgetTerms(t *testing.T) {
 			t.Errorf("%s %s: got status %d and %s, want 400 that names %s", tc.path, tc.body, rec.Code, rec.Body, tc.want)
 		}
 	}
-	if got := w.budgets.List(); len(got) != 0 {
+	if got := w.budgets.List(t.Context()); len(got) != 0 {
 		t.Errorf("got %v, want no budget of what was refused", got)
 	}
 }

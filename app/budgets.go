@@ -171,8 +171,16 @@ func (b *budgets) reserved(w *budget.Window) budget.Money {
 	return max(w.Pending-b.journal.Free(w.Key), 0)
 }
 
+// freshTime is how long whoever looks at budgets waits for the store to have what is settled.
+const freshTime = time.Second
+
 // List shows every budget, by account and period.
-func (b *budgets) List() []admin.Budget {
+func (b *budgets) List(ctx context.Context) []admin.Budget {
+	ctx, cancel := context.WithTimeout(ctx, freshTime)
+	defer cancel()
+	if b.journal.Sync(ctx) == nil {
+		b.look()
+	}
 	now := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -268,7 +276,7 @@ func (b *budgets) refused(rec *gateway.Record) {
 type noBudgets struct{}
 
 // List shows none.
-func (noBudgets) List() []admin.Budget { return nil }
+func (noBudgets) List(context.Context) []admin.Budget { return nil }
 
 // Set keeps none.
 func (noBudgets) Set(context.Context, budget.Limit) error { return noData() }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -135,4 +136,32 @@ func TestExact(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestBudgetsAsTheyStand shows what a call that runs has reserved, and what one that is over has cost, to whoever asks, not only
+// when accounts are looked at again.
+func TestBudgetsAsTheyStand(t *testing.T) {
+	t.Parallel()
+	v := newTill(t)
+	a := start(t, tillConfig(t, v, "", "v", "most: 1 USD"), &lockedBuffer{})
+	of := a.books.budgets
+	b := openBudgets(of.journal, of.store, of.file, slog.New(slog.DiscardHandler))
+	b.close() // it looks no more by itself
+	shows := func(reserved, spent string) {
+		t.Helper()
+		eventually(t, reserved+" reserved and "+spent+" spent", func() bool { // a call is settled after its answer
+			got := b.List(t.Context())
+			return len(got) == 1 && got[0].Reserved == reserved && got[0].Spent == spent
+		})
+	}
+	shows("0.00", "0.00")
+	var call sync.WaitGroup
+	call.Go(func() {
+		send(t, a, "", `{"model": "v/m", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}`)
+	})
+	eventually(t, "the call is at the vendor", func() bool { return v.had.Load() > 0 })
+	shows("0.01", "0.00")
+	close(v.open)
+	call.Wait()
+	shows("0.00", "0.01")
 }

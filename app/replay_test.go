@@ -135,8 +135,7 @@ func spentIs(t *testing.T, a *App, want string) {
 		if err := a.SyncLedger(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		a.books.budgets.look()
-		list := a.books.budgets.List()
+		list := a.books.budgets.List(t.Context())
 		return len(list) > 0 && list[0].Spent == want
 	})
 }
