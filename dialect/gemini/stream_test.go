@@ -1,9 +1,11 @@
 package gemini
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -292,5 +294,19 @@ func TestSignaturesOfOneself(t *testing.T) {
 	body, _, err := New().Client.EncodeResponse(llm.Collect(events))
 	if err != nil || !strings.Contains(string(body), `[{"text":"a","thoughtSignature":"dGV4dA=="},{"functionCall":{"id":"1","name":"f","args":{}},"thoughtSignature":"Y2FsbA=="}]`) {
 		t.Errorf("got %s, %v", body, err)
+	}
+}
+
+// TestVeryManyParts: a vendor of another dialect may divide an answer as it likes.
+func TestVeryManyParts(t *testing.T) {
+	w := New().Client.NewStreamWriter(dialect.StreamOptions{Model: "m"})
+	var got []byte
+	for i := range 70_000 {
+		got = w.Write(got[:0], llm.Event{Kind: llm.EventPartStart, Index: i, Part: llm.Text("")})
+		got = w.Write(got, llm.Event{Kind: llm.EventPartDelta, Index: i, Delta: llm.Delta{Text: strconv.Itoa(i)}})
+		if !bytes.Contains(got, []byte(`"text":"`+strconv.Itoa(i)+`"`)) {
+			t.Fatalf("got %s, want part %d", got, i)
+		}
+		got = w.Write(got, llm.Event{Kind: llm.EventPartEnd, Index: i})
 	}
 }

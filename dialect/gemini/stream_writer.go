@@ -194,7 +194,7 @@ func (s *streamWriter) text(dst []byte, c *writerChoice, text string, isThought 
 
 func (s *streamWriter) partStart(dst []byte, e *llm.Event) []byte {
 	c := s.choice(e.Choice)
-	for len(c.parts) <= e.Index && e.Index < 1<<16 {
+	for len(c.parts) <= e.Index {
 		c.parts = append(c.parts, writerPart{})
 	}
 	if isHidden(&e.Part) {
