@@ -167,11 +167,14 @@ func (r *blockReader) cited(key string, v jsontext.Value) error {
 	case v.IsNull():
 		return nil
 	case key == "content":
-		return v.Array(func(_ int, piece jsontext.Value) error {
+		var b strings.Builder
+		err := v.Array(func(_ int, piece jsontext.Value) error {
 			said, err := forms.Text(piece.Get("text"))
-			r.part.Text += said
+			b.WriteString(said)
 			return jsontext.At("text", err)
 		})
+		r.part.Text = b.String()
+		return err
 	case key == "citations":
 		return v.Array(func(_ int, c jsontext.Value) error {
 			r.part.Citations = append(r.part.Citations, readCitation(c))

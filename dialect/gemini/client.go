@@ -27,6 +27,10 @@ func (clientSide) DecodeRequest(body []byte) (*llm.Request, error) {
 	if err := d.check(); err != nil {
 		return nil, forms.Invalid(err)
 	}
+	for i := range d.req.Messages {
+		m := &d.req.Messages[i]
+		m.Parts = joinThoughts(m.Parts)
+	}
 	if len(d.system) > 0 {
 		lead := llm.Message{Role: llm.RoleSystem, Parts: d.system}
 		d.req.Messages = append([]llm.Message{lead}, d.req.Messages...)

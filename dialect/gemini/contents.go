@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/forms"
@@ -86,12 +87,7 @@ func (d *requestReader) addModel(m llm.Message) {
 		return
 	}
 	turn := &d.req.Messages[n-1]
-	for _, p := range m.Parts {
-		turn.Parts = append(turn.Parts, p)
-		if p.Kind == llm.PartThinking {
-			joinThoughts(&turn.Parts)
-		}
-	}
+	turn.Parts = append(turn.Parts, m.Parts...)
 }
 
 // addText adds a text or a thought, and keeps the signature on it.
@@ -102,7 +98,6 @@ func addText(parts *[]llm.Part, p *piece) error {
 	}
 	if p.thought {
 		*parts = append(*parts, thoughtOf(s, p))
-		joinThoughts(parts)
 		return nil
 	}
 	signature := signedBy(p.signature)
@@ -130,20 +125,28 @@ func thoughtOf(s string, p *piece) llm.Part {
 	return llm.Part{Kind: llm.PartThinking, Text: s, Thinking: t}
 }
 
-// joinThoughts makes one thought of the last two, if the first is not signed: streamed ones come in pieces.
-func joinThoughts(parts *[]llm.Part) {
-	list := *parts
-	n := len(list)
-	if n < 2 {
-		return
+// joinThoughts makes one thought of those that follow one another, up to one that is signed: streamed ones come in pieces.
+func joinThoughts(list []llm.Part) []llm.Part {
+	out := list[:0]
+	for len(list) > 0 {
+		whole, n := list[0], 1
+		for n < len(list) && areOneThought(&list[n-1], &list[n]) {
+			n++
+		}
+		if n > 1 {
+			var b strings.Builder
+			for i := range list[:n] {
+				b.WriteString(list[i].Text)
+			}
+			whole.Text, whole.Thinking = b.String(), list[n-1].Thinking
+		}
+		out, list = append(out, whole), list[n:]
 	}
-	first, last := &list[n-2], &list[n-1]
-	if first.Kind != llm.PartThinking || first.Thinking.Issuer != "" || last.Thinking.Sealed != "" {
-		return
-	}
-	first.Text += last.Text
-	first.Thinking = last.Thinking
-	*parts = list[:n-1]
+	return out
+}
+
+func areOneThought(first, next *llm.Part) bool {
+	return first.Kind == llm.PartThinking && first.Thinking.Issuer == "" && next.Kind == llm.PartThinking && next.Thinking.Sealed == ""
 }
 
 // addOther adds a file, or what only this dialect has.

@@ -266,13 +266,13 @@ func (e *requestEncoder) audio(p *llm.Part) error {
 // assistant writes a turn of the model. Thinking is left out: the dialect has nothing to replay. A turn of which
 // nothing remains is left out whole.
 func (e *requestEncoder) assistant(m *llm.Message) error {
-	text, refusal := joinText(m.Parts), ""
-	calls := 0
+	text, calls := joinText(m.Parts), 0
+	var refused strings.Builder
 	for i := range m.Parts {
 		p := &m.Parts[i]
 		switch p.Kind {
 		case llm.PartRefusal:
-			refusal += p.Text
+			refused.WriteString(p.Text)
 		case llm.PartToolCall:
 			calls++
 		case llm.PartOpaque:
@@ -286,6 +286,7 @@ func (e *requestEncoder) assistant(m *llm.Message) error {
 			return llm.Invalid("messages", "A part of kind %s cannot stand in an assistant's message.", p.Kind)
 		}
 	}
+	refusal := refused.String()
 	if text == "" && refusal == "" && calls == 0 && !slices.ContainsFunc(m.Parts, isText) {
 		return nil
 	}
