@@ -99,7 +99,9 @@ func (c *continuation) say(dst []llm.Event, text string) []llm.Event {
 		r.isOpen = true
 		dst = append(dst, llm.Event{Kind: llm.EventPartStart, Index: r.part, Part: llm.Part{Kind: llm.PartText}})
 	}
-	r.text += text
+	if len(r.text) <= maxSaid { // what is longer nobody goes on with
+		r.text = append(r.text, text...)
+	}
 	c.tokens += tokensOf(len(text))
 	return append(dst, llm.Event{Kind: llm.EventPartDelta, Index: r.part, Delta: llm.Delta{Text: text}})
 }

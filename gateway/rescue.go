@@ -136,7 +136,7 @@ type rescue struct {
 	c      *call
 	broken *attempt   // whose stream broke last
 	cause  *llm.Error // what the client is told if nobody goes on
-	text   string     // what the client has had
+	text   []byte     // what the client has had
 	writer dialect.StreamWriter
 	part   int // the index of the text
 	isOpen bool
@@ -177,7 +177,7 @@ func (c *call) newRescue(a *attempt) *rescue {
 	if err != nil || !c.asksForText(req) {
 		return nil
 	}
-	r := &rescue{c: c, broken: a, cause: a.err, text: text, writer: s.writer, part: s.said.part, isOpen: s.said.isOpen}
+	r := &rescue{c: c, broken: a, cause: a.err, text: []byte(text), writer: s.writer, part: s.said.part, isOpen: s.said.isOpen}
 	if !r.isOpen {
 		r.part = s.said.parts
 	}
@@ -256,7 +256,7 @@ func (r *rescue) perform() *llm.Error {
 		case verdict == delivered:
 			r.broken, r.cause, r.times = a, a.err, r.times+1
 			r.spend(a, a.continued.tokens)
-			if r.times == maxRescues || !leavesTextIntact(a.err) {
+			if r.times == maxRescues || len(r.text) > maxSaid || !leavesTextIntact(a.err) {
 				return r.failed()
 			}
 		}
@@ -291,17 +291,18 @@ func (r *rescue) ask(a *attempt, from *llm.Request) *llm.Request {
 		left := max(*from.MaxTokens-r.spent.OutVisible, 1)
 		req.MaxTokens = &left
 	}
-	shown := strings.TrimRightFunc(r.text, unicode.IsSpace)
+	text := string(r.text)
+	shown := strings.TrimRightFunc(text, unicode.IsSpace)
 	carried := a.plan.dialect.Carries[llm.FeaturePrefill].Action == llm.ActionMapped
 	prefill := carried && a.target.Facts.Prefill && shown != ""
 	if !prefill {
-		shown = r.text
+		shown = text
 	}
 	req.Messages = withAnswer(from.Messages, shown)
-	join := newStrictSeam(r.text[len(shown):])
+	join := newStrictSeam(text[len(shown):])
 	if !prefill {
 		req.Messages = append(req.Messages, llm.Message{Role: llm.RoleUser, Parts: []llm.Part{llm.Text(quote(shown))}})
-		join = newSeam(r.text)
+		join = newSeam(text)
 	}
 	a.continued = &continuation{rescue: r, attempt: a, seam: join, prefill: prefill}
 	return &req

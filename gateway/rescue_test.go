@@ -465,3 +465,26 @@ func TestRescueKeepsTheClientAwake(t *testing.T) {
 		}
 	}
 }
+
+// TestNoRescueOfLongContinuation: what an understudy adds is bounded likewise, and a short one that breaks is gone on with.
+func TestNoRescueOfLongContinuation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withTimeouts(patient()))
+	for _, size := range []int{100 << 10, 300 << 10} {
+		kept := size < 256<<10
+		begun, more := strings.Repeat("begun ", 1000), strings.Repeat("0123456789abcde ", size/16)
+		w.vendors["chat1"].Enqueue(fakeprovider.Reply{Parts: []string{begun, "never", "said"}})
+		w.vendors["chat1"].Queue(fakeprovider.Fault{Kind: "eof-stream", After: 1})
+		w.vendors["chat2"].Enqueue(fakeprovider.Reply{Parts: []string{more[:size/2], more[size/2:], "never", "said"}})
+		w.vendors["chat2"].Queue(fakeprovider.Fault{Kind: "eof-stream", After: 2})
+		want := begun + more
+		if kept {
+			w.vendors["claude1"].Enqueue(fakeprovider.Reply{Parts: []string{"End."}})
+			want += "End."
+		}
+		got := w.post(chatAPI, body("chat1>chat2>claude1", "Hello", true, map[string]any{"max_tokens": 200000}), nil)
+		if got.whole() != kept || got.text != want {
+			t.Errorf("%d bytes: got %d, whole %v; want %d, whole %v", size, len(got.text), got.whole(), len(want), kept)
+		}
+	}
+}
