@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 
@@ -35,13 +36,16 @@ const maxToken = 4 << 10
 
 // client returns a client of the gateway. Close it.
 func (f gatewayFlags) client() (*client.Client, error) {
-	address := f.Admin
+	address := strings.TrimSuffix(strings.TrimPrefix(f.Admin, "http://"), "/") // as check prints it
 	if address == "" {
 		conf, err := app.Load(f.path(), nil)
 		if err != nil {
 			return nil, err
 		}
 		address = conf.Admin
+	}
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return nil, usageError{fmt.Sprintf("--admin: got %q, want HOST:PORT, such as 127.0.0.1:8081", f.Admin)}
 	}
 	if strings.HasSuffix(address, ":0") {
 		return nil, usageError{"the config's admin address is " + address + ", which is another at each start: say which with --admin\nhint: the gateway's log has it, as admin of the line \"serving\""}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"log/slog"
@@ -18,7 +19,8 @@ type serveCommand struct{ configFlag }
 // Help shows how serve is used.
 func (serveCommand) Help() string {
 	return "The config file is read again when it changes and on SIGHUP; a mistake in it leaves the old one in force. " +
-		"SIGTERM and SIGINT take no new connections and let running calls finish within the drain time; the second one ends them at once.\n\n" +
+		"SIGTERM and SIGINT take no new connections, after a farewell of up to two seconds, and let running calls finish within the drain time; " +
+		"a second one ends them within five seconds.\n\n" +
 		examples("OPENAI_API_KEY=... understudy serve", "understudy serve --config understudy.yaml")
 }
 
@@ -41,7 +43,9 @@ func (c serveCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Start(); err != nil {
+	if err := a.Start(); errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w\nhint: another program listens there, maybe a gateway; listen and admin in the config name other addresses", err)
+	} else if err != nil {
 		return err
 	}
 	if token := a.AdminToken(); token != "" {
