@@ -227,7 +227,7 @@ func (a *App) openAdmin(c *config.Config) error {
 	a.operators.http.Handler = admin.Handler(admin.Options{
 		IsReady: a.ready.Load, IsBroken: a.isBroken, Token: token, Log: a.opts.Log, Version: a.opts.Version,
 		Providers: a.providers, Health: a.health, Drills: a.drills, Evacuations: a.evacuations,
-		Metrics: a.metrics, GuardMetrics: !c.IsAdminLocal(), Keys: a.access, Administrators: a.access, Audit: a.audit, Ledger: ledgerView{c}, Budgets: a.budgetsOf(),
+		Metrics: a.metrics, GuardMetrics: !c.IsAdminLocal(), Keys: a.access, Administrators: a.access, Audit: a.audit, Ledger: ledgerView{c, a.SyncLedger}, Budgets: a.budgetsOf(),
 	})
 	return a.evacuations.Load()
 }

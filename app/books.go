@@ -190,11 +190,37 @@ func ReadLedger(ctx context.Context, c *config.Config, f func(budget.Book) error
 	if c.Store != "" {
 		return readPostgres(ctx, c, f)
 	}
-	r, err := sqlite.OpenReader(ctx, filepath.Join(folder, ledgerFile))
+	r, err := openCaughtUp(ctx, folder)
 	if err != nil {
 		return fmt.Errorf("%w\nhint: the ledger is made when the gateway starts with this config", err)
 	}
 	return errors.Join(f(r), r.Close())
+}
+
+// catchUp is how long a reader waits for what is in the journal only. A gateway that runs brings it into the ledger in
+// half a second; where none does, it is there after the next start.
+const catchUp = 2 * time.Second
+
+// openCaughtUp opens the ledger of a folder when it has the attempts that are over by now.
+func openCaughtUp(ctx context.Context, folder string) (*sqlite.Reader, error) {
+	const look = 20 * time.Millisecond
+	var end *budget.Mark
+	for until := time.Now().Add(catchUp); ; time.Sleep(look) {
+		r, err := sqlite.OpenReader(ctx, filepath.Join(folder, ledgerFile))
+		if err != nil {
+			return nil, err //nolint:wrapcheck // it says what it is about
+		}
+		mark, err := r.Mark(ctx, nodeName)
+		if err == nil && end == nil {
+			var closed budget.Mark
+			closed, err = journal.Closed(filepath.Join(folder, journalFolder), mark)
+			end = &closed
+		}
+		if err != nil || !mark.Before(*end) || time.Now().After(until) || ctx.Err() != nil {
+			return r, nil // what it has is shown in any case
+		}
+		_ = r.Close() // it is opened again
+	}
 }
 
 func readPostgres(ctx context.Context, c *config.Config, f func(budget.Book) error) error {

@@ -5,12 +5,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/internal/fakeprovider"
+	"github.com/understudy-ai/understudy/store/journal"
 )
 
 // TestPostgres serves with the ledger in a PostgreSQL database, and reads it again.
@@ -114,6 +117,43 @@ func TestOwnersOutliveTheProgram(t *testing.T) {
 		}
 		if got := strings.Join(asked, " "); got != tc.want {
 			t.Errorf("data: %s: after a restart got %q asked, want %q", tc.data, got, tc.want)
+		}
+	}
+}
+
+// TestUsageAtOnce reports a call that has just been answered: the command waits for what the gateway has still in its journal, and the admin
+// API asks for it.
+func TestUsageAtOnce(t *testing.T) {
+	t.Parallel()
+	c := parse(t, "data: ./data\nproviders: {v: {use: openai, base_url: $V/v1, key: env:TEST_KEY}}", map[string]*fakeprovider.Server{"V": newVendor(t)})
+	a := start(t, c, &lockedBuffer{})
+	now, last := time.Now(), budget.Mark{}
+	for i, report := range []func() ([]*budget.Usage, error){
+		func() ([]*budget.Usage, error) { return Usage(t.Context(), c, now, now.Add(time.Hour), nil) },
+		func() ([]*budget.Usage, error) {
+			return ledgerView{c, a.SyncLedger}.Usage(t.Context(), now, now.Add(time.Hour), nil)
+		},
+	} {
+		send(t, a, "", `{"model": "v/m", "messages": [{"role": "user", "content": "hi"}]}`)
+		eventually(t, "it is settled", func() bool { // a call is settled after its answer
+			closed, err := journal.Closed(filepath.Join(c.DataFolder(), journalFolder), last)
+			if err != nil {
+				t.Fatal(err)
+			}
+			settled := last.Before(closed)
+			last = closed
+			return settled
+		})
+		begun := time.Now()
+		r, err := report()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begun); (len(r) != 1 || r[0].Attempts != int64(i+1)) && took < freshTime {
+			t.Errorf("got %v after %v, want %d attempts", r, took, i+1)
+		}
+		if err := a.SyncLedger(t.Context()); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

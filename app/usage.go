@@ -92,17 +92,29 @@ func UsageRows(ctx context.Context, c *config.Config, from, until time.Time, by 
 }
 
 // ledgerView is the ledger of a config, for the admin API.
-type ledgerView struct{ config *config.Config }
+type ledgerView struct {
+	config *config.Config
+	sync   func(context.Context) error
+}
 
 var _ admin.Ledger = ledgerView{}
 
 // Usage is the report.
 func (l ledgerView) Usage(ctx context.Context, from, until time.Time, by []string) ([]*budget.Usage, error) {
+	l.await(ctx)
 	return Usage(ctx, l.config, from, until, by)
+}
+
+// await gives the store the time that whoever looks has for what is settled.
+func (l ledgerView) await(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, freshTime)
+	defer cancel()
+	_ = l.sync(ctx) // what there is is shown in any case
 }
 
 // Verify holds every row to its invariants.
 func (l ledgerView) Verify(ctx context.Context) (*budget.Report, error) {
+	l.await(ctx)
 	return verifyLedger(ctx, l.config, budget.VerifyBeside)
 }
 

@@ -57,6 +57,45 @@ func HasGap(folder string, mark budget.Mark) (bool, error) {
 	return len(files) == 0 || mark.File < files[0], nil
 }
 
+// Closed is the place behind the last closed attempt in the journal of a folder; the mark, if none is behind that. A gateway may be
+// writing it.
+func Closed(folder string, mark budget.Mark) (budget.Mark, error) {
+	all, err := numbers(folder)
+	if err != nil {
+		return mark, err
+	}
+	end := mark
+	for _, n := range all {
+		if n < mark.File {
+			continue
+		}
+		r, err := openReader(pathOf(folder, n), n)
+		if errors.Is(err, errTorn) || errors.Is(err, os.ErrNotExist) { // it is being made, or all of it is in the store
+			continue
+		}
+		if err != nil {
+			return mark, err
+		}
+		if n == mark.File {
+			r.at = mark.Offset
+		}
+		for {
+			holds, body, err := r.next(math.MaxInt64)
+			if err != nil {
+				break
+			}
+			if holds != holdsEntry {
+				continue
+			}
+			if e, err := budget.ParseEntry(body); err == nil && e.Kind != budget.Open {
+				end = r.mark()
+			}
+		}
+		r.close()
+	}
+	return end, nil
+}
+
 func (l *leftover) read(r *reader) error {
 	for {
 		holds, body, err := r.next(math.MaxInt64)
