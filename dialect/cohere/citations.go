@@ -17,15 +17,23 @@ const (
 )
 
 // cite reads citations and puts each on the part that find returns for a content index, or for the plan. An index that
-// is not given is -1.
-func cite(v jsontext.Value, find func(index int, planned bool) *llm.Part) {
+// is not given is -1. It returns those that find has no part for.
+func cite(v jsontext.Value, find func(index int, planned bool) *llm.Part) (strays []llm.Part) {
 	_ = v.Array(func(_ int, v jsontext.Value) error { // what is no list holds no citation
 		index, planned := placeOf(v)
 		if p := find(index, planned); p != nil {
 			p.Citations = append(p.Citations, citationsOf(v)...)
+		} else {
+			strays = append(strays, strayCitation(v))
 		}
 		return nil
 	})
+	return strays
+}
+
+// strayCitation is one of what is no text, such as thinking, or not there: no other dialect has a place for it.
+func strayCitation(v jsontext.Value) llm.Part {
+	return llm.Part{Kind: llm.PartOpaque, Opaque: &llm.Opaque{Dialect: self, Type: citationStart, Raw: append([]byte(nil), v...)}}
 }
 
 // placeOf is what a citation is of.

@@ -102,7 +102,7 @@ func (m *message) assistant() ([]llm.Part, error) {
 			parts = append(parts, llm.Text(text))
 		}
 	}
-	cite(m.citations, func(index int, planned bool) *llm.Part {
+	_ = cite(m.citations, func(index int, planned bool) *llm.Part {
 		switch {
 		case planned && len(parts) > blocks:
 			return &parts[blocks]

@@ -57,15 +57,19 @@ func (a *answer) read(m jsontext.Node, id string) error {
 		plan = len(a.parts)
 		a.parts = append(a.parts, llm.Text(text))
 	}
-	cite(m.Get("citations").Value(), func(index int, planned bool) *llm.Part {
+	strays := cite(m.Get("citations").Value(), func(index int, planned bool) *llm.Part {
 		switch {
 		case planned && plan >= 0:
 			return &a.parts[plan]
 		case index >= 0 && index < len(places) && places[index] >= 0:
-			return &a.parts[places[index]]
+			if p := &a.parts[places[index]]; p.Kind == llm.PartText {
+				return p
+			}
+			return nil
 		}
 		return firstText(a.parts)
 	})
+	a.parts = append(a.parts, strays...)
 	calls := m.Get("tool_calls").Value()
 	if calls.IsNull() {
 		return nil

@@ -406,11 +406,15 @@ func (r *streamReader) signed(c contentText, slot int64) error {
 	return nil
 }
 
-// citation passes on a citation of the text that is open. One of an earlier text comes too late to be placed.
+// citation passes on a citation of the text that is open. One of anything else is a part of its own; of an earlier text
+// it comes too late to be placed.
 func (r *streamReader) citation(v jsontext.Value) {
 	index, planned := placeOf(v)
 	isOfOther := index >= 0 && int64(index) != r.text.slot && index != r.text.place
-	if r.text.kind == 0 || planned != r.text.planned || isOfOther && !planned {
+	if r.text.kind != llm.PartText || planned != r.text.planned || isOfOther && !planned {
+		r.emit(llm.Event{Kind: llm.EventPartStart, Index: r.parts, Part: strayCitation(v)})
+		r.emit(llm.Event{Kind: llm.EventPartEnd, Index: r.parts})
+		r.parts++
 		return
 	}
 	for _, c := range citationsOf(v) {

@@ -137,6 +137,38 @@ func TestStreamCitations(t *testing.T) {
 	}
 }
 
+// TestCitationsOfNoText: what thinking cites is no citation of the text, and is not lost unseen, whole or streamed.
+func TestCitationsOfNoText(t *testing.T) {
+	cited := `{"start":0,"end":2,"text":"hm","sources":[{"type":"document","id":"d"}],"type":"THINKING_CONTENT","content_index":0}`
+	streamed, err := read(t, msgStart,
+		`{"type":"content-start","index":0,"delta":{"message":{"content":{"type":"thinking","thinking":""}}}}`,
+		`{"type":"content-delta","index":0,"delta":{"message":{"content":{"thinking":"hm"}}}}`,
+		`{"type":"citation-start","index":0,"delta":{"message":{"citations":`+cited+`}}}`, `{"type":"citation-end","index":0}`,
+		`{"type":"content-end","index":0}`, strings.Replace(textStart, `"index":0`, `"index":1`, 1), strings.Replace(textDelta("so"), `"index":0`, `"index":1`, 1),
+		strings.Replace(textEnd, `"index":0`, `"index":1`, 1), msgEnd, terminator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := providerSide{}.DecodeResponse([]byte(`{"id":"r","finish_reason":"COMPLETE","message":{"role":"assistant","content":[{"type":"thinking","thinking":"hm"},{"type":"text","text":"so"}],"citations":[` + cited + `]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []*llm.Response{streamed, whole} {
+		strays := 0
+		for _, p := range r.Choices[0].Parts {
+			if len(p.Citations) > 0 {
+				t.Errorf("got %+v want no citation on thinking or text", p)
+			}
+			if p.Kind == llm.PartOpaque && string(p.Opaque.Raw) == cited {
+				strays++
+			}
+		}
+		if strays != 1 {
+			t.Errorf("got %+v want the citation as a part of its own", r.Choices[0].Parts)
+		}
+	}
+}
+
 func TestStreamFailures(t *testing.T) {
 	ended := func(delta string) string { return `{"type":"message-end","delta":{` + delta + `}}` }
 	for _, tc := range []struct {
