@@ -353,8 +353,10 @@ type StreamOptions struct {
 	Usage   bool   // the client asked for usage at the end
 	// Framing is the client's, for dialects that have more than one.
 	Framing Framing
-	// Begun says that events are out already: a writer is needed for an error only.
+	// Begun says that events are out already: a writer is needed for an error only. Next is
+	// its number, if the tap is Numbered.
 	Begun bool
+	Next  int64
 	// Resume is what a Resumable tap of the same dialect said was sent. The writer goes on
 	// with that stream: there was a start, and the text is part 0 of choice 0, which has
 	// begun and not ended.
@@ -396,6 +398,13 @@ type Resumable interface {
 	// it to go on with it; nil when there is no going on. Only StreamOptions.Resume of
 	// the same dialect understands it.
 	Sent() any
+}
+
+// Numbered is a Tap of a dialect that numbers the events of a stream.
+type Numbered interface {
+	Tap
+	// Next is the number of the event that would come next.
+	Next() int64
 }
 
 // Signal is what a tap saw.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/bedrock"
+	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/provider"
 )
@@ -97,6 +98,25 @@ func TestA41StopSequencesToResponses(t *testing.T) {
 	}
 	if n := w.count("resp1"); n != 0 {
 		t.Errorf("got %d requests at the vendor that has none want 0", n)
+	}
+}
+
+// A04: the error in which a relayed stream of Responses ends has the number after that of the last event.
+func TestA04BrokenResponsesAreNumbered(t *testing.T) {
+	t.Parallel()
+	w := responsesWorld(t)
+	for _, kind := range []string{"reset-stream", "overloaded-stream"} {
+		w.fail("resp1", kind)
+		got := w.post(responsesAPI, body("resp1|+chunks-40", "Hello", true), noRescue)
+		if got.ended != "error" || got.text == "" {
+			t.Fatalf("%s: got %v, want some text and then an error event", kind, got)
+		}
+		for i, e := range got.events {
+			if n, err := jsontext.Value(e.data).Get("sequence_number").Int(); err != nil || n != int64(i) {
+				t.Errorf("%s: got %s, want number %d", kind, e.data, i)
+			}
+		}
+		w.mend("resp1")
 	}
 }
 

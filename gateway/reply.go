@@ -37,6 +37,7 @@ type reply struct {
 	streaming bool                 // they were those of a stream
 	cut       bool                 // the connection is to be broken off: nothing else says that an answer is not whole
 	relayed   bool                 // and events of it
+	next      int64                // the number of what follows a relayed stream
 	closed    bool                 // nothing may follow
 	writer    dialect.StreamWriter // of the attempt that is being delivered; nil before one and when relaying
 	silence   *time.Timer
@@ -248,6 +249,15 @@ func (p *reply) errorEvent(err *llm.Error) []byte {
 	return w.Error(nil, err)
 }
 
+// brokeAt notes where a relayed stream broke off, for the error that it ends in.
+func (p *reply) brokeAt(tap dialect.Tap) {
+	if t, ok := tap.(dialect.Numbered); ok {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.next = t.Next()
+	}
+}
+
 // use makes w the writer of the error that the stream may end in: a dialect may
 // number its events.
 func (p *reply) use(w dialect.StreamWriter) {
@@ -395,7 +405,9 @@ func (c *call) lostInAnswer(a *attempt, losses []llm.Loss) {
 // newStreamWriter writes the client's stream; begun says that events are out already.
 func (c *call) newStreamWriter(begun bool) dialect.StreamWriter {
 	o := c.streamOptions()
-	o.Begun = begun
+	if o.Begun = begun; begun {
+		o.Next = c.reply.next
+	}
 	return c.dialect.Client.NewStreamWriter(o)
 }
 

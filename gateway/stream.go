@@ -63,6 +63,7 @@ func (c *call) deliverStream(a *attempt, resp *transport.Response, w *watchdog) 
 			return passErr
 		}
 	}
+	c.reply.brokeAt(s.tap)
 	err.Origin = llm.OriginProvider
 	c.applyRules(a, err, nil)
 	a.hideKey(err)

@@ -20,7 +20,9 @@ func (clientSide) NewStreamWriter(o dialect.StreamOptions) dialect.StreamWriter 
 	return s
 }
 
-func newWriter(o dialect.StreamOptions) *streamWriter { return &streamWriter{options: o, open: none} }
+func newWriter(o dialect.StreamOptions) *streamWriter {
+	return &streamWriter{options: o, sequence: o.Next, open: none}
+}
 
 // none is no part.
 const none = -1

@@ -14,7 +14,10 @@ import (
 // NewTap returns a tap for one answer. What it is asked for always comes.
 func (relay) NewTap(dialect.Ask) dialect.Tap { return &tap{} }
 
-var _ dialect.Resumable = (*tap)(nil)
+var (
+	_ dialect.Resumable = (*tap)(nil)
+	_ dialect.Numbered  = (*tap)(nil)
+)
 
 // tap follows an answer that goes by. It holds a stream to the same grammar as the stream reader and sees content
 // where that makes some, but makes none. An event that comes twice is kept from the client, who would add it up twice. As long as there is nothing but one text, it keeps what a writer must know to
@@ -27,6 +30,9 @@ type tap struct {
 	like           like
 	passing
 }
+
+// Next is the number of the event that would come next.
+func (t *tap) Next() int64 { return t.numbers.next }
 
 // Frame looks at one frame of a stream.
 func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
