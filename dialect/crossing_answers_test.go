@@ -344,8 +344,6 @@ func TestChatAnswersToMessages(t *testing.T) {
 	contains(t, got, []string{`"stop_reason":"refusal"`, `"text":"No."`}, nil) // A45
 }
 
-// TestToolLoops goes through a tool loop of a client on the other dialect's provider: what the answer said is in
-// the next request again, as the provider wrote it.
 // TestACallCountsMoreThanTheWord reads answers with a call for the client to run that end for a reason which is none: a
 // client told only that reason would not run it.
 func TestACallCountsMoreThanTheWord(t *testing.T) {
@@ -388,6 +386,8 @@ func TestTheWordForCallsNeedsOne(t *testing.T) {
 	}
 }
 
+// TestToolLoops goes through a tool loop of a client on the other dialect's provider: what the answer said is in
+// the next request again, as the provider wrote it.
 func TestToolLoops(t *testing.T) {
 	t.Run("T051, A25 a chat client with signed thinking", func(t *testing.T) {
 		answer := strings.Replace(unaryTool, `{"type":"text","text":"so"}`,

@@ -72,7 +72,6 @@ func factsOf(t *testing.T, c *Catalog, id string) Facts {
 	return f
 }
 
-// TestFacts spot-checks what codecs depend on.
 // TestUsual: examples are of services that most have heard of, and each is enabled by a key alone.
 func TestUsual(t *testing.T) {
 	c := Known()
@@ -87,6 +86,7 @@ func TestUsual(t *testing.T) {
 	}
 }
 
+// TestFacts spot-checks what codecs depend on.
 func TestFacts(t *testing.T) {
 	known := Known()
 	for _, tc := range []struct {

@@ -199,8 +199,6 @@ func TestHTTP2BrokenMidStream(t *testing.T) {
 	}
 }
 
-// TestHandedOver: of the connections that turn out to be HTTP/2 at once, none is left over, and none is used that has
-// waited for long.
 // TestHTTP2Shared: answers on one connection tell so, in HTTP/2 alone, and the loss of the connection
 // can be told from that of a stream.
 func TestHTTP2Shared(t *testing.T) {
@@ -246,6 +244,8 @@ func TestHTTP2Shared(t *testing.T) {
 	}
 }
 
+// TestHandedOver: of the connections that turn out to be HTTP/2 at once, none is left over, and none is used that has
+// waited for long.
 func TestHandedOver(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") }))
 	s.EnableHTTP2 = true

@@ -76,7 +76,7 @@ const (
 	fallbackTitle = "document.pdf"
 )
 
-// reasonWords are the finish reasons of this dialect and those seen from servers compatible with it.
+// reasonOf reads a finish reason: this dialect's, or one seen from servers compatible with it.
 func reasonOf(word string) llm.StopReason {
 	switch word {
 	case "stop", "eos", "eos_token", "end_turn":

@@ -201,8 +201,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// A database that others can read is not opened (S96).
-// TestMode refuses a file that others can read (K10).
+// TestMode refuses a file that others can read (K10, S96).
 func TestMode(t *testing.T) {
 	path := filled(t)
 	if err := os.Chmod(path, 0o640); err != nil { //nolint:gosec // a file that is too open is what is tested
