@@ -95,7 +95,7 @@ const (
 // isAbsurd reports whether the vendor's count has little to do with what passed through.
 func (r *Result) isAbsurd(t Tokens) bool {
 	return t.Input() > r.Input*absurdTimes+absurdMore || t.All() > r.Output*absurdTimes+absurdMore ||
-		t.All() == 0 && r.Output > 0
+		t.All() == 0 && r.Output > 0 || t.Input() == 0 && r.Input > 0
 }
 
 // guessed is by the gateway's own count, or by the vendor's where that was higher and can be
