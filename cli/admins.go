@@ -160,7 +160,7 @@ func (c changeAdminCommand) Run(s *session) error {
 type rotateAdminCommand struct {
 	operatorFlags
 	Name    string        `arg:"" help:"Their name."`
-	Overlap time.Duration `help:"How long the token before is taken, too: up to 2160h, which are 90 days." default:"24h" placeholder:"DURATION"`
+	Overlap time.Duration `help:"How long the token before is taken, too: 24h if not given, up to 2160h, which are 90 days." default:"24h" placeholder:"DURATION"`
 }
 
 // Help shows how admins rotate is used.

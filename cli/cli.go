@@ -32,7 +32,7 @@ const name = "understudy"
 // commands is the tree of commands; a new one is a line here and a file beside this
 // one.
 type commands struct {
-	LogLevel  slog.Level `help:"Log from this level on: debug, info, warn or error." default:"info" placeholder:"LEVEL"`
+	LogLevel  slog.Level `help:"Log from this level on: debug, info (if not given), warn or error." default:"info" placeholder:"LEVEL"`
 	LogFormat string     `help:"Log as text or json; auto is text on a terminal, else json." enum:"auto,text,json" default:"auto"`
 
 	Serve     serveCommand     `cmd:"" help:"Run the gateway."`

@@ -35,7 +35,7 @@ type startDrillCommand struct {
 	Provider string        `arg:"" help:"The provider that is to seem broken, as the config names it."`
 	Fault    string        `help:"How; drill faults lists what there is." required:"" placeholder:"NAME"`
 	For      time.Duration `help:"How long, such as 10m." required:"" placeholder:"DURATION"`
-	Share    share         `help:"The share of its calls, such as 5%." default:"100%" placeholder:"SHARE"`
+	Share    share         `help:"The share of its calls, such as 5%; all of them if not given." default:"100%" placeholder:"SHARE"`
 	AbortIf  string        `help:"When to end at once, such as \"client_failures > 0\"." placeholder:"RULE"`
 	Model    string        `help:"Only calls of this model, as clients ask for it or as the provider calls it." placeholder:"NAME"`
 	Key      string        `help:"Only calls of the client key of this name." placeholder:"NAME"`

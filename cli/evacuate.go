@@ -17,7 +17,7 @@ type evacuateCommand struct {
 	operatorFlags
 	Provider string        `arg:"" help:"The provider, as the config names it."`
 	Plan     bool          `help:"Only say what would move where, at what loss and cost, and what cannot move."`
-	Ramp     time.Duration `help:"Over how long its share falls to nothing; 0s is at once." default:"1m" placeholder:"DURATION"`
+	Ramp     time.Duration `help:"Over how long its share falls to nothing: 1m if not given; 0s is at once." default:"1m" placeholder:"DURATION"`
 	Detach   bool          `help:"Do not wait for the end of the ramp."`
 }
 
@@ -75,7 +75,7 @@ func (s *session) warnOf(p client.EvacuationPlan) {
 type restoreCommand struct {
 	operatorFlags
 	Provider string        `arg:"" help:"The provider, as the config names it."`
-	Ramp     time.Duration `help:"Over how long its share grows back; 0s is at once." default:"1m" placeholder:"DURATION"`
+	Ramp     time.Duration `help:"Over how long its share grows back: 1m if not given; 0s is at once." default:"1m" placeholder:"DURATION"`
 	Detach   bool          `help:"Do not wait for the end of the ramp."`
 }
 

@@ -33,10 +33,10 @@ type keyFlags struct {
 	User         *string  `help:"Who it belongs to." placeholder:"NAME"`
 	Team         *string  `help:"Their team." placeholder:"NAME"`
 	Organisation *string  `help:"Their organisation." placeholder:"NAME"`
-	Model        []string `help:"The models it may ask for: names such as assistant, openai/* for all of a provider, or * for all." placeholder:"NAME,…"`
-	Provider     []string `help:"The providers it may be served by; any if none is given." placeholder:"NAME,…"`
-	Region       []string `help:"The regions it may be served in; any if none is given." placeholder:"NAME,…"`
-	Tag          []string `help:"Words of your choice." placeholder:"WORD,…"`
+	Model        []string `help:"The models it may ask for: names such as assistant, openai/* for all of a provider, or * for all." placeholder:"NAME"`
+	Provider     []string `help:"The providers it may be served by; any if none is given." placeholder:"NAME"`
+	Region       []string `help:"The regions it may be served in; any if none is given." placeholder:"NAME"`
+	Tag          []string `help:"Words of your choice." placeholder:"WORD"`
 	Requests     *int64   `help:"How many requests it may make in a minute; 0 is no limit." placeholder:"NUMBER"`
 	Tokens       *int64   `help:"How many tokens it may use in a minute; 0 is no limit." placeholder:"NUMBER"`
 	Concurrent   *int64   `help:"How many requests may run at once; 0 is no limit." placeholder:"NUMBER"`
@@ -313,7 +313,7 @@ func listed(words []string) *[]string {
 type rotateKeyCommand struct {
 	operatorFlags
 	ID      string        `arg:"" help:"The key's id."`
-	Overlap time.Duration `help:"How long what it was before is taken, too: up to 2160h, which are 90 days." default:"24h" placeholder:"DURATION"`
+	Overlap time.Duration `help:"How long what it was before is taken, too: 24h if not given, up to 2160h, which are 90 days." default:"24h" placeholder:"DURATION"`
 }
 
 // Help shows how keys rotate is used.

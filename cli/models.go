@@ -28,7 +28,7 @@ type listModelsCommand struct {
 	Filter     string   `arg:"" optional:"" help:"Only names that contain this."`
 	Provider   string   `help:"Only models that this provider leads or stands in for." placeholder:"NAME"`
 	All        bool     `help:"Also models of services that are known but not configured, and what they need; implied while nothing is."`
-	Can        []string `help:"Only models that are known to be able to do all of these: ${abilities}." placeholder:"WORD,…"`
+	Can        []string `help:"Only models that are known to be able to do all of these: ${abilities}." placeholder:"WORD"`
 	MinContext tokens   `help:"Only models with a window of at least this many tokens, such as 200k or 1m." placeholder:"TOKENS"`
 	MaxPrice   *float64 `help:"Only models whose output costs at most this, in USD per million tokens." placeholder:"USD"`
 	JSON       bool     `help:"Write JSON: a list of models."`

@@ -13,7 +13,7 @@ type translateCommand struct {
 	To    string `required:"" help:"The dialect of the output, such as anthropic-messages." placeholder:"DIALECT"`
 	Kind  string `help:"What the input is: request, response or stream. If not given, it is told from the input." enum:",request,response,stream" default:"" placeholder:"KIND"`
 	Model string `help:"The model that a request is for, as its provider names it. If not given, the one that the request names." placeholder:"MODEL"`
-	Loss  string `help:"What may be lost: strict, report or lenient." enum:"strict,report,lenient" default:"report" placeholder:"POLICY"`
+	Loss  string `help:"What may be lost: strict, report (if not given) or lenient, as the config has it." enum:"strict,report,lenient" default:"report" placeholder:"POLICY"`
 }
 
 // Help shows how translate is used.

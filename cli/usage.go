@@ -28,7 +28,7 @@ func (usageCommand) Help() string {
 
 type reportCommand struct {
 	gatewayFlags
-	By    []string `help:"What to tell apart: ${columns}." default:"provider,model" placeholder:"WORD,…"`
+	By    []string `help:"What to tell apart: ${columns}. provider,model if not given." default:"provider,model" placeholder:"WORD"`
 	Since day      `help:"The first day, in UTC; the first of this month if not given." placeholder:"YYYY-MM-DD"`
 	Until day      `help:"The last day; today if not given." placeholder:"YYYY-MM-DD"`
 	CSV   bool     `help:"Write CSV." name:"csv" xor:"form"`
