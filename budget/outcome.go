@@ -76,7 +76,9 @@ func (r *Result) counted() Outcome {
 	t := TokensOf(r.Usage)
 	switch {
 	case !r.Usage.Known:
-		return r.guessed(Estimated)
+		o := r.guessed(Estimated)
+		o.Rejected = r.Usage.Absurd && r.Output > 0
+		return o
 	case !t.isSane() || r.isAbsurd(t):
 		o := r.guessed(Estimated)
 		o.Rejected = true

@@ -175,17 +175,21 @@ func TestMoneyOfUntrueCounts(t *testing.T) {
 	for _, tc := range []struct {
 		name, fault string
 		usage       *fakeprovider.Usage
-		want        bool // it is told of; zeros and negative counts are read as none
+		want        bool // it is told of
 	}{
 		{name: "missing", fault: "no-usage"},
-		{name: "negative", fault: "usage-negative"},
-		{name: "zeros", fault: "usage-zero"},
+		{name: "negative", fault: "usage-negative", want: true},
+		{name: "zeros", fault: "usage-zero", want: true},
 		{name: "1e18", fault: "usage-huge", want: true},
 		{name: "far too many", usage: &fakeprovider.Usage{Input: 9, Output: 300_000}, want: true},
 		{name: "nothing for an answer", usage: &fakeprovider.Usage{Input: 9}, want: true},
 	} {
-		for _, id := range []string{"chat1", "claude1"} { // one is relayed, the other translated
-			beside.run(t, tc.name+"-"+id, func(t *testing.T) {
+		for _, how := range []struct {
+			id     string // one is relayed, the other translated
+			stream bool
+		}{{"chat1", false}, {"claude1", false}, {"chat1", true}, {"claude1", true}} {
+			id := how.id
+			beside.run(t, fmt.Sprintf("%s-%s-%t", tc.name, id, how.stream), func(t *testing.T) {
 				l := &notebook{}
 				w := newWorld(t, withLedger(l), func(_ *gateway.Options, w *world) {
 					w.script = func(string, fakeprovider.Ask) *fakeprovider.Reply {
@@ -195,7 +199,7 @@ func TestMoneyOfUntrueCounts(t *testing.T) {
 				if tc.fault != "" {
 					w.fail(id, tc.fault)
 				}
-				got := w.post(chatAPI, body(id, "Who is there?", false), nil)
+				got := w.post(chatAPI, body(id, "Who is there?", how.stream), nil)
 				o := w.books(l)[0].Outcome
 				if got.status != http.StatusOK || o.Kind != budget.Estimated || o.Rejected != tc.want {
 					t.Errorf("got status %d, %v and rejected %v, want an answer of an estimated cost", got.status, o.Kind, o.Rejected)

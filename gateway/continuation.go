@@ -59,9 +59,7 @@ func (c *continuation) event(dst []llm.Event, e *llm.Event) ([]llm.Event, error)
 	switch e.Kind {
 	case llm.EventStart:
 		c.attempt.named(e.Model)
-		if e.Usage.Known {
-			c.attempt.usage = e.Usage
-		}
+		c.attempt.usage.Hear(e.Usage)
 	case llm.EventPartStart:
 		switch e.Part.Kind {
 		case llm.PartText:

@@ -218,9 +218,7 @@ func (s *stream) note(e *llm.Event) {
 	switch e.Kind {
 	case llm.EventStart:
 		s.a.named(e.Model)
-		if e.Usage.Known {
-			s.a.usage = e.Usage
-		}
+		s.a.usage.Hear(e.Usage)
 	case llm.EventEnd:
 		s.a.named(e.Model)
 	case llm.EventUsage:

@@ -39,9 +39,7 @@ func (c *Collector) Add(e Event) {
 	case EventStart:
 		c.resp.ID, c.resp.Model, c.resp.Created = e.ID, e.Model, e.Created
 		c.resp.Tier = e.Tier
-		if e.Usage.Known {
-			c.resp.Usage = e.Usage
-		}
+		c.resp.Usage.Hear(e.Usage)
 	case EventPartStart:
 		ch := c.choice(e.Choice)
 		if c.parts == nil {
@@ -160,7 +158,7 @@ func (r *Response) Events() []Event {
 		}
 		events = append(events, Event{Kind: EventFinish, Choice: ch.Index, Stop: ch.Stop})
 	}
-	if r.Usage.Known {
+	if r.Usage.IsTold() {
 		events = append(events, Event{Kind: EventUsage, Usage: r.Usage})
 	}
 	return append(events, Event{Kind: EventEnd})

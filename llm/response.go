@@ -66,6 +66,8 @@ type TokenLogProb struct {
 type Usage struct {
 	// Known is false when the vendor told nothing: zero is then no fact.
 	Known bool
+	// Absurd says that it told nothing that can be true, as less than nothing is, or nothing for all. It is not Known then.
+	Absurd bool
 
 	InFresh      int64 // prompt tokens neither read from nor written to a cache
 	InCacheRead  int64
@@ -90,10 +92,20 @@ func (u Usage) Output() int64 { return u.OutVisible + u.OutReasoning }
 // Total is all tokens.
 func (u Usage) Total() int64 { return u.Input() + u.Output() }
 
+// IsTold reports whether the vendor told anything.
+func (u Usage) IsTold() bool { return u.Known || u.Absurd }
+
+// Hear takes over what is told later. What cannot be true does not stand in the place of what can.
+func (u *Usage) Hear(later Usage) {
+	if later.Known || later.Absurd && !u.Known {
+		*u = later
+	}
+}
+
 // Plus is the usage of two answers together.
 func (u Usage) Plus(v Usage) Usage {
 	return Usage{
-		Known:   u.Known || v.Known,
+		Known: u.Known || v.Known, Absurd: u.Absurd || v.Absurd,
 		InFresh: u.InFresh + v.InFresh, InCacheRead: u.InCacheRead + v.InCacheRead,
 		InCacheWrite: u.InCacheWrite + v.InCacheWrite, InCache1h: u.InCache1h + v.InCache1h, InAudio: u.InAudio + v.InAudio,
 		OutVisible: u.OutVisible + v.OutVisible, OutReasoning: u.OutReasoning + v.OutReasoning, OutAudio: u.OutAudio + v.OutAudio,

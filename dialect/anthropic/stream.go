@@ -347,7 +347,7 @@ func (r *streamReader) stop(dst []llm.Event) ([]llm.Event, error) {
 
 func (r *streamReader) end(dst []llm.Event) []llm.Event {
 	r.ended = true
-	if u := r.counts.usage(); u.Known {
+	if u := r.counts.usage(); u.IsTold() {
 		dst = append(dst, llm.Event{Kind: llm.EventUsage, Usage: u})
 	}
 	return append(dst, llm.Event{Kind: llm.EventEnd})

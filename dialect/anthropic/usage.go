@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -14,10 +15,14 @@ type counts struct {
 	input, output, thinking     int64
 	cacheRead                   int64
 	cacheWrite, write5, write1h int64
+
+	read forms.Counts
 }
 
 func noCounts() counts {
-	return counts{missing, missing, missing, missing, missing, missing, missing}
+	return counts{
+		input: missing, output: missing, thinking: missing, cacheRead: missing, cacheWrite: missing, write5: missing, write1h: missing,
+	}
 }
 
 // merge takes over the numbers that a usage object gives.
@@ -25,36 +30,28 @@ func (c *counts) merge(usage jsontext.Node) {
 	if usage.Kind() != jsontext.Object {
 		return
 	}
-	take(&c.input, usage.Get("input_tokens").Value())
-	take(&c.output, usage.Get("output_tokens").Value())
-	take(&c.cacheRead, usage.Get("cache_read_input_tokens").Value())
-	take(&c.cacheWrite, usage.Get("cache_creation_input_tokens").Value())
+	c.take(&c.input, usage.Get("input_tokens").Value())
+	c.take(&c.output, usage.Get("output_tokens").Value())
+	c.take(&c.cacheRead, usage.Get("cache_read_input_tokens").Value())
+	c.take(&c.cacheWrite, usage.Get("cache_creation_input_tokens").Value())
 	if split := usage.Get("cache_creation"); split.Kind() == jsontext.Object {
-		take(&c.write5, split.Get("ephemeral_5m_input_tokens").Value())
-		take(&c.write1h, split.Get("ephemeral_1h_input_tokens").Value())
+		c.take(&c.write5, split.Get("ephemeral_5m_input_tokens").Value())
+		c.take(&c.write1h, split.Get("ephemeral_1h_input_tokens").Value())
 	}
 	if details := usage.Get("output_tokens_details"); details.Kind() == jsontext.Object {
-		take(&c.thinking, details.Get("thinking_tokens").Value())
+		c.take(&c.thinking, details.Get("thinking_tokens").Value())
 	}
 }
 
-func take(n *int64, v jsontext.Value) {
-	if v.Kind() != jsontext.Number {
-		return
-	}
-	if got, err := v.Int(); err == nil && got >= 0 {
-		*n = got
+func (c *counts) take(n *int64, v jsontext.Value) {
+	if v.Kind() == jsontext.Number {
+		*n = c.read.Read(v)
 	}
 }
 
-// usage puts each token into one field. Zeros throughout are what servers say that do not count: no answer costs
-// nothing, so that is no fact.
+// usage puts each token into one field.
 func (c *counts) usage() llm.Usage {
-	if max(c.input, c.output, c.cacheRead, c.cacheWrite, c.write5, c.write1h) <= 0 {
-		return llm.Usage{}
-	}
 	u := llm.Usage{
-		Known:        true,
 		InFresh:      max(c.input, 0),
 		InCacheRead:  max(c.cacheRead, 0),
 		InCacheWrite: max(c.cacheWrite, 0),
@@ -67,7 +64,7 @@ func (c *counts) usage() llm.Usage {
 	output := max(c.output, 0)
 	u.OutReasoning = min(max(c.thinking, 0), output)
 	u.OutVisible = output - u.OutReasoning
-	return u
+	return c.read.Usage(u)
 }
 
 // writeUsage writes the usage object of a whole message, with the members that every one has

@@ -389,7 +389,7 @@ func (r *streamReader) metadata(dst []llm.Event, all jsontext.Value) ([]llm.Even
 		Kind: llm.EventUsage, Usage: readUsage(jsontext.Plain(all.Get("usage"))), Tier: forms.TextOf(all.Get("serviceTier", "type")),
 		Extra: keep(nil, jsontext.Plain(all), "metrics", "trace", "performanceConfig"),
 	}
-	if u.Usage.Known || len(u.Extra) > 0 || u.Tier != "" {
+	if u.Usage.IsTold() || len(u.Extra) > 0 || u.Tier != "" {
 		dst = append(dst, u)
 	}
 	r.ended = true

@@ -7,28 +7,28 @@ import (
 )
 
 // readUsage puts each token into one field [bed:TokenUsage]: what was read from a cache or written to one is not in
-// inputTokens. Zeros throughout are what servers say that do not count: no answer costs nothing, so that is no fact.
+// inputTokens.
 func readUsage(n jsontext.Node) llm.Usage {
 	if n.Kind() != jsontext.Object {
 		return llm.Usage{}
 	}
+	var counts forms.Counts
 	u := llm.Usage{
-		InFresh:      forms.Count(n.Get("inputTokens").Value()),
-		InCacheRead:  max(forms.Count(n.Get("cacheReadInputTokens").Value()), forms.Count(n.Get("cacheReadInputTokenCount").Value())),
-		InCacheWrite: max(forms.Count(n.Get("cacheWriteInputTokens").Value()), forms.Count(n.Get("cacheWriteInputTokenCount").Value())),
-		OutVisible:   forms.Count(n.Get("outputTokens").Value()),
+		InFresh:      counts.Read(n.Get("inputTokens").Value()),
+		InCacheRead:  max(counts.Read(n.Get("cacheReadInputTokens").Value()), counts.Read(n.Get("cacheReadInputTokenCount").Value())),
+		InCacheWrite: max(counts.Read(n.Get("cacheWriteInputTokens").Value()), counts.Read(n.Get("cacheWriteInputTokenCount").Value())),
+		OutVisible:   counts.Read(n.Get("outputTokens").Value()),
 	}
-	u.Known = u.Total() > 0
 	if details := n.Get("cacheDetails").Value(); details.Kind() == jsontext.Array {
 		_ = details.Array(func(_ int, d jsontext.Value) error { // it is one, and the function returns no error
 			if is(d.Get("ttl"), "1h") {
-				u.InCache1h = min(forms.Count(d.Get("inputTokens")), u.InCacheWrite)
+				u.InCache1h = min(counts.Read(d.Get("inputTokens")), u.InCacheWrite)
 			}
 			return nil
 		})
 		u.InCacheWrite -= u.InCache1h
 	}
-	return u
+	return counts.Usage(u)
 }
 
 // writeUsage writes the usage of an answer. Reasoning is part of the output, and not told apart.

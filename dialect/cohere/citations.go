@@ -3,6 +3,7 @@ package cohere
 import (
 	"unicode/utf8"
 
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -57,7 +58,7 @@ func firstText(parts []llm.Part) *llm.Part {
 
 // citationsOf reads one citation [coh:Citation], which may have several sources: a citation for each.
 func citationsOf(v jsontext.Value) []llm.Citation {
-	at := func(key string) int { return int(min(count(v.Get(key)), maxOfCitation)) }
+	at := func(key string) int { return int(min(forms.Count(v.Get(key)), maxOfCitation)) }
 	start, end := at("start"), at("end")
 	var list []llm.Citation
 	_ = v.Get("sources").Array(func(_ int, v jsontext.Value) error {

@@ -239,7 +239,7 @@ func addVectors(r *llm.Response, kind llm.VectorKind, v jsontext.Value) error {
 // embedUsage reads [coh:ApiMeta]. Images are billed in tokens of their own.
 func embedUsage(meta jsontext.Value) llm.Usage {
 	for _, units := range [...]jsontext.Value{meta.Get("tokens"), meta.Get("billed_units")} {
-		if n := count(units.Get("input_tokens")) + count(units.Get("image_tokens")); n > 0 {
+		if n := forms.Count(units.Get("input_tokens")) + forms.Count(units.Get("image_tokens")); n > 0 {
 			return llm.Usage{Known: true, InFresh: n}
 		}
 	}

@@ -255,7 +255,7 @@ func child(n jsontext.Node, key string) (found jsontext.Node) {
 }
 
 // slotOf reads an index; one that is missing is the first.
-func slotOf(v jsontext.Value) int64 { return count(v) }
+func slotOf(v jsontext.Value) int64 { return forms.Count(v) }
 
 // contentText is what content of an event says.
 type contentText struct{ kind, text, thinking, signed jsontext.Value }
@@ -437,7 +437,7 @@ func (r *streamReader) messageEnd(t *streamText) error {
 	}
 	r.stopped = true
 	r.emit(llm.Event{Kind: llm.EventFinish, Stop: stopOf(word, len(r.calls) > 0)})
-	if r.usage.Known {
+	if r.usage.IsTold() {
 		r.emit(llm.Event{Kind: llm.EventUsage, Usage: r.usage})
 	}
 	return nil

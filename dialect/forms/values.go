@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/understudy-ai/understudy/internal/jsontext"
+	"github.com/understudy-ai/understudy/llm"
 )
 
 // BoolOf reads true or false where unset is a third answer.
@@ -115,15 +116,40 @@ func Excerpt(s string, n int) string {
 }
 
 // Count reads a number of tokens; anything else is none.
-func Count(v jsontext.Value) int64 {
+func Count(v jsontext.Value) int64 { return new(Counts).Read(v) }
+
+// Counts reads the counts of a usage object. The zero value is ready to use.
+type Counts struct{ told, absurd bool }
+
+// maxCount bounds counts, so that sums of them stay numbers that every client can read.
+const maxCount = 1 << 52
+
+// Read reads a number of tokens, which may be a float; anything else is none.
+func (c *Counts) Read(v jsontext.Value) int64 {
 	if v.Kind() != jsontext.Number {
-		return 0 // many are missing, and an error would cost more than all the rest
+		return 0 // many are missing
 	}
+	c.told = true
 	n, err := v.Int()
 	if err != nil {
-		return 0
+		f, floatErr := v.Float()
+		if floatErr != nil {
+			f = maxCount
+		}
+		n = int64(max(min(f, maxCount), -1))
 	}
-	return max(n, 0)
+	c.absurd = c.absurd || n < 0
+	return min(max(n, 0), maxCount)
+}
+
+// Usage is u if what was read can be true. Zeros throughout are what servers say that do not count: no answer costs
+// nothing, so that is no fact.
+func (c *Counts) Usage(u llm.Usage) llm.Usage {
+	if c.absurd || u.Total() == 0 {
+		return llm.Usage{Absurd: c.told}
+	}
+	u.Known = true
+	return u
 }
 
 // Clip shortens s to at most n bytes, between characters.

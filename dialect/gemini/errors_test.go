@@ -186,7 +186,7 @@ func TestUsage(t *testing.T) {
 		{"a prompt that only the total counts", `{"candidatesTokenCount":1,"thoughtsTokenCount":125,"totalTokenCount":701}`, llm.Usage{Known: true, InFresh: 575, OutVisible: 1, OutReasoning: 125}},
 		{"a cache larger than the prompt", `{"promptTokenCount":10,"cachedContentTokenCount":40}`, llm.Usage{Known: true, InCacheRead: 10}},
 		{"nothing", `{}`, llm.Usage{}},
-		{"no numbers", `{"promptTokenCount":"7","candidatesTokenCount":-1,"totalTokenCount":null}`, llm.Usage{}},
+		{"no numbers", `{"promptTokenCount":"7","candidatesTokenCount":-1,"totalTokenCount":null}`, llm.Usage{Absurd: true}},
 	} {
 		if got := usageOf([]byte(c.json)); got != c.want {
 			t.Errorf("%s: got %+v want %+v", c.name, got, c.want)

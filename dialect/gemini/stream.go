@@ -115,9 +115,7 @@ func (r *streamReader) Read(dst []llm.Event, f dialect.Frame) ([]llm.Event, erro
 
 // again reads a chunk that says what the latest did but for its text and counts.
 func (r *streamReader) again(dst []llm.Event, text jsontext.Value) ([]llm.Event, error) {
-	if u := r.repeat.counts.usage(); u.Known {
-		r.usage = u
-	}
+	r.usage.Hear(r.repeat.counts.usage())
 	c := r.choice(0)
 	c.cites.begin()
 	dst, err := c.text(dst, &piece{text: text, hasAny: true})
@@ -131,9 +129,7 @@ func (r *streamReader) chunk(dst []llm.Event, n jsontext.Node) ([]llm.Event, err
 		return dst, err
 	}
 	u := usageOf(c.usage)
-	if u.Known {
-		r.usage = u
-	}
+	r.usage.Hear(u)
 	if !r.started {
 		r.started, r.id, r.model, r.tier = true, forms.TextOf(c.id), forms.TextOf(c.model), c.tier()
 		dst = append(dst, llm.Event{
@@ -423,7 +419,7 @@ func (r *streamReader) Close(dst []llm.Event) ([]llm.Event, error) {
 		}
 		dst = append(dst, finish)
 	}
-	if r.usage.Known {
+	if r.usage.IsTold() {
 		dst = append(dst, llm.Event{Kind: llm.EventUsage, Usage: r.usage})
 	}
 	return append(dst, llm.Event{Kind: llm.EventEnd, Model: r.renamed, Extra: r.extra}), nil

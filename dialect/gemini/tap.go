@@ -33,9 +33,7 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 		return s, nil
 	}
 	if text, ok := t.repeat.matches(f.Data); ok {
-		if u := t.repeat.counts.usage(); u.Known {
-			t.usage = u
-		}
+		t.usage.Hear(t.repeat.counts.usage())
 		s.Model = t.model
 		t.part(&s, &piece{text: text, hasAny: true})
 		return s, nil
@@ -82,9 +80,7 @@ func (t *tap) chunk(s *dialect.Signal, n jsontext.Node) error {
 	if id := forms.TextOf(c.id); id != "" {
 		t.sent.id = id
 	}
-	if u := usageOf(c.usage); u.Known {
-		t.usage = u
-	}
+	t.usage.Hear(usageOf(c.usage))
 	if t.model = forms.TextOf(c.model); t.model != "" {
 		s.Model, t.sent.model = t.model, t.model
 	}

@@ -1,16 +1,18 @@
 package gemini
 
 import (
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
 
 // counts holds the numbers of UsageMetadata.
 type counts struct {
-	known                                                bool
 	prompt, cached, toolUse, candidates, thoughts, total int64
 	hasPrompt, hasCandidates                             bool
 	audioIn, audioCached, audioOut                       int64
+
+	read forms.Counts
 
 	atCandidates, atTotal jsontext.Value // where the counts stand that grow in a stream
 }
@@ -26,15 +28,12 @@ func countsOf(v jsontext.Value) (c counts) {
 }
 
 func (c counts) usage() llm.Usage {
-	if !c.known {
-		return llm.Usage{}
-	}
 	c.fill()
-	u := llm.Usage{Known: true, InCacheRead: min(c.cached, c.prompt), OutVisible: c.candidates, OutReasoning: c.thoughts}
+	u := llm.Usage{InCacheRead: min(c.cached, c.prompt), OutVisible: c.candidates, OutReasoning: c.thoughts}
 	u.InFresh = c.prompt - u.InCacheRead + c.toolUse // which the prompt's own count leaves out
 	u.InAudio = min(max(c.audioIn-c.audioCached, 0), u.InFresh)
 	u.OutAudio = min(c.audioOut, u.OutVisible)
-	return u
+	return c.read.Usage(u)
 }
 
 // fill makes a count that is missing what the total leaves for it: the vendor leaves out that of a prompt whose files
@@ -79,11 +78,10 @@ func (c *counts) member(name []byte, v jsontext.Value) error {
 
 // take reads a count, and reports whether there is one. What is no count is none.
 func (c *counts) take(to *int64, v jsontext.Value) bool {
-	n, err := v.Int()
-	if err != nil || n < 0 || n >= 1<<53 {
+	if v.Kind() != jsontext.Number {
 		return false
 	}
-	*to, c.known = n, true
+	*to = c.read.Read(v)
 	return true
 }
 

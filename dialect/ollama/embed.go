@@ -200,7 +200,7 @@ func (embedProvider) DecodeResponse(body []byte) (*llm.Response, error) {
 	if message := messageOf(v); message != "" && embeddings == nil {
 		return nil, errorOf(0, message)
 	}
-	n := count(v.Get("prompt_eval_count"))
+	n := forms.Count(v.Get("prompt_eval_count"))
 	r := &llm.Response{Usage: llm.Usage{Known: n > 0, InFresh: n}}
 	if model := v.Get("model"); model.Kind() == jsontext.String {
 		if r.Model, err = model.Text(); err != nil {

@@ -177,7 +177,7 @@ func (r *streamReader) call(c *llm.ToolCall) {
 func (r *streamReader) done(c *chunk) {
 	r.endText()
 	r.emit(llm.Event{Kind: llm.EventFinish, Stop: stopOf(textOf(c.reason), r.calls > 0)})
-	if u := usageOf(c.prompt, c.eval); u.Known {
+	if u := usageOf(c.prompt, c.eval); u.IsTold() {
 		r.emit(llm.Event{Kind: llm.EventUsage, Usage: u})
 	}
 	r.ended = true

@@ -159,9 +159,7 @@ func (p *progress) chunk(tree *jsontext.Tree, f dialect.Frame) (c chunkText, err
 		}
 	}
 	if c.count != nil {
-		if u := usageOf(jsontext.Plain(c.count)); u.Known {
-			p.usage = u
-		}
+		p.usage.Hear(usageOf(jsontext.Plain(c.count)))
 	}
 	return c, nil
 }

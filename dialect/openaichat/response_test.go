@@ -176,7 +176,7 @@ func TestUsage(t *testing.T) {
 	}{
 		{`null`, llm.Usage{}},
 		{`{}`, llm.Usage{}},
-		{`{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}`, llm.Usage{}},
+		{`{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}`, llm.Usage{Absurd: true}},
 		{`{"prompt_tokens":10,"completion_tokens":0}`, llm.Usage{Known: true, InFresh: 10}},
 		{`{"prompt_tokens":10,"total_tokens":15}`, llm.Usage{Known: true, InFresh: 10, OutVisible: 5}},
 		{

@@ -6,23 +6,23 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// usageOf reads usage: openai.yaml, CompletionUsage. Here cached and reasoning tokens are part of the sums. Counts
-// that are missing, and those of a server that fills in zeros, are unknown: no prompt has no tokens.
+// usageOf reads usage: openai.yaml, CompletionUsage. Here cached and reasoning tokens are part of the sums.
 func usageOf(n jsontext.Node) llm.Usage {
 	if n.Kind() != jsontext.Object {
 		return llm.Usage{}
 	}
+	var counts forms.Counts
 	var prompt, completion, total int64
 	var u llm.Usage
 	_ = n.Members(func(key []byte, n jsontext.Node) error {
 		v := n.Value()
 		switch string(key) {
 		case "prompt_tokens":
-			prompt = forms.Count(v)
+			prompt = counts.Read(v)
 		case "completion_tokens":
-			completion = forms.Count(v)
+			completion = counts.Read(v)
 		case "total_tokens":
-			total = forms.Count(v)
+			total = counts.Read(v)
 		case "prompt_tokens_details":
 			u.InCacheRead = max(u.InCacheRead, forms.Count(n.Get("cached_tokens").Value()))
 			u.InCacheWrite = forms.Count(n.Get("cache_write_tokens").Value())
@@ -40,16 +40,12 @@ func usageOf(n jsontext.Node) llm.Usage {
 	if completion == 0 && total > prompt && prompt > 0 {
 		completion = total - prompt
 	}
-	if prompt == 0 && completion == 0 {
-		return llm.Usage{}
-	}
-	u.Known = true
 	u.InCacheRead = min(u.InCacheRead, prompt)
 	u.InCacheWrite = min(u.InCacheWrite, prompt-u.InCacheRead)
 	u.InFresh = prompt - u.InCacheRead - u.InCacheWrite
 	u.OutReasoning = min(u.OutReasoning, completion)
 	u.OutVisible = completion - u.OutReasoning
-	return u
+	return counts.Usage(u)
 }
 
 // writeUsage writes usage.

@@ -181,12 +181,19 @@ func checkResponse(t *testing.T, x *dialecttest.Exchange) {
 	if err != nil {
 		t.Fatalf("%s: decode the encoded answer: %v", x.ID, err)
 	}
-	same(t, x, "the encoded answer", again, r)
+	same(t, x, "the encoded answer", again, written(r))
 }
 
 func isUnsupported(err error) bool {
 	var e *llm.Error
 	return errors.As(err, &e) && e.Code == llm.CodeUnsupported
+}
+
+// written is r as a client has it: counts that cannot be true, such as the zeros of some answers, are written to nobody.
+func written(r *llm.Response) *llm.Response {
+	w := *r
+	w.Usage.Absurd = false
+	return &w
 }
 
 // same compares answers, but for what is made anew.
@@ -240,7 +247,7 @@ func checkStream(t *testing.T, x *dialecttest.Exchange, list []dialect.Frame) {
 	if err != nil {
 		t.Fatalf("%s: read the written stream: %v", x.ID, err)
 	}
-	same(t, x, "the written stream", llm.Collect(slices.Concat(read, closed)), r)
+	same(t, x, "the written stream", llm.Collect(slices.Concat(read, closed)), written(r))
 }
 
 // holdStream reads a stream and taps it: both must see the same.

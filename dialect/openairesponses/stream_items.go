@@ -256,7 +256,7 @@ func (r *streamReader) end(e *eventText) error {
 		finish.Tier = tier
 	}
 	r.emit(finish)
-	if u := usageOf(t.usage); u.Known {
+	if u := usageOf(t.usage); u.IsTold() {
 		r.emit(llm.Event{Kind: llm.EventUsage, Usage: u})
 	}
 	end := llm.Event{Kind: llm.EventEnd}

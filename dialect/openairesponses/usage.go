@@ -7,22 +7,22 @@ import (
 )
 
 // usageOf reads usage: openai.yaml, ResponseUsage. Here cached, written and reasoning tokens are part of the sums.
-// Counts that are missing, and those of a server that fills in zeros, are unknown: no prompt has no tokens.
 func usageOf(n jsontext.Node) llm.Usage {
 	if n.Kind() != jsontext.Object {
 		return llm.Usage{}
 	}
+	var counts forms.Counts
 	var input, output, total int64
 	var u llm.Usage
 	_ = n.Members(func(key []byte, n jsontext.Node) error {
 		v := n.Value()
 		switch string(key) {
 		case "input_tokens":
-			input = forms.Count(v)
+			input = counts.Read(v)
 		case "output_tokens":
-			output = forms.Count(v)
+			output = counts.Read(v)
 		case "total_tokens":
-			total = forms.Count(v)
+			total = counts.Read(v)
 		case "input_tokens_details":
 			u.InCacheRead = forms.Count(n.Get("cached_tokens").Value())
 			u.InCacheWrite = forms.Count(n.Get("cache_write_tokens").Value())
@@ -34,16 +34,12 @@ func usageOf(n jsontext.Node) llm.Usage {
 	if output == 0 && total > input && input > 0 {
 		output = total - input
 	}
-	if input == 0 && output == 0 {
-		return llm.Usage{}
-	}
-	u.Known = true
 	u.InCacheRead = min(u.InCacheRead, input)
 	u.InCacheWrite = min(u.InCacheWrite, input-u.InCacheRead)
 	u.InFresh = input - u.InCacheRead - u.InCacheWrite
 	u.OutReasoning = min(u.OutReasoning, output)
 	u.OutVisible = output - u.OutReasoning
-	return u
+	return counts.Usage(u)
 }
 
 // writeUsage writes usage.
