@@ -103,7 +103,20 @@ func TestCasesToOpenAI(t *testing.T) {
 		crossing
 		from, to *dialect.Dialect
 	}{
-		{crossing{name: "T022 tools in an item of the input", body: items(`{"type":"additional_tools","tools":[{"type":"function","name":"get"}]},`+hi, ""), err: "cannot carry"}, openairesponses.New(), openaichat.New()},
+		{crossing{name: "T022 tools in an item of the input", body: items(`{"type":"additional_tools","role":"developer","tools":[{"type":"function","name":"get"}]},`+hi+`,{"type":"additional_tools","role":"developer","tools":[{"type":"function","name":"get"}]}`, `"tools":[{"type":"function","name":"put"}]`), has: []string{`{"name":"put","parameters":{"type":"object","properties":{}}}},{"type":"function","function":{"name":"get","parameters":{"type":"object","properties":{}}}}]`}, lost: "input[].additional_tools=emulated(harmless)"}, openairesponses.New(), openaichat.New()},
+		{
+			crossing{
+				name: "T022 and in namespaces",
+				body: items(hi+`,{"type":"function_call","call_id":"call_1","namespace":"crm","name":"get","arguments":"{}"},`+respResult,
+					`"tools":[{"type":"namespace","name":"crm","description":"Customers.","tools":[{"type":"function","name":"get","description":"One."},{"type":"custom","name":"note"}]},{"type":"function","name":"get"}]`),
+				has: []string{
+					`{"name":"namespace_crm_get","description":"Customers.\n\nOne."`, `{"name":"custom_namespace_crm_note","description":"Customers."`, `{"name":"get",`,
+					`{"type":"tool_use","id":"call_1","name":"namespace_crm_get"`,
+				},
+				lost: "tools[].namespace=emulated(harmless)",
+			}, openairesponses.New(), anthropic.New(),
+		},
+		{crossing{name: "T022 a tool of the vendor's in an item is refused", body: items(`{"type":"additional_tools","role":"developer","tools":[{"type":"tool_search"}]},`+hi, ""), err: "cannot carry"}, openairesponses.New(), openaichat.New()},
 		{crossing{name: "T033 results follow their call", body: items(hi+","+respCall+`,{"role":"assistant","content":"I looked."},`+respResult, `"tools":[`+respTool+`]`), has: []string{`12345678901234567890}"}}]},{"role":"tool","tool_call_id":"call_1","content":"1"}`}}, openairesponses.New(), openaichat.New()},
 		{crossing{name: "T033 a comment with a phase is not between them", body: items(hi+","+respCall+`,{"role":"assistant","phase":"commentary","content":"I looked."},`+respResult, `"tools":[`+respTool+`]`), has: []string{`"content":"I looked.","tool_calls":[{"id":"call_1"`, `12345678901234567890}"}}]},{"role":"tool","tool_call_id":"call_1","content":"1"}`}, lost: "phase=dropped(harmless)"}, openairesponses.New(), openaichat.New()},
 		{crossing{name: "T033 nor is what was said before the second result", body: items(hi+","+respCall+","+strings.ReplaceAll(respCall, "call_1", "call_2")+","+respResult+`,{"role":"assistant","content":"One."},`+strings.ReplaceAll(respResult, "call_1", "call_2")+","+hi, `"tools":[`+respTool+`]`), has: []string{`{"role":"tool","tool_call_id":"call_1","content":"1"},{"role":"tool","tool_call_id":"call_2","content":"1"},{"role":"assistant","content":"One."},`}}, openairesponses.New(), openaichat.New()},

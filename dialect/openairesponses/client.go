@@ -2,6 +2,7 @@ package openairesponses
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
@@ -41,6 +42,7 @@ type requestDecoder struct {
 	req          *llm.Request
 	instructions string
 	input        []llm.Message
+	tools        []llm.Tool // of items of the input
 	hasInput     bool
 	isKept       bool   // the input is the end of what the vendor keeps
 	user         string // user, the old name of safety_identifier
@@ -134,7 +136,7 @@ func (d *requestDecoder) prompt(key string, v jsontext.Value) (done bool, err er
 		}
 	case "input":
 		d.hasInput = true
-		d.input, err = decodeInput(v)
+		d.input, d.tools, err = decodeInput(v)
 	case "instructions":
 		d.instructions, err = v.Text()
 	case "tools":
@@ -306,6 +308,13 @@ func (d *requestDecoder) finish() error {
 		r.Messages = append(r.Messages, llm.Message{Role: llm.RoleSystem, Parts: []llm.Part{llm.Text(d.instructions)}})
 	}
 	r.Messages = append(r.Messages, d.input...)
+	d.addTools(d.tools)
+	if len(d.tools) > 0 {
+		r.Unread = append(r.Unread, "input[]."+itemTools)
+	}
+	if slices.ContainsFunc(r.Tools, isInNamespace) {
+		r.Unread = append(r.Unread, "tools[]."+typeNamespace)
+	}
 	switch {
 	case r.User == "":
 		r.User = d.user

@@ -46,6 +46,10 @@ func fields() []dialect.Field {
 			Path: "tools[].custom", Severity: harmless, Action: llm.ActionEmulated,
 			Note: "a free-form tool, as a function with the one argument input",
 		},
+		{
+			Path: "tools[].namespace", Severity: harmless, Action: llm.ActionEmulated,
+			Note: "a tool of a group, as one of its own whose name begins with the group's",
+		},
 		own("tools[].output_schema", tuning, "what the tool's result looks like"),
 		own("tools[].defer_loading", harmless, "when the model gets to know the tool"),
 		own("tools[].allowed_callers", contract, "who may call the tool"),
@@ -101,8 +105,11 @@ func itemFields() []dialect.Field {
 		common("input[].id", "the vendor's own number of an item that is there in full"),
 		common("input[].status", "of an item that is there in full"),
 		own("input[].phase", harmless, "whether an answer was a commentary or final"),
-		own("input[].content[].namespace", tuning, "which group of tools a called one is of"),
 		own("input[].content[].caller", harmless, "that the vendor's own program made the call"),
+		{
+			Path: "input[]." + itemTools, Severity: harmless, Action: llm.ActionEmulated,
+			Note: "tools in an item, as the request's own",
+		},
 		always("input[]."+itemReference, "an item kept by the vendor: send the item itself instead"),
 		means("input[]", llm.FeatureVendorPart, "items that no words replace: item_reference, compaction, computer use, generated images, approvals"),
 		means("input[].type", llm.FeatureVendorPartText, "items of what the vendor's own tools did"),

@@ -9,18 +9,19 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// decodeInput reads input: a question, or a list of items. Consecutive items of one turn become one message.
-func decodeInput(v jsontext.Value) ([]llm.Message, error) {
+// decodeInput reads input: a question, or a list of items. Consecutive items of one turn become one message. The tools
+// are those of items.
+func decodeInput(v jsontext.Value) ([]llm.Message, []llm.Tool, error) {
 	if v.Kind() == jsontext.String {
 		s, err := v.Text()
-		return []llm.Message{{Role: llm.RoleUser, Parts: []llm.Part{llm.Text(s)}}}, err
+		return []llm.Message{{Role: llm.RoleUser, Parts: []llm.Part{llm.Text(s)}}}, nil, err
 	}
 	if v.Kind() != jsontext.Array {
-		return nil, jsontext.Mismatch("string or array of items", v)
+		return nil, nil, jsontext.Mismatch("string or array of items", v)
 	}
 	var c conversation
 	err := v.Array(func(_ int, v jsontext.Value) error { return c.item(v) })
-	return c.messages(), err
+	return c.messages(), c.tools, err
 }
 
 // conversation collects items into messages. Outputs may come any time after their call, behind other items, too; other
@@ -29,6 +30,7 @@ type conversation struct {
 	list    []llm.Message
 	calls   map[string]int     // the message that last had a call of an id
 	outputs map[int][]llm.Part // of the calls in a message
+	tools   []llm.Tool
 }
 
 // messages is the conversation with the outputs in their places.
@@ -79,6 +81,10 @@ func (c *conversation) item(v jsontext.Value) error {
 		p, err := resultPart(v)
 		c.output(p)
 		return err
+	case itemTools:
+		tools, err := decodeTools(v.Get("tools"))
+		c.tools = append(c.tools, tools...)
+		return jsontext.At("tools", err)
 	}
 	c.add(roleOf(kind), opaqueItem(kind, v))
 	return nil
@@ -187,7 +193,7 @@ func onlyText(m *llm.Message) error {
 func callPart(kind string, v jsontext.Value) (llm.Part, error) {
 	call := &llm.ToolCall{}
 	p := llm.Part{Kind: llm.PartToolCall, Call: call}
-	hasID := false
+	hasID, space := false, ""
 	err := v.Object(func(key string, v jsontext.Value) (err error) {
 		switch {
 		case v.IsNull() || key == "type" || key == "id" || key == "status":
@@ -196,6 +202,8 @@ func callPart(kind string, v jsontext.Value) (llm.Part, error) {
 			call.ID, err = v.Text()
 		case key == "name":
 			call.Name, err = v.Text()
+		case key == typeNamespace:
+			space, err = v.Text()
 		case key == "arguments" && kind == itemCall:
 			call.Args, err = v.Text()
 		case key == customInput && kind == itemCustomCall:
@@ -216,6 +224,7 @@ func callPart(kind string, v jsontext.Value) (llm.Part, error) {
 	if kind == itemCustomCall {
 		call.Name, call.Args = customPrefix+call.Name, customArgs(call.Args)
 	}
+	call.Name = inNamespace(space, call.Name)
 	return p, nil
 }
 
@@ -223,7 +232,7 @@ func callPart(kind string, v jsontext.Value) (llm.Part, error) {
 func resultPart(v jsontext.Value) (llm.Part, error) {
 	r := &llm.ToolResult{}
 	p := llm.Part{Kind: llm.PartToolResult, Result: r}
-	hasID, hasOutput := false, false
+	hasID, hasOutput, space := false, false, ""
 	err := v.Object(func(key string, v jsontext.Value) (err error) {
 		switch {
 		case v.IsNull() || key == "type" || key == "id" || key == "status":
@@ -232,6 +241,8 @@ func resultPart(v jsontext.Value) (llm.Part, error) {
 			r.CallID, err = v.Text()
 		case key == "name":
 			r.Name, err = v.Text()
+		case key == typeNamespace:
+			space, err = v.Text()
 		case key == "output":
 			hasOutput = true
 			r.Parts, err = contentOf(v)
@@ -247,6 +258,9 @@ func resultPart(v jsontext.Value) (llm.Part, error) {
 		return p, jsontext.At("call_id", errors.New("missing required parameter"))
 	case !hasOutput:
 		return p, jsontext.At("output", errors.New("missing required parameter"))
+	}
+	if r.Name != "" {
+		r.Name = inNamespace(space, r.Name)
 	}
 	if len(r.Parts) == 1 && r.Parts[0].Kind == llm.PartText && r.Parts[0].Text == "" {
 		r.Parts = nil

@@ -347,3 +347,35 @@ func TestOrphansAreRefused(t *testing.T) {
 		{Role: llm.RoleAssistant, Parts: []llm.Part{call}}, {Role: llm.RoleUser, Parts: []llm.Part{llm.Text("x")}}, {Role: llm.RoleTool, Parts: []llm.Part{result}},
 	}})
 }
+
+// TestNamespacesInAnswers: a call of a namespace's tool tells the client both names, as a call in its input does (T022).
+func TestNamespacesInAnswers(t *testing.T) {
+	decoded, err := clientSide{}.DecodeRequest([]byte(`{"model":"m","input":[{"role":"user","content":"hi"},` +
+		`{"type":"additional_tools","role":"developer","tools":[{"type":"namespace","name":"crm","description":"Customers.","tools":[{"type":"function","name":"get"},{"type":"custom","name":"note"}]}]},` +
+		`{"type":"function_call","call_id":"a","namespace":"crm","name":"get","arguments":"{}"},{"type":"custom_tool_call","call_id":"b","namespace":"crm","name":"note","input":"x"},` +
+		`{"type":"function_call_output","call_id":"a","output":"1"},{"type":"custom_tool_call_output","call_id":"b","output":"2"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := &llm.Response{Choices: []llm.Choice{{Stop: llm.Stop{Reason: llm.StopToolCalls}}}}
+	for i, p := range decoded.Messages[1].Parts {
+		if want := decoded.Tools[i].Name; p.Call.Name != want {
+			t.Errorf("got a call of %q want %q", p.Call.Name, want)
+		}
+		answer.Choices[0].Parts = append(answer.Choices[0].Parts, p)
+	}
+	body, _, err := clientSide{}.EncodeResponse(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"call_id":"a","name":"get","namespace":"crm","arguments":"{}"`, `"call_id":"b","name":"note","namespace":"crm","input":"x"`} {
+		if !strings.Contains(string(body), want) {
+			t.Errorf("got %s want %s in it", body, want)
+		}
+	}
+	for _, name := range []string{"get", "namespace:", "namespace:crm", "namespace:crm:", "namespace::get", "crm:get"} {
+		if space, bare := splitNamespace(name); space != "" || bare != name {
+			t.Errorf("%s: got %q, %q want it whole", name, space, bare)
+		}
+	}
+}

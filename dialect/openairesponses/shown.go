@@ -250,7 +250,7 @@ func (s *streamWriter) writeItem(w *jsontext.Writer, status string) {
 		w.EndArray()
 	default:
 		w.StringField("call_id", it.call.ID)
-		w.StringField("name", it.call.Name)
+		it.writeName(w)
 		w.StringField(it.argsKey(), it.call.Args)
 	}
 	w.EndObject()
@@ -261,6 +261,15 @@ func (it *shownItem) argsKey() string {
 		return customInput
 	}
 	return "arguments"
+}
+
+// writeName writes the name of a called tool, and of its namespace if it has one.
+func (it *shownItem) writeName(w *jsontext.Writer) {
+	space, name := splitNamespace(it.call.Name)
+	w.StringField("name", name)
+	if space != "" {
+		w.StringField(typeNamespace, space)
+	}
 }
 
 // writeReasoning writes the members of reasoning. Whose it is stands there from the beginning.
@@ -302,7 +311,8 @@ func (s *streamWriter) argsEvent(dst []byte, kind, key, value string) []byte {
 	}
 	w := s.itemEvent(kind)
 	if key == "arguments" {
-		w.StringField("name", s.item.call.Name)
+		_, name := splitNamespace(s.item.call.Name)
+		w.StringField("name", name)
 	}
 	w.StringField(key, value)
 	return s.send(dst, kind)

@@ -2,6 +2,7 @@ package openairesponses
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
@@ -12,15 +13,95 @@ import (
 const customSchema = `{"type":"object","properties":{"input":{"type":"string","description":"The tool's whole input, as plain text."}},` +
 	`"required":["input"],"additionalProperties":false}`
 
-// decodeTools reads tools: openai.yaml, Tool.
+// decodeTools reads tools: openai.yaml, Tool. Those of a namespace are tools like the others.
 func decodeTools(v jsontext.Value) ([]llm.Tool, error) {
 	tools := []llm.Tool{}
 	err := v.Array(func(_ int, v jsontext.Value) error {
+		if v.Kind() == jsontext.Object && is(v.Get("type"), typeNamespace) {
+			inner, err := namespaceTools(v)
+			tools = append(tools, inner...)
+			return err
+		}
 		t, err := toolOf(v)
 		tools = append(tools, t)
 		return err
 	})
 	return tools, err
+}
+
+// namespaceTools reads openai.yaml, NamespaceToolParam. What is said of the namespace is said of each of its tools.
+func namespaceTools(v jsontext.Value) ([]llm.Tool, error) {
+	space, err := v.Get("name").Text()
+	if err != nil {
+		return nil, jsontext.At("name", err)
+	}
+	var about string
+	if d := v.Get("description"); !d.IsNull() {
+		if about, err = d.Text(); err != nil {
+			return nil, jsontext.At("description", err)
+		}
+	}
+	var tools []llm.Tool
+	err = v.Get("tools").Array(func(_ int, v jsontext.Value) error {
+		t, err := toolOf(v)
+		if t.Opaque == nil {
+			t.Name = inNamespace(space, t.Name)
+			t.Description = strings.Trim(about+"\n\n"+t.Description, "\n")
+		}
+		tools = append(tools, t)
+		return err
+	})
+	return tools, jsontext.At("tools", err)
+}
+
+// inNamespace is the name of a tool of a namespace; of none if that is empty. A free-form tool's prefix stays in front.
+func inNamespace(space, name string) string {
+	if space == "" {
+		return name
+	}
+	bare, custom := isCustom(name)
+	name = namespacePrefix + space + namespaceEnd + bare
+	if custom {
+		name = customPrefix + name
+	}
+	return name
+}
+
+// splitNamespace takes apart what inNamespace made of a name that is not of a free-form tool.
+func splitNamespace(name string) (space, bare string) {
+	rest, ok := strings.CutPrefix(name, namespacePrefix)
+	if !ok {
+		return "", name
+	}
+	space, bare, ok = strings.Cut(rest, namespaceEnd)
+	if !ok || space == "" || bare == "" {
+		return "", name
+	}
+	return space, bare
+}
+
+func isInNamespace(t llm.Tool) bool {
+	name, _ := isCustom(t.Name)
+	space, _ := splitNamespace(name)
+	return space != ""
+}
+
+// addTools adds tools that an item of the input has made available. One that is there already is the same, once more.
+func (d *requestDecoder) addTools(tools []llm.Tool) {
+	if len(tools) == 0 {
+		return
+	}
+	known := make(map[string]bool, len(d.req.Tools)+len(tools))
+	for i := range d.req.Tools {
+		known[d.req.Tools[i].Name] = true
+	}
+	for _, t := range tools {
+		if t.Opaque == nil && known[t.Name] {
+			continue
+		}
+		known[t.Name] = true
+		d.req.Tools = append(d.req.Tools, t)
+	}
 }
 
 // toolOf reads one tool. One that is run by the vendor, or whose input follows a grammar, stays as it is.

@@ -91,6 +91,7 @@ const (
 	itemCustomCall   = "custom_tool_call"
 	itemCustomOutput = "custom_tool_call_output"
 	itemReference    = "item_reference"
+	itemTools        = "additional_tools"
 )
 
 // The types of content.
@@ -111,6 +112,11 @@ const (
 	typeCustom   = "custom"
 	customPrefix = "custom:"
 	customInput  = "input"
+
+	// A tool of a namespace is known by both names, with a prefix.
+	typeNamespace   = "namespace"
+	namespacePrefix = "namespace:"
+	namespaceEnd    = ":"
 )
 
 const (
