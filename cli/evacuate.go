@@ -173,7 +173,11 @@ func (s *session) showPlan(p client.EvacuationPlan) error {
 	}
 	fmt.Fprintln(s.out)
 	w = s.table()
-	fmt.Fprintln(w, "MODEL\tFROM\tROLE\tTO\tCALLS/MIN\tPRICE IN/OUT")
+	if len(p.Models) == 0 {
+		fmt.Fprintln(w, "no model of the config has it, and it has answered none of late")
+	} else {
+		fmt.Fprintln(w, "MODEL\tFROM\tROLE\tTO\tCALLS/MIN\tPRICE IN/OUT")
+	}
 	for _, m := range p.Models {
 		to := strings.Join(m.To, ", then ")
 		if !m.Moves {

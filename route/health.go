@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -416,6 +417,7 @@ type Change struct {
 	For      time.Duration // how long it stays out before it is tried again
 	Posture  Posture
 	Share    float64 // of its traffic that the provider gets in the posture
+	IsStep   bool    // the share alone has changed, as it does step by step
 }
 
 // change describes what has just become of a breaker.
@@ -452,8 +454,12 @@ func (h *Health) tell(changes []Change) {
 func (h *Health) log(c *Change) {
 	attrs := append(make([]slog.Attr, 0, 7), slog.String("provider", c.Provider))
 	if c.Scope == "" {
-		attrs = append(attrs, slog.String("posture", string(c.Posture)), slog.Float64("share", c.Share))
-		h.opts.Log.LogAttrs(context.Background(), slog.LevelInfo, "posture", attrs...)
+		level := slog.LevelInfo
+		if c.IsStep {
+			level = slog.LevelDebug
+		}
+		attrs = append(attrs, slog.String("posture", string(c.Posture)), slog.Float64("share", math.Round(c.Share*1e3)/1e3))
+		h.opts.Log.LogAttrs(context.Background(), level, "posture", attrs...)
 		return
 	}
 	attrs = append(attrs, slog.String("scope", string(c.Scope)))

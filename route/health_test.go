@@ -91,6 +91,13 @@ func TestTold(t *testing.T) {
 	if n := strings.Count(w.log.String(), "\n"); n != 3 {
 		t.Errorf("got %d lines in the log, want 3:\n%s", n, w.log.String())
 	}
+	for tenths := 1; tenths < 10; tenths++ { // a ramp has hundreds
+		w.SetPosture("b", route.PostureDraining, float64(tenths)/10)
+	}
+	w.SetPosture("b", route.PostureNormal, 1)
+	if n, lines := len(w.changes), strings.Count(w.log.String(), "\n"); n != 13 || lines != 4 {
+		t.Errorf("got %d changes and %d lines in the log after a ramp, want 13 and 4:\n%s", n, lines, w.log.String())
+	}
 }
 
 func TestSnapshot(t *testing.T) {

@@ -50,7 +50,7 @@ func (h *Health) SetPosture(provider string, p Posture, share float64) {
 	h.postures.Store(&postures)
 	h.mu.Unlock()
 	if now != was {
-		h.tell([]Change{{Provider: provider, Posture: now.posture, Share: now.share}})
+		h.tell([]Change{{Provider: provider, Posture: now.posture, Share: now.share, IsStep: now.posture == was.posture}})
 	}
 }
 
