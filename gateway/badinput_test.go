@@ -46,6 +46,7 @@ func TestBadBodies(t *testing.T) {
 		"duplicate by escape":  {`{"model":"MODEL","mode\u006c":"other",` + ok + `}`, 400},
 		"duplicate by case":    {`{"model":"MODEL","Model":"other",` + ok + `}`, 400},
 		"kelvin sign":          {`{"model":"MODEL","max_to` + "\u212a" + `ens":9,` + ok + `}`, 400},
+		"long s alone":         {`{"model":"MODEL","\u017ftream":true,` + ok + `}`, 400},
 		"invalid UTF-8":        {`{"model":"MODEL","user":"` + "\xff" + `",` + ok + `}`, 400},
 		"model of wrong type":  {`{"model":7,` + ok + `}`, 400},
 		"no model":             {`{` + ok + `}`, 400},
@@ -58,6 +59,9 @@ func TestBadBodies(t *testing.T) {
 			for _, lead := range []string{a.own[0], a.other[0]} {
 				got := w.post(a, []byte(strings.ReplaceAll(test.body, "MODEL", lead)), nil)
 				w.wantError(t, name+" to "+a.name+" from "+lead, a, got, test.status)
+				if isTwofold := strings.Contains(name, "duplicate") || strings.Contains(name, "sign") || strings.Contains(name, "long s"); a.name == "chat" && isTwofold != strings.Contains(string(got.body), `"code":"ambiguous_json"`) {
+					t.Errorf("%s from %s: got %s, want the code ambiguous_json: %v", name, lead, got.body, isTwofold)
+				}
 			}
 		}
 	}

@@ -378,7 +378,7 @@ func badJSON(err error) *llm.Error {
 	e := llm.Invalid("", "The body is not acceptable JSON: %v.", err)
 	var syntax *jsontext.SyntaxError
 	if errors.As(err, &syntax) && syntax.Kind == jsontext.Duplicate {
-		e.VendorCode = "ambiguous_json"
+		e.Code = llm.CodeAmbiguous
 	}
 	return e
 }

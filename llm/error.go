@@ -12,6 +12,7 @@ type Code string
 // The error codes.
 const (
 	CodeInvalidRequest Code = "invalid_request"
+	CodeAmbiguous      Code = "ambiguous_json"
 	CodeUnsupported    Code = "unsupported"
 	CodeContextLength  Code = "context_length"
 	CodeTooLarge       Code = "too_large"
@@ -80,6 +81,7 @@ func Codes() []CodeInfo { return slices.Clone(codes[:]) }
 // codes is never changed.
 var codes = [...]CodeInfo{
 	{CodeInvalidRequest, 400, GiveUp, "The request is malformed or has a value that is not allowed."},
+	{CodeAmbiguous, 400, GiveUp, "The body has a name that readers may take for another one of it: twice, or in other capitals."},
 	{CodeUnsupported, 400, TryNext, "The target cannot carry a feature that the request depends on, so the gateway refused to send it there."},
 	{CodeContextLength, 400, GiveUp, "The prompt, or prompt and reply together, exceed the model's window."},
 	{CodeContentPolicy, 400, GiveUp, "The vendor refused the prompt by its content policy."},

@@ -286,7 +286,7 @@ func OpenAIWords(c llm.Code) (kind, code string) {
 		return client, "method_not_supported"
 	case llm.CodeTooLarge:
 		return client, "request_too_large"
-	case llm.CodeMediaType, llm.CodeKeyReused, llm.CodeRequestTimeout, llm.CodeConflict, llm.CodeNotImplemented, llm.CodeClientGone:
+	case llm.CodeAmbiguous, llm.CodeMediaType, llm.CodeKeyReused, llm.CodeRequestTimeout, llm.CodeConflict, llm.CodeNotImplemented, llm.CodeClientGone:
 		return client, string(c)
 	case llm.CodeRateLimit:
 		return "requests", "rate_limit_exceeded"

@@ -43,7 +43,8 @@ func (e *SyntaxError) Error() string {
 
 // Check returns nil if b is one JSON document (RFC 8259) that every reader will understand alike: in UTF-8
 // without a byte order mark, nested no deeper than the limit, and with no two names in an object that are equal
-// after unescaping or differ only by Unicode simple case folding, since some readers ignore case. Escaped lone
+// after unescaping or differ only by Unicode simple case folding, since some readers ignore case; nor with one in the outermost
+// object that only such readers take for ASCII. Escaped lone
 // surrogates are legal. The error is a [*SyntaxError].
 func Check(b []byte, l Limits) error {
 	c := checker{text: b, depth: l.Depth, duplicates: l.AllowDuplicates}
@@ -242,6 +243,10 @@ func (c *checker) member() bool {
 		c.at = start
 		return c.fail(Duplicate, "name "+strconv.Quote(clip(nameOf(raw)))+" repeats, or differs only by case")
 	}
+	if raw := c.text[start+1 : c.at-1]; !plain && !c.duplicates && c.open.n == 1 && isDisguised(raw) {
+		c.at = start
+		return c.fail(Duplicate, "name "+strconv.Quote(clip(nameOf(raw)))+" is another one to readers that ignore case")
+	}
 	c.key, c.keyEnd, c.escaped = start+1, c.at-1, !plain
 	c.space()
 	if c.at == len(c.text) || c.text[c.at] != ':' {
@@ -425,6 +430,22 @@ func lower(b byte) byte {
 func fold(raw []byte) []byte {
 	var buf [64]byte
 	return foldText(unescape(buf[:0], raw, false))
+}
+
+// isDisguised reports whether a name is not ASCII but has another case that is, as "\u017ftream" has.
+func isDisguised(raw []byte) bool {
+	var buf [64]byte
+	text := unescape(buf[:0], raw, false)
+	return !isASCII(text) && isASCII(foldText(text))
+}
+
+func isASCII(text []byte) bool {
+	for _, b := range text {
+		if b >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // foldText replaces ASCII by its lower case, so that plain names need no folding, and any other rune by the

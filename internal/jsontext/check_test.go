@@ -12,7 +12,7 @@ import (
 func TestCheckAccepts(t *testing.T) {
 	for _, doc := range []string{
 		`0`, `-0`, `-0.5e+10`, `1E-2`, `true`, `false`, `null`, `""`, `[]`, `{}`, " \t\r\n[ ] ", `[1,[2,{"a":[]}],"x"]`,
-		`{"":1,"a":2,"b":{"a":3}}`, `[{"a":1},{"a":1}]`, `"\"\\\/\b\f\n\r\t\u00e9"`, `"\ud800"`, `"\ude00\ud83d"`,
+		`{"":1,"a":2,"b":{"a":3}}`, `[{"a":1},{"a":1}]`, `{"a":{"ſtream":1}}`, `"\"\\\/\b\f\n\r\t\u00e9"`, `"\ud800"`, `"\ude00\ud83d"`,
 		`"é 漢 😀 ` + "\u2028\x7f" + `"`, `{"a":1,"aa":2,"é":3,"è":4}`, `"1234567\"90123456\\"`,
 		strings.Repeat("[", 128) + strings.Repeat("]", 128),
 	} {
@@ -93,9 +93,13 @@ func TestCheckRefuses(t *testing.T) {
 		{`{"model":1,"Model":2}`, Duplicate, 11},
 		{`{"model":1,"\u006dodel":2}`, Duplicate, 11},
 		{`{"\u004dODEL":1,"model":2}`, Duplicate, 16},
-		{`{"ſtream":1,"stream":2}`, Duplicate, 13},
+		{`{"ſtream":1,"stream":2}`, Duplicate, 1},
+		{`{"ſtream":1}`, Duplicate, 1},
+		{`{"a":1,"max_to\u212aens":2}`, Duplicate, 7},
+		{`[{"ſtream":1,"stream":2}]`, Duplicate, 14},
 		{`{"stream":1,"ſTREAM":2}`, Duplicate, 12},
 		{"{\"key\":1,\"\u212aEY\":2}", Duplicate, 9},
+		{"[{\"key\":1,\"\u212aEY\":2}]", Duplicate, 10},
 		{`{"é":1,"É":2}`, Duplicate, 8},
 		{`{"σ":1,"ς":2}`, Duplicate, 8},
 		{`{"a\/b":1,"a/b":2}`, Duplicate, 10},
