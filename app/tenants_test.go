@@ -152,6 +152,13 @@ access: {anonymous: false}`, vendors), io.Discard)
 			t.Errorf("%s: got status %d and %s, want 400", name, status, said)
 		}
 	}
+	for _, list := range []string{
+		`"models":["cheap","dear"]`, `"models":["v/large"]`, `"models":["large"]`, `"models":"large"`, `"fallbacks":["cheap",{"model":"large"}]`, `"\u006dodels":["large"]`,
+	} {
+		if status, said, _ := a.ask(t, "POST", "/v1/chat/completions", text, `{"model":"cheap",`+list+`,`+rest+`}`); status != http.StatusForbidden {
+			t.Errorf("%s: got status %d and %s, want 403", list, status, said)
+		}
+	}
 	for path, body := range map[string]string{
 		"/v1/batches":                                    `{"input_file_id":"file-1","endpoint":"/v1/chat/completions"}`,
 		"/v1/messages/batches":                           `{"model":"cheap","requests":[{"custom_id":"1","params":{"model":"dear","max_tokens":1,` + rest + `}}]}`,
@@ -173,6 +180,10 @@ access: {anonymous: false}`, vendors), io.Discard)
 	}
 	if status, said, _ := a.ask(t, "POST", "/v1/chat/completions", text, `{"model":"cheap",`+rest+`}`); status != 200 {
 		t.Errorf("what it may: got status %d and %s, want 200", status, said)
+	}
+	status, said, _ := a.ask(t, "POST", "/v1/chat/completions", text, `{"model":"cheap","models":["small","cheap"],`+rest+`}`)
+	if status != http.StatusBadRequest || !strings.Contains(said, "Unknown parameter: 'models'") { // this vendor has no such lists
+		t.Errorf("a list of what it may: got status %d and %s, want it sent", status, said)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/understudy-ai/understudy/access"
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/route"
 )
@@ -38,6 +39,9 @@ func (c *call) permit(r *route.Route) *llm.Error {
 	}
 	if !c.mayAskFor(r) {
 		return forbidden(c.peeked.Model)
+	}
+	if other := c.mayNotFallBackTo(r); other != "" {
+		return forbidden(other)
 	}
 	if slices.ContainsFunc(r.Targets, c.mayNotUse) { // the route's own are shared
 		r.Targets = slices.DeleteFunc(slices.Clone(r.Targets), c.mayNotUse)
@@ -77,6 +81,39 @@ func (c *call) mayAskFor(r *route.Route) bool {
 // mayName reports whether the caller may ask for a route by a name.
 func (c *call) mayName(r *route.Route, name string) bool {
 	return c.grant.MayAsk(name) || r.IsDirect && c.grant.MayAsk(r.Targets[0].Name())
+}
+
+// mayNotFallBackTo is the first of the other models that a body lists to be answered by, for vendors that fall back among
+// their models by themselves, that the caller may not ask for; "" if there is none.
+func (c *call) mayNotFallBackTo(r *route.Route) (forbidden string) {
+	if c.grant.MayAskAll() {
+		return ""
+	}
+	may := func(name string) bool {
+		return c.grant.MayAsk(name) || slices.ContainsFunc(r.Targets, func(t route.Target) bool {
+			return t.Model == name || c.grant.MayAsk(t.Provider.ID+"/"+name)
+		})
+	}
+	look := func(_ int, v jsontext.Value) error {
+		if v.Kind() == jsontext.Object {
+			v = v.Get("model")
+		}
+		if name, err := v.Text(); err == nil && forbidden == "" && !may(name) {
+			forbidden = name
+		}
+		return nil
+	}
+	_ = jsontext.Value(c.body).Members(func(name []byte, v jsontext.Value) error { // a form has none
+		switch string(name) {
+		case "models", "fallbacks":
+			if v.Kind() != jsontext.Array {
+				return look(0, v)
+			}
+			return v.Array(look)
+		}
+		return nil
+	})
+	return forbidden
 }
 
 // mayList reports whether the caller may ask for a model of the list.
