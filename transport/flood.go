@@ -25,7 +25,7 @@ type flow struct {
 
 // isFlood reports whether so many bytes are too many.
 func (f *flow) isFlood(read int64) bool {
-	return f.isShared.Load() && read-f.since.Load() > maxFlood+f.requests.Load()*framesAround*streamWindow
+	return f.isShared.Load() && read-f.since.Load() > maxFlood+f.requests.Load()*framesAround*answerWindow
 }
 
 // begin is called when a request is put on the connection.

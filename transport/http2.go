@@ -13,7 +13,7 @@ import (
 )
 
 // netHTTP builds what HTTP/2 and proxies are left to.
-func (p *pool) netHTTP(proxy *url.URL, single bool) *http.Transport {
+func (p *pool) netHTTP(proxy *url.URL) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
@@ -25,7 +25,6 @@ func (p *pool) netHTTP(proxy *url.URL, single bool) *http.Transport {
 		TLSClientConfig:        p.dialer.tls.Clone(), // behind a proxy, where dialTLS is not asked; net/http writes to it
 		TLSHandshakeTimeout:    3 * time.Second,
 		Protocols:              protocols,
-		DisableKeepAlives:      single,
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    maxIdle,
 		IdleConnTimeout:        idleTimeout,
@@ -35,7 +34,7 @@ func (p *pool) netHTTP(proxy *url.URL, single bool) *http.Transport {
 		HTTP2: &http.HTTP2Config{
 			SendPingTimeout: deadAfter / 2, PingTimeout: deadAfter / 4,
 			WriteByteTimeout:          deadAfter,
-			MaxReceiveBufferPerStream: streamWindow,
+			MaxReceiveBufferPerStream: answerWindow,
 		},
 	}
 }
@@ -77,8 +76,11 @@ func (p *pool) sendHTTP2(ctx context.Context, req *http.Request, r Request) (*ht
 	// on its own when a connection turns out to be dead. As a reader that is known to
 	// wait for nothing, the body goes out in one write with the headers.
 	rt := p.kept
-	if r.Fresh {
+	switch {
+	case r.Fresh:
 		rt = p.single
+	case r.Stream:
+		rt = p.streams
 	}
 	var resp *http.Response
 	var err error

@@ -121,6 +121,44 @@ func TestHTTP2(t *testing.T) {
 	}
 }
 
+// TestHTTP2Windows: a vendor sends no more ahead of the reader than may wait in memory, and all of an answer comes.
+func TestHTTP2Windows(t *testing.T) {
+	t.Parallel()
+	const size = 4 * answerWindow
+	for isStream, window := range map[bool]int64{false: answerWindow, true: streamWindow} {
+		var sent atomic.Int64
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			piece := make([]byte, 1<<10)
+			for range size / len(piece) {
+				w.Write(piece)
+				if http.NewResponseController(w).Flush() != nil {
+					return
+				}
+				sent.Add(int64(len(piece)))
+			}
+		}))
+		s.EnableHTTP2 = true
+		s.StartTLS()
+		tr := newTransport(t, Options{RootCAs: s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs})
+		resp, err := tr.Send(t.Context(), Request{Provider: local("bearer"), URL: s.URL, Stream: isStream, Connect: patience})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(patience); sent.Load() < window && time.Now().Before(deadline); {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(20 * time.Millisecond)
+		if got := sent.Load(); got != window {
+			t.Errorf("stream %v: got %d bytes sent ahead, want %d", isStream, got, window)
+		}
+		if got, err := io.ReadAll(resp.Body); len(got) != size || err != nil {
+			t.Errorf("stream %v: got %d bytes, %v, want %d", isStream, len(got), err, size)
+		}
+		resp.Body.Close()
+		s.Close()
+	}
+}
+
 // TestHTTP2Failures lets the first or the second request of a connection fail. What
 // net/http would repeat by itself is seen once.
 func TestHTTP2Failures(t *testing.T) {

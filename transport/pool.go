@@ -27,8 +27,9 @@ const (
 	maxHeader = 256 << 10
 	// ioBuffer is a connection's buffer, one for each direction.
 	ioBuffer = 4 << 10
-	// streamWindow is how much of one HTTP/2 answer may wait to be read.
-	streamWindow = 256 << 10
+	// answerWindow is how much of one HTTP/2 answer may wait to be read, and so may come in the time that there and
+	// back takes. Of a stream it is less: whoever reads one may be slow, and what waits for them is in our memory.
+	answerWindow, streamWindow = 256 << 10, 64 << 10
 )
 
 var (
@@ -50,10 +51,11 @@ type pool struct {
 	sweeps *time.Timer
 	closed bool
 
-	// net/http's connections, for HTTP/2 and through proxies.
-	kept, single *http.Transport
-	speaksHTTP2  atomic.Bool
-	handed       atomic.Pointer[handed] // shaken hands on before it was known to be HTTP/2
+	// net/http's connections, for HTTP/2 and through proxies. Those of streams are apart: a connection has one window
+	// for all that it carries.
+	kept, streams, single *http.Transport
+	speaksHTTP2           atomic.Bool
+	handed                atomic.Pointer[handed] // shaken hands on before it was known to be HTTP/2
 }
 
 // handed is a connection for net/http, which asks for it at once if it asks at all.
@@ -91,7 +93,9 @@ func (t *Transport) newPool(private bool, proxy, u *url.URL) *pool {
 	}
 	p.address = net.JoinHostPort(u.Hostname(), port)
 	if p.secure || p.proxied {
-		p.kept, p.single = p.netHTTP(proxy, false), p.netHTTP(proxy, true)
+		p.kept, p.streams, p.single = p.netHTTP(proxy), p.netHTTP(proxy), p.netHTTP(proxy)
+		p.streams.HTTP2.MaxReceiveBufferPerStream = streamWindow
+		p.single.DisableKeepAlives = true
 	}
 	return p
 }
@@ -163,6 +167,7 @@ func (p *pool) close() {
 	}
 	if p.kept != nil {
 		p.kept.CloseIdleConnections()
+		p.streams.CloseIdleConnections()
 		p.single.CloseIdleConnections()
 	}
 }
