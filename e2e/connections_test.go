@@ -452,7 +452,7 @@ func TestOneStreamAtATime(t *testing.T) {
 // wantUp holds providers to be up.
 func (h *house) wantUp(providers ...string) {
 	h.t.Helper()
-	page, _ := rawTo(h.t, h.admin, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	page := h.metrics()
 	for _, id := range providers {
 		if !strings.Contains(page, `understudy_target_state{model="",posture="normal",provider="`+id+`",state="up"} 1`) {
 			h.t.Errorf("got %s not up, want it up", id)

@@ -35,11 +35,17 @@ func swept[T any](whole, part T) T {
 	return part
 }
 
+// metrics is the page of metrics, in HTTP/1.0: in HTTP/1.1 it comes in chunks, which end anywhere in a line.
+func (h *house) metrics() string {
+	h.t.Helper()
+	page, _ := rawTo(h.t, h.admin, "GET /metrics HTTP/1.0\r\nHost: x\r\n\r\n")
+	return page
+}
+
 // metric is a number of the gateway's metrics.
 func (h *house) metric(name string) float64 {
 	h.t.Helper()
-	page, _ := rawTo(h.t, h.admin, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-	_, rest, ok := strings.Cut(page, "\n"+name+" ")
+	_, rest, ok := strings.Cut(h.metrics(), "\n"+name+" ")
 	number, _, _ := strings.Cut(rest, "\n")
 	n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 	if !ok || err != nil {
