@@ -215,3 +215,20 @@ func TestLargeBodiesUnread(t *testing.T) {
 		})
 	}
 }
+
+// TestRefusedAmidRequest: a client that reads nothing before it has sent all is told why that was in vain.
+func TestRefusedAmidRequest(t *testing.T) {
+	t.Parallel()
+	s := openHouse(t, write(http.StatusServiceUnavailable, "no"))
+	const size = 8 << 20
+	var err error
+	for range 5 { // as it must be sent in half a second
+		conn, r := s.dial(t)
+		send(t, conn, fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", size))
+		if _, err = io.Copy(conn, strings.NewReader(strings.Repeat("b", size))); err == nil {
+			want(t, r, "no")
+			return
+		}
+	}
+	t.Errorf("got %v, want all taken", err)
+}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -263,12 +264,14 @@ func (k *sink) Write(p []byte) (int, error) {
 }
 
 // closeGently ends the answer's direction first: what the client still sends would otherwise make its
-// system throw away what it has not read of the answer.
+// system throw away what it has not read of the answer. It is read for a while, since there are clients that
+// read nothing before they have sent all.
 func (c *conn) closeGently() {
 	const farewell = 500 * time.Millisecond // as net/http
 	_ = c.out.Flush()                       // nobody is left to hear of it
 	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}
-	time.Sleep(farewell)
+	_ = c.nc.SetReadDeadline(time.Now().Add(farewell))
+	_, _ = io.Copy(io.Discard, c.nc) // until the client has left, or is to be left
 }
