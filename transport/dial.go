@@ -49,9 +49,10 @@ func (e *dialError) Unwrap() error { return e.err }
 
 // dialer connects to one provider, or to the proxy before it.
 type dialer struct {
-	names   *names
-	private bool // loopback and private addresses are allowed
-	tls     *tls.Config
+	names    *names
+	private  bool // loopback and private addresses are allowed
+	tls      *tls.Config
+	makeRoom func() bool // see Transport
 }
 
 // dial connects to addr, a host and a port.
@@ -182,7 +183,11 @@ func (d *dialer) dialAddress(ctx context.Context, addr string) (net.Conn, error)
 			return setUserTimeout(c, deadAfter)
 		},
 	}
-	return dialer.DialContext(ctx, "tcp", addr)
+	conn, err := dialer.DialContext(ctx, "tcp", addr)
+	for LacksFiles(err) && d.makeRoom() { // which others may be faster to take
+		conn, err = dialer.DialContext(ctx, "tcp", addr)
+	}
+	return conn, err
 }
 
 // alternate puts the address families by turns, so that one that leads nowhere does

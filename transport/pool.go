@@ -73,7 +73,7 @@ type parsed struct {
 // newPool builds the connections to one host.
 func (t *Transport) newPool(private bool, proxy, u *url.URL) *pool {
 	d := &dialer{
-		names: &t.names,
+		names: &t.names, makeRoom: t.MakeRoom,
 		// An operator's proxy mostly stands at a private address.
 		private: private || proxy != nil,
 		tls: &tls.Config{
@@ -131,6 +131,18 @@ func (p *pool) put(l *line) {
 	if p.sweeps == nil {
 		p.sweeps = time.AfterFunc(sweepEvery, p.sweep)
 	}
+}
+
+// closeOldest closes the line that was unused for longest, and reports whether there was one.
+func (p *pool) closeOldest() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.lines) == 0 {
+		return false
+	}
+	p.lines[0].conn.Close()
+	p.lines = slices.Delete(p.lines, 0, 1)
+	return true
 }
 
 // sweep closes lines that were unused for long, and those that the provider has closed.

@@ -244,9 +244,17 @@ func IsLost(err error) bool {
 	return err != nil && !errors.Is(err, io.EOF) && !strings.Contains(err.Error(), "stream error: stream ID")
 }
 
+// LacksFiles reports whether something could not be opened since this process, or its machine, has as many files as it may.
+func LacksFiles(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
+
 // isLocal reports whether err is this machine's own want of something.
 func isLocal(err error) bool {
-	for _, want := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL} {
+	if LacksFiles(err) {
+		return true
+	}
+	for _, want := range []syscall.Errno{syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL} {
 		if errors.Is(err, want) {
 			return true
 		}

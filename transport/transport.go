@@ -40,7 +40,10 @@ type Options struct {
 	// MaxBody bounds a whole answer's decoded body in bytes; 64 MiB if 0. Streams have
 	// no bound of their own here.
 	MaxBody int64
-	Now     func() time.Time // time.Now if nil
+	// MakeRoom closes something else that holds a file of this process, and reports whether there was anything to close;
+	// there never is if it is nil.
+	MakeRoom func() bool
+	Now      func() time.Time // time.Now if nil
 }
 
 // Resolver finds the addresses of a host. *net.Resolver is one.
@@ -150,6 +153,9 @@ func New(o Options) *Transport {
 	if o.MaxBody == 0 {
 		o.MaxBody = defaultMaxBody
 	}
+	if o.MakeRoom == nil {
+		o.MakeRoom = func() bool { return false }
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -171,6 +177,18 @@ func (t *Transport) Close() {
 	for _, p := range t.pools {
 		p.close()
 	}
+}
+
+// MakeRoom closes the connection of each provider that was unused for longest, or something else if there is none, so that
+// another one may be opened where LacksFiles says that there are no files left for it. It reports whether there was anything.
+func (t *Transport) MakeRoom() bool {
+	t.mu.RLock()
+	closed := false
+	for _, p := range t.pools {
+		closed = p.closeOldest() || closed
+	}
+	t.mu.RUnlock()
+	return closed || t.opts.MakeRoom()
 }
 
 // Send sends r once and returns when the answer's headers are there. The error is

@@ -37,6 +37,7 @@ type conn struct {
 	opened time.Time
 	ready  atomic.Int64 // since when, in Unix nanoseconds, a request is due that Shutdown waits for; 0 for none
 	headBy time.Time    // when the head must be there that is being read; zero for none
+	since  atomic.Int64 // when it began to wait for a request of which nothing has been read, in Unix nanoseconds; 0 if it does not
 
 	in      []byte // of it, in[start:end] has been read from the connection and not been used
 	start   int
@@ -122,12 +123,12 @@ const aRequest = 4
 
 // next reads the next request's head. A client may take its time before a request, but not in its head.
 func (c *conn) next(first bool) (head, found) {
-	by, limited := time.Time{}, first
+	since, by, limited := c.opened, time.Time{}, first
 	if c.headBy = by; first {
-		by = after(c.opened, c.s.headerTime())
+		by = after(since, c.s.headerTime())
 		c.headBy = by
-	} else if idle := c.s.idleTime(); c.start == c.end && idle > 0 {
-		by = time.Now().Add(idle)
+	} else if since = time.Now(); c.start == c.end {
+		by = after(since, c.s.idleTime())
 	}
 	for got := c.end - c.start; ; {
 		if c.skip(); c.start < c.end {
@@ -145,7 +146,11 @@ func (c *conn) next(first bool) (head, found) {
 		}
 		c.reads.set(by)
 		had := c.end - c.start
-		if err := c.fill(); err != nil {
+		if had == 0 {
+			c.since.Store(since.UnixNano())
+		}
+		err := c.fill()
+		if c.since.Store(0); err != nil {
 			if c.start == c.end || !first && got < aRequest || errors.Is(err, os.ErrDeadlineExceeded) {
 				return head{}, nothing
 			}

@@ -34,6 +34,7 @@ type Server struct {
 	mu        sync.Mutex
 	listeners map[net.Listener]bool
 	conns     map[*conn]bool
+	idle      idle
 	over      atomic.Bool   // since Shutdown or Close
 	shut      bool          // no connection is taken any more, not even one that had been accepted before
 	served    chan struct{} // closed when none is accepted any more; nil before Serve
