@@ -121,7 +121,9 @@ func New(o Options) (*App, error) {
 	}
 	a := &App{opts: o, config: o.Config, keysRead: keysRead}
 	a.access = access.NewRegistry(access.Options{Log: o.Log})
-	a.transport = transport.New(transport.Options{Log: o.Log, UserAgent: "understudy/" + o.Version})
+	a.transport = transport.New(transport.Options{
+		Log: o.Log, UserAgent: "understudy/" + o.Version, MakeRoom: func() bool { return a.clients.fast.CloseIdle() },
+	})
 	l := o.Config.Limits
 	a.routes.Store(r)
 	a.drills = a.newDrills()
@@ -160,15 +162,17 @@ func New(o Options) (*App, error) {
 	}
 	a.metrics = telemetry.New(telemetry.Options{
 		Spans:   spans,
-		Version: o.Version, Load: a.gateway.Load, LocalFaults: a.health.LocalFaults, Targets: a.targets,
+		Version: o.Version, Load: a.gateway.Load, LocalFaults: a.health.LocalFaults, TurnedAway: func() int64 { return a.clients.turned.Load() }, Targets: a.targets,
 		Budgets: a.budgets,
 		Drill:   a.drill, Evacuations: a.evacuated,
 	})
 	a.clients = newServer(a.gateway, o.Log, l.WriteTimeout)
 	a.clients.fast = fastlane.New(&a.clients.http)
 	a.clients.fast.Handed = countResets
+	a.clients.porter = newPorter(a.gateway.Shed, o.Log, l.WriteTimeout)
 	a.operators = newServer(nil, o.Log, l.WriteTimeout) // its handler needs what Start opens
 	a.operators.http.ReadTimeout = readHeaderTimeout    // bodies there are short
+	a.clients.makeRoom, a.operators.makeRoom = a.transport.MakeRoom, a.transport.MakeRoom
 	return a, nil
 }
 

@@ -265,6 +265,9 @@ func TestTooManyConnections(t *testing.T) {
 		if _, err := bufio.NewReader(conn).ReadString('\n'); err != nil {
 			t.Fatal(err)
 		}
+		if _, err := io.WriteString(conn, request[:1]); err != nil { // or it would be closed to make room
+			t.Fatal(err)
+		}
 		kept = append(kept, conn)
 	}
 	if got := raw(t, a.Addr(), request); !strings.Contains(got, " 503 ") {

@@ -28,13 +28,16 @@ type server struct {
 	open     atomic.Int64  // connections
 	most     int64         // connections at a time
 	patience time.Duration // how long a client may refuse to read
+	makeRoom func() bool   // closes something that holds a file and is not needed, if there is anything
+	porter   *server       // of those that there is no room for, see newPorter; may be nil
+	turned   atomic.Int64  // away
 	listener net.Listener
 	done     chan struct{} // closed when nothing is accepted any more
 	leaving  atomic.Bool   // every answer is the last on its connection
 }
 
 func newServer(h http.Handler, log *slog.Logger, patience time.Duration) *server {
-	s := &server{log: log, patience: patience, most: maxConnections(), done: make(chan struct{})}
+	s := &server{log: log, patience: patience, most: maxConnections(), makeRoom: func() bool { return false }, done: make(chan struct{})}
 	// AWS's SDK for JavaScript speaks HTTP/2 to any address, and over plain TCP without asking first.
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
@@ -126,10 +129,14 @@ func (s *server) lastAnswers(next http.Handler) http.Handler {
 // drain takes leave of the clients, stops listening and waits for the connections to be idle, or for ctx.
 func (s *server) drain(ctx context.Context) error {
 	s.leave(ctx)
+	shutdown := s.http.Shutdown
 	if s.fast != nil {
-		return s.fast.Shutdown(ctx)
+		shutdown = s.fast.Shutdown
 	}
-	return s.http.Shutdown(ctx)
+	if err := shutdown(ctx); err != nil || s.porter == nil {
+		return err
+	}
+	return s.porter.drain(ctx)
 }
 
 // close ends what is left. What cannot be closed is closed already.
@@ -141,6 +148,9 @@ func (s *server) close() {
 	}
 	if s.listener != nil {
 		<-s.done
+	}
+	if s.porter != nil {
+		s.porter.close()
 	}
 }
 

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"io"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -127,6 +128,17 @@ func (c *call) shed() *llm.Error {
 		}
 	}
 	return noRoom()
+}
+
+// Shed refuses a request whose connection there is no room for, whatever is asked and whoever asks.
+func (g *Gateway) Shed(w http.ResponseWriter, r *http.Request) {
+	c := g.newCall(w, r)
+	defer c.settle()
+	err := c.open()
+	if err == nil {
+		err = noRoom()
+	}
+	c.fail(err)
 }
 
 func noRoom() *llm.Error {

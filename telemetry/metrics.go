@@ -29,6 +29,8 @@ type Options struct {
 	Spans func() (sent, failed, dropped int64)
 	// LocalFaults is how many attempts failed for want of something on the gateway's own machine.
 	LocalFaults func() int64
+	// TurnedAway is how many connections of clients there was no room for.
+	TurnedAway func() int64
 	// Targets lists what was asked so far.
 	Targets func() []Target
 	// Budgets lists how every budget stands.
@@ -120,6 +122,9 @@ func New(o Options) *Metrics {
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "understudy_local_faults_total", Help: "Attempts that failed for want of something on this machine, which no provider is blamed for.",
 		}, func() float64 { return float64(o.LocalFaults()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "understudy_connections_turned_away_total", Help: "Connections of clients that were told that there is no room for them.",
+		}, func() float64 { return float64(o.TurnedAway()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "understudy_build_info", Help: "1, with the program's version.", ConstLabels: prometheus.Labels{"version": o.Version},
 		}, func() float64 { return 1 }),

@@ -15,7 +15,7 @@ func metrics(targets ...Target) *Metrics {
 	return New(Options{
 		Version: "1.2.3", Load: func() gateway.Load {
 			return gateway.Load{Calls: 4, MaxCalls: 10, Memory: 1 << 20, MaxMemory: 1 << 30, ShedForCalls: 2, ShedForMemory: 3, Text: 1 << 16, MaxText: 1 << 28, Unkept: 6}
-		}, LocalFaults: func() int64 { return 5 },
+		}, LocalFaults: func() int64 { return 5 }, TurnedAway: func() int64 { return 10 },
 		Spans:   func() (int64, int64, int64) { return 7, 8, 9 },
 		Targets: func() []Target { return targets },
 		Budgets: func() []Budget {
@@ -96,7 +96,7 @@ func TestObserve(t *testing.T) {
 		`understudy_target_changes_total{provider="p",reason="open",scope="model"} 1`,
 		`understudy_calls_running 4`, `understudy_calls_limit 10`, `understudy_calls_memory_bytes 1.048576e+06`, `understudy_calls_memory_limit_bytes 1.073741824e+09`,
 		`understudy_rescue_text_bytes 65536`, `understudy_rescue_text_limit_bytes 2.68435456e+08`, `understudy_rescue_text_refused_total 6`,
-		`understudy_calls_shed_total{limit="calls"} 2`, `understudy_calls_shed_total{limit="memory"} 3`, `understudy_local_faults_total 5`, `understudy_build_info{version="1.2.3"} 1`,
+		`understudy_calls_shed_total{limit="calls"} 2`, `understudy_calls_shed_total{limit="memory"} 3`, `understudy_local_faults_total 5`, `understudy_connections_turned_away_total 10`, `understudy_build_info{version="1.2.3"} 1`,
 	)
 }
 
