@@ -107,6 +107,9 @@ func RestoreLedger(ctx context.Context, c *config.Config, from string) (*Restore
 	r := &Restored{}
 	var mark budget.Mark
 	if r.Report, mark, err = verifyFile(ctx, fresh); err != nil || len(r.Report.Problems) > 0 {
+		if err != nil {
+			err = fmt.Errorf("verify %s: %w\nhint: it takes a file that understudy ledger backup has written", from, err)
+		}
 		return r, errors.Join(err, os.Remove(fresh))
 	}
 	if r.Gap, err = journal.HasGap(filepath.Join(path, journalFolder), mark); err != nil {

@@ -44,12 +44,12 @@ func ParseMoney(text string) (Money, error) {
 	s, negative := strings.CutPrefix(text, "-")
 	whole, decimals, _ := strings.Cut(s, ".")
 	if whole == "" && decimals == "" || len(whole) > 7 || len(decimals) > 12 {
-		return 0, fmt.Errorf("got %q, want an amount in dollars such as 12.34: %w", text, ErrRange)
+		return 0, errAmount(text)
 	}
 	var n int64
 	for _, digit := range whole + decimals + strings.Repeat("0", 12-len(decimals)) {
 		if digit < '0' || digit > '9' || n > (math.MaxInt64-9)/10 {
-			return 0, fmt.Errorf("got %q, want an amount in dollars such as 12.34: %w", text, ErrRange)
+			return 0, errAmount(text)
 		}
 		n = n*10 + int64(digit-'0')
 	}
@@ -57,4 +57,8 @@ func ParseMoney(text string) (Money, error) {
 		n = -n
 	}
 	return Money(n), nil
+}
+
+func errAmount(text string) error {
+	return fmt.Errorf("got %q, want an amount in dollars such as 12.34, of seven digits at most and twelve decimals", text)
 }

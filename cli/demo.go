@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/understudy-ai/understudy/config"
 	"github.com/understudy-ai/understudy/demo"
 )
 
@@ -26,7 +27,7 @@ func (demoCommand) Help() string {
 // Run runs the demo.
 func (c demoCommand) Run(s *session) error {
 	if c.Duration < demo.MinDuration || c.Duration > demo.MaxDuration {
-		return usageError{"got --duration " + c.Duration.String() + ", want " + demo.MinDuration.String() + " to " + demo.MaxDuration.String()}
+		return usageError{"--duration: got " + config.FormatDuration(c.Duration) + ", want " + config.FormatDuration(demo.MinDuration) + " to " + config.FormatDuration(demo.MaxDuration)}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()

@@ -80,6 +80,13 @@ func (c listModelsCommand) Run(s *session) error {
 		}
 		return s.writeJSON(models)
 	}
+	if len(models) == 0 {
+		fmt.Fprintln(s.out, "no model is like that")
+		if !c.All && !nothing {
+			fmt.Fprintln(s.err, "hint: --all looks among those of services that are not configured, too")
+		}
+		return nil
+	}
 	w := s.table()
 	fmt.Fprintln(w, "MODEL\tLEAD\tUNDERSTUDIES\tWINDOW\tPRICE IN/OUT\tCAN\tNOTE")
 	for _, m := range models {
