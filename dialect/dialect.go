@@ -321,6 +321,7 @@ type Encoded struct {
 	Losses []llm.Loss
 	// ToolNames maps the names sent to the client's, where they had to differ.
 	ToolNames map[string]string
+	OldCalls  bool // of the request
 }
 
 // Frame is one event of a stream without its framing. Data aliases the reader's

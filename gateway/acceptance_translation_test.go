@@ -89,6 +89,20 @@ func TestA29ReasoningContentIsKept(t *testing.T) {
 	}
 }
 
+// T034: an application that asks with functions is answered with a function_call, whoever serves it.
+func TestT034FunctionsAreAnsweredAsSuch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	asked := map[string]any{"functions": []any{map[string]any{"name": "get_weather", "parameters": map[string]any{"type": "object", "properties": map[string]any{}}}}}
+	for _, stream := range []bool{false, true} {
+		w.vendors["claude1"].Enqueue(fakeprovider.Reply{ToolCalls: []fakeprovider.ToolCall{{ID: "call_a", Name: "get_weather", Arguments: `{"city":"Oslo"}`}}})
+		got := w.post(chatAPI, body("claude1", "Weather?", stream, asked), nil)
+		if !got.whole() || !bytes.Contains(got.body, []byte(`"function_call":{"name":"get_weather"`)) || bytes.Contains(got.body, []byte("tool_calls")) {
+			t.Errorf("streamed %v: got %v want a function_call", stream, got)
+		}
+	}
+}
+
 // A30, A31: several system and developer messages are all kept, in order.
 func TestA30SeveralSystemMessages(t *testing.T) {
 	t.Parallel()

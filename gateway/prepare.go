@@ -124,6 +124,7 @@ func (c *call) translateRequest(a *attempt) *llm.Error {
 	if len(encoded.More) >= maxRequests {
 		return tooManyPieces(a.plan.dialect.Name)
 	}
+	encoded.OldCalls = req.OldCalls
 	a.encoded, a.body = encoded, encoded.Body
 	return nil
 }

@@ -87,6 +87,7 @@ type ToolCall struct {
 	ID   string
 	Name string
 	Args string
+	Old  bool // an answer's, to a client that knows calls by their old name
 }
 
 // ToolResult is what the client's tool answered.

@@ -47,6 +47,8 @@ type Request struct {
 	Stream bool
 	// StreamUsage is set when a streaming client asked for usage at the end.
 	StreamUsage bool
+	// OldCalls is set when the client knows one call a turn only, and by its old name.
+	OldCalls bool
 
 	// User identifies the end user to the vendor for abuse tracking.
 	User string

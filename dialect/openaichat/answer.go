@@ -1,6 +1,7 @@
 package openaichat
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -107,9 +108,25 @@ func (e *answerEncoder) choice(ch *llm.Choice) {
 	} else {
 		w.NullField("logprobs")
 	}
-	w.StringField("finish_reason", wordOf(ch.Stop.Reason))
+	w.StringField("finish_reason", finishWord(ch.Stop.Reason, slices.ContainsFunc(ch.Parts, isOldCall)))
 	w.EndObject()
 	e.shown.stop(ch.Stop)
+}
+
+// isOldCall reports whether a part is a call that the client knows by its old name.
+func isOldCall(p llm.Part) bool { return p.Call != nil && p.Call.Old }
+
+// finishWord is the finish reason of a choice, whose calls are of the old form or the new one.
+func finishWord(reason llm.StopReason, old bool) string {
+	if old && reason == llm.StopToolCalls {
+		return keyOldCall
+	}
+	return wordOf(reason)
+}
+
+// oldCalls records that of several calls only the first is shown.
+func (s *shown) oldCalls() {
+	s.lose(loss("tool_calls", llm.ActionDropped, llm.Contract, "the old form has one call a turn; the first is shown"))
 }
 
 func (e *answerEncoder) message(ch *llm.Choice) {
@@ -148,17 +165,32 @@ func (e *answerEncoder) message(ch *llm.Choice) {
 	}
 	e.thinking(ch, thinking.String())
 	if calls > 0 {
-		w.Key("tool_calls")
-		w.BeginArray()
-		for i := range ch.Parts {
-			if c := ch.Parts[i].Call; c != nil {
-				writeCall(w, c.ID, c.Name, wholeArgs(c.Args, ch.Stop.Reason))
-			}
-		}
-		w.EndArray()
+		e.calls(ch, calls)
 	}
 	e.annotations(ch.Parts)
 	w.EndObject()
+}
+
+// calls writes the calls; in the old form only the first.
+func (e *answerEncoder) calls(ch *llm.Choice, n int) {
+	w := &e.w
+	if first := slices.IndexFunc(ch.Parts, isOldCall); first >= 0 {
+		c := ch.Parts[first].Call
+		w.Key(keyOldCall)
+		writeFunction(w, c.Name, wholeArgs(c.Args, ch.Stop.Reason))
+		if n > 1 {
+			e.shown.oldCalls()
+		}
+		return
+	}
+	w.Key("tool_calls")
+	w.BeginArray()
+	for i := range ch.Parts {
+		if c := ch.Parts[i].Call; c != nil {
+			writeCall(w, c.ID, c.Name, wholeArgs(c.Args, ch.Stop.Reason))
+		}
+	}
+	w.EndArray()
 }
 
 // wholeArgs is the arguments of a call in an answer. None are an empty object, which the next turn's vendor may insist

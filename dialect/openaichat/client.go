@@ -207,7 +207,7 @@ func (d *requestDecoder) finish() error {
 		r.Extra = r.Extra.Add(self, keyUser, d.userRaw)
 	}
 	if d.functions != nil {
-		r.Tools = d.functions
+		r.Tools, r.OldCalls = d.functions, true
 		if r.ToolChoice.Mode == llm.ChoiceUnset {
 			r.ToolChoice = d.functionChoice
 		}

@@ -1,11 +1,14 @@
 package openaichat
 
 import (
+	"cmp"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -118,6 +121,48 @@ func TestT034LegacyFunctionsShareAnID(t *testing.T) {
 	}
 	if body, _ := encode(t, r, llm.ModelFacts{}); strings.Contains(body, `"functions"`) || !strings.Contains(body, `"tool_call_id":"`+second+`"`) {
 		t.Errorf("got %s, want it as tools", body)
+	}
+}
+
+// TestOldCallsInAnswers: who asked with functions is answered with a function_call, whole and streamed, and of two calls
+// with the first.
+func TestOldCallsInAnswers(t *testing.T) {
+	r := decode(t, withMessages(`{"role":"user","content":"go"}`, `"functions":[{"name":"f","parameters":{"type":"object"}}]`))
+	encoded := dialect.Encoded{OldCalls: r.OldCalls}
+	for _, tc := range []struct {
+		calls []string
+		lost  int
+	}{{[]string{`{"a":1}`}, 0}, {[]string{``}, 0}, {[]string{`{"a":1}`, `{"a":2}`}, 1}} {
+		answer := &llm.Response{ID: "r", Choices: []llm.Choice{{Stop: llm.Stop{Reason: llm.StopToolCalls}}}}
+		for _, args := range tc.calls {
+			answer.Choices[0].Parts = append(answer.Choices[0].Parts, llm.Part{Kind: llm.PartToolCall, Call: &llm.ToolCall{ID: "c", Name: "f", Args: args}})
+		}
+		encoded.RestoreResponse(answer)
+		body, losses, err := clientSide{}.EncodeResponse(answer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := clientSide{}.NewStreamWriter(dialect.StreamOptions{ID: "r", Model: "m"})
+		var stream []byte
+		for _, e := range answer.Events() {
+			encoded.RestoreEvent(&e)
+			stream = w.Write(stream, e)
+		}
+		if len(losses) != tc.lost || len(w.Losses()) != tc.lost {
+			t.Errorf("%q: got %v, streamed %v, want %d losses", tc.calls, losses, w.Losses(), tc.lost)
+		}
+		args := cmp.Or(tc.calls[0], "{}")
+		if want := `"function_call":{"name":"f","arguments":` + strconv.Quote(args) + `}`; !strings.Contains(string(body), want) {
+			t.Errorf("%q: got %s want %s in it", tc.calls, body, want)
+		}
+		if want := `"function_call":{"name":"f","arguments":`; strings.Count(string(stream), want) != 1 || !strings.Contains(string(stream), strconv.Quote(args)) {
+			t.Errorf("%q: got %s want %s once, and %s", tc.calls, stream, want, args)
+		}
+		for _, b := range [][]byte{body, stream} {
+			if strings.Contains(string(b), "tool_calls") || !strings.Contains(string(b), `"finish_reason":"function_call"`) {
+				t.Errorf("%q: got %s want nothing of the new form", tc.calls, b)
+			}
+		}
 	}
 }
 

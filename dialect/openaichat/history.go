@@ -344,10 +344,14 @@ func writeCall(w *jsontext.Writer, id, name, args string) {
 	w.StringField("id", id)
 	w.StringField("type", typeFunction)
 	w.Key(typeFunction)
+	writeFunction(w, name, args)
+	w.EndObject()
+}
+
+func writeFunction(w *jsontext.Writer, name, args string) {
 	w.BeginObject()
 	w.StringField("name", name)
 	w.StringField("arguments", args)
-	w.EndObject()
 	w.EndObject()
 }
 

@@ -41,6 +41,7 @@ type shownChoice struct {
 	parts   map[int]*shownPart
 	begun   bool
 	calls   int
+	old     bool // they are shown in the old form, which has one
 	details int  // entries of reasoning_details so far
 	notes   int  // annotations so far
 	length  int  // characters of content so far
@@ -197,16 +198,16 @@ func (s *streamWriter) partStart(dst []byte, e *llm.Event) []byte {
 			p.thinking = *e.Part.Thinking
 		}
 	case llm.PartToolCall:
-		ch.apart = true
+		ch.apart, ch.old = true, e.Part.Call.Old
 		p.call = ch.calls
 		ch.calls++
+		if ch.old && p.call > 0 {
+			s.shown.oldCalls()
+			delete(ch.parts, e.Index)
+			return dst
+		}
 		p.begun = strings.TrimSpace(e.Part.Call.Args) != ""
-		s.open(dst, e.Choice)
-		s.openCall(p.call)
-		s.w.StringField("id", e.Part.Call.ID)
-		s.w.StringField("type", typeFunction)
-		s.function(e.Part.Call.Name, e.Part.Call.Args)
-		return s.closeCall()
+		return s.fragment(dst, e.Choice, p.call, e.Part.Call)
 	default:
 		s.shown.part(&e.Part)
 		delete(ch.parts, e.Index)
@@ -218,30 +219,36 @@ func (s *streamWriter) partStart(dst []byte, e *llm.Event) []byte {
 	return dst
 }
 
-// openCall begins the list of calls with the fragment of one.
-func (s *streamWriter) openCall(index int) {
+// fragment writes a chunk with a piece of a call; its id and name come once.
+func (s *streamWriter) fragment(dst []byte, choice, index int, c *llm.ToolCall) []byte {
+	s.open(dst, choice)
+	if s.choice(choice).old {
+		s.w.Key(keyOldCall)
+		s.function(c)
+		return s.close()
+	}
 	s.w.Key("tool_calls")
 	s.w.BeginArray()
 	s.w.BeginObject()
 	s.w.IntField("index", int64(index))
-}
-
-// function writes a fragment's function; its name comes once.
-func (s *streamWriter) function(name, args string) {
-	s.w.Key(typeFunction)
-	s.w.BeginObject()
-	if name != "" {
-		s.w.StringField("name", name)
+	if c.Name != "" {
+		s.w.StringField("id", c.ID)
+		s.w.StringField("type", typeFunction)
 	}
-	s.w.StringField("arguments", args)
-	s.w.EndObject()
-}
-
-// closeCall ends what openCall began, and the chunk.
-func (s *streamWriter) closeCall() []byte {
+	s.w.Key(typeFunction)
+	s.function(c)
 	s.w.EndObject()
 	s.w.EndArray()
 	return s.close()
+}
+
+func (s *streamWriter) function(c *llm.ToolCall) {
+	s.w.BeginObject()
+	if c.Name != "" {
+		s.w.StringField("name", c.Name)
+	}
+	s.w.StringField("arguments", c.Args)
+	s.w.EndObject()
 }
 
 func (s *streamWriter) delta(dst []byte, e *llm.Event) []byte {
@@ -254,7 +261,7 @@ func (s *streamWriter) delta(dst []byte, e *llm.Event) []byte {
 	}
 	if e.Delta.Args != "" && p.kind == llm.PartToolCall {
 		p.begun = p.begun || strings.TrimSpace(e.Delta.Args) != ""
-		dst = s.arguments(dst, e.Choice, p.call, e.Delta.Args)
+		dst = s.fragment(dst, e.Choice, p.call, &llm.ToolCall{Args: e.Delta.Args})
 	}
 	if e.Delta.Signature != "" {
 		p.thinking.Signature = e.Delta.Signature
@@ -314,13 +321,6 @@ func (s *streamWriter) detail(ch *shownChoice, d detail) {
 	ch.details++
 }
 
-func (s *streamWriter) arguments(dst []byte, choice, call int, args string) []byte {
-	s.open(dst, choice)
-	s.openCall(call)
-	s.function("", args)
-	return s.closeCall()
-}
-
 func (s *streamWriter) citations(dst []byte, choice int, p *shownPart, list []llm.Citation) []byte {
 	s.open(dst, choice)
 	s.w.Key("annotations")
@@ -369,14 +369,14 @@ func (s *streamWriter) finish(dst []byte, e *llm.Event) []byte {
 	}
 	if isWhole(e.Stop.Reason) {
 		for _, call := range ch.empty {
-			dst = s.arguments(dst, e.Choice, call, emptyArgs)
+			dst = s.fragment(dst, e.Choice, call, &llm.ToolCall{Args: emptyArgs})
 		}
 	}
 	s.shown.stop(e.Stop)
 	s.open(dst, e.Choice)
 	s.w.EndObject()
 	s.w.NullField("logprobs")
-	s.w.StringField("finish_reason", wordOf(e.Stop.Reason))
+	s.w.StringField("finish_reason", finishWord(e.Stop.Reason, ch.old))
 	return s.send()
 }
 

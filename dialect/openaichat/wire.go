@@ -74,6 +74,7 @@ const (
 	typeCustom    = "custom"
 	fallbackName  = "response" // the required name of a schema that came without one
 	fallbackTitle = "document.pdf"
+	keyOldCall    = "function_call" // the old name of tool_calls
 )
 
 // reasonOf reads a finish reason: this dialect's, or one seen from servers compatible with it.
