@@ -145,19 +145,19 @@ func (r *Registry) AddAdministrator(ctx context.Context, name string, spec Admin
 			return Administrator{}, "", wrong
 		}
 	}
-	if err := r.sync(ctx); err != nil {
-		return Administrator{}, "", err
-	}
-	id := tokenID(name)
-	if k, err := r.token(id); err == nil {
+	k, text, err := r.enroll(ctx, r.token, func() (Key, string) {
+		text := newText(tokenPrefix)
+		return Key{
+			ID: tokenID(name), Spec: Spec{Expires: spec.Expires.UTC()}, Ending: endingOf(text), Created: r.instant(), Revision: 1,
+			hash: r.secretSum(text), role: spec.Role,
+		}, text
+	}, func(k *Key) error {
 		if k.Declared || !k.Revoked.IsZero() || k.role != spec.Role || !k.Expires.Equal(spec.Expires) {
-			return Administrator{}, "", conflict("There is, or was, another administrator of this name. Names are never used again: choose another one, or change that one.")
+			return conflict("There is, or was, another administrator of this name. Names are never used again: choose another one, or change that one.")
 		}
-		return r.administrator(&k), "", nil
-	}
-	text = newText(tokenPrefix)
-	k := Key{ID: id, Spec: Spec{Expires: spec.Expires.UTC()}, Ending: endingOf(text), Created: r.instant(), Revision: 1, hash: r.secretSum(text), role: spec.Role}
-	if err := r.put(ctx, &k, 0); err != nil {
+		return nil
+	})
+	if err != nil {
 		return Administrator{}, "", err
 	}
 	return r.administrator(&k), text, nil

@@ -76,25 +76,43 @@ func (r *Registry) Create(ctx context.Context, id string, spec Spec) (k Key, tex
 	if err := CheckID(id); err != nil {
 		return Key{}, "", err
 	}
+	if id == Anonymous {
+		return Key{}, "", llm.Invalid("id", "The id %s is that of whoever has no key. Choose another one.", id)
+	}
 	if err := errors.Join(r.check(&spec), r.canMake()); err != nil {
 		return Key{}, "", err
 	}
-	if err := r.sync(ctx); err != nil {
-		return Key{}, "", err
-	}
-	if k, err := r.Key(id); err == nil {
+	return r.enroll(ctx, r.Key, func() (Key, string) {
+		text := newText(keyPrefix)
+		return Key{ID: id, Spec: spec, Ending: endingOf(text), Created: r.instant(), Revision: 1, hash: r.secretSum(text)}, text
+	}, func(k *Key) error {
 		if k.Declared || !k.Revoked.IsZero() || !isSame(k.Spec, spec, r.team(spec.Team)) {
-			return Key{}, "", conflict("There is another key of this id. Ids are never used again: choose another one, or change that key.")
+			return conflict("There is another key of this id. Ids are never used again: choose another one, or change that key.")
 		}
-		return k, "", nil
+		return nil
+	})
+}
+
+// enroll stores a key that is made anew, unless get finds one of its id: that is the one that was asked for if same says so,
+// also where somebody else was faster.
+func (r *Registry) enroll(ctx context.Context, get func(id string) (Key, error), anew func() (Key, string), same func(*Key) error) (Key, string, error) {
+	for try := 1; ; try++ {
+		if err := r.sync(ctx); err != nil {
+			return Key{}, "", err
+		}
+		k, text := anew()
+		if found, err := get(k.ID); err == nil {
+			return found, "", same(&found)
+		}
+		err := r.put(ctx, &k, 0)
+		if err == nil {
+			k, err = get(k.ID)
+			return k, text, err
+		}
+		if !errors.Is(err, ErrChanged) || try == maxTries {
+			return Key{}, "", err
+		}
 	}
-	text = newText(keyPrefix)
-	k = Key{ID: id, Spec: spec, Ending: endingOf(text), Created: r.instant(), Revision: 1, hash: r.secretSum(text)}
-	if err := r.put(ctx, &k, 0); err != nil {
-		return Key{}, "", err
-	}
-	k, err = r.Key(id)
-	return k, text, err
 }
 
 // isSame reports whether a key is as it is asked for.
@@ -153,6 +171,7 @@ func (r *Registry) rotate(ctx context.Context, id string, get func(id string) (K
 		return Key{}, "", err
 	}
 	k, err = r.update(ctx, id, get, func(k *Key) (bool, error) {
+		text = "" // that of a try that was overtaken is no key's
 		if k.Rotation == t.rotation {
 			return false, nil
 		}

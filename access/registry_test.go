@@ -25,7 +25,16 @@ type world struct {
 // store is one that can be out.
 type store struct {
 	access.Memory
-	out bool
+	out      bool
+	overtake func() // is called once, before a key is written
+}
+
+func (s *store) PutKey(ctx context.Context, k *access.Key, from int64) error {
+	if f := s.overtake; f != nil {
+		s.overtake = nil
+		f()
+	}
+	return s.Memory.PutKey(ctx, k, from)
 }
 
 var errOut = errors.New("out")
@@ -70,6 +79,35 @@ func (w *world) create(t *testing.T, id string, spec access.Spec) string {
 	return text
 }
 
+// TestOvertaken makes and rotates while somebody else does the same under the same id: it is done once, and nobody is shown what is
+// no key.
+func TestOvertaken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, access.Declared{})
+	for what, do := range map[string]func() (string, error){
+		"make":   func() (string, error) { _, text, err := w.Create(t.Context(), "made", all); return text, err },
+		"rotate": func() (string, error) { _, text, err := w.Rotate(t.Context(), "web", "r1", 0); return text, err },
+		"administrator": func() (string, error) {
+			_, text, err := w.AddAdministrator(t.Context(), "ada", access.AdministratorSpec{Role: access.Viewer})
+			return text, err
+		},
+	} {
+		if what == "rotate" {
+			w.create(t, "web", all)
+		}
+		var first string
+		var firstErr error
+		w.store.overtake = func() { first, firstErr = do() }
+		second, err := do()
+		if firstErr != nil || first == "" || err != nil || second != "" {
+			t.Errorf("%s: got %v and a text %v, and then %v and a text %v; want it done once, and shown once", what, firstErr, first != "", err, second != "")
+		}
+		if what != "administrator" && w.code(first) != "" {
+			t.Errorf("%s: got the text that was shown refused", what)
+		}
+	}
+}
+
 // TestLife follows a key from its making to its end.
 func TestLife(t *testing.T) {
 	t.Parallel()
@@ -87,6 +125,9 @@ func TestLife(t *testing.T) {
 	}
 	if k, again, err := w.Create(t.Context(), "web", k(w, "web").Spec); err != nil || again != "" || k.Revision != 1 {
 		t.Errorf("made again: got %q, %v, want the same key and nothing shown", again, err)
+	}
+	if _, _, err := w.Create(t.Context(), access.Anonymous, all); !isCode(err, llm.CodeInvalidRequest) {
+		t.Errorf("a key with the id of whoever has none: got %v, want it refused", err)
 	}
 	if _, _, err := w.Create(t.Context(), "web", all); !isCode(err, llm.CodeConflict) {
 		t.Errorf("another of the same id: got %v, want a conflict", err)

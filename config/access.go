@@ -70,6 +70,9 @@ func (k *checker) access() {
 			k.bad(path, "", "got key id %s, want up to 64 letters, digits, dots, dashes or underscores", quote(key.ID))
 			continue
 		}
+		if key.ID == "anonymous" {
+			k.bad(path, "", "got key id anonymous, which is that of whoever has no key: want another one")
+		}
 		k.reference(path+".key", key.Key, true)
 		if len(key.Models) == 0 {
 			k.bad(path+".models", "", "%s.models: got none, want those that it may ask for, or [\"*\"] for all", path)
