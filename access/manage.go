@@ -202,10 +202,14 @@ func (r *Registry) revoke(ctx context.Context, id string, get func(id string) (K
 	if k, err := get(id); err == nil && !k.Revoked.IsZero() {
 		return k, nil
 	}
-	return r.update(ctx, id, get, func(k *Key) (bool, error) {
+	k, err := r.update(ctx, id, get, func(k *Key) (bool, error) {
 		k.Revoked, k.old, k.OldUntil = r.instant(), Hash{}, time.Time{}
 		return true, nil
 	})
+	if now, found := get(id); err != nil && found == nil && !now.Revoked.IsZero() {
+		return now, nil // somebody else was faster
+	}
+	return k, err
 }
 
 // maxTries is how often a change is tried that others overtake.

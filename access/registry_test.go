@@ -106,6 +106,14 @@ func TestOvertaken(t *testing.T) {
 			t.Errorf("%s: got the text that was shown refused", what)
 		}
 	}
+	w.store.overtake = func() {
+		if _, err := w.Revoke(t.Context(), "web"); err != nil {
+			t.Error(err)
+		}
+	}
+	if k, err := w.Revoke(t.Context(), "web"); err != nil || k.Revoked.IsZero() {
+		t.Errorf("revoke: got %v, want it done already", err)
+	}
 }
 
 // TestLife follows a key from its making to its end.
