@@ -157,3 +157,16 @@ func TestUsageAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestLongInvoice refuses an invoice of more lines than are read, and leaves none of them out.
+func TestLongInvoice(t *testing.T) {
+	t.Parallel()
+	const line = "2026-11-26,m,1\n"
+	text := "day,model,cost\n" + strings.Repeat(line, maxInvoice)
+	if charges, err := readInvoice(strings.NewReader(text)); err != nil || len(charges) != maxInvoice {
+		t.Errorf("as many as may be: got %d charges, %v, want %d", len(charges), err, maxInvoice)
+	}
+	if _, err := readInvoice(strings.NewReader(text + line)); err == nil || !strings.Contains(err.Error(), "want no more at a time") {
+		t.Errorf("one more: got %v, want it refused", err)
+	}
+}

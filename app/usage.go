@@ -75,7 +75,9 @@ func Reconcile(ctx context.Context, c *config.Config, provider string, invoice i
 	var found []budget.Difference
 	err = ReadLedger(ctx, c, func(b budget.Book) error {
 		totals, err := totalsOf(ctx, b, first, last)
-		found = budget.Reconcile(totals, provider, charges)
+		if err == nil {
+			found, err = budget.Reconcile(totals, provider, charges)
+		}
 		return err
 	})
 	return found, err
@@ -146,7 +148,7 @@ func readInvoice(r io.Reader) ([]budget.Charge, error) {
 		return nil, err
 	}
 	var charges []budget.Charge
-	for len(charges) < maxInvoice {
+	for {
 		row, err := table.Read()
 		if errors.Is(err, io.EOF) {
 			break
@@ -155,6 +157,9 @@ func readInvoice(r io.Reader) ([]budget.Charge, error) {
 			return nil, fmt.Errorf("read the invoice: %w", err)
 		}
 		line, _ := table.FieldPos(0)
+		if len(charges) == maxInvoice {
+			return nil, fmt.Errorf("invoice, line %d: got more than %d charges, want no more at a time", line, maxInvoice)
+		}
 		if len(row) <= max(day, model, cost) {
 			return nil, fmt.Errorf("invoice, line %d: got %d columns, want as many as in the first line", line, len(row))
 		}

@@ -281,9 +281,12 @@ func TestReport(t *testing.T) {
 			t.Errorf("by %s: got %+v, %v in all, want 5 attempts, 7 and 100", c, sum, err)
 		}
 	}
-	diff := Reconcile(totals, "acme", []Charge{{Day: 20000, Model: "m", Cost: 6}, {Day: 20002, Model: "m", Cost: 1}})
+	diff, err := Reconcile(totals, "acme", []Charge{{Day: 20000, Model: "m", Cost: 6}, {Day: 20002, Model: "m", Cost: 1}})
 	wantDiff := []Difference{{20000, "m", 6, 5, 5}, {20001, "m", 0, 2, 0}, {20001, "n", 0, 100, 0}, {20002, "m", 1, 0, 0}}
-	if !reflect.DeepEqual(diff, wantDiff) {
-		t.Errorf("reconcile: got %+v, want %+v", diff, wantDiff)
+	if err != nil || !reflect.DeepEqual(diff, wantDiff) {
+		t.Errorf("reconcile: got %+v, %v, want %+v", diff, err, wantDiff)
+	}
+	if diff, err := Reconcile(nil, "acme", []Charge{{Model: "m", Cost: 9e6 * USD}, {Model: "m", Cost: 9e6 * USD}}); !errors.Is(err, ErrRange) {
+		t.Errorf("more than an amount can hold: got %+v, %v, want %v", diff, err, ErrRange)
 	}
 }

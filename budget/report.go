@@ -154,7 +154,7 @@ type Difference struct {
 
 // Reconcile compares a vendor's charges with the ledger's totals of its provider, on the days and for
 // all models that either has.
-func Reconcile(totals []Total, provider string, charges []Charge) []Difference {
+func Reconcile(totals []Total, provider string, charges []Charge) ([]Difference, error) {
 	type key struct {
 		day   int64
 		model string
@@ -167,8 +167,14 @@ func Reconcile(totals []Total, provider string, charges []Charge) []Difference {
 		}
 		return found[k]
 	}
+	var err error
+	add := func(sum *Money, amount Money) {
+		if err == nil {
+			*sum, err = sum.Plus(amount)
+		}
+	}
 	for _, c := range charges {
-		at(c.Day, c.Model).Charged += c.Cost
+		add(&at(c.Day, c.Model).Charged, c.Cost)
 	}
 	for i := range totals {
 		t := &totals[i]
@@ -176,15 +182,18 @@ func Reconcile(totals []Total, provider string, charges []Charge) []Difference {
 			continue
 		}
 		d := at(t.Day, t.Line.Model)
-		d.Ledger += t.Amount
+		add(&d.Ledger, t.Amount)
 		if t.Kind == Posted {
-			d.Sure += t.Amount
+			add(&d.Sure, t.Amount)
 		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sum up: %w", err)
 	}
 	var list []Difference
 	for _, d := range found {
 		list = append(list, *d)
 	}
 	slices.SortFunc(list, func(a, b Difference) int { return cmp.Or(cmp.Compare(a.Day, b.Day), strings.Compare(a.Model, b.Model)) })
-	return list
+	return list, nil
 }

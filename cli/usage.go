@@ -217,6 +217,9 @@ func (c reconcileCommand) Run(s *session) error {
 	if _, ok := conf.Provider(c.Provider); !ok {
 		return usageError{fmt.Sprintf("--provider: got %q, want a provider of the config", c.Provider)}
 	}
+	if !(c.Tolerance >= 0) { // that includes what is no number
+		return usageError{fmt.Sprintf("--tolerance: got %v, want 0 or more", c.Tolerance)}
+	}
 	f, err := os.Open(c.File)
 	if err != nil {
 		return fmt.Errorf("open the invoice: %w", err)
@@ -231,13 +234,13 @@ func (c reconcileCommand) Run(s *session) error {
 	for i, d := range found {
 		percent := 100.0
 		if d.Charged != 0 {
-			percent = math.Round(1e4*float64(d.Ledger-d.Charged)/float64(d.Charged)) / 100 // shown, and never money
+			percent = 1e2 * float64(d.Ledger-d.Charged) / float64(d.Charged) // shown, and never money
 		} else if d.Ledger == 0 {
 			percent = 0
 		}
 		rows[i] = compared{
 			Day: app.DayName(d.Day), Model: d.Model, Charged: d.Charged.String(), Ledger: d.Ledger.String(), Sure: d.Sure.String(),
-			Percent: percent, Within: math.Abs(percent) <= c.Tolerance,
+			Percent: math.Round(1e2*percent) / 1e2, Within: math.Abs(percent) <= c.Tolerance,
 		}
 		differ = differ || !rows[i].Within
 	}
