@@ -70,7 +70,7 @@ func (g *gateway) readBooks(ctx context.Context) (b Books, err error) {
 
 // write writes the ledger as a table, and whether it holds.
 func (b *Books) write(out io.Writer) {
-	fmt.Fprintf(out, "\nThe ledger has %d attempts of %d calls: %s.\n", b.Entries, b.Calls, b.Kinds)
+	fmt.Fprintf(out, "\nThe ledger has %d attempts of %d calls, those of the warm-up included: %s.\n", b.Entries, b.Calls, b.Kinds)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TARGET\tATTEMPTS\tINPUT\tOUTPUT\tCOST USD\tESTIMATED\tUNCERTAIN\tWASTED")
 	for _, l := range b.Lines {
