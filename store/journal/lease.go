@@ -399,10 +399,20 @@ func (l *leases) pay(ctx context.Context) error {
 	return nil
 }
 
-// tidy gives back what is not used: in windows that are over, and where others may need it.
+// tidy gives back what is not used: in windows that are over, and where others may need it. While the store does not answer
+// nobody can use it but this gateway, which keeps it.
 func (l *leases) tidy(ctx context.Context) error {
 	l.drawing.Lock()
 	defer l.drawing.Unlock()
+	if !l.isUsed() {
+		return nil
+	}
+	if err := l.call(ctx, func(ctx context.Context) error {
+		_, err := l.store.Mark(ctx, l.lease.Node)
+		return err
+	}); err != nil {
+		return err
+	}
 	now := l.now()
 	l.mu.Lock()
 	for k, w := range l.windows {

@@ -157,6 +157,29 @@ func TestStoreIsGone(t *testing.T) {
 	d.wants("b", true)
 }
 
+// TestKeptWhileStoreIsGone keeps what is leased while the store does not answer, however long nobody asks for it.
+func TestKeptWhileStoreIsGone(t *testing.T) {
+	t.Parallel()
+	s := newShelf()
+	d := openJournal(t, t.TempDir(), s)
+	defer d.close()
+	price, _ := prices(t, d)
+	k := budget.Limit{Account: "key:a", Period: budget.Ever, Most: 64 * price}
+	limit(d, k)
+	n := d.wants("a", true)
+	s.set(func() { s.down, s.refuse = true, errDown })
+	for range 3 {
+		_ = d.leases.tidy(t.Context()) // as every second
+	}
+	if got := d.Free(k.Key(time.Now())); got != 3*price {
+		t.Errorf("got %v left of what is leased, want %v", got, 3*price)
+	}
+	more := d.wants("a", true)
+	s.set(func() { s.down, s.refuse = false, nil })
+	d.settle(n)
+	d.settle(more)
+}
+
 // TestStoreIsSilent has a store that does not answer: each time that one call tries it again, the others are refused at once.
 func TestStoreIsSilent(t *testing.T) {
 	t.Parallel()
