@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -100,7 +101,7 @@ func (o options) check(surplus int) error {
 	case o.load && !slices.ContainsFunc((&bench{options: o}).allFigures(), func(f under) bool { return o.only.MatchString(f.name) }):
 		return fmt.Errorf("got no load that matches %q", o.only)
 	case !o.load && len(o.scenarios()) == 0:
-		return fmt.Errorf("got no scenario that matches %q, want one of %v", o.only, scenarioNames())
+		return fmt.Errorf("got no scenario that matches %q, want one of\n\t%s", o.only, strings.Join(scenarioNames(), "\n\t"))
 	}
 	return nil
 }
