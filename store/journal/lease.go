@@ -402,17 +402,11 @@ func (l *leases) pay(ctx context.Context) error {
 // tidy gives back what is not used: in windows that are over, and where others may need it. While the store does not answer
 // nobody can use it but this gateway, which keeps it.
 func (l *leases) tidy(ctx context.Context) error {
-	l.drawing.Lock()
-	defer l.drawing.Unlock()
-	if !l.isUsed() {
+	if !l.isUsed() || !l.isStoreThere(ctx) {
 		return nil
 	}
-	if err := l.call(ctx, func(ctx context.Context) error {
-		_, err := l.store.Mark(ctx, l.lease.Node)
-		return err
-	}); err != nil {
-		return err
-	}
+	l.drawing.Lock()
+	defer l.drawing.Unlock()
 	now := l.now()
 	l.mu.Lock()
 	for k, w := range l.windows {
@@ -430,6 +424,14 @@ func (l *leases) tidy(ctx context.Context) error {
 	}
 	l.mu.Unlock()
 	return l.pay(ctx)
+}
+
+// isStoreThere asks the store something that no call waits for, and that says nothing of what calls ask.
+func (l *leases) isStoreThere(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	_, err := l.store.Mark(ctx, l.lease.Node)
+	return err == nil
 }
 
 // run tidies until stop is closed.
