@@ -68,8 +68,11 @@ func describeAccess(c *config.Config) string {
 	if c.Access.Anonymous {
 		who = "everybody on this machine"
 	}
-	if n := len(c.Access.Keys); n > 0 {
+	switch n := len(c.Access.Keys); {
+	case n > 0:
 		who += fmt.Sprintf("; %d declared here", n)
+	case !c.Access.Anonymous:
+		who += "; none declared here: understudy keys create makes them"
 	}
 	return who
 }
