@@ -76,7 +76,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.handler = Handler(Options{
-		Keys: w.keys, Administrators: w.keys, Audit: w.audit, Ledger: books{},
+		Keys: w.keys, Administrators: w.keys, Audit: w.audit, Ledger: books{w.audit},
 		Metrics: http.NotFoundHandler(),
 		IsReady: func() bool { return true }, Token: token, Log: log, Now: func() time.Time { return w.now }, Version: "1.2.3",
 		Providers: providers, Health: health, Drills: w.drills, Evacuations: w.evacuations,
@@ -86,9 +86,12 @@ func newWorld(t *testing.T) *world {
 }
 
 // books are a ledger with one row.
-type books struct{}
+type books struct{ store *faulty }
 
-func (books) Usage(_ context.Context, _, _ time.Time, by []string) ([]*budget.Usage, error) {
+func (b books) Usage(ctx context.Context, _, _ time.Time, by []string) ([]*budget.Usage, error) {
+	if err := b.store.answers(ctx); err != nil {
+		return nil, err
+	}
 	return []*budget.Usage{{Names: by, Attempts: 3, Cost: budget.USD}, {Names: slices.Repeat([]string{"z"}, len(by))}}, nil
 }
 

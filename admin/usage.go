@@ -93,6 +93,9 @@ func columnNames() string {
 	return strings.Join(names, ", ")
 }
 
+// reportTime is how long a report may take, the answer of a store that says nothing included.
+const reportTime = 10 * time.Second
+
 func (a *api) listUsage(r *request) (List[UsageRow], error) {
 	q := r.URL.Query()
 	by := []string{string(budget.ByProvider), string(budget.ByModel)}
@@ -113,7 +116,9 @@ func (a *api) listUsage(r *request) (List[UsageRow], error) {
 	if err != nil {
 		return List[UsageRow]{}, err
 	}
-	report, err := a.opts.Ledger.Usage(r.Context(), from, until, by)
+	ctx, cancel := context.WithTimeout(r.Context(), reportTime)
+	defer cancel()
+	report, err := a.opts.Ledger.Usage(ctx, from, until, by)
 	if err != nil {
 		return List[UsageRow]{}, ledgerError(err)
 	}
