@@ -229,9 +229,12 @@ func (e *answerEncoder) thinking(ch *llm.Choice, text string) {
 	if text != "" {
 		w.StringField(keyReasoning, text)
 	}
-	begun := false
+	begun, calls := false, int64(0)
 	for i := range ch.Parts {
 		p := &ch.Parts[i]
+		if p.Kind == llm.PartToolCall {
+			calls++
+		}
 		if p.Kind != llm.PartThinking || !isSigned(p.Thinking) {
 			continue
 		}
@@ -241,7 +244,7 @@ func (e *answerEncoder) thinking(ch *llm.Choice, text string) {
 			begun = true
 		}
 		w.BeginObject()
-		writeDetail(w, detail{p.Thinking.Issuer, p.Text, p.Thinking.Signature, p.Thinking.Sealed})
+		writeDetail(w, detail{p.Thinking.Issuer, p.Text, p.Thinking.Signature, p.Thinking.Sealed, calls})
 		w.EndObject()
 	}
 	if !begun && text != "" {
@@ -273,6 +276,9 @@ func writeDetail(w *jsontext.Writer, d detail) {
 	case d.signature != "":
 		w.StringField("text", d.text)
 		w.StringField("signature", d.signature)
+	}
+	if d.after > 0 {
+		w.IntField("after", d.after)
 	}
 }
 

@@ -3,12 +3,14 @@ package openaichat
 import (
 	"cmp"
 	"errors"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -162,6 +164,46 @@ func TestOldCallsInAnswers(t *testing.T) {
 			if strings.Contains(string(b), "tool_calls") || !strings.Contains(string(b), `"finish_reason":"function_call"`) {
 				t.Errorf("%q: got %s want nothing of the new form", tc.calls, b)
 			}
+		}
+	}
+}
+
+// TestA27ThinkingBetweenCalls: what a vendor thought between two calls comes back to it between them, though the dialect
+// has one place for all thinking.
+func TestA27ThinkingBetweenCalls(t *testing.T) {
+	thought := func(text, signature, sealed string) llm.Part {
+		return llm.Part{Kind: llm.PartThinking, Text: text, Thinking: &llm.Thinking{Issuer: "x", Signature: signature, Sealed: sealed}}
+	}
+	call := func(id string) llm.Part {
+		return llm.Part{Kind: llm.PartToolCall, Call: &llm.ToolCall{ID: id, Name: "f", Args: "{}"}}
+	}
+	want := []llm.Part{thought("a", "1", ""), llm.Text("so"), call("c1"), thought("", "2", ""), thought("", "", "3"), call("c2"), call("c3"), thought("", "", "4")}
+	answer := &llm.Response{ID: "r", Choices: []llm.Choice{{Parts: want, Stop: llm.Stop{Reason: llm.StopToolCalls}}}}
+	body, _, err := clientSide{}.EncodeResponse(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := jsontext.Parse(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var message jsontext.Value
+	_ = v.Get("choices").Array(func(_ int, v jsontext.Value) error {
+		message = v.Get("message")
+		return nil
+	})
+	got := decode(t, withMessages(string(message)+`,{"role":"tool","tool_call_id":"c1","content":"1"},{"role":"tool","tool_call_id":"c2","content":"2"},{"role":"tool","tool_call_id":"c3","content":"3"}`)).Messages[0].Parts
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v want %+v", got, want)
+	}
+	w := clientSide{}.NewStreamWriter(dialect.StreamOptions{ID: "r", Model: "m"})
+	var stream []byte
+	for _, e := range answer.Events() {
+		stream = w.Write(stream, e)
+	}
+	for _, entry := range []string{`"signature":"1"}`, `"signature":"2","after":1}`, `"data":"3","after":1}`, `"data":"4","after":3}`} {
+		if !strings.Contains(string(stream), entry) || !strings.Contains(string(body), entry) {
+			t.Errorf("got %s, streamed %s, want %s in them", body, stream, entry)
 		}
 	}
 }

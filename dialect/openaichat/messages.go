@@ -113,7 +113,7 @@ func clip(s string) string { return s[:min(len(s), maxNameLength)] }
 
 // assistant reads a turn of the model: thinking, text, refusal, calls.
 func (c *conversation) assistant(m *message) ([]llm.Part, error) {
-	parts := thinkingOf(m)
+	parts, later := thinkingOf(m)
 	content, err := contentOf(m.content, false)
 	if err != nil {
 		return nil, err
@@ -133,7 +133,10 @@ func (c *conversation) assistant(m *message) ([]llm.Part, error) {
 		}
 	}
 	if len(m.calls) > 0 {
-		err := m.calls.Array(func(_ int, v jsontext.Value) error {
+		err := m.calls.Array(func(i int, v jsontext.Value) error {
+			for ; len(later) > 0 && later[0].after <= int64(i); later = later[1:] {
+				parts = append(parts, later[0].part())
+			}
 			p, err := callOf(v)
 			parts = append(parts, p)
 			return err
@@ -141,6 +144,9 @@ func (c *conversation) assistant(m *message) ([]llm.Part, error) {
 		if err != nil {
 			return nil, jsontext.At("tool_calls", err)
 		}
+	}
+	for _, d := range later {
+		parts = append(parts, d.part())
 	}
 	if len(m.functionCall) > 0 {
 		call, err := functionOf(m.functionCall)
@@ -229,24 +235,30 @@ func functionOf(v jsontext.Value) (*llm.ToolCall, error) {
 }
 
 // thinkingOf reads the thinking of a turn: what this gateway carried for another vendor, else the plain text, which
-// nobody signed. Details of others' making are kept as they are.
-func thinkingOf(m *message) []llm.Part {
-	parts, foreign := carriedThinking(m.detail)
+// nobody signed. What came after calls is apart. Details of others' making are kept as they are.
+func thinkingOf(m *message) (parts []llm.Part, later []detail) {
+	list, foreign := carriedThinking(m.detail)
 	if foreign {
 		m.extra = m.extra.Add(self, keyDetails, m.detail)
 	}
+	for i, d := range list {
+		if d.after > 0 {
+			return parts, list[i:]
+		}
+		parts = append(parts, d.part())
+	}
 	if len(parts) > 0 {
-		return parts
+		return parts, nil
 	}
 	if text, err := m.reasoning.Text(); err == nil && text != "" {
-		return []llm.Part{{Kind: llm.PartThinking, Text: text, Thinking: &llm.Thinking{}}}
+		return []llm.Part{{Kind: llm.PartThinking, Text: text, Thinking: &llm.Thinking{}}}, nil
 	}
-	return nil
+	return nil, nil
 }
 
 // carriedThinking reads the entries of reasoning_details that this gateway wrote, and reports whether there are
 // others. An entry that only names the issuer began a streamed block; the whole one follows it.
-func carriedThinking(v jsontext.Value) (parts []llm.Part, foreign bool) {
+func carriedThinking(v jsontext.Value) (list []detail, foreign bool) {
 	if v.Kind() != jsontext.Array {
 		return nil, len(v) > 0
 	}
@@ -256,15 +268,18 @@ func carriedThinking(v jsontext.Value) (parts []llm.Part, foreign bool) {
 		case !ok:
 			foreign = true
 		case d.isWhole():
-			parts = append(parts, d.part())
+			list = append(list, d)
 		}
 		return nil
 	})
-	return parts, foreign
+	return list, foreign
 }
 
 // detail is an entry of reasoning_details by which this gateway carries signed thinking.
-type detail struct{ issuer, text, signature, data string }
+type detail struct {
+	issuer, text, signature, data string
+	after                         int64 // this many of the calls
+}
 
 func (d detail) isWhole() bool { return d.issuer != "" && (d.signature != "" || d.data != "") }
 
@@ -293,6 +308,9 @@ func readDetail(v jsontext.Value) (d detail, ours bool) {
 	}
 	if d.issuer == nobody {
 		d.issuer = ""
+	}
+	if n, err := v.Get("after").Int(); err == nil {
+		d.after = n
 	}
 	if d.data != "" { // what is sealed has no text, and what there is beside it was not written here
 		d.text, d.signature = "", ""

@@ -127,9 +127,11 @@ func (a *answer) parts(id string, choice int) error {
 }
 
 func (a *answer) thinking() {
-	parts, _ := carriedThinking(a.detail)
-	if len(parts) > 0 {
-		a.list = append(a.list, parts...)
+	list, _ := carriedThinking(a.detail)
+	for _, d := range list {
+		a.list = append(a.list, d.part())
+	}
+	if len(list) > 0 {
 		return
 	}
 	text := reasoningText(a.reasoning, a.detail)

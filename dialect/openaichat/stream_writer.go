@@ -350,7 +350,7 @@ func (s *streamWriter) partEnd(dst []byte, e *llm.Event) []byte {
 		ch.empty = append(ch.empty, p.call)
 	case p.kind == llm.PartThinking && isSigned(&p.thinking):
 		s.open(dst, e.Choice)
-		s.detail(ch, detail{p.thinking.Issuer, p.text.String(), p.thinking.Signature, p.thinking.Sealed})
+		s.detail(ch, detail{p.thinking.Issuer, p.text.String(), p.thinking.Signature, p.thinking.Sealed, int64(ch.calls)})
 		return s.close()
 	case len(p.waiting) > 0:
 		return s.citations(dst, e.Choice, p, p.waiting)
