@@ -73,7 +73,7 @@ histories: ## look for an order that explains what clients were told by the ledg
 .PHONY: scenarios
 scenarios: ## let vendors fail as a whole, cut streams at every byte, upgrade ten times: all at full length, half an hour
 	UNDERSTUDY_SCENARIOS=full go test -count=1 -timeout 60m -run 'TestScenarios|Anywhere' -v ./gateway
-	UNDERSTUDY_SCENARIOS=full go test -count=1 -timeout 60m -run 'TestRollingUpgrade|TestTinyEvents|TestChurn|TestReloadUnderLoad|TestStopCutsNoStream|TestSlowReaders' -v ./e2e
+	UNDERSTUDY_SCENARIOS=full go test -count=1 -timeout 60m -run 'TestRollingUpgrade|TestTinyEvents|TestChurn|TestReloadUnderLoad|TestStopCutsNoStream|TestSlowReaders|TestVendorDiesUnderItsStreams' -v ./e2e
 
 .PHONY: docs
 docs: ## write the pages of docs/ that are made from the tables in the code

@@ -288,3 +288,57 @@ func (h *house) wholeStreams(n, pieces int) (wait func()) {
 	opening.Wait()
 	return func() { all.Wait(); client.CloseIdleConnections() }
 }
+
+// TestVendorDiesUnderItsStreams lets a vendor die in one instant under all of its streams: they are rescued, at once, and
+// while they are have twice the memory that an open stream may have (V7).
+func TestVendorDiesUnderItsStreams(t *testing.T) {
+	t.Parallel()
+	streams := atFullLength(1000, 60)
+	most := int64(streams)*2*80<<10 + 8<<20 // a gateway grows with its first calls
+	var open atomic.Int64
+	said := make(chan struct{})
+	vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, `data: {"id":"x","model":"small","choices":[{"index":0,"delta":{"role":"assistant","content":"You asked"},"finish_reason":null}]}`+"\n\n")
+		_ = http.NewResponseController(w).Flush()
+		if open.Add(1) == int64(streams) {
+			close(said)
+		}
+		<-r.Context().Done()
+	}))
+	defer vendor.Close()
+	h := openHouse(t, fmt.Sprintf("  mortal: {base_url: \"%s\", key: env:TEST_KEY, auth: bearer, dialects: {openai-chat: /v1/chat/completions}}\n", vendor.URL)+
+		"models:\n  assistant: {lead: mortal/small, understudies: [claude/small]}\n  warm: {lead: claude/small}\n")
+	wantWhole(t, "first", h.post(chatPath, ask("warm", true)), "Ada")
+	before := peakMemory(t, h)
+	h.client.Timeout = time.Minute
+	var clients sync.WaitGroup
+	var ended atomic.Int64
+	for range streams {
+		clients.Go(func() {
+			a := h.post(chatPath, ask("assistant", true))
+			switch end := endOf(chatPath, a.body); {
+			case end == "clean" && strings.Contains(a.body, ": understudy rescue from=mortal/small to=claude/small"):
+				ended.Add(1)
+			case end != "error":
+				t.Errorf("got %d, %v and %.300s, want a whole answer or an error", a.status, a.err, a.body)
+			}
+		})
+	}
+	select {
+	case <-said:
+	case <-time.After(30 * time.Second):
+		t.Errorf("got %d of %d streams open, want all", open.Load(), streams)
+	}
+	time.Sleep(100 * time.Millisecond) // until clients have what was said
+	died := time.Now()
+	vendor.CloseClientConnections()
+	clients.Wait()
+	if got := ended.Load(); got < int64(streams)*99/100 || time.Since(died) > 30*time.Second {
+		t.Errorf("got %d of %d streams ended whole within %v, want 99 %% within 30s", got, streams, time.Since(died))
+	}
+	if peak := peakMemory(t, h); peak > before+most {
+		t.Errorf("got %d MiB of memory, %d MiB before, want at most %d MiB more", peak>>20, before>>20, most>>20)
+	}
+}
