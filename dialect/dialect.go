@@ -159,7 +159,7 @@ type Dialect struct {
 	// is nothing of the kind; nil if the dialect has none.
 	Unseal func(body []byte) ([]byte, []llm.Loss, error)
 	// ErrorHeader is a request header by which a client of this dialect is
-	// recognised where the path does not tell.
+	// recognised where the path does not tell, in its canonical form.
 	ErrorHeader string
 	// RequestIDHeader is the response header in which clients of this dialect look
 	// for the request's id.

@@ -89,7 +89,7 @@ func (e *endpoint) asks(r *http.Request) (exact int, ok bool) {
 // served, so that even the first error is in its own words.
 func (g *Gateway) dialectOf(r *http.Request) *dialect.Dialect {
 	for _, d := range g.opts.Dialects {
-		if d.ErrorHeader != "" && r.Header.Get(d.ErrorHeader) != "" {
+		if v := r.Header[d.ErrorHeader]; len(v) > 0 && v[0] != "" {
 			return d
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/understudy-ai/understudy/dialect"
@@ -65,6 +66,9 @@ func (c *call) useRoute(r route.Route) *llm.Error {
 
 // narrow applies the request's own wishes; they can only take away.
 func (c *call) narrow(h http.Header) *llm.Error {
+	if !hasWishes(h) {
+		return nil
+	}
 	for _, name := range []string{HeaderLoss, HeaderFallback, HeaderRescue, HeaderTimeout, HeaderRequire, HeaderSession, HeaderTag} {
 		if len(h[name]) > 1 {
 			return llm.Invalid(name, "The header %s must be sent once.", name)
@@ -104,6 +108,17 @@ func (c *call) narrow(h http.Header) *llm.Error {
 		return llm.Invalid(HeaderTag, "The header %s must be up to %d printable ASCII characters.", HeaderTag, maxTag)
 	}
 	return nil
+}
+
+// hasWishes reports whether there is any header of the gateway's own: few requests have one, and all would pay for looking
+// each of them up.
+func hasWishes(h http.Header) bool {
+	for name := range h {
+		if strings.HasPrefix(name, "X-Understudy-") {
+			return true
+		}
+	}
+	return false
 }
 
 // noModel refuses a name that no model has. Whoever may not ask for it learns nothing.

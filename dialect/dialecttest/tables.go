@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/textproto"
 	"slices"
 	"strings"
@@ -18,6 +19,9 @@ import (
 func tables(t *testing.T, d *dialect.Dialect) {
 	if d.Name == "" || d.Client == nil || d.Provider == nil || d.Relay == nil || (d.Models == nil) != (d.Does() != dialect.Generate) {
 		t.Fatalf("got a dialect with a side missing: %+v", d)
+	}
+	if h := http.CanonicalHeaderKey(d.ErrorHeader); h != d.ErrorHeader {
+		t.Errorf("got the header %q, want it as %q", d.ErrorHeader, h)
 	}
 	known := map[llm.Feature]bool{}
 	for _, info := range llm.Features() {
