@@ -221,3 +221,25 @@ func TestArgumentsInOneLine(t *testing.T) {
 		t.Errorf("got %+v want the arguments", got.Choices[0].Parts[0].Call)
 	}
 }
+
+// TestArgumentsWithANameTwice: whose arguments repeat a name is a model's affair, whole and streamed.
+func TestArgumentsWithANameTwice(t *testing.T) {
+	answer := &llm.Response{Model: "m", Choices: []llm.Choice{{
+		Parts: []llm.Part{{Kind: llm.PartToolCall, Call: &llm.ToolCall{ID: "a", Name: "f", Args: `{"x":1,"x":2}`}}},
+		Stop:  llm.Stop{Reason: llm.StopToolCalls},
+	}}}
+	whole, _, err := clientSide{}.EncodeResponse(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := clientSide{}.NewStreamWriter(dialect.StreamOptions{Model: "m"})
+	var stream []byte
+	for _, e := range answer.Events() {
+		stream = w.Write(stream, e)
+	}
+	for _, got := range []string{string(whole), string(stream)} {
+		if want := `"arguments":{"x":1,"x":2}`; !strings.Contains(got, want) {
+			t.Errorf("got %s want %s in it", got, want)
+		}
+	}
+}

@@ -149,7 +149,7 @@ func argsText(args string) ([]byte, bool) {
 	if strings.TrimSpace(args) == "" {
 		return []byte(emptyArgs), true
 	}
-	v, err := jsontext.Parse([]byte(args))
+	v, err := jsontext.ParseLenient([]byte(args))
 	if err != nil || v.Kind() != jsontext.Object {
 		return v, false
 	}
