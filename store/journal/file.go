@@ -13,6 +13,7 @@ import (
 type segment struct {
 	file   *os.File
 	number int64
+	size   int64 // that it was made with; what it is given may be more
 	off    int64 // behind all that it was given, written or not
 }
 
@@ -54,7 +55,7 @@ func create(folder string, number, size int64) (*segment, error) {
 		_, _ = f.Close(), os.Remove(path) // likewise
 		return nil, fmt.Errorf("make a journal file: %w", err)
 	}
-	return &segment{file: f, number: number, off: int64(headerSize)}, nil
+	return &segment{file: f, number: number, size: size, off: int64(headerSize)}, nil
 }
 
 func fill(f *os.File, number, size int64) error {

@@ -30,8 +30,8 @@ type Options struct {
 	Alone bool
 	Log   *slog.Logger
 	Now   func() time.Time
-	// FileSize is when the next file begins, and MaxSize how much may wait for a store that
-	// cannot be written; 8 MiB and 256 MiB if not given.
+	// FileSize is when the next file begins, but for the first, which may be smaller. MaxSize is
+	// how much may wait for a store that cannot be written; 8 MiB and 256 MiB if not given.
 	FileSize, MaxSize int64
 	// Reach is called at named points, for tests that end the process there; nil does nothing.
 	Reach func(point string)
@@ -49,6 +49,9 @@ func (o *Options) complete() {
 	}
 }
 
+// firstSize is how large the file is that a start waits for.
+const firstSize = 1 << 20
+
 // Journal is an open journal. Its methods may be called concurrently.
 type Journal struct {
 	opts Options
@@ -56,7 +59,8 @@ type Journal struct {
 	mu      sync.Mutex
 	current *segment
 	written *segment // the file of the latest flush; only the writer's
-	spare   *segment // the next file; nil while it is being made, or cannot be
+	spare   *segment // the next file; nil while it is not asked for, is being made, or cannot be
+	asked   bool     // for the next file
 	cramped bool     // it could not be made
 	pending []chunk  // given and not yet written
 	group   *group   // of those who wait for pending
@@ -69,7 +73,7 @@ type Journal struct {
 	later   bool        // it runs
 
 	durable atomic.Pointer[budget.Mark]
-	kept    atomic.Int64 // bytes of all files
+	kept    atomic.Int64 // bytes of all files, were they all of FileSize
 	behind  atomic.Bool  // the store cannot be written
 
 	wake, wantSpare chan struct{}
@@ -108,7 +112,7 @@ func Open(o Options) (*Journal, error) {
 	}
 	now := o.Now()
 	first := max(left.lastFile+1, now.UnixMilli())
-	current, err := create(o.Folder, first, o.FileSize)
+	current, err := create(o.Folder, first, min(o.FileSize, firstSize))
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +201,7 @@ func (j *Journal) admit() (int64, error) {
 	switch {
 	case j.failed != nil, j.closed:
 		return 0, j.unavailable()
-	case j.cramped && j.current.off > j.opts.FileSize-j.opts.FileSize/room:
+	case j.cramped && j.current.off > j.current.size-j.current.size/room:
 		return 0, fmt.Errorf("%w: there is no room for another journal file", budget.ErrUnavailable)
 	case j.kept.Load() > j.opts.MaxSize:
 		return 0, fmt.Errorf("%w: the store has been gone for too long", budget.ErrUnavailable)
@@ -259,8 +263,12 @@ const unhurried = 20 * time.Millisecond
 // append gives an entry to the current file, or the next one.
 func (j *Journal) append(e *budget.Entry, line *budget.Line) {
 	const most = 4 << 10 // of an entry and its line, nearly always
-	if j.current.off+most > j.opts.FileSize && j.spare != nil {
+	switch size := j.current.size; {
+	case j.current.off+most > size && j.spare != nil:
 		j.rotate()
+	case j.current.off > size/2 && !j.asked:
+		j.asked = true
+		j.wantSpare <- struct{}{} // has room: it is asked for once
 	}
 	if j.lines[e.Line] == nil {
 		j.lines[e.Line] = line
@@ -272,7 +280,7 @@ func (j *Journal) append(e *budget.Entry, line *budget.Line) {
 // rotate goes on in the next file. What is open is written again there, so that no file is needed
 // when its closed entries are in the store.
 func (j *Journal) rotate() {
-	j.current, j.spare = j.spare, nil
+	j.current, j.spare, j.asked = j.spare, nil, false
 	lines := j.lines
 	j.lines = make(map[int64]*budget.Line, len(lines))
 	for _, e := range j.open {
@@ -281,10 +289,6 @@ func (j *Journal) rotate() {
 			j.put(holdsLine, lines[e.Line])
 		}
 		j.put(holdsEntry, e)
-	}
-	select {
-	case j.wantSpare <- struct{}{}:
-	default:
 	}
 }
 

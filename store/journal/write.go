@@ -95,30 +95,29 @@ func (j *Journal) fail(err error) error {
 // retrySpare is how long to wait where a file could not be made.
 const retrySpare = 250 * time.Millisecond
 
-// makeSpares keeps the next file ready.
+// makeSpares makes the next file, each time that the current one is half full: most starts need none.
 func (j *Journal) makeSpares() {
+	var retry <-chan time.Time
 	for {
-		j.mu.Lock()
-		number, have := j.current.number+1, j.spare != nil
-		j.mu.Unlock()
-		var retry <-chan time.Time
-		if !have {
-			seg, err := create(j.opts.Folder, number, j.opts.FileSize)
-			j.mu.Lock()
-			j.spare, j.cramped = seg, err != nil
-			j.mu.Unlock()
-			if err == nil {
-				j.kept.Add(j.opts.FileSize)
-			} else {
-				j.opts.Log.Warn("no room for another journal file", "error", err.Error())
-				retry = time.After(retrySpare)
-			}
-		}
 		select {
 		case <-j.wantSpare:
 		case <-retry:
 		case <-j.stop:
 			return
 		}
+		j.mu.Lock()
+		number := j.current.number + 1
+		j.mu.Unlock()
+		seg, err := create(j.opts.Folder, number, j.opts.FileSize)
+		j.mu.Lock()
+		j.spare, j.cramped = seg, err != nil
+		j.mu.Unlock()
+		if err != nil {
+			j.opts.Log.Warn("no room for another journal file", "error", err.Error())
+			retry = time.After(retrySpare)
+			continue
+		}
+		j.kept.Add(j.opts.FileSize)
+		retry = nil
 	}
 }
