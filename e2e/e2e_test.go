@@ -53,7 +53,7 @@ func run(m *testing.M) int {
 	}
 	// Most tests wait for something, so more of them run at a time than there are
 	// processors.
-	if err := flag.Set("test.parallel", "12"); err != nil {
+	if err := flag.Set("test.parallel", "16"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
