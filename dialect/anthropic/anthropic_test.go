@@ -7,5 +7,6 @@ import (
 )
 
 func TestSuite(t *testing.T) {
+	t.Parallel()
 	dialecttest.Run(t, New(), "testdata")
 }

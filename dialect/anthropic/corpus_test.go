@@ -14,6 +14,7 @@ import (
 // TestRecordedRequests reads every request that the vendor accepted, and writes it again: what the relay's bytes
 // say and what the translation says must agree in everything that llm has words for.
 func TestRecordedRequests(t *testing.T) {
+	t.Parallel()
 	n := 0
 	dialecttest.Recorded(t, 1, func(e *dialecttest.Exchange) {
 		if e.RequestKind != "json" || e.Status >= 400 || jsontext.Value(e.RequestBody).Get("messages").Kind() != jsontext.Array {
@@ -48,6 +49,7 @@ func TestRecordedRequests(t *testing.T) {
 
 // TestRecordedAnswers reads every recorded answer with the reader and the tap, whole or as a stream.
 func TestRecordedAnswers(t *testing.T) {
+	t.Parallel()
 	whole, streams := 0, 0
 	dialecttest.Recorded(t, 1, func(e *dialecttest.Exchange) {
 		switch {

@@ -14,6 +14,7 @@ func TestCount(t *testing.T) { dialecttest.RunOperation(t, NewCount(), "testdata
 
 // TestCorpusCount replays recorded exchanges.
 func TestCorpusCount(t *testing.T) {
+	t.Parallel()
 	dialecttest.ReplayCounts(t, NewCount(), "anthropic.count_tokens", "/count_tokens", 8)
 }
 

@@ -12,6 +12,7 @@ import (
 // TestCorpusInvoke reads what was recorded of InvokeModel with Claude's bodies: requests in their frame, answers and
 // streams in the dialect.
 func TestCorpusInvoke(t *testing.T) {
+	t.Parallel()
 	requests, answers, streams := 0, 0, 0
 	dialecttest.Recorded(t, 1, func(e *dialecttest.Exchange) {
 		body := jsontext.Value(e.RequestBody)

@@ -23,6 +23,7 @@ func recorded(t *testing.T, f func(*dialecttest.Exchange)) {
 // TestCorpusRequests reads every request that the vendor accepted, and writes it again: what the relay's bytes say
 // and what the translation says must agree in everything that llm has words for.
 func TestCorpusRequests(t *testing.T) {
+	t.Parallel()
 	n := 0
 	recorded(t, func(e *dialecttest.Exchange) {
 		if e.RequestKind != "json" || e.Status >= 400 {
@@ -93,6 +94,7 @@ func isOtherwise(key string, v jsontext.Value) bool {
 
 // TestCorpusAnswers reads every recorded answer with the reader and the tap, whole or as a stream, and writes it again.
 func TestCorpusAnswers(t *testing.T) {
+	t.Parallel()
 	whole, streams, failures := 0, 0, 0
 	recorded(t, func(e *dialecttest.Exchange) {
 		switch {

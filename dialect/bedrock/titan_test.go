@@ -11,6 +11,7 @@ func TestTitanEmbed(t *testing.T) { dialecttest.RunOperation(t, NewTitanEmbed(),
 
 // TestCorpusTitanEmbed replays recorded exchanges.
 func TestCorpusTitanEmbed(t *testing.T) {
+	t.Parallel()
 	dialecttest.ReplayEmbeddings(t, NewTitanEmbed(), "bedrock.invoke", "titan-embed", 5)
 }
 

@@ -81,6 +81,7 @@ func TestEmbedPlainList(t *testing.T) {
 
 // TestCorpusEmbed replays recorded exchanges, those of Bedrock with the vendor's models among them.
 func TestCorpusEmbed(t *testing.T) {
+	t.Parallel()
 	requests, answers := 0, 0
 	dialecttest.Recorded(t, 1, func(x *dialecttest.Exchange) {
 		if x.API != "cohere.embed" && !strings.Contains(x.Path, "cohere.embed") {

@@ -34,6 +34,7 @@ func TestRerankRefuses(t *testing.T) {
 
 // TestCorpusRerank replays recorded exchanges of version 2, and those of Bedrock, which has the vendor's bodies.
 func TestCorpusRerank(t *testing.T) {
+	t.Parallel()
 	answers := 0
 	dialecttest.Recorded(t, 1, func(x *dialecttest.Exchange) {
 		if strings.Contains(x.Path, "/v2/rerank") || strings.Contains(x.Path, "cohere.rerank") {

@@ -24,6 +24,7 @@ func recorded(t *testing.T, f func(*dialecttest.Exchange)) {
 // what the translation says must agree in everything that llm has words for, and what it has no words for must have a
 // row in the table.
 func TestCorpusRequests(t *testing.T) {
+	t.Parallel()
 	n := 0
 	losses := map[string]int{}
 	rows := map[string]bool{}
@@ -114,6 +115,7 @@ func saidIn(v jsontext.Value) []string {
 
 // TestCorpusAnswers reads every recorded answer with the reader and the tap, whole or as a stream.
 func TestCorpusAnswers(t *testing.T) {
+	t.Parallel()
 	whole, streams, faults := 0, 0, map[llm.Code]int{}
 	recorded(t, func(e *dialecttest.Exchange) {
 		switch {

@@ -30,6 +30,7 @@ func TestVertexCountIsFlat(t *testing.T) {
 
 // TestCorpusCount replays recorded exchanges.
 func TestCorpusCount(t *testing.T) {
+	t.Parallel()
 	dialecttest.ReplayCounts(t, NewCount(), "gemini.count_tokens", ":countTokens", 5)
 }
 

@@ -15,11 +15,13 @@ func TestEmbedBatch(t *testing.T) {
 
 // TestCorpusEmbed replays recorded exchanges.
 func TestCorpusEmbed(t *testing.T) {
+	t.Parallel()
 	dialecttest.ReplayEmbeddings(t, NewEmbed(), "gemini.embed", ":embedContent", 2)
 }
 
 // TestCorpusEmbedBatch replays recorded exchanges.
 func TestCorpusEmbedBatch(t *testing.T) {
+	t.Parallel()
 	dialecttest.ReplayEmbeddings(t, NewEmbedBatch(), "gemini.embed", ":batchEmbedContents", 20)
 }
 

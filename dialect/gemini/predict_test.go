@@ -15,6 +15,7 @@ func TestPredict(t *testing.T) { dialecttest.RunOperation(t, NewPredict(), "test
 
 // TestCorpusPredict replays recorded exchanges.
 func TestCorpusPredict(t *testing.T) {
+	t.Parallel()
 	dialecttest.ReplayEmbeddings(t, NewPredict(), "vertex.predict", ":predict", 5)
 }
 

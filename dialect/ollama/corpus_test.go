@@ -15,6 +15,7 @@ import (
 )
 
 func TestCorpus(t *testing.T) {
+	t.Parallel()
 	var requests, answers, streams, failures int
 	dialecttest.Recorded(t, 1, func(x *dialecttest.Exchange) {
 		if x.RequestKind == "json" {

@@ -11,6 +11,7 @@ func TestEmbed(t *testing.T) { dialecttest.RunOperation(t, NewEmbed(), "testdata
 
 // TestCorpusEmbed replays recorded exchanges.
 func TestCorpusEmbed(t *testing.T) {
+	t.Parallel()
 	dialecttest.ReplayEmbeddings(t, NewEmbed(), "ollama.embed", "/api/embed$", 5)
 }
 

@@ -15,6 +15,7 @@ import (
 )
 
 func TestRecordedExchanges(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("thousands of exchanges")
 	}

@@ -77,6 +77,7 @@ func TestT146NothingIsNull(t *testing.T) {
 
 // TestCorpusEmbeddings replays recorded exchanges: every request that was answered reads, and every vector survives.
 func TestCorpusEmbeddings(t *testing.T) {
+	t.Parallel()
 	var requests, answers, failures int
 	dialecttest.Recorded(t, 1, func(x *dialecttest.Exchange) {
 		if x.RequestKind == "json" && strings.Contains(x.Path, "/embeddings") {

@@ -71,6 +71,7 @@ func TestRerankSorts(t *testing.T) {
 
 // TestCorpusRerank replays recorded exchanges of compatible services.
 func TestCorpusRerank(t *testing.T) {
+	t.Parallel()
 	answers, failures := 0, 0
 	dialecttest.Recorded(t, 1, func(x *dialecttest.Exchange) {
 		if x.Status >= 400 {

@@ -16,6 +16,7 @@ import (
 )
 
 func TestCorpus(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("more than a thousand exchanges")
 	}

@@ -6,4 +6,7 @@ import (
 	"github.com/understudy-ai/understudy/dialect/dialecttest"
 )
 
-func TestDialect(t *testing.T) { dialecttest.Run(t, New(), "testdata") }
+func TestDialect(t *testing.T) {
+	t.Parallel()
+	dialecttest.Run(t, New(), "testdata")
+}
