@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -31,26 +32,50 @@ const name = "understudy"
 
 // commands is the tree of commands; a new one is a line here and a file beside this
 // one.
-type commands struct {
+func commands() []command {
+	return []command{
+		{"serve", "Run the gateway.", new(serveCommand)},
+		{"check", "Check the config, and with --live every key.", new(checkCommand)},
+		{"models", "List the models that can be asked for, or compare some.", new(modelsCommand)},
+		{"catalog", "Renew what is known of models.", new(catalogCommand)},
+		{"drill", "Break a provider on purpose, for a while, and see what comes of it.", new(drillCommand)},
+		{"evacuate", "Move all traffic off a provider, or see what that would do.", new(evacuateCommand)},
+		{"restore", "Bring an evacuated provider back.", new(restoreCommand)},
+		{"health", "Show how every target fares, and why.", new(healthCommand)},
+		{"keys", "Make, list, change, rotate and revoke the keys of clients.", new(keysCommand)},
+		{"admins", "Say who may use the admin API, and for what.", new(adminsCommand)},
+		{"usage", "Report what was used and what it cost, or compare it with an invoice.", new(usageCommand)},
+		{"budgets", "Show, set and remove what may be spent.", new(budgetsCommand)},
+		{"ledger", "Verify the ledger, correct it, back it up and restore it.", new(ledgerCommand)},
+		{"translate", "Translate a request, answer or stream from one API to another, offline.", new(translateCommand)},
+		{"demo", "See two simulated vendors fail, and no application notice.", new(demoCommand)},
+		{"version", "Say what this is.", new(versionCommand)},
+	}
+}
+
+type command struct {
+	name, help string
+	target     any
+}
+
+// common are the flags of all commands.
+type common struct {
 	LogLevel  slog.Level `help:"Log from this level on: debug, info (if not given), warn or error." default:"info" placeholder:"LEVEL"`
 	LogFormat string     `help:"Log as text or json; auto is text on a terminal, else json." enum:"auto,text,json" default:"auto"`
+}
 
-	Serve     serveCommand     `cmd:"" help:"Run the gateway."`
-	Check     checkCommand     `cmd:"" help:"Check the config, and with --live every key."`
-	Models    modelsCommand    `cmd:"" help:"List the models that can be asked for, or compare some."`
-	Catalog   catalogCommand   `cmd:"" help:"Renew what is known of models."`
-	Drill     drillCommand     `cmd:"" help:"Break a provider on purpose, for a while, and see what comes of it."`
-	Evacuate  evacuateCommand  `cmd:"" help:"Move all traffic off a provider, or see what that would do."`
-	Restore   restoreCommand   `cmd:"" help:"Bring an evacuated provider back."`
-	Health    healthCommand    `cmd:"" help:"Show how every target fares, and why."`
-	Keys      keysCommand      `cmd:"" help:"Make, list, change, rotate and revoke the keys of clients."`
-	Admins    adminsCommand    `cmd:"" help:"Say who may use the admin API, and for what."`
-	Usage     usageCommand     `cmd:"" help:"Report what was used and what it cost, or compare it with an invoice."`
-	Budgets   budgetsCommand   `cmd:"" help:"Show, set and remove what may be spent."`
-	Ledger    ledgerCommand    `cmd:"" help:"Verify the ledger, correct it, back it up and restore it."`
-	Translate translateCommand `cmd:"" help:"Translate a request, answer or stream from one API to another, offline."`
-	Demo      demoCommand      `cmd:"" help:"See two simulated vendors fail, and no application notice."`
-	Version   versionCommand   `cmd:"" help:"Say what this is."`
+// tree is the commands as options of the parser. Where args begin with one, it is that one alone: to read the flags of all takes
+// longer than most commands do.
+func tree(args []string) []kong.Option {
+	all := commands()
+	if i := slices.IndexFunc(all, func(c command) bool { return len(args) > 0 && c.name == args[0] }); i >= 0 {
+		all = all[i : i+1]
+	}
+	var options []kong.Option
+	for _, c := range all {
+		options = append(options, kong.DynamicCommand(c.name, c.help, "", c.target))
+	}
+	return options
 }
 
 // session is what a command has to work with.
@@ -66,15 +91,15 @@ type session struct {
 func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 	started := easeStart()
 	defer started()
-	var cmd commands
-	parser, err := kong.New(&cmd,
+	var flags common
+	parser, err := kong.New(&flags, append(tree(args),
 		kong.Name(name),
 		kong.Description("An LLM gateway: applications keep the API they speak, and another vendor's model stands in when theirs fails."),
 		kong.Writers(out, errOut),
 		kong.Vars{"abilities": strings.Join(app.Abilities(), ", "), "columns": strings.Join(app.UsageColumns(), ", ")},
 		kong.Exit(func(code int) { panic(exit(code)) }), // kong's way out of --help; it must not return
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
-	)
+	)...)
 	if err != nil {
 		panic("BUG: cli: " + err.Error())
 	}
@@ -97,7 +122,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 	}
 	lines := &logWriter{w: errOut}
 	defer lines.Flush() //nolint:errcheck // nobody is there to hear that a log cannot be written
-	s := &session{in: in, out: out, err: errOut, log: newLog(errOut, lines, cmd.LogFormat, cmd.LogLevel), started: started}
+	s := &session{in: in, out: out, err: errOut, log: newLog(errOut, lines, flags.LogFormat, flags.LogLevel), started: started}
 	if err := chosen.Run(s); err != nil {
 		return s.report(err)
 	}
