@@ -116,18 +116,28 @@ func CheckText(text string) error {
 	return nil
 }
 
-var (
-	idForm   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
-	nameForm = regexp.MustCompile(`^[!-~]([ -~]{0,62}[!-~])?$`)
-	wordForm = regexp.MustCompile(`^[!-~]{1,321}$`)
+const (
+	maxName = 64
+	maxWord = 321
 )
+
+// The lengths are apart: {0,320} would be as many copies, to be made at each start.
+var (
+	idForm   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+	nameForm = regexp.MustCompile(`^[!-~]([ -~]*[!-~])?$`)
+	wordForm = regexp.MustCompile(`^[!-~]+$`)
+)
+
+func fits(text string, form *regexp.Regexp, most int) bool {
+	return len(text) <= most && form.MatchString(text)
+}
 
 // maxList bounds the lists of a key.
 const maxList = 256
 
 // CheckID finds what is wrong with an id.
 func CheckID(id string) error {
-	if !idForm.MatchString(id) {
+	if !fits(id, idForm, maxName) {
 		return llm.Invalid("id", "An id must be up to 64 letters, digits, dots, dashes or underscores, and begin with a letter or a digit.")
 	}
 	return nil
@@ -136,7 +146,7 @@ func CheckID(id string) error {
 // Check finds what is wrong with a spec; the error is an *llm.Error that names the field.
 func (s *Spec) Check() error {
 	for _, name := range []struct{ param, text string }{{"name", s.Name}, {"user", s.User}, {"team", s.Team}, {"organisation", s.Organisation}} {
-		if name.text != "" && !nameForm.MatchString(name.text) {
+		if name.text != "" && !fits(name.text, nameForm, maxName) {
 			return llm.Invalid(name.param, "The field %s must be up to 64 printable ASCII characters, and neither begin nor end with a space.", name.param)
 		}
 	}
@@ -156,7 +166,7 @@ func checkLists(models, providers, regions, tags []string, limits Limits) error 
 		}
 		for _, w := range list.words {
 			star := strings.IndexByte(w, '*')
-			if !wordForm.MatchString(w) || star >= 0 && (list.param == "tags" || star != len(w)-1) {
+			if !fits(w, wordForm, maxWord) || star >= 0 && (list.param == "tags" || star != len(w)-1) {
 				return llm.Invalid(list.param, "The field %s must have words of printable ASCII characters, with a * at the end of one at most where it stands for several.", list.param)
 			}
 		}
@@ -176,7 +186,7 @@ type Team struct {
 
 // Check finds what is wrong with a team.
 func (t *Team) Check() error {
-	if t.Organisation != "" && !nameForm.MatchString(t.Organisation) {
+	if t.Organisation != "" && !fits(t.Organisation, nameForm, maxName) {
 		return llm.Invalid("organisation", "The field organisation must be up to 64 printable ASCII characters.")
 	}
 	return checkLists(t.Models, t.Providers, t.Regions, nil, Limits{})
