@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
@@ -21,17 +23,35 @@ func TestMain(m *testing.M) {
 	if role := os.Getenv(roleVariable); role != "" {
 		exit(playRole(role))
 	}
-	os.Exit(m.Run())
+	os.Exit(testAll(m))
+}
+
+// understudy is the product, which is built once.
+var understudy string
+
+func testAll(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "understudy-bench-test-")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		understudy = filepath.Join(dir, "understudy")
+		err = build(context.Background(), understudy)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
 }
 
 // TestRun runs the whole bench with tiny counts.
 func TestRun(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("the CPU time of another process is read on Linux only")
 	}
 	o := options{
 		duration: 800 * time.Millisecond, rounds: 1, connections: 2, rate: 500, streams: 8, starts: 1,
-		only: regexp.MustCompile(""), json: true, ledger: true,
+		only: regexp.MustCompile(""), json: true, ledger: true, binary: understudy,
 	}
 	var out, progress bytes.Buffer
 	if err := run(t.Context(), o, &out, &progress); err != nil {
@@ -74,7 +94,7 @@ func TestLoad(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the CPU time of another process is read on Linux only")
 	}
-	o := options{duration: 500 * time.Millisecond, streams: 20, only: regexp.MustCompile("many events|slow readers, (HTTP/2|vendor alone)"), load: true, ledger: true}
+	o := options{duration: 500 * time.Millisecond, streams: 20, only: regexp.MustCompile("many events|slow readers, (HTTP/2|vendor alone)"), load: true, ledger: true, binary: understudy}
 	var out, progress bytes.Buffer
 	if err := run(t.Context(), o, &out, &progress); err != nil {
 		t.Fatalf("run: got %v, want none; progress:\n%s", err, &progress)
