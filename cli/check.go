@@ -3,7 +3,9 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,36 +17,94 @@ import (
 type checkCommand struct {
 	configFlag
 	Live bool `help:"Ask each provider for its models, to see whether its key is good. Costs nothing."`
+	JSON bool `help:"Write JSON: whether it is good, the problems with their lines, the notes, and what --live found."`
 }
 
 // Help shows how check is used.
 func (checkCommand) Help() string {
 	return "Prints what is configured, with the defaults filled in, or everything that is wrong, each with its line. " +
 		"Exits with 1 if anything is.\n\n" +
-		examples("understudy check", "understudy check --config understudy.yaml --live")
+		examples("understudy check", "understudy check --config understudy.yaml --live", "understudy check --json | jq '.problems[]'")
 }
 
 // Run checks a config.
 func (c checkCommand) Run(s *session) error {
-	conf, err := app.Load(c.path(), nil)
-	if err != nil {
-		return err
+	conf, probes, err := c.check(s)
+	if c.JSON {
+		return s.writeChecked(conf, probes, err)
 	}
-	o := app.Options{Config: conf, Log: s.log, Version: readVersion().number}
-	if _, err := app.New(o); err != nil {
+	if conf == nil {
 		return err
 	}
 	if err := s.show(conf); err != nil {
 		return err
 	}
-	if !c.Live {
-		return nil
-	}
-	probes, err := app.ProbeAll(context.Background(), o)
-	if err != nil {
+	if err != nil || !c.Live {
 		return err
 	}
 	return s.showProbes(probes)
+}
+
+// check reads the config, which is nil where it is wrong, and asks the providers.
+func (c checkCommand) check(s *session) (*config.Config, []app.Probe, error) {
+	conf, err := app.Load(c.path(), nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	o := app.Options{Config: conf, Log: s.log, Version: readVersion().number}
+	if _, err := app.New(o); err != nil {
+		return nil, nil, err
+	}
+	if !c.Live {
+		return conf, nil, nil
+	}
+	probes, err := app.ProbeAll(context.Background(), o)
+	return conf, probes, err
+}
+
+// checked is what came of a check, for programs.
+type checked struct {
+	OK       bool        `json:"ok"`
+	File     string      `json:"file,omitempty"`
+	Problems []problem   `json:"problems"`
+	Notes    []string    `json:"notes"`
+	Live     []app.Probe `json:"live,omitempty"`
+}
+
+// problem is a config.Problem; the line and the column are from 1, and 0 where it is about the whole file.
+type problem struct {
+	File    string `json:"file,omitempty"`
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+func (s *session) writeChecked(conf *config.Config, probes []app.Probe, failure error) error {
+	out := checked{OK: failure == nil, Problems: []problem{}, Notes: []string{}, Live: probes}
+	var all config.Problems
+	var one config.Problem
+	switch {
+	case failure == nil:
+	case errors.As(failure, &all):
+	case errors.As(failure, &one):
+		all = config.Problems{one}
+	default:
+		all = config.Problems{{Message: failure.Error()}}
+	}
+	for _, p := range all {
+		out.File = p.File
+		out.Problems = append(out.Problems, problem(p))
+	}
+	if conf != nil {
+		out.File = conf.File()
+		out.Notes = append(out.Notes, app.Notes(conf, time.Now())...)
+	}
+	out.OK = out.OK && !slices.ContainsFunc(probes, func(p app.Probe) bool { return p.Verdict.IsBad() })
+	if err := s.writeJSON(out); err != nil || out.OK {
+		return err
+	}
+	return errTold
 }
 
 // describeKeys says where a provider's keys are.

@@ -6,22 +6,37 @@ import (
 	"runtime/debug"
 )
 
-type versionCommand struct{}
+type versionCommand struct {
+	JSON bool `help:"Write JSON."`
+}
 
 // Help shows how version is used.
-func (versionCommand) Help() string { return examples("understudy version") }
+func (versionCommand) Help() string {
+	return examples("understudy version", "understudy version --json")
+}
 
 // Run says what this is.
-func (versionCommand) Run(s *session) error {
+func (c versionCommand) Run(s *session) error {
 	v := readVersion()
-	fmt.Fprintf(s.out, "%s %s (%s%s, %s/%s)\n", name, v.number, v.commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	if c.JSON {
+		return s.writeJSON(map[string]string{
+			"version": v.number, "commit": v.commit, "built_by": runtime.Version(), "platform": platform,
+		})
+	}
+	from := ""
+	if v.commit != "" {
+		from = "commit " + v.commit + ", "
+	}
+	fmt.Fprintf(s.out, "%s %s (%s%s, %s)\n", name, v.number, from, runtime.Version(), platform)
 	return nil
 }
+
+const platform = runtime.GOOS + "/" + runtime.GOARCH
 
 // version is what the binary was built from.
 type version struct {
 	number string
-	commit string // with ", " after it; empty when the build does not know
+	commit string // empty when the build does not know
 }
 
 // readVersion reads what the Go tool wrote into the binary.
@@ -39,9 +54,9 @@ func readVersion() version {
 		setting[s.Key] = s.Value
 	}
 	if revision := setting["vcs.revision"]; len(revision) >= 12 {
-		v.commit = "commit " + revision[:12] + " of " + setting["vcs.time"] + ", "
+		v.commit = revision[:12] + " of " + setting["vcs.time"]
 		if setting["vcs.modified"] == "true" {
-			v.commit = "commit " + revision[:12] + " with changes, "
+			v.commit = revision[:12] + " with changes"
 		}
 	}
 	return v
