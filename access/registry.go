@@ -100,12 +100,17 @@ func (r *Registry) Open(ctx context.Context, secret Secret, store Store, shared 
 	r.hashers.New = func() any { return &hasher{mac: hmac.New(sha256.New, secret.text)} }
 	r.build()
 	r.mu.Unlock()
-	err := r.Refresh(ctx)
-	if err != nil && shared {
-		r.log.Error("the keys cannot be read; only declared ones are known", "error", err.Error())
-		return nil
+	if !shared {
+		return r.Refresh(ctx)
 	}
-	return err
+	reading, end := context.WithTimeout(ctx, readTime) // a store that says nothing keeps nobody from serving
+	defer end()
+	asking, cancel := context.WithTimeout(reading, openTime)
+	defer cancel()
+	if err := r.refresh(reading, asking); err != nil {
+		r.log.Error("the keys cannot be read; only declared ones are known", "error", err.Error())
+	}
+	return nil
 }
 
 // Declare replaces what the config says.
@@ -185,7 +190,8 @@ func (r *Registry) changedSince(ctx context.Context, since int64) (version int64
 const (
 	followEvery = 250 * time.Millisecond
 	followTime  = 500 * time.Millisecond
-	readTime    = time.Minute // there may be a million to read
+	openTime    = 5 * time.Second // the schema may be made first
+	readTime    = time.Minute     // there may be a million to read
 	// staleAfter is after how long without an answer an unknown key may be one that was made meanwhile.
 	staleAfter = 2 * time.Second
 )

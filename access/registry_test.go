@@ -26,6 +26,7 @@ type world struct {
 type store struct {
 	access.Memory
 	out      bool
+	silent   bool   // nothing is answered
 	overtake func() // is called once, before a key is written
 }
 
@@ -42,6 +43,10 @@ var errOut = errors.New("out")
 func (s *store) KeysVersion(ctx context.Context) (int64, error) {
 	if s.out {
 		return 0, errOut
+	}
+	if s.silent {
+		<-ctx.Done()
+		return 0, context.Cause(ctx)
 	}
 	return s.Memory.KeysVersion(ctx)
 }
@@ -77,6 +82,26 @@ func (w *world) create(t *testing.T, id string, spec access.Spec) string {
 		t.Fatalf("create %s: got %v, want a key", id, err)
 	}
 	return text
+}
+
+// TestOpenSilentStore begins beside a shared store that says nothing, and knows its keys when it speaks again.
+func TestOpenSilentStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one := newWorld(t, access.Declared{})
+		one.store.silent = true
+		r := access.NewRegistry(access.Options{})
+		begun := time.Now()
+		if err := r.Open(t.Context(), access.NewSecret(), one.store, true, access.Declared{}); err != nil || time.Since(begun) > 10*time.Second {
+			t.Errorf("got %v after %v, want it open soon", err, time.Since(begun))
+		}
+		if _, err := r.Check(bearer("us-any"), "192.0.2.1:1"); !isCode(err, llm.CodeUnavailable) {
+			t.Errorf("an unknown key: got %v, want it said that nobody knows", err)
+		}
+		one.store.silent = false
+		if err := r.Refresh(t.Context()); err != nil {
+			t.Errorf("when it speaks again: got %v, want the keys read", err)
+		}
+	})
 }
 
 // TestOvertaken makes and rotates while somebody else does the same under the same id: it is done once, and nobody is shown what is

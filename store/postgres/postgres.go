@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -42,8 +43,8 @@ type DB struct {
 	// node is the gateway's name, and process tells this start of it from others.
 	node, process string
 
-	mu    sync.Mutex
-	ready bool // the schema is up to date
+	preparing chan struct{} // holds one while somebody brings the schema up to date
+	ready     atomic.Bool   // it is
 
 	replays   gateway.ReplayRoom
 	ending    sync.Mutex
@@ -73,7 +74,7 @@ func Open(ctx context.Context, url, schema string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the ledger: %w", err)
 	}
-	d := &DB{pool: pool, schema: schema}
+	d := &DB{pool: pool, schema: schema, preparing: make(chan struct{}, 1)}
 	d.For("")
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
@@ -85,17 +86,24 @@ func Open(ctx context.Context, url, schema string) (*DB, error) {
 	return d, nil
 }
 
-// prepare brings the schema up to date, once.
+// prepare brings the schema up to date, once. Who has less time than another that tries waits no longer than that.
 func (d *DB) prepare(ctx context.Context) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.ready {
+	if d.ready.Load() {
+		return nil
+	}
+	select {
+	case d.preparing <- struct{}{}:
+		defer func() { <-d.preparing }()
+	case <-ctx.Done():
+		return fmt.Errorf("prepare the ledger: %w", context.Cause(ctx))
+	}
+	if d.ready.Load() {
 		return nil
 	}
 	if err := d.transact(ctx, d.migrate); err != nil {
 		return fmt.Errorf("prepare the ledger: %w", err)
 	}
-	d.ready = true
+	d.ready.Store(true)
 	return nil
 }
 
