@@ -80,6 +80,22 @@ func TestCost(t *testing.T) {
 }
 
 // TestNoPrice gives prices and counts that are none: they are never cheap, never negative and never wrap (S84).
+// TestWhatIsNotBilled: a vendor's own words in a prompt are counted by it and not paid for.
+func TestWhatIsNotBilled(t *testing.T) {
+	for _, tc := range []struct {
+		usage llm.Usage
+		want  Tokens
+	}{
+		{llm.Usage{InFresh: 100, OutVisible: 30, InFree: 60, OutFree: 10}, Tokens{Fresh: 40, Output: 20}},
+		{llm.Usage{InFresh: 4, InCacheRead: 16, InFree: 18, OutVisible: 3}, Tokens{Fresh: 2, Output: 3}},
+		{llm.Usage{InFresh: 4, InCacheRead: 16, InFree: 10}, Tokens{Fresh: 4, CacheRead: 6}},
+	} {
+		if got := TokensOf(tc.usage); got != tc.want {
+			t.Errorf("%+v: got %+v want %+v", tc.usage, got, tc.want)
+		}
+	}
+}
+
 func TestNoPrice(t *testing.T) {
 	for _, f := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), -1, math.MaxFloat64} {
 		r := RatesOf(&provider.Price{Input: f})

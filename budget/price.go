@@ -18,11 +18,13 @@ type Tokens struct {
 	AudioIn, AudioOut                     int64 // of Fresh and of Output
 }
 
-// TokensOf takes the counts of a vendor as they are.
+// TokensOf takes the counts of a vendor as they are, less what it does not bill: of a prompt that is words of its own,
+// which its cache has first.
 func TokensOf(u llm.Usage) Tokens {
+	cached := min(u.InFree, u.InCacheRead)
 	return Tokens{
-		Fresh: u.InFresh, CacheRead: u.InCacheRead, CacheWrite: u.InCacheWrite, Cache1h: u.InCache1h,
-		Output: u.OutVisible, Reasoning: u.OutReasoning, AudioIn: u.InAudio, AudioOut: u.OutAudio,
+		Fresh: u.InFresh - (u.InFree - cached), CacheRead: u.InCacheRead - cached, CacheWrite: u.InCacheWrite, Cache1h: u.InCache1h,
+		Output: u.OutVisible - u.OutFree, Reasoning: u.OutReasoning, AudioIn: u.InAudio, AudioOut: u.OutAudio,
 	}
 }
 

@@ -74,10 +74,12 @@ type Usage struct {
 	InCacheWrite int64 // written with the vendor's default lifetime, or of unknown lifetime
 	InCache1h    int64 // written for an hour
 	InAudio      int64 // of InFresh: audio, informative and not part of any sum
+	InFree       int64 // of the prompt: what the vendor does not bill, likewise
 
 	OutVisible   int64
 	OutReasoning int64
 	OutAudio     int64 // of OutVisible: audio, informative and not part of any sum
+	OutFree      int64 // of OutVisible: what the vendor does not bill, likewise
 
 	// AcceptedPrediction and RejectedPrediction are of the output, informative.
 	AcceptedPrediction, RejectedPrediction int64
@@ -107,8 +109,8 @@ func (u Usage) Plus(v Usage) Usage {
 	return Usage{
 		Known: u.Known || v.Known, Absurd: u.Absurd || v.Absurd,
 		InFresh: u.InFresh + v.InFresh, InCacheRead: u.InCacheRead + v.InCacheRead,
-		InCacheWrite: u.InCacheWrite + v.InCacheWrite, InCache1h: u.InCache1h + v.InCache1h, InAudio: u.InAudio + v.InAudio,
-		OutVisible: u.OutVisible + v.OutVisible, OutReasoning: u.OutReasoning + v.OutReasoning, OutAudio: u.OutAudio + v.OutAudio,
+		InCacheWrite: u.InCacheWrite + v.InCacheWrite, InCache1h: u.InCache1h + v.InCache1h, InAudio: u.InAudio + v.InAudio, InFree: u.InFree + v.InFree,
+		OutVisible: u.OutVisible + v.OutVisible, OutReasoning: u.OutReasoning + v.OutReasoning, OutAudio: u.OutAudio + v.OutAudio, OutFree: u.OutFree + v.OutFree,
 		AcceptedPrediction: u.AcceptedPrediction + v.AcceptedPrediction,
 		RejectedPrediction: u.RejectedPrediction + v.RejectedPrediction,
 	}

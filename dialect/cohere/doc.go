@@ -12,7 +12,7 @@
 //
 // A finish reason ERROR is an error of the vendor's, unless the tokens were counted and no error is named: so this
 // gateway says that an answer was refused or filtered, for which the dialect has no word. The vendor counts more input
-// tokens than it bills; both are read as tokens, and what is billed is not told to clients of other dialects. Citations
+// tokens than it bills, which are what is paid for; clients of other dialects are told of all tokens. Citations
 // count characters as Unicode code points. Of a token's probability, its numeric ids are not carried.
 //
 // Not supported: version 1 of the API, and its tools, connectors and search queries. The package does no I/O and knows

@@ -109,7 +109,7 @@ func TestStreamOfPlanAndCalls(t *testing.T) {
 	if r.Choices[0].Stop.Reason != llm.StopToolCalls {
 		t.Errorf("got stop %v want tool_calls", r.Choices[0].Stop)
 	}
-	if want := (llm.Usage{Known: true, InFresh: 4, InCacheRead: 16, OutVisible: 3}); r.Usage != want {
+	if want := (llm.Usage{Known: true, InFresh: 4, InCacheRead: 16, InFree: 18, OutVisible: 3, OutFree: 2}); r.Usage != want {
 		t.Errorf("got usage %+v want %+v", r.Usage, want)
 	}
 }
@@ -256,5 +256,24 @@ func TestResumedTextIsNotQuoted(t *testing.T) {
 	}
 	if losses := w.Losses(); strings.Contains(string(out), citationStart) || len(losses) != 1 || losses[0].Feature != llm.FeatureCitationHistory {
 		t.Errorf("got %s, %v want no citation, and its loss", out, losses)
+	}
+}
+
+// TestBilledUnits: what is billed is told apart from what is counted, if it is less and not nothing.
+func TestBilledUnits(t *testing.T) {
+	for _, tc := range []struct {
+		usage string
+		want  llm.Usage
+	}{
+		{`{"billed_units":{"input_tokens":50,"output_tokens":20},"tokens":{"input_tokens":100,"output_tokens":30}}`, llm.Usage{Known: true, InFresh: 100, InFree: 50, OutVisible: 30, OutFree: 10}},
+		{`{"billed_units":{"input_tokens":120,"output_tokens":30},"tokens":{"input_tokens":100,"output_tokens":30}}`, llm.Usage{Known: true, InFresh: 100, OutVisible: 30}},
+		{`{"billed_units":{"input_tokens":0,"output_tokens":0},"tokens":{"input_tokens":100,"output_tokens":30}}`, llm.Usage{Known: true, InFresh: 100, OutVisible: 30}},
+		{`{"tokens":{"input_tokens":100,"output_tokens":30}}`, llm.Usage{Known: true, InFresh: 100, OutVisible: 30}},
+		{`{"billed_units":{"input_tokens":50,"output_tokens":20}}`, llm.Usage{Known: true, InFresh: 50, OutVisible: 20}},
+		{`{"billed_units":{"input_tokens":1,"output_tokens":1},"tokens":{"input_tokens":9,"output_tokens":9,"reasoning_tokens":9}}`, llm.Usage{Known: true, InFresh: 9, InFree: 8, OutReasoning: 9}},
+	} {
+		if got := usageOf([]byte(tc.usage)); got != tc.want {
+			t.Errorf("%s: got %+v want %+v", tc.usage, got, tc.want)
+		}
 	}
 }

@@ -11,14 +11,21 @@ import (
 func usageOf(v jsontext.Value) llm.Usage {
 	var counts forms.Counts
 	in, out := tokensOf(&counts, v.Get("tokens"))
+	billedIn, billedOut := tokensOf(&counts, v.Get("billed_units"))
 	if in+out == 0 {
-		in, out = tokensOf(&counts, v.Get("billed_units"))
+		in, out = billedIn, billedOut
 	}
 	var u llm.Usage
 	u.InCacheRead = min(forms.Count(v.Get("cached_tokens")), in)
 	u.InFresh = in - u.InCacheRead
 	u.OutReasoning = min(forms.Count(v.Get("tokens", "reasoning_tokens")), out)
 	u.OutVisible = out - u.OutReasoning
+	if billedIn > 0 { // nothing is not believed
+		u.InFree = max(in-billedIn, 0)
+	}
+	if billedOut > 0 {
+		u.OutFree = min(max(out-billedOut, 0), u.OutVisible)
+	}
 	return counts.Usage(u)
 }
 
@@ -32,8 +39,8 @@ func writeUsage(w *jsontext.Writer, u llm.Usage) {
 	if u.Known {
 		w.Key("billed_units")
 		w.BeginObject()
-		w.IntField("input_tokens", u.Input())
-		w.IntField("output_tokens", u.Output())
+		w.IntField("input_tokens", u.Input()-u.InFree)
+		w.IntField("output_tokens", u.Output()-u.OutFree)
 		w.EndObject()
 		w.Key("tokens")
 		w.BeginObject()
