@@ -47,10 +47,10 @@ func histories(t *testing.T) int {
 
 // testLinear has clients reserve, settle and read one account at once, and looks for an order of what
 // they did that explains all they were told. Some leave before they are told anything, as when the gateway dies.
-func testLinear(t *testing.T, s *stage) {
+func testLinear(t *testing.T, s *stage, histories int) {
 	const clients, steps, limit = 8, 10, 40
 	l := line("linear")
-	for round := range histories(t) {
+	for round := range histories {
 		account := fmt.Sprint("linear", round)
 		s.limits = []budget.Limit{{Account: account, Period: budget.Ever, Most: limit * 1e6}}
 		var mu sync.Mutex
