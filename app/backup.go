@@ -34,7 +34,10 @@ func BackUpLedger(ctx context.Context, c *config.Config, to string) (*budget.Rep
 	}
 	part := to + ".part"
 	_ = os.Remove(part) // of one that was not finished
-	if err := sqlite.Backup(ctx, filepath.Join(folder, ledgerFile), part); err != nil {
+	stop := writeOut(part)
+	err := sqlite.Backup(ctx, filepath.Join(folder, ledgerFile), part)
+	stop()
+	if err != nil {
 		return nil, err
 	}
 	report, _, err := verifyFile(ctx, part)
