@@ -181,6 +181,19 @@ func TestAttackS78KeyEchoed(t *testing.T) {
 			fault = event
 		case "later":
 			fault = begin + event
+		case "head", "trailer":
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			if place.Load() == "head" {
+				fmt.Fprintf(conn, "HTTP/1.1 %s\r\n\r\n", echo.Load())
+			} else {
+				fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n%s\r\n\r\n", echo.Load())
+			}
+			return
 		}
 		if stream && status == 200 {
 			w.Header().Set("Content-Type", "text/event-stream")
@@ -194,7 +207,7 @@ func TestAttackS78KeyEchoed(t *testing.T) {
 		strings.ReplaceAll(canary, "-", `\u002d`), `\u0073\u006b` + canary[2:], canary[:20] + `\u0037` + canary[21:], "Bearer " + canary,
 	} {
 		echo.Store(e)
-		for _, where := range []string{"400", "401", "403", "404", "422", "429", "500", "200", "first", "later"} {
+		for _, where := range []string{"400", "401", "403", "404", "422", "429", "500", "200", "first", "later", "head", "trailer"} {
 			place.Store(where)
 			everyWay(func(path, model string, stream bool) {
 				if (where == "first" || where == "later") && !stream {

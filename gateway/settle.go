@@ -143,6 +143,9 @@ func (c *call) attemptAttrs(i int) []slog.Attr {
 	code, cause := slog.Attr{}, slog.Attr{}
 	if a.err != nil {
 		code, cause = slog.String("code", string(a.err.Code)), slog.Any("cause", a.err.Err)
+		if a.err.Err != nil && mentions(a.err.Err.Error(), a.shown) {
+			cause = slog.String("cause", "[redacted]")
+		}
 	}
 	return []slog.Attr{
 		slog.String("call", c.id), slog.Int("attempt", i+1), slog.String("provider", a.target.Provider.ID), slog.String("model", a.target.Model),

@@ -274,6 +274,27 @@ func TestBadHeaders(t *testing.T) {
 	}
 }
 
+// TestQuotedHeads has peers that say what they should not in heads that cannot be read, such as our key: no error repeats it.
+func TestQuotedHeads(t *testing.T) {
+	const key = "sk-canary-0123456789"
+	for _, answer := range []string{
+		key + "\r\n\r\n", "HTTP/1.1 " + key + "\r\n\r\n", key + " 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\n" + key + "\r\n\r\n",
+		"HTTP/1.1 200 OK\r\n " + key + "\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: " + key + "\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: " + key + "\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: " + key + "\r\n\r\n", "HTTP/1.1 20" + key + " OK\r\n\r\n", "HTTP/1.1 200 OK\r\nX: \x00" + key + "\r\n\r\n",
+	} {
+		at := listen(t, func(conn net.Conn, _ int) {
+			readRequest(bufio.NewReader(conn))
+			io.WriteString(conn, answer)
+			conn.Close()
+		})
+		e := failingSend(t, newTransport(t, Options{}), Request{URL: "http://" + at})
+		check(t, e, PhaseHeaders, true, false)
+		if strings.Contains(e.Error(), "canary") || len(e.Error()) <= len("headers: ") {
+			t.Errorf("%q: got the error %q, want what is wrong, without what was sent", answer, e)
+		}
+	}
+}
+
 // TestContextEnds ends the context in each phase, when the provider has had what is sent in it; its cause is the error.
 func TestContextEnds(t *testing.T) {
 	late := errors.New("too late")

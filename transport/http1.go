@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/textproto"
 	"os"
 	"slices"
 	"strconv"
@@ -101,7 +102,7 @@ func (l *line) head(req *http.Request) (*http.Response, error) {
 		resp, err := http.ReadResponse(l.reader, req)
 		switch {
 		case err != nil:
-			return nil, err
+			return nil, unquoted(err)
 		case resp.StatusCode < 100:
 			return nil, errStatus
 		case resp.StatusCode == http.StatusSwitchingProtocols:
@@ -111,6 +112,24 @@ func (l *line) head(req *http.Request) (*http.Response, error) {
 		}
 	}
 	return nil, errInformational
+}
+
+// unquoted is an error of reading an answer's head, without what the peer sent: that may be anything, our key included.
+func unquoted(err error) error {
+	var lost net.Error
+	if errors.As(err, &lost) {
+		return err
+	}
+	words := err.Error()
+	if i := strings.IndexByte(words, '"'); i >= 0 {
+		return errors.New(strings.TrimRight(words[:i], " :")) // of these nobody asks what they are
+	}
+	var malformed textproto.ProtocolError
+	if errors.As(err, &malformed) {
+		what, _, _ := strings.Cut(words, ":")
+		return errors.New(what)
+	}
+	return err
 }
 
 // buffers are what requests are put together in.
