@@ -156,7 +156,9 @@ func TestStoreIsSilent(t *testing.T) {
 		w := newWorld(t)
 		w.audit.silent = true
 		for _, tc := range []struct{ method, path, body string }{
-			{"PUT", "/v1/keys/web", `{"models":["*"]}`}, {"PUT", "/v1/administrators/ada", `{"role":"viewer"}`}, {"GET", "/v1/audit", ""},
+			{"PUT", "/v1/keys/web", `{"models":["*"]}`},
+			{"PUT", "/v1/administrators/ada", `{"role":"viewer"}`},
+			{"GET", "/v1/audit", ""},
 			{"GET", "/v1/usage", ""},
 		} {
 			begun := time.Now()

@@ -94,22 +94,22 @@ func (c *call) mayNotFallBackTo(r *route.Route) (forbidden string) {
 			return t.Model == name || c.grant.MayAsk(t.Provider.ID+"/"+name)
 		})
 	}
-	look := func(_ int, v jsontext.Value) error {
+	look := func(v jsontext.Value) {
 		if v.Kind() == jsontext.Object {
 			v = v.Get("model")
 		}
 		if name, err := v.Text(); err == nil && forbidden == "" && !may(name) {
 			forbidden = name
 		}
-		return nil
 	}
 	_ = jsontext.Value(c.body).Members(func(name []byte, v jsontext.Value) error { // a form has none
 		switch string(name) {
 		case "models", "fallbacks":
 			if v.Kind() != jsontext.Array {
-				return look(0, v)
+				look(v)
+				return nil
 			}
-			return v.Array(look)
+			return v.Array(func(_ int, v jsontext.Value) error { look(v); return nil })
 		}
 		return nil
 	})
