@@ -12,7 +12,8 @@ var errRange = errors.New("number out of range")
 
 // Int returns the value of a number that is integral, however it is spelled (5, 5.0, 5e0), and fits.
 func (v Value) Int() (int64, error) {
-	const few = 18 // digits that always fit
+	const few = 18 // digits, which always fit
+
 	if end := skipDigits(v, 0); 0 < end && end <= few && end == len(v) && (v[0] != '0' || end == 1) { // as nearly all are
 		n := int64(0)
 		for _, c := range v {
