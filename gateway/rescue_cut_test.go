@@ -54,8 +54,7 @@ var understudies = []struct {
 type cutStage struct {
 	gw     http.Handler
 	second *fakeprovider.Server
-	path   string // its own
-	asked  int    // how often the understudy was
+	asked  int // how often the understudy was
 	cut    func(ctx context.Context) io.ReadCloser
 }
 
@@ -63,7 +62,7 @@ type cutStage struct {
 func newCutStage(t *testing.T, lead api, place int, times route.Timeouts) *cutStage {
 	t.Helper()
 	u := understudies[place]
-	st := &cutStage{path: u.api.path, second: fakeprovider.New(fakeprovider.Options{
+	st := &cutStage{second: fakeprovider.New(fakeprovider.Options{
 		Key: "test", Script: func(fakeprovider.Ask) *fakeprovider.Reply { return &fakeprovider.Reply{Parts: cutText} },
 	})}
 	st.gw = cutGateway(t, lead, senderFunc(func(ctx context.Context, r transport.Request) (*transport.Response, error) {
@@ -71,7 +70,7 @@ func newCutStage(t *testing.T, lead api, place int, times route.Timeouts) *cutSt
 			return &transport.Response{Status: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: st.cut(ctx)}, nil
 		}
 		st.asked++
-		return st.ask(ctx, r), nil
+		return askDirectly(ctx, st.second, r, "test"), nil
 	}), func(o *gateway.Options) {
 		facts := llm.ModelFacts{MaxOutput: 8192, Prefill: u.prefill, Thinking: llm.ThinkingNone}
 		o.Routes = withSecond{o.Routes, times, route.Target{
@@ -84,12 +83,12 @@ func newCutStage(t *testing.T, lead api, place int, times route.Timeouts) *cutSt
 	return st
 }
 
-// ask gives the understudy a request, without a network.
-func (st *cutStage) ask(ctx context.Context, r transport.Request) *transport.Response {
-	req := httptest.NewRequestWithContext(ctx, r.Method, st.path, bytes.NewReader(r.Body))
+// askDirectly gives a vendor a request, without a network.
+func askDirectly(ctx context.Context, vendor *fakeprovider.Server, r transport.Request, key string) *transport.Response {
+	req := httptest.NewRequestWithContext(ctx, r.Method, r.URL, bytes.NewReader(r.Body))
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Authorization", "Bearer test")
-	req.Header.Set("X-Api-Key", "test")
+	req.Header.Set("Authorization", "Bearer "+key)
+	req.Header.Set("X-Api-Key", key)
 	req.Header.Set("Anthropic-Version", "2023-06-01")
 	rec := httptest.NewRecorder()
 	body := cutBody{end: io.EOF}
@@ -103,7 +102,7 @@ func (st *cutStage) ask(ctx context.Context, r transport.Request) *transport.Res
 				panic(abort)
 			}
 		}()
-		st.second.ServeHTTP(rec, req)
+		vendor.ServeHTTP(rec, req)
 	}()
 	body.left = rec.Body.Bytes()
 	return &transport.Response{Status: rec.Code, Header: rec.Header(), Body: &body}

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -54,7 +55,8 @@ func (all *together) run(t *testing.T, name string, test func(*testing.T)) {
 // both relaying and translating understudies can be tried.
 type world struct {
 	t         *testing.T
-	url       string
+	url       string // empty without a network
+	handler   http.Handler
 	gw        *gateway.Gateway
 	health    *route.Health                   // nil where each call is to be as if it were the first
 	vendors   map[string]*fakeprovider.Server // by provider id
@@ -66,6 +68,7 @@ type world struct {
 	providers map[string]*provider.Provider
 	more      []worldProvider // beside those that every world has
 	pool      *transport.Transport
+	direct    bool                                                    // see withoutNetwork
 	edits     provider.Edits                                          // of chat2
 	facts     map[string]func(*provider.Facts)                        // what else is true of a provider
 	most      map[string]int                                          // requests at a time, by provider id
@@ -134,6 +137,15 @@ func withFacts(change func(*provider.Facts), ids ...string) worldOption {
 	}
 }
 
+// withoutNetwork has clients, gateway and vendors call each other, so that time can be a bubble's (testing/synctest). Vendors
+// answer when all that they say is there.
+func withoutNetwork(o *gateway.Options, w *world) {
+	w.direct = true
+	o.Sender = senderFunc(func(ctx context.Context, r transport.Request) (*transport.Response, error) {
+		return askDirectly(ctx, w.vendors[r.Provider.ID], r, vendorKey), nil
+	})
+}
+
 // withHealth lets the gateway remember how targets fared from one call to the next.
 func withHealth(h *route.Health) worldOption {
 	return func(o *gateway.Options, _ *world) { o.Health = h }
@@ -170,11 +182,10 @@ func newWorld(t *testing.T, opts ...worldOption) *world {
 	t.Helper()
 	w := &world{t: t, vendors: map[string]*fakeprovider.Server{}, log: &lockedBuffer{}, timeouts: patient()}
 	t.Cleanup(w.close)
-	tr := transport.New(transport.Options{})
-	w.pool = tr
+	w.pool = transport.New(transport.Options{})
 	o := gateway.Options{
 		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New()},
-		Sender:   tr,
+		Sender:   w.pool,
 		Log:      slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Now:      time.Now,
 		NewID:    func() string { return fmt.Sprintf("call-%d", w.calls.Add(1)) },
@@ -190,14 +201,16 @@ func newWorld(t *testing.T, opts ...worldOption) *world {
 	routes := w.routes()
 	w.providers, o.Routes = routes.providers, routes
 	w.health = o.Health
-	var handler http.Handler
-	w.gw, handler = forgetful(o)
-	server := httptest.NewServer(handler)
-	w.closers = append(w.closers, server.Close, tr.Close)
+	w.gw, w.handler = forgetful(o)
+	if !w.direct {
+		server := httptest.NewServer(w.handler)
+		w.closers = append(w.closers, server.Close)
+		w.url = server.URL
+	}
+	w.closers = append(w.closers, w.pool.Close)
 	for _, v := range w.vendors {
 		w.closers = append(w.closers, v.Close)
 	}
-	w.url = server.URL
 	return w
 }
 
@@ -212,11 +225,15 @@ func (w *world) routes() pairs {
 			o.Script = func(a fakeprovider.Ask) *fakeprovider.Reply { return w.script(wp.id, a) }
 		}
 		v := fakeprovider.New(o)
-		if _, err := v.Start(); err != nil {
-			w.t.Fatal(err)
-		}
 		w.vendors[wp.id] = v
-		facts := provider.Facts{BaseURL: v.RootURL(), Auth: "bearer", Dialects: map[dialect.Name]string{wp.dialect: wp.path}}
+		root := "http://127.0.0.1"
+		if !w.direct {
+			if _, err := v.Start(); err != nil {
+				w.t.Fatal(err)
+			}
+			root = v.RootURL()
+		}
+		facts := provider.Facts{BaseURL: root, Auth: "bearer", Dialects: map[dialect.Name]string{wp.dialect: wp.path}}
 		if wp.dialect == dialect.AnthropicMessages {
 			facts.Auth = "x-api-key"
 			facts.Headers = map[string]string{"anthropic-version": "2023-06-01"}
@@ -406,7 +423,7 @@ func (w *world) post(a api, b any, header map[string]string) *answer {
 	for k, v := range header {
 		req.Header.Set(k, v)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := w.do(req)
 	if err != nil {
 		return &answer{err: err}
 	}
@@ -423,6 +440,15 @@ func (w *world) post(a api, b any, header map[string]string) *answer {
 		a.read(out)
 	}
 	return out
+}
+
+func (w *world) do(req *http.Request) (*http.Response, error) {
+	if !w.direct {
+		return http.DefaultClient.Do(req)
+	}
+	rec := httptest.NewRecorder()
+	w.handler.ServeHTTP(rec, req)
+	return rec.Result(), nil
 }
 
 func (o *answer) readWhole(a api) {
