@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/understudy-ai/understudy/internal/fakeprovider"
 )
@@ -87,8 +88,18 @@ func (w *world) holdFault(f fakeprovider.Info, a api, lead, understudy string, s
 	}
 	w.fail(lead, f.Kind)
 	defer w.mend(lead)
-	before, beforeUnderstudy := w.count(lead), w.count(understudy)
-	got := w.post(a, body(lead+">"+understudy, "Say something about the sea.", stream, asking(f, a)), nil)
+	var before, beforeUnderstudy int
+	var began time.Time
+	ask := func() *answer {
+		before, beforeUnderstudy, began = w.count(lead), w.count(understudy), time.Now()
+		return w.post(a, body(lead+">"+understudy, "Say something about the sea.", stream, asking(f, a)), nil)
+	}
+	got := ask()
+	// What breaks a second after it was used again had not been closed before: a busy machine may come to it that late.
+	for try := 0; f.Kind == "keepalive-race" && time.Since(began) > time.Second && try < 5; try++ {
+		ask() // the connection that is used again
+		got = ask()
+	}
 	name := f.Kind + "/" + a.name + "/" + lead + ">" + understudy
 	if stream {
 		name += "/stream"
