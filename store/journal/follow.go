@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,7 @@ type follower struct {
 	numbers []int64 // of the files that are not all in the store, the oldest first
 	mark    budget.Mark
 	known   bool        // the mark has been read
+	unsure  []sent      // behind the mark
 	base    int64       // the first attempt of this start
 	earlier budget.Mark // where the entries of those before it end
 	swept   bool
@@ -33,6 +35,12 @@ type follower struct {
 	cancel  context.CancelFunc
 	ctx     context.Context //nolint:containedctx // it bounds the goroutine, which is the follower
 	running sync.WaitGroup
+}
+
+// sent is a batch of which nobody has said what became of it: it may come to be in the store any time.
+type sent struct {
+	to      budget.Mark
+	entries int
 }
 
 // How the store is filled: after a while, so that there is a batch; at most so much at once; and
@@ -154,6 +162,9 @@ func (f *follower) fill() error {
 			if err := f.bring(ctx, b); err != nil {
 				return err
 			}
+			if f.mark.Before(b.To) { // what was sent before has come instead
+				continue
+			}
 		}
 		if len(b.Entries) < maxBatch {
 			if durable.Before(f.earlier) {
@@ -210,11 +221,11 @@ func (f *follower) find(ctx context.Context) error {
 		f.j.opts.Log.Error("the ledger has a gap: the store has come to a journal file that is no longer there; was an old copy of it restored?",
 			"file", mark.File, "first", first)
 	}
-	f.mark, f.known = mark, true
+	f.mark, f.known, f.unsure = mark, true, nil
 	return nil
 }
 
-// bring writes a batch and lets go of the files that are in the store.
+// bring writes a batch, or finds that one that was sent before is there, and lets go of the files that are in the store.
 func (f *follower) bring(ctx context.Context, b *budget.Batch) error {
 	f.j.opts.Reach("before store")
 	err := f.j.opts.Store.Write(ctx, b)
@@ -222,14 +233,19 @@ func (f *follower) bring(ctx context.Context, b *budget.Batch) error {
 		mark, markErr := f.j.opts.Store.Mark(ctx, f.j.opts.Node)
 		if markErr != nil || mark != b.To {
 			f.rewind()
+			if markErr == nil && f.hasCome(mark, b) {
+				return nil
+			}
 			// One that is ahead of us is another process's doing, and is not followed.
 			f.known = markErr != nil || !mark.Before(f.mark)
+			if n := len(f.unsure); n == 0 || f.unsure[n-1].to != b.To {
+				f.unsure = append(f.unsure, sent{b.To, len(b.Entries)})
+			}
 			return err
 		}
 	}
 	f.j.opts.Reach("stored")
-	f.j.leases.posted(b.Entries)
-	f.mark = b.To
+	f.reached(b.To, b.Entries)
 	for len(f.numbers) > 1 && f.numbers[0] < f.mark.File {
 		if err := os.Remove(pathOf(f.j.opts.Folder, f.numbers[0])); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
@@ -238,6 +254,23 @@ func (f *follower) bring(ctx context.Context, b *budget.Batch) error {
 		f.numbers = f.numbers[1:]
 	}
 	return nil
+}
+
+// reached says that the store has come to a mark.
+func (f *follower) reached(mark budget.Mark, entries []budget.Entry) {
+	f.mark, f.unsure = mark, nil
+	f.j.leases.posted(entries)
+}
+
+// hasCome reports whether the store is where a batch ends that was sent before. It holds what the one sent now begins with: all were
+// collected from the mark on.
+func (f *follower) hasCome(mark budget.Mark, b *budget.Batch) bool {
+	i := slices.IndexFunc(f.unsure, func(s sent) bool { return s.to == mark })
+	if i < 0 {
+		return false
+	}
+	f.reached(mark, b.Entries[:f.unsure[i].entries])
+	return true
 }
 
 // rewind reads again from the mark on.

@@ -166,6 +166,50 @@ func TestTorn(t *testing.T) {
 	}
 }
 
+// TestStoreIsLate has a store in which a batch comes to be after its writer was told that it failed, and has looked for it in vain: what
+// was settled meanwhile is written behind it, and all of it once.
+func TestStoreIsLate(t *testing.T) {
+	t.Parallel()
+	s := newShelf()
+	d := openJournal(t, t.TempDir(), s)
+	defer d.close()
+	price, _ := prices(t, d)
+	limit(d, budget.Limit{Account: "key:a", Period: budget.Ever, Most: 10 * price})
+	const rounds = 3
+	s.set(func() { s.late = rounds })
+	for round := range rounds {
+		for range 2 {
+			n, err := d.reserve("a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.settle(n)
+		}
+		for until := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+			left := 0
+			if s.set(func() { left = s.late }); left < rounds-round {
+				break
+			}
+			if time.Now().After(until) {
+				t.Fatal("got no batch that was late")
+			}
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := d.Sync(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.have(); got[budget.Estimated] != 2*rounds || len(got) != 1 {
+		t.Errorf("got %v, want %d estimated", got, 2*rounds)
+	}
+	d.leases.mu.Lock()
+	defer d.leases.mu.Unlock()
+	if n := len(d.leases.spent); n > 0 {
+		t.Errorf("got %d attempts that still hold what they were leased, want none: the store has them", n)
+	}
+}
+
 // TestStoreGoesBack has the store fall behind while it is written, as a standby does that takes over: what the journal still
 // has is written again, and if that is not all, the log says so. A store that is ahead is somebody else's.
 func TestStoreGoesBack(t *testing.T) {

@@ -27,9 +27,11 @@ type shelf struct {
 	lines   map[int64]*budget.Line
 	held    map[int64]bool
 	swept   int64
-	before  int   // entries that were there when it was swept
-	down    bool  // writes fail
-	lost    int   // so many writes succeed and fail to say so
+	before  int  // entries that were there when it was swept
+	down    bool // writes fail
+	lost    int  // so many writes succeed and fail to say so
+	late    int  // so many fail, and come to be when the mark has been read
+	coming  *budget.Batch
 	refuse  error // of every hold and draw
 	silent  bool  // these are not answered
 	draws   int
@@ -48,7 +50,14 @@ func (s *shelf) Mark(context.Context, string) (budget.Mark, error) {
 	if s.down {
 		return budget.Mark{}, errDown
 	}
-	return s.mark, nil
+	mark := s.mark
+	if b := s.coming; b != nil {
+		s.coming = nil
+		if err := s.take(b); err != nil {
+			return budget.Mark{}, err
+		}
+	}
+	return mark, nil
 }
 
 func (s *shelf) Write(_ context.Context, b *budget.Batch) error {
@@ -60,6 +69,22 @@ func (s *shelf) Write(_ context.Context, b *budget.Batch) error {
 	if b.From != s.mark {
 		return budget.ErrMark
 	}
+	if s.late > 0 {
+		s.late--
+		s.coming = b
+		return errDown
+	}
+	if err := s.take(b); err != nil {
+		return err
+	}
+	if s.lost > 0 {
+		s.lost--
+		return errDown
+	}
+	return nil
+}
+
+func (s *shelf) take(b *budget.Batch) error {
 	for _, l := range b.Lines {
 		s.lines[l.ID()] = l
 	}
@@ -74,10 +99,6 @@ func (s *shelf) Write(_ context.Context, b *budget.Batch) error {
 		delete(s.held, e.Attempt)
 	}
 	s.mark = b.To
-	if s.lost > 0 {
-		s.lost--
-		return errDown
-	}
 	return nil
 }
 
