@@ -45,8 +45,7 @@ var buildFailpoints = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(filepath.Dir(plain), "understudy-failpoints")
-	out, err := exec.Command("go", "build", "-tags", "failpoints", "-o", path, "..").CombinedOutput()
-	if err != nil {
+	if out, err := build(path, "-tags", "failpoints"); err != nil {
 		return "", fmt.Errorf("build with failpoints: %w\n%s", err, out)
 	}
 	return path, nil

@@ -24,6 +24,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -40,11 +41,8 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	// Without symbols, which nobody looks at here: it takes half the time.
-	build := exec.Command("go", "build", "-ldflags=-s", "-o", filepath.Join(dir, "understudy"+exeSuffix()), "..")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "build the binary:", err)
+	if out, err := build(filepath.Join(dir, "understudy"+exeSuffix())); err != nil {
+		fmt.Fprintf(os.Stderr, "build the binary: %v\n%s", err, out)
 		return 1
 	}
 	if err := os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH")); err != nil {
@@ -58,6 +56,16 @@ func run(m *testing.M) int {
 		return 1
 	}
 	return m.Run()
+}
+
+// build makes the program, with flags of the go command that say which. What `go run` makes is kept in Go's cache,
+// where `go build` links it anew each time.
+func build(path string, flags ...string) ([]byte, error) {
+	args := append(append([]string{"run", "-exec", "cp"}, flags...), "..", path)
+	if runtime.GOOS == "windows" { // where there is no cp
+		args = append(append([]string{"build", "-o", path}, flags...), "..")
+	}
+	return exec.Command("go", args...).CombinedOutput()
 }
 
 // TestScripts plays every script that no test below plays by name.

@@ -33,6 +33,8 @@ type Options struct {
 	// FileSize is when the next file begins, but for the first, which may be smaller. MaxSize is
 	// how much may wait for a store that cannot be written; 8 MiB and 256 MiB if not given.
 	FileSize, MaxSize int64
+	// StoreTime is how long a call waits for the store; 2 s if not given.
+	StoreTime time.Duration
 	// Reach is called at named points, for tests that end the process there; nil does nothing.
 	Reach func(point string)
 }
@@ -43,6 +45,9 @@ func (o *Options) complete() {
 	}
 	if o.MaxSize == 0 {
 		o.MaxSize = 256 << 20
+	}
+	if o.StoreTime == 0 {
+		o.StoreTime = 2 * time.Second
 	}
 	if o.Reach == nil {
 		o.Reach = func(string) {}

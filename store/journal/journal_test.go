@@ -155,8 +155,8 @@ func TestHolds(t *testing.T) {
 	}
 	s.set(func() { s.refuse = nil })
 	n, err := d.reserve("a")
-	for until := time.Now().Add(5 * storePause); err != nil && time.Now().Before(until); n, err = d.reserve("a") {
-		time.Sleep(storePause / 10) // a store that failed is left alone for a while
+	for until := time.Now().Add(5 * time.Second); err != nil && time.Now().Before(until); n, err = d.reserve("a") {
+		time.Sleep(100 * time.Millisecond) // a store that failed is left alone for a while
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -19,7 +19,10 @@ type leases struct {
 	store budget.Store
 	lease budget.Lease
 	share int64 // of what is left, the part that is drawn
-	now   func() time.Time
+	// wait bounds the time that a call waits for the store. For half of it the store is then left alone;
+	// meanwhile calls that need it are refused at once, and so are all others while one tries again.
+	wait time.Duration
+	now  func() time.Time
 
 	limits atomic.Pointer[map[string][]budget.Limit] // by account; nil if there are none
 
@@ -52,10 +55,6 @@ type window struct {
 const (
 	// evenShare is what a gateway draws of what a window has left, where there are others.
 	evenShare = 16
-	// storeTime bounds the time that a call waits for the store, and storePause is how long the store is then
-	// left alone; meanwhile calls that need it are refused at once, and so are all others while one tries again.
-	storeTime  = 2 * time.Second
-	storePause = time.Second
 	// lackTime is how long a refusal stands: others may give back what they do not use.
 	lackTime = 50 * time.Millisecond
 	// tidyEvery is how often what is not used is given back.
@@ -70,7 +69,7 @@ func newLeases(o *Options, since int64, hurry func()) *leases {
 		share = 1
 	}
 	return &leases{
-		store: o.Store, lease: budget.Lease{Node: o.Node, Since: since}, share: share, now: o.Now,
+		store: o.Store, lease: budget.Lease{Node: o.Node, Since: since}, share: share, wait: o.StoreTime, now: o.Now,
 		swept: make(chan struct{}), hurry: hurry, holding: make(chan struct{}, maxHolding),
 		windows: map[budget.Key]*window{}, spent: map[int64][]*window{}, owed: map[budget.Key]budget.Money{},
 	}
@@ -306,7 +305,7 @@ func (l *leases) call(ctx context.Context, ask func(context.Context) error) erro
 	if failed != nil && l.now().Before(again) {
 		return failed
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.wait)
 	defer cancel()
 	err := ask(ctx)
 	var over *budget.LimitError
@@ -318,7 +317,7 @@ func (l *leases) call(ctx context.Context, ask func(context.Context) error) erro
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.failed, l.again = failed, l.now().Add(storePause)
+	l.failed, l.again = failed, l.now().Add(l.wait/2)
 	return err
 }
 
@@ -333,7 +332,7 @@ func (l *leases) awaitSweep(ctx context.Context) bool {
 	select {
 	case <-l.swept:
 		return true
-	case <-time.After(storeTime):
+	case <-time.After(l.wait):
 		return false
 	case <-ctx.Done():
 		return false
@@ -428,7 +427,7 @@ func (l *leases) tidy(ctx context.Context) error {
 
 // isStoreThere asks the store something that no call waits for, and that says nothing of what calls ask.
 func (l *leases) isStoreThere(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	ctx, cancel := context.WithTimeout(ctx, l.wait)
 	defer cancel()
 	_, err := l.store.Mark(ctx, l.lease.Node)
 	return err == nil

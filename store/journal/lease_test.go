@@ -183,11 +183,12 @@ func TestKeptWhileStoreIsGone(t *testing.T) {
 // TestStoreIsSilent has a store that does not answer: each time that one call tries it again, the others are refused at once.
 func TestStoreIsSilent(t *testing.T) {
 	t.Parallel()
+	const wait = time.Second
 	for name, strict := range map[string]bool{"leased": false, "strict": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newShelf()
-			d := openJournal(t, t.TempDir(), s)
+			d := openJournal(t, t.TempDir(), s, func(o *Options) { o.StoreTime = wait })
 			defer d.close()
 			price, _ := prices(t, d)
 			limit(d, budget.Limit{Account: "key:a", Period: budget.Ever, Most: 1000 * price, Strict: strict})
@@ -195,7 +196,7 @@ func TestStoreIsSilent(t *testing.T) {
 			if _, err := d.reserve("a"); !errors.Is(err, budget.ErrUnavailable) {
 				t.Errorf("got %v, want %v", err, budget.ErrUnavailable)
 			}
-			time.Sleep(storePause)
+			time.Sleep(wait / 2)
 			var slow atomic.Int64
 			var all sync.WaitGroup
 			for range 50 {
@@ -204,7 +205,7 @@ func TestStoreIsSilent(t *testing.T) {
 					if _, err := d.reserve("a"); !errors.Is(err, budget.ErrUnavailable) {
 						t.Errorf("got %v, want %v", err, budget.ErrUnavailable)
 					}
-					if time.Since(begun) > storeTime/2 {
+					if time.Since(begun) > wait/2 {
 						slow.Add(1)
 					}
 				})
@@ -214,7 +215,7 @@ func TestStoreIsSilent(t *testing.T) {
 				t.Errorf("got %d of 50 calls that waited, want one, or %d at most", n, most)
 			}
 			s.set(func() { s.silent = false })
-			for until := time.Now().Add(patience); ; time.Sleep(storePause / 10) {
+			for until := time.Now().Add(patience); ; time.Sleep(wait / 20) {
 				if n, err := d.reserve("a"); err == nil {
 					d.settle(n)
 					break
