@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"flag"
 	"io"
 	"log"
 	"math/big"
@@ -31,6 +32,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// Those that are parallel wait for most of their time.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic("BUG: " + err.Error())
+	}
 	log.SetOutput(io.Discard) //nolint:forbidigo // net/http has a line for every frame that a peer may not send
 	goleak.VerifyTestMain(m)
 }
