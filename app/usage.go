@@ -2,12 +2,8 @@ package app
 
 import (
 	"context"
-	"encoding/csv"
-	"errors"
-	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/understudy-ai/understudy/admin"
@@ -118,64 +114,4 @@ func (l ledgerView) await(ctx context.Context) {
 func (l ledgerView) Verify(ctx context.Context) (*budget.Report, error) {
 	l.await(ctx)
 	return verifyLedger(ctx, l.config, budget.VerifyBeside)
-}
-
-// maxInvoice bounds the lines of an invoice.
-const maxInvoice = 1_000_000
-
-// readInvoice reads charges from a table with a line of names above it: vendors name the columns in
-// their own ways, and have more than are needed.
-func readInvoice(r io.Reader) ([]budget.Charge, error) {
-	table := csv.NewReader(r)
-	table.FieldsPerRecord = -1
-	head, err := table.Read()
-	if err != nil {
-		return nil, fmt.Errorf("read the invoice's first line: %w", err)
-	}
-	column := func(names ...string) (int, error) {
-		for i, name := range head {
-			name = strings.ReplaceAll(strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, "\ufeff"))), " ", "_")
-			if slices.Contains(names, name) {
-				return i, nil
-			}
-		}
-		return 0, fmt.Errorf("invoice: got columns %s, want one of %s", strings.Join(head, ", "), strings.Join(names, ", "))
-	}
-	day, dayErr := column("day", "date", "start_time", "usage_date", "usage_date_utc")
-	model, modelErr := column("model", "model_id", "model_version", "line_item", "sku")
-	cost, costErr := column("cost", "cost_usd", "amount", "amount_usd", "total_cost", "usage_amount_in_usd")
-	if err := errors.Join(dayErr, modelErr, costErr); err != nil {
-		return nil, err
-	}
-	var charges []budget.Charge
-	for {
-		row, err := table.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read the invoice: %w", err)
-		}
-		line, _ := table.FieldPos(0)
-		if len(charges) == maxInvoice {
-			return nil, fmt.Errorf("invoice, line %d: got more than %d charges, want no more at a time", line, maxInvoice)
-		}
-		if len(row) <= max(day, model, cost) {
-			return nil, fmt.Errorf("invoice, line %d: got %d columns, want as many as in the first line", line, len(row))
-		}
-		c := budget.Charge{Model: strings.TrimSpace(row[model])}
-		at, err := time.Parse(time.DateOnly, row[day][:min(len(row[day]), len(time.DateOnly))])
-		if err != nil {
-			return nil, fmt.Errorf("invoice, line %d: got day %q, want it to begin like 2026-11-30", line, row[day])
-		}
-		c.Day = budget.DayOf(at)
-		if c.Cost, err = budget.ParseMoney(strings.TrimPrefix(strings.TrimSpace(row[cost]), "$")); err != nil {
-			return nil, fmt.Errorf("invoice, line %d: %w", line, err)
-		}
-		charges = append(charges, c)
-	}
-	if len(charges) == 0 {
-		return nil, errors.New("invoice: got no charges, want some below the first line")
-	}
-	return charges, nil
 }
