@@ -198,6 +198,17 @@ func (e *Evacuations) change(id string, seconds float64, to Phase) (Status, erro
 	return e.status(id), nil
 }
 
+// leaving are the providers that traffic moves off, or has moved off, beside one.
+func (e *Evacuations) leaving(beside string) map[string]bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	found := map[string]bool{}
+	for id, v := range e.all {
+		found[id] = id != beside && v.Phase != PhaseRestoring
+	}
+	return found
+}
+
 func (e *Evacuations) isKnown(id string) bool {
 	return slices.ContainsFunc(e.opts.Providers(), func(p *provider.Provider) bool { return p.ID == id })
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -420,4 +421,118 @@ func BenchmarkObserve(b *testing.B) {
 	for b.Loop() {
 		h.Observe(&c)
 	}
+}
+
+// TestTwoEvacuations: nothing can move to a provider that traffic moves off as well.
+func TestTwoEvacuations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse()
+		defer h.Close()
+		find := func(id, model string) ModelPlan {
+			t.Helper()
+			p, err := h.Plan(id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range p.Models {
+				if m.Model == model {
+					return m
+				}
+			}
+			t.Fatalf("got no %s in the plan %+v", model, p)
+			return ModelPlan{}
+		}
+		if _, err := h.Start("other", 60); err != nil { // and is on its way
+			t.Fatal(err)
+		}
+		h.call("assistant", "acme/large")
+		m := find("acme", "assistant")
+		if want := "traffic moves off its understudies' providers, too"; m.Moves || m.Why != want || len(m.To) > 0 || m.Then != 0 {
+			t.Errorf("got %+v, want it to stay, since %q", m, want)
+		}
+		p, err := h.Plan("acme")
+		if err != nil || p.CallsStay != p.CallsNow || p.CostThen != 0 {
+			t.Errorf("got %+v and error %v, want all calls to stay", p, err)
+		}
+		for _, d := range p.Destinations {
+			if d.Target == "other/big" {
+				t.Errorf("got %+v, want no calls to go there", d)
+			}
+		}
+		if m := find("acme", "vectors"); !m.Moves || !slices.Equal(m.To, []string{"third/vectors-1"}) {
+			t.Errorf("got %+v, want it to move to the third", m)
+		}
+		if _, err := h.Start("third", 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Start("acme", 0); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		h.call("assistant", "acme/large")
+		st, err := h.Get("acme")
+		if want := []Still{{"assistant", "generate", 1, "traffic moves off every other provider that serves it, too"}}; err != nil || !slices.Equal(st.Still, want) {
+			t.Errorf("got %v and error %v, want %v", st.Still, err, want)
+		}
+		if m := find("acme", "vectors"); m.Why != "traffic moves off its understudies' providers, too" {
+			t.Errorf("got %+v, want it to stay for the other evacuation's sake", m)
+		}
+		if p, _ := h.Plan("acme"); len(p.Operations) != 3 || len(p.Operations[0].To) != 0 || !strings.HasPrefix(p.Operations[0].Why, "it cannot move") {
+			t.Errorf("got %+v, want nothing to move to an evacuated provider", p.Operations)
+		}
+		if _, err := h.Restore("other", 60); err != nil {
+			t.Fatal(err)
+		}
+		if m := find("acme", "assistant"); !m.Moves {
+			t.Errorf("got %+v, want it to move to a provider that comes back", m)
+		}
+	})
+}
+
+// TestPlanOfAnOrder: who takes over is as the route orders its targets.
+func TestPlanOfAnOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse()
+		acme, other, third := h.routes[0].Targets[0], h.routes[0].Targets[1], h.routes[3].Targets[2]
+		third.Provider.Facts.Models = []provider.Model{{ID: "cheap", Price: price(1, 2)}}
+		third.Model, third.SameAs, third.Price, other.Price = "cheap", "", price(1, 2), price(2, 10)
+		acme.Weight = 6
+		for _, c := range []struct {
+			order   route.Policy
+			weights [2]float64
+			to      string
+			more    map[string]float64
+			then    float64 // USD an hour
+		}{
+			{route.PolicyOrdered, [2]float64{1, 1}, "other/big,third/cheap", map[string]float64{"other/big": 100}, 18},
+			{route.PolicyWeighted, [2]float64{3, 1}, "other/big,third/cheap", map[string]float64{"other/big": 75, "third/cheap": 25}, 15.3},
+			{route.PolicyWeighted, [2]float64{1, 3}, "third/cheap,other/big", map[string]float64{"third/cheap": 75, "other/big": 25}, 9.9},
+			{route.PolicyWeighted, [2]float64{0, 9}, "third/cheap,other/big", map[string]float64{"third/cheap": 100}, 7.2},
+			{route.PolicyWeighted, [2]float64{0, 0}, "other/big,third/cheap", map[string]float64{"other/big": 100}, 18},
+			{route.PolicyCheapest, [2]float64{1, 1}, "third/cheap,other/big", map[string]float64{"third/cheap": 100}, 7.2},
+		} {
+			other.Weight, third.Weight = c.weights[0], c.weights[1]
+			h.routes = []route.Route{{Model: "assistant", Order: c.order, Targets: []route.Target{acme, other, third}}, h.routes[1], h.routes[2], {Targets: []route.Target{third, third, third}}}
+			h.Evacuations = h.open()
+			for range 100 {
+				h.call("assistant", "acme/large")
+			}
+			p, err := h.Plan("acme")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(p.Models[0].To, ","); got != c.to {
+				t.Errorf("%s %v: got %s, want %s", c.order, c.weights, got, c.to)
+			}
+			more := map[string]float64{}
+			for _, d := range p.Destinations {
+				if d.More > 0 {
+					more[d.Target] = d.More
+				}
+			}
+			if !maps.Equal(more, c.more) || math.Abs(p.CostThen-c.then) > 0.001 {
+				t.Errorf("%s %v: got %v for $%v an hour, want %v for $%v", c.order, c.weights, more, p.CostThen, c.more, c.then)
+			}
+		}
+	})
 }

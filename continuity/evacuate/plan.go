@@ -3,6 +3,7 @@ package evacuate
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 
@@ -83,29 +84,35 @@ func (e *Evacuations) Plan(id string) (Plan, error) {
 		Provider: id, Minutes: int64(all.over.Minutes()), CallsNow: all.perMinute(),
 		Models: []ModelPlan{}, Operations: []OperationPlan{}, Destinations: []DestinationPlan{},
 	}
+	leaving := e.leaving(id)
 	load := map[string]volume{}
 	targets := map[string]route.Target{}
 	for _, r := range e.namesOf(id) {
-		to := takers(r.Targets, id)
+		to := takers(r, id, leaving)
 		m, moved := e.planModel(id, r, to)
 		p.Models = append(p.Models, m)
 		if !m.Moves {
 			p.CallsStay += m.Calls
 			continue
 		}
-		first := to[0]
-		v := load[first.Name()]
-		v.add(moved)
-		v.over = moved.over
-		load[first.Name()], targets[first.Name()] = v, first
-		was, wasKnown := costOf(modelOf(*atProvider(r.Targets, id)), moved)
-		then, thenKnown := costOf(modelOf(first), moved)
-		if wasKnown && thenKnown {
-			p.CostNow += was / moved.over.Hours()
-			p.CostThen += then / moved.over.Hours()
+		for i, share := range shares(r, to) {
+			if share == 0 {
+				continue
+			}
+			name, part := to[i].Name(), moved.part(share)
+			v := load[name]
+			v.add(part)
+			v.over = part.over
+			load[name], targets[name] = v, to[i]
+			was, wasKnown := costOf(modelOf(*atProvider(r.Targets, id)), part)
+			then, thenKnown := costOf(modelOf(to[i]), part)
+			if wasKnown && thenKnown {
+				p.CostNow += was / part.over.Hours()
+				p.CostThen += then / part.over.Hours()
+			}
 		}
 	}
-	p.Operations = e.planOperations(id)
+	p.Operations = e.planOperations(id, leaving)
 	for _, name := range slices.Sorted(maps.Keys(load)) {
 		p.Destinations = append(p.Destinations, e.planDestination(targets[name], load[name]))
 	}
@@ -152,6 +159,8 @@ func (e *Evacuations) planModel(id string, r route.Route, to []route.Target) (Mo
 	switch {
 	case len(to) > 0:
 		m.Moves = true
+	case len(takers(r, id, nil)) > 0:
+		m.Why = "traffic moves off its understudies' providers, too"
 	case was.Operation == dialect.Embed && len(r.Targets) > 1:
 		m.Why = "vectors of another model are of no use in its place, and nobody else is known to have this one"
 	case m.Role == "direct":
@@ -208,7 +217,7 @@ func (e *Evacuations) planLosses(r route.Route, from, to route.Target, seen map[
 }
 
 // planOperations says what becomes of operations that nobody translates.
-func (e *Evacuations) planOperations(id string) []OperationPlan {
+func (e *Evacuations) planOperations(id string, leaving map[string]bool) []OperationPlan {
 	var at *provider.Provider
 	for _, p := range e.opts.Providers() {
 		if p.ID == id {
@@ -225,7 +234,7 @@ func (e *Evacuations) planOperations(id string) []OperationPlan {
 			}
 			serves = true
 			for _, p := range e.opts.Providers() {
-				if p.ID != id && p.Relays(d, o) && !slices.Contains(plan.To, p.ID) {
+				if p.ID != id && !leaving[p.ID] && p.Relays(d, o) && !slices.Contains(plan.To, p.ID) {
 					plan.To = append(plan.To, p.ID)
 				}
 			}
@@ -287,15 +296,48 @@ func atProvider(targets []route.Target, id string) *route.Target {
 	return nil
 }
 
-// takers are the targets of a route that can take over from a provider. Vectors are those of
-// one model only.
-func takers(targets []route.Target, id string) []route.Target {
-	from := *atProvider(targets, id)
-	to := others(targets, id)
-	if modelOf(from).Operation == dialect.Embed {
-		to = slices.DeleteFunc(to, func(t route.Target) bool { return !t.IsModelOf(from) })
-	}
+// takers are the targets of a route that can take over from a provider, as its order has them, without
+// those at providers that traffic moves off, too. Vectors are those of one model only.
+func takers(r route.Route, id string, leaving map[string]bool) []route.Target {
+	from := *atProvider(r.Targets, id)
+	to := slices.DeleteFunc(others(r.Targets, id), func(t route.Target) bool {
+		return leaving[t.Provider.ID] || modelOf(from).Operation == dialect.Embed && !t.IsModelOf(from)
+	})
+	slices.SortStableFunc(to, func(a, b route.Target) int {
+		switch r.Order {
+		case route.PolicyWeighted:
+			return cmp.Compare(b.Weight, a.Weight)
+		case route.PolicyCheapest:
+			return cmp.Compare(listed(a), listed(b))
+		default:
+			return 0
+		}
+	})
 	return to
+}
+
+// shares is how much of what moves each of those that take over gets at first.
+func shares(r route.Route, to []route.Target) []float64 {
+	all, sum := make([]float64, len(to)), 0.0
+	for _, t := range to {
+		sum += t.Weight
+	}
+	if r.Order != route.PolicyWeighted || sum == 0 {
+		all[0] = 1
+		return all
+	}
+	for i, t := range to {
+		all[i] = t.Weight / sum
+	}
+	return all
+}
+
+// listed is what a model's prices come to, for comparison; nobody knows what has none.
+func listed(t route.Target) float64 {
+	if t.Price == nil {
+		return math.Inf(1)
+	}
+	return t.Price.Input + t.Price.Output
 }
 
 // others are the targets at other providers.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/route"
 )
 
 // Status is how far the evacuation of a provider is, and whether it holds.
@@ -157,9 +158,15 @@ func (e *Evacuations) status(id string) Status {
 // whyStill words why a provider is still asked for a model.
 func (e *Evacuations) whyStill(id, model string, p Phase) string {
 	found, ok := e.opts.Pick(model)
-	switch {
-	case ok && len(others(found.Targets, id)) == 0:
+	isLeft := func(t route.Target) bool {
+		v := e.all[t.Provider.ID]
+		return v == nil || v.Phase == PhaseRestoring
+	}
+	switch elsewhere := others(found.Targets, id); {
+	case ok && len(elsewhere) == 0:
 		return "no other provider serves it"
+	case ok && !slices.ContainsFunc(elsewhere, isLeft):
+		return "traffic moves off every other provider that serves it, too"
 	case p != PhaseEvacuated:
 		return "its share of the traffic"
 	case ok:

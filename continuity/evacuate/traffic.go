@@ -1,6 +1,7 @@
 package evacuate
 
 import (
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -73,6 +74,12 @@ func (v *volume) add(w volume) {
 	v.input += w.input
 	v.output += w.output
 	v.took += w.took
+}
+
+// part is a share of it.
+func (v *volume) part(share float64) volume {
+	of := func(n int64) int64 { return int64(math.Round(float64(n) * share)) }
+	return volume{calls: of(v.calls), input: of(v.input), output: of(v.output), took: time.Duration(of(int64(v.took))), over: v.over}
 }
 
 // perMinute is the calls of a minute.
