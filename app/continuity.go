@@ -1,9 +1,13 @@
 package app
 
 import (
+	"cmp"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/understudy-ai/understudy/access"
 	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/continuity/drill"
 	"github.com/understudy-ai/understudy/continuity/evacuate"
@@ -17,9 +21,15 @@ import (
 // newDrills stands between the gateway and the transport.
 func (a *App) newDrills() *drill.Drills {
 	return drill.New(drill.Options{
-		Sender: a.transport, Files: &a.files, Providers: a.providers, Pick: a.pick, Price: a.price, Usual: a.usual,
-		Log: a.opts.Log, Now: time.Now,
+		Sender: a.transport, Files: &a.files, Providers: a.providers, Pick: a.pick, Routes: a.configured, IsCaller: a.isCaller,
+		Price: a.price, Usual: a.usual, Log: a.opts.Log, Now: time.Now,
 	})
+}
+
+// isCaller reports whether calls can be of a caller of this name.
+func (a *App) isCaller(name string) bool {
+	isNamed := func(k access.Key) bool { return cmp.Or(k.Name, k.ID) == name }
+	return name == access.Anonymous || slices.ContainsFunc(a.access.Keys("", math.MaxInt), isNamed)
 }
 
 // usual is how long a provider's models took of late, on average.

@@ -39,7 +39,7 @@ type startDrillCommand struct {
 	AbortIf  string        `help:"When to end at once, such as \"client_failures > 0\"." placeholder:"RULE"`
 	Model    string        `help:"Only calls of this model, as clients ask for it or as the provider calls it." placeholder:"NAME"`
 	Key      string        `help:"Only calls of the client key of this name." placeholder:"NAME"`
-	Delay    time.Duration `help:"How late slow and drip make what comes: 3s if not given." placeholder:"DURATION"`
+	Delay    time.Duration `help:"How late slow and drip make what comes: 3s if not given." default:"3s" placeholder:"DURATION"`
 	Detach   bool          `help:"Do not wait for the end."`
 }
 
@@ -54,6 +54,9 @@ func (startDrillCommand) Help() string {
 
 // Run starts a drill and follows it to its end.
 func (c startDrillCommand) Run(s *session) error {
+	if c.Delay <= 0 { // to the API, 0 is none given
+		return usageError{"--delay: got " + c.Delay.String() + ", want more than 0s"}
+	}
 	api, err := c.client()
 	if err != nil {
 		return err

@@ -55,6 +55,10 @@ type Options struct {
 	// Providers lists those that are configured, and Pick finds the route of a model.
 	Providers func() []*provider.Provider
 	Pick      func(model string) (route.Route, bool)
+	// Routes lists the routes of the configured models.
+	Routes func() []route.Route
+	// IsCaller reports whether there is a caller of a name. May be nil.
+	IsCaller func(name string) bool
 	// Price is what an attempt has cost in USD, where that is known. May be nil.
 	Price func(target string, u llm.Usage) (usd float64, known bool)
 	// Usual is how long a provider took of late, to the first content of streams and to the end
@@ -138,8 +142,10 @@ func (d *Drills) newRun(id string, s Spec) (*run, error) {
 		s.DelayMS = usualDelayMS
 	}
 	f, known := faultNamed(s.Fault)
+	all := d.opts.Providers()
+	at := slices.IndexFunc(all, func(p *provider.Provider) bool { return p.ID == s.Provider })
 	switch {
-	case !slices.ContainsFunc(d.opts.Providers(), func(p *provider.Provider) bool { return p.ID == s.Provider }):
+	case at < 0:
 		return nil, llm.Invalid("provider", "No provider %q is configured. There are: %s.", s.Provider, d.providers())
 	case !known:
 		return nil, llm.Invalid("fault", "There is no fault %q. There are: %s.", s.Fault, strings.Join(names(), ", "))
@@ -149,6 +155,10 @@ func (d *Drills) newRun(id string, s Spec) (*run, error) {
 		return nil, llm.Invalid("seconds", "A drill must last more than 0 and at most %d seconds.", maxSeconds)
 	case !(s.DelayMS > 0 && s.DelayMS <= maxDelayMS):
 		return nil, llm.Invalid("delay_ms", "The delay must be above 0 and at most %d ms.", maxDelayMS)
+	case s.Model != "" && !d.serves(all[at], s.Model):
+		return nil, llm.Invalid("model", "No model %q is served by %s. Name one as clients ask for it, or as the config has it; any that the config does not have is %s/NAME.", s.Model, s.Provider, s.Provider)
+	case s.Caller != "" && d.opts.IsCaller != nil && !d.opts.IsCaller(s.Caller):
+		return nil, llm.Invalid("caller", "There is no key of the name %q. A key's name is what the log calls it: its id, if it was given none.", s.Caller)
 	}
 	abort, err := parseRule(s.AbortIf)
 	if err != nil {
@@ -163,6 +173,20 @@ func (d *Drills) newRun(id string, s Spec) (*run, error) {
 	}
 	r.over, r.end = context.WithCancel(context.Background())
 	return r, nil
+}
+
+// serves reports whether a provider has a model: one that clients can ask for, or one by its own name.
+func (d *Drills) serves(p *provider.Provider, model string) bool {
+	isAt := func(name string) func(route.Target) bool {
+		return func(t route.Target) bool { return t.Provider.ID == p.ID && (name == "" || t.Model == name) }
+	}
+	if found, ok := d.opts.Pick(model); ok && slices.ContainsFunc(found.Targets, isAt("")) {
+		return true
+	}
+	if _, known := p.Model(model); known {
+		return true
+	}
+	return slices.ContainsFunc(d.opts.Routes(), func(r route.Route) bool { return slices.ContainsFunc(r.Targets, isAt(model)) })
 }
 
 func (d *Drills) providers() string {

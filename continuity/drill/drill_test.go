@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,7 +96,7 @@ func (m *memory) Names(prefix string) ([]string, error) {
 }
 
 var (
-	acme  = &provider.Provider{ID: "acme"}
+	acme  = &provider.Provider{ID: "acme", Facts: provider.Facts{Models: []provider.Model{{ID: "listed"}}}}
 	other = &provider.Provider{ID: "other"}
 )
 
@@ -103,23 +104,34 @@ var (
 func newDrills(t *testing.T, v *vendor) (*Drills, *memory) {
 	t.Helper()
 	files := &memory{text: map[string][]byte{}}
+	pick := func(model string) (route.Route, bool) {
+		lead, understudy := route.Target{Provider: acme, Model: "large"}, route.Target{Provider: other, Model: "big"}
+		switch model {
+		case "assistant":
+			return route.Route{Model: model, Targets: []route.Target{lead, understudy}}, true
+		case "solo":
+			return route.Route{Model: model, Targets: []route.Target{lead}}, true
+		case "elsewhere":
+			return route.Route{Model: model, Targets: []route.Target{understudy}}, true
+		case "acme/unlisted":
+			return route.Route{Model: model, IsDirect: true, Targets: []route.Target{{Provider: acme, Model: "unlisted"}}}, true
+		}
+		return route.Route{}, false
+	}
 	d := New(Options{
-		Sender: v, Files: files, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-		Providers: func() []*provider.Provider { return []*provider.Provider{acme, other} },
-		Pick: func(model string) (route.Route, bool) {
-			lead, understudy := route.Target{Provider: acme, Model: "large"}, route.Target{Provider: other, Model: "big"}
-			switch model {
-			case "assistant":
-				return route.Route{Model: model, Targets: []route.Target{lead, understudy}}, true
-			case "solo":
-				return route.Route{Model: model, Targets: []route.Target{lead}}, true
-			case "elsewhere":
-				return route.Route{Model: model, Targets: []route.Target{understudy}}, true
+		Sender: v, Files: files, Log: slog.New(slog.DiscardHandler), Now: time.Now, Pick: pick,
+		Routes: func() []route.Route {
+			var all []route.Route
+			for _, name := range []string{"assistant", "solo", "elsewhere"} {
+				r, _ := pick(name)
+				all = append(all, r)
 			}
-			return route.Route{}, false
+			return all
 		},
-		Usual: func(string) (first, whole time.Duration) { return 5 * time.Millisecond, 50 * time.Millisecond },
-		Price: func(target string, u llm.Usage) (float64, bool) { return float64(u.Output()), target == "other/big" },
+		IsCaller:  func(name string) bool { return name == "ann" || name == "bob" },
+		Providers: func() []*provider.Provider { return []*provider.Provider{acme, other} },
+		Usual:     func(string) (first, whole time.Duration) { return 5 * time.Millisecond, 50 * time.Millisecond },
+		Price:     func(target string, u llm.Usage) (float64, bool) { return float64(u.Output()), target == "other/big" },
 	})
 	t.Cleanup(d.Close)
 	return d, files
@@ -292,6 +304,51 @@ func TestStartAgain(t *testing.T) {
 	}
 	d.Close()
 	wantCode("after the end", llm.CodeUnavailable, "three", spec)
+}
+
+// TestWhatIsNotThere: a drill that could strike nothing would look like one that all went well in.
+func TestWhatIsNotThere(t *testing.T) {
+	for _, c := range []struct {
+		spec  Spec
+		param string // at fault; none if empty
+	}{
+		{Spec{Model: "assistant"}, ""},
+		{Spec{Model: "large"}, ""},
+		{Spec{Model: "listed"}, ""},
+		{Spec{Model: "acme/unlisted"}, ""},
+		{Spec{Caller: "ann"}, ""},
+		{Spec{Model: "asistant"}, "model"},
+		{Spec{Model: "elsewhere"}, "model"},
+		{Spec{Model: "big"}, "model"},
+		{Spec{Model: "unlisted"}, "model"},
+		{Spec{Caller: "anne"}, "caller"},
+		{Spec{Provider: "akme"}, "provider"},
+	} {
+		d, _ := newDrills(t, &vendor{})
+		c.spec.Provider, c.spec.Fault, c.spec.Seconds = cmp.Or(c.spec.Provider, "acme"), "reset", 60
+		_, err := d.Start("one", c.spec)
+		var e *llm.Error
+		if is := errors.As(err, &e); is != (c.param != "") || is && (e.Code != llm.CodeInvalidRequest || e.Param != c.param) {
+			t.Errorf("%+v: got error %v, want one of %q", c.spec, err, c.param)
+		}
+		d.Close()
+	}
+}
+
+// TestOfOneCaller: others meet what a drill of one caller's calls does to targets, and are counted.
+func TestOfOneCaller(t *testing.T) {
+	d, _ := newDrills(t, &vendor{})
+	start(t, d, "one", Spec{Fault: "reset", Caller: "ann", AbortIf: "client_failures > 0"})
+	_, _ = d.Send(t.Context(), ask("a"))
+	over(d, "a", "")
+	d.Observe(&Call{ID: "b", Caller: "bob", Model: "assistant", Start: time.Now(), Attempts: []Attempt{{Target: "other/big"}}})
+	if r, err := d.Get("one"); err != nil || r.State != Running || r.Struck.Calls != 1 || r.Spared.Calls != 1 {
+		t.Errorf("got %+v and error %v, want one call struck and another's spared", r, err)
+	}
+	d.Observe(&Call{ID: "c", Caller: "bob", Model: "assistant", Start: time.Now(), Code: llm.CodeOverloaded})
+	if r, err := d.Stop(t.Context(), "one"); err != nil || r.State != Aborted || r.ClientFailures != 1 {
+		t.Errorf("got %+v and error %v, want the drill ended by another's failure", r, err)
+	}
 }
 
 func TestRules(t *testing.T) {

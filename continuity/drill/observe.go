@@ -152,9 +152,10 @@ func (r *run) observe(c *Call) {
 }
 
 // concerns reports whether a call asked for a model that the provider serves, and began
-// while the drill ran.
+// while the drill ran. Whose it is does not matter: what a drill of one caller's calls does to the
+// provider's health and to the understudies, all meet.
 func (r *run) concerns(c *Call) bool {
-	if c.Start.Before(r.begun) || r.spec.Caller != "" && c.Caller != r.spec.Caller {
+	if c.Start.Before(r.begun) {
 		return false
 	}
 	if len(c.Attempts) > 0 && slices.ContainsFunc(c.Attempts, func(a Attempt) bool { return r.isTarget(a.Target, c.Model) }) {
