@@ -16,9 +16,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/gateway"
 	"github.com/understudy-ai/understudy/internal/fakeprovider"
 	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/transport"
 )
 
@@ -220,5 +222,42 @@ func TestManyChoices(t *testing.T) {
 	gw.ServeHTTP(rec, r)
 	if _, clean, _, _ := ends(chatAPI, rec.Body.Bytes()); clean != 1 {
 		t.Errorf("got %s, want a limit beyond all bounds to be none", rec.Body)
+	}
+}
+
+// panickingBody panics after its first bytes.
+type panickingBody struct{ begun bool }
+
+func (b *panickingBody) Read(p []byte) (int, error) {
+	if b.begun {
+		panic("BUG: for the test")
+	}
+	b.begun = true
+	return copy(p, "half a sound"), nil
+}
+
+func (*panickingBody) Close() error { return nil }
+
+// TestPanicIsNoEnd: an answer in which the gateway fails is not passed off as whole where nothing but its end says so.
+func TestPanicIsNoEnd(t *testing.T) {
+	t.Parallel()
+	relays := func(f *provider.Facts) {
+		f.Relays = map[dialect.Name][]dialect.Operation{dialect.OpenAIChat: dialect.RelayedOperations()}
+	}
+	w := newWorld(t, withFacts(relays, "chat1"), func(o *gateway.Options, _ *world) {
+		o.Sender = senderFunc(func(context.Context, transport.Request) (*transport.Response, error) {
+			return &transport.Response{Status: 200, Header: http.Header{"Content-Type": {"audio/mpeg"}}, Body: &panickingBody{}}, nil
+		})
+	})
+	resp, err := http.Post(w.url+"/v1/audio/speech", "application/json", strings.NewReader(`{"model":"chat1","input":"Hello"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if sound, err := io.ReadAll(resp.Body); err == nil {
+		t.Errorf("got %q as a whole answer, want it broken off", sound)
+	}
+	if rec := w.record(); rec.Code != llm.CodeInternal {
+		t.Errorf("got record %+v, want a failure of the gateway", rec)
 	}
 }

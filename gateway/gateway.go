@@ -179,6 +179,16 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.running.add(c)
 	defer g.running.remove(c)
 	defer c.settle()
+	if err := c.guard(c.serve); err != nil {
+		c.fail(err)
+	}
+	if c.reply.cut {
+		panic(http.ErrAbortHandler) // net/http's way to break off an answer
+	}
+}
+
+// guard makes an error of a panic.
+func (c *call) guard(serve func() *llm.Error) (err *llm.Error) {
 	defer func() {
 		p := recover()
 		if p == nil {
@@ -187,15 +197,10 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
 			panic(p)
 		}
-		g.opts.Log.Error("panic", "call", c.id, "panic", p, "stack", string(debug.Stack()))
-		c.fail(&llm.Error{Code: llm.CodeInternal, Origin: llm.OriginGateway, Message: "The gateway failed on this request."})
+		c.g.opts.Log.Error("panic", "call", c.id, "panic", p, "stack", string(debug.Stack()))
+		err = &llm.Error{Code: llm.CodeInternal, Origin: llm.OriginGateway, Message: "The gateway failed on this request."}
 	}()
-	if err := c.serve(); err != nil {
-		c.fail(err)
-	}
-	if c.reply.cut {
-		panic(http.ErrAbortHandler) // net/http's way to break off an answer
-	}
+	return serve()
 }
 
 // serve is the call's life, in order.
