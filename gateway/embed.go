@@ -110,10 +110,11 @@ func (c *call) exchangePieces(ctx context.Context, a *attempt, w *watchdog) *llm
 		})
 	}
 	wg.Wait()
-	a.usage = usageOf(answers)
+	a.usage, a.unsent = usageOf(answers), areUnsent(pieces)
 	switch {
 	case failed != nil:
-		a.status, a.answer, a.repeat, a.noRetry, a.shown = failed.status, failed.answer, failed.repeat, failed.noRetry, failed.shown
+		a.status, a.answer, a.noRetry, a.shown = failed.status, failed.answer, failed.noRetry, failed.shown
+		a.repeat, a.idle, a.cause, a.conn = failed.repeat, failed.idle, failed.cause, failed.conn
 		return failed.err
 	case slices.Contains(answers, nil): // the call ended in between
 		return &llm.Error{Code: llm.CodeUnreachable, Origin: llm.OriginProvider, Message: llm.CodeUnreachable.Info().Doc}
@@ -124,6 +125,16 @@ func (c *call) exchangePieces(ctx context.Context, a *attempt, w *watchdog) *llm
 		return &llm.Error{Code: llm.CodeBadAnswer, Origin: llm.OriginProvider, Message: llm.CodeBadAnswer.Info().Doc}
 	}
 	return c.deliverResponse(a, answer)
+}
+
+// areUnsent reports whether the vendor has had nothing of any piece that was begun.
+func areUnsent(pieces []attempt) bool {
+	for i := range pieces {
+		if p := &pieces[i]; p.body != nil && !p.unsent {
+			return false
+		}
+	}
+	return true
 }
 
 // usageOf is what the answers that came have used, together.

@@ -1,9 +1,11 @@
 package gateway_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -12,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/bedrock"
 	"github.com/understudy-ai/understudy/dialect/cohere"
@@ -21,6 +24,8 @@ import (
 	"github.com/understudy-ai/understudy/gateway"
 	"github.com/understudy-ai/understudy/internal/fakeprovider"
 	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/route"
+	"github.com/understudy-ai/understudy/transport"
 )
 
 // embedAPI is a client dialect of embeddings as an application uses it.
@@ -408,5 +413,34 @@ func TestEmbedInPieces(t *testing.T) {
 	}
 	if rec := w.record(); rec.Code != llm.CodeUnsupported {
 		t.Errorf("got %s want %s", rec.Code, llm.CodeUnsupported)
+	}
+}
+
+// TestPiecesThatDoNotGoOut: a batch of which nothing reached the vendor costs nothing, and what stood in its way is not the
+// vendor's fault.
+func TestPiecesThatDoNotGoOut(t *testing.T) {
+	t.Parallel()
+	l, h := &notebook{}, route.NewHealth(route.HealthOptions{})
+	w := embedWorld(t, withLedger(l), withHealth(h), func(o *gateway.Options, _ *world) {
+		o.Sender = senderFunc(func(context.Context, transport.Request) (*transport.Response, error) {
+			return nil, &transport.SendError{Phase: transport.PhaseProxy, Err: errors.New("no proxy")}
+		})
+	})
+	for range 5 {
+		w.embed(embedAPIs()[0], "titan-embed1", seaTexts) // which takes one input at a time
+	}
+	w.record()
+	if n := len(l.settled); n < 5 {
+		t.Fatalf("got %d attempts in the books, want one a call and more", n)
+	}
+	for _, s := range l.settled {
+		if s[0].Outcome.Kind != budget.Void {
+			t.Errorf("got %+v, want a void attempt", s[0])
+		}
+	}
+	for _, s := range h.Snapshot() {
+		if s.State != route.StateUp {
+			t.Errorf("got %+v, want nobody blamed", s)
+		}
 	}
 }
