@@ -395,3 +395,26 @@ func TestModelThatChanges(t *testing.T) {
 		}
 	}
 }
+
+// TestMoneyOfWhatIsNotCounted estimates the texts that vectors are made of, and an answer that comes whole where a stream was
+// asked for.
+func TestMoneyOfWhatIsNotCounted(t *testing.T) {
+	t.Parallel()
+	l, text := &notebook{}, strings.Repeat("many words ", 100)
+	w := embedWorld(t, withLedger(l), func(o *gateway.Options, _ *world) {
+		o.Sender = always("application/json", `{"object":"list","model":"gpt-4o","data":[{"object":"embedding","index":0,"embedding":[1,2]}]}`)
+	})
+	openai := embedAPIs()[0]
+	w.embed(openai, openai.id(), []string{text})
+	if o := w.books(l)[0].Outcome; o.Kind != budget.Estimated || o.Tokens.Fresh < 150 || o.Tokens.Fresh > 300 {
+		t.Errorf("got %+v, want about the 200 words of the text", o)
+	}
+	l = &notebook{}
+	w = newWorld(t, withLedger(l), func(o *gateway.Options, _ *world) {
+		o.Sender = always("application/json", `{"id":"x","object":"chat.completion","created":1,"model":"gpt-4o","choices":[{"index":0,"message":{"role":"assistant","content":"`+text+`"},"finish_reason":"stop"}]}`)
+	})
+	got := w.post(chatAPI, body("chat1", "Hello", true), nil)
+	if o := w.books(l)[0].Outcome; !got.whole() || o.Kind != budget.Estimated || o.Tokens.Output < 150 || o.Tokens.Output > 300 {
+		t.Errorf("got %v and %+v, want an answer of about 200 words", got, o)
+	}
+}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"strings"
@@ -55,7 +56,30 @@ func estimateTokens(r *llm.Request) int64 {
 	if r.Format != nil {
 		n += ofSchema().of(string(r.Format.Schema))
 	}
+	if r.Embed != nil {
+		for i := range r.Embed.Inputs {
+			n += inputTokens(&r.Embed.Inputs[i])
+		}
+	}
+	if r.Rerank != nil {
+		query := textTokens(r.Rerank.Query)
+		for i := range r.Rerank.Documents { // each is read with the query
+			d := &r.Rerank.Documents[i]
+			n += query + max(textTokens(d.Text), ofSchema().of(string(d.Raw)))
+		}
+	}
 	return max(int64(n+0.5), 1)
+}
+
+func inputTokens(in *llm.EmbedInput) float64 {
+	n := textTokens(in.Text)
+	if len(in.Tokens) > 0 { // counted by whoever wrote them
+		n += float64(bytes.Count(in.Tokens, []byte(",")) + 1)
+	}
+	for i := range in.Parts {
+		n += partTokens(&in.Parts[i])
+	}
+	return n
 }
 
 func partTokens(p *llm.Part) float64 {

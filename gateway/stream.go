@@ -411,6 +411,7 @@ func (c *call) deliverAsStream(a *attempt, resp *transport.Response, body io.Rea
 	}
 	answer, decodeErr := a.plan.dialect.Provider.DecodeResponse(whole)
 	if decodeErr != nil {
+	a.whole = whole
 		return c.answerError(a, resp, whole, decodeErr)
 	}
 	c.complete(a, answer)
