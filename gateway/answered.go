@@ -13,31 +13,24 @@ import (
 const HeaderAnswered = "X-Understudy-Answered"
 
 // checkAnswered looks at which model a vendor says that it answered with, before the client has any of
-// it. Another than was asked is told to the client, or, if the route is strict, counts as a failure.
+// it. Another than was asked counts as a failure if the route is strict; otherwise the client is told.
 func (c *call) checkAnswered(a *attempt) *llm.Error {
-	if !a.other {
+	if !a.other || c.route.Identity != route.IdentityStrict {
 		return nil
 	}
-	if c.route.Identity == route.IdentityStrict {
-		return &llm.Error{
-			Code: llm.CodeOtherModel, Origin: llm.OriginProvider, Status: a.status,
-			Message: "The provider answered with another model than it was asked for.",
-		}
+	return &llm.Error{
+		Code: llm.CodeOtherModel, Origin: llm.OriginProvider, Status: a.status,
+		Message: "The provider answered with another model than it was asked for.",
 	}
-	c.sayAnswered(a)
-	return nil
 }
 
-// tellAnswered tells on a vendor that named another model when the client had some of the answer. What was begun
-// goes on: the price is that of the model named last, and the client is told behind its end.
+// tellAnswered says in the answer's header, or in its trailer, that another model answered. A vendor may name one when
+// the client has some of the answer: what was begun goes on, the price is that of the model named last, and the client is
+// told behind its end.
 func (c *call) tellAnswered(a *attempt) {
-	if a.committed && a.other && a.told != a.model {
-		c.sayAnswered(a)
+	if !a.committed || !a.other || a.told == a.model {
+		return
 	}
-}
-
-// sayAnswered says in the answer's header, or in its trailer, which model answered.
-func (c *call) sayAnswered(a *attempt) {
 	c.reply.mu.Lock()
 	defer c.reply.mu.Unlock()
 	prefix := ""

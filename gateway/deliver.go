@@ -150,6 +150,7 @@ func (c *call) sendAnswer(a *attempt, body []byte) *llm.Error {
 	a.firstContent = c.g.opts.Now()
 	a.committed = true
 	c.answerHeaders(a)
+	c.tellAnswered(a)
 	c.reply.send(body)
 	return nil
 }

@@ -349,6 +349,7 @@ func (c *call) commit(a *attempt) *llm.Error {
 	a.pass.Begun()
 	c.answerHeaders(a)
 	c.reply.startStream()
+	c.tellAnswered(a)
 	if a.rescue != nil {
 		a.rescue.announce(a)
 	}
