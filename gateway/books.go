@@ -30,7 +30,7 @@ func (c *call) reserve(ctx context.Context, a *attempt) *llm.Error {
 		Call: c.id, Ordinal: int64(len(c.attempts) + 1), Line: a.line, At: c.g.opts.Now(), Most: a.most, Payer: c.payer(a),
 	})
 	a.number = number
-	return c.unreserved(err)
+	return unreserved(err)
 }
 
 // extend reserves more for an attempt whose answer has come to more than was reserved: where neither the request nor what is
@@ -45,7 +45,7 @@ func (c *call) extend(a *attempt, output int64) *llm.Error {
 	for _, more := range [...]int64{output/16 + 256, output / 16} {
 		most.Output = min(output+more, budget.MaxTokens)
 		if failed = c.afford(a, most); failed == nil && a.number != 0 {
-			failed = c.unreserved(c.g.opts.Ledger.Extend(&c.ctx, a.number, most))
+			failed = unreserved(c.g.opts.Ledger.Extend(&c.ctx, a.number, most))
 		}
 		if failed == nil {
 			a.most = most
@@ -56,13 +56,13 @@ func (c *call) extend(a *attempt, output int64) *llm.Error {
 }
 
 // unreserved is the error for what the ledger does not admit; nil if it does.
-func (c *call) unreserved(err error) *llm.Error {
+func unreserved(err error) *llm.Error {
 	if err == nil {
 		return nil
 	}
 	var over *budget.LimitError
 	if errors.As(err, &over) {
-		return c.overBudget(over)
+		return overBudget(over)
 	}
 	return &llm.Error{Code: llm.CodeLedger, Origin: llm.OriginGateway, Message: llm.CodeLedger.Info().Doc, Err: err}
 }
@@ -76,8 +76,7 @@ func (c *call) payer(a *attempt) budget.Payer {
 }
 
 // overBudget is the error for a budget that is used up. Only that of a provider is no matter of the others.
-func (c *call) overBudget(over *budget.LimitError) *llm.Error {
-	c.over = append(c.over, over)
+func overBudget(over *budget.LimitError) *llm.Error {
 	e := &llm.Error{
 		Code: llm.CodeQuota, Origin: llm.OriginGateway, Err: over,
 		Message: "The budget of " + over.Account + " by the " + string(over.Period) + " has too little left for this request.",

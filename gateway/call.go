@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/understudy-ai/understudy/access"
-	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/frames"
 	"github.com/understudy-ai/understudy/llm"
@@ -63,7 +62,6 @@ type call struct {
 	denied    string               // which limit of the key refused the call
 	skipped   []skipped            // targets that were not considered
 	purse     purse                // what it has cost, where the route bounds that
-	over      []*budget.LimitError // budgets that did not allow an attempt
 	keysTried []*provider.Provider // with which a target was asked, and is to be asked with another
 	tags      []string             // that the request requires of a provider
 	session   uint64               // tells sessions apart, where that matters; 0 if it does not

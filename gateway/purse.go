@@ -21,7 +21,7 @@ func (c *call) afford(a *attempt, most budget.Tokens) *llm.Error {
 	}
 	cost, err := a.line.Rates.Cost(most)
 	if err != nil {
-		return c.unreserved(err)
+		return unreserved(err)
 	}
 	c.purse.mu.Lock()
 	defer c.purse.mu.Unlock()

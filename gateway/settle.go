@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"cmp"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -101,7 +102,7 @@ func (c *call) record() Record {
 	rec := Record{
 		Call: c.id, Caller: c.caller.Name, Dialect: c.dialect.Name, Operation: c.operation,
 		Model: c.peeked.Model, Stream: c.peeked.Stream, Start: c.start, Duration: now.Sub(c.start),
-		Status: c.reply.status, Over: c.over, Denied: c.denied, Trace: c.trace,
+		Status: c.reply.status, Over: c.over(), Denied: c.denied, Trace: c.trace,
 	}
 	switch {
 	case c.failure != nil:
@@ -127,6 +128,19 @@ func (c *call) record() Record {
 		rec.Refused = append(rec.Refused, RefusedTarget{a.target.Name(), a.err.Code, a.err.Param})
 	}
 	return rec
+}
+
+// over lists the budgets that had too little left for an attempt, or for all of its answer.
+func (c *call) over() (all []*budget.LimitError) {
+	for _, list := range [][]*attempt{c.refused, c.attempts} {
+		for _, a := range list {
+			var over *budget.LimitError
+			if a.err != nil && errors.As(a.err.Err, &over) {
+				all = append(all, over)
+			}
+		}
+	}
+	return all
 }
 
 // keyAttr says with which of its provider's keys a target was asked, from 1; nothing if there is one.
