@@ -9,7 +9,9 @@ import (
 
 	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/gateway"
+	"github.com/understudy-ai/understudy/internal/fakeprovider"
 	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/route"
 )
 
 // purse is a ledger in which an account has nothing left.
@@ -71,5 +73,40 @@ func TestBudgetOfAProvider(t *testing.T) {
 	got = w.post(chatAPI, body("chat1", "Who is there?", false), nil)
 	if got.status != http.StatusTooManyRequests || !strings.Contains(string(got.body), "provider:chat1") {
 		t.Errorf("got status %d and %s, want the budget's refusal", got.status, got.body)
+	}
+}
+
+// short is a ledger in which there is never more than was reserved.
+type short struct{ notebook }
+
+func (*short) Extend(context.Context, int64, budget.Tokens) error {
+	return &budget.LimitError{Account: "key:anonymous", Period: budget.Month}
+}
+
+// TestBudgetRunsOutInAStream ends the answer that a budget has no more for. No other target goes on with it, and the
+// provider, whose answer was fine, is asked by whoever comes next.
+func TestBudgetRunsOutInAStream(t *testing.T) {
+	t.Parallel()
+	for _, lead := range []string{"chat1", "claude1"} { // one is relayed, the other translated
+		for _, said := range [][]string{{"so ", "much "}, nil} {
+			l := &short{}
+			h := route.NewHealth(route.HealthOptions{})
+			w := newWorld(t, withHealth(h), func(o *gateway.Options, _ *world) { o.Ledger = l })
+			w.vendors[lead].Enqueue(fakeprovider.Reply{Parts: append(said, strings.Repeat("more", 20))})
+			got := w.post(chatAPI, body(lead+">chat2", "Hello", true, map[string]any{"max_tokens": 5}), nil)
+			if _, clean, failed, _ := ends(chatAPI, got.body); said != nil && (clean != 0 || failed != 1 || got.text != "so much ") ||
+				!strings.Contains(string(got.body), `"insufficient_quota"`) || !strings.Contains(string(got.body), "The budget of key:anonymous by the month") {
+				t.Errorf("%s: got %s, want what it said, and the budget's error", lead, got.body)
+			}
+			rec := w.record()
+			if len(rec.Attempts) != 1 || rec.Code != llm.CodeQuota || w.count("chat2") != 0 || len(rec.Over) == 0 || rec.Over[0].Account != "key:anonymous" {
+				t.Errorf("%s: got %+v, want one attempt and nobody else asked", lead, rec)
+			}
+			for _, s := range h.Snapshot() {
+				if s.State != route.StateUp {
+					t.Errorf("%s: got %+v, want the provider not blamed", lead, s)
+				}
+			}
+		}
 	}
 }

@@ -30,7 +30,7 @@ func (c *call) deliverWhole(a *attempt, resp *transport.Response, w *watchdog) *
 	}
 	a.whole = body
 	if a.plan.framing == frames.SSE && jsontext.Value(bytes.TrimSpace(body)).Kind() != jsontext.Object && sse.Sniff(body) {
-		return c.deliverCollected(a, body)
+		return c.deliverCollected(a, resp, body)
 	}
 	if a.plan.mode == ModeTranslate {
 		return c.deliverDecoded(a, resp, body)
@@ -107,7 +107,7 @@ func (c *call) complete(a *attempt, answer *llm.Response) {
 }
 
 // deliverCollected makes one answer of a stream that nobody asked for.
-func (c *call) deliverCollected(a *attempt, body []byte) *llm.Error {
+func (c *call) deliverCollected(a *attempt, resp *transport.Response, body []byte) *llm.Error {
 	source := newFrames(a.plan.framing, bytes.NewReader(body))
 	reader := a.plan.dialect.Provider.NewStreamReader()
 	var fold llm.Collector
@@ -119,7 +119,7 @@ func (c *call) deliverCollected(a *attempt, body []byte) *llm.Error {
 			break
 		}
 		if events, err = reader.Read(events[:0], toCodec(f)); err != nil {
-			return asError(err, llm.CodeBadAnswer)
+			return c.answerError(a, resp, f.Data, err)
 		}
 		beside.note(a.plan.dialect, f.Data, events)
 		addAll(&fold, events)
@@ -127,7 +127,7 @@ func (c *call) deliverCollected(a *attempt, body []byte) *llm.Error {
 	a.losses = append(a.losses, dialect.BesideLosses(beside)...)
 	events, err := reader.Close(events[:0])
 	if err != nil {
-		return asError(err, llm.CodeTruncated)
+		return vendorError(err, llm.CodeTruncated)
 	}
 	addAll(&fold, events)
 	a.collected = fold.Response()
@@ -196,11 +196,17 @@ func (f *firstByte) Read(b []byte) (int, error) {
 	return n, err //nolint:wrapcheck // a reader passes its source's error on
 }
 
+// vendorError is what a codec found wrong with an answer.
+func vendorError(err error, otherwise llm.Code) *llm.Error {
+	e := asError(err, otherwise)
+	e.Origin = llm.OriginProvider
+	return e
+}
+
 // answerError completes what a codec found wrong with a successful answer: an
 // error inside it is classified as if it had come with its own status.
 func (c *call) answerError(a *attempt, resp *transport.Response, body []byte, err error) *llm.Error {
-	e := asError(err, llm.CodeBadAnswer)
-	e.Origin = llm.OriginProvider
+	e := vendorError(err, llm.CodeBadAnswer)
 	c.applyRules(a, e, body)
 	a.hideKey(e)
 	if e.RetryAfter == 0 && e.Code == llm.CodeRateLimit {

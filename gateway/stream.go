@@ -64,9 +64,10 @@ func (c *call) deliverStream(a *attempt, resp *transport.Response, w *watchdog) 
 		}
 	}
 	c.reply.brokeAt(s.tap)
-	err.Origin = llm.OriginProvider
-	c.applyRules(a, err, nil)
-	a.hideKey(err)
+	if err.Origin == llm.OriginProvider {
+		c.applyRules(a, err, nil)
+		a.hideKey(err)
+	}
 	return err
 }
 
@@ -103,7 +104,7 @@ func (s *stream) relay(tap dialect.Tap) *llm.Error {
 		var seen dialect.Signal
 		if f.HasData {
 			if seen, err = tap.Frame(toCodec(f)); err != nil {
-				return asError(err, llm.CodeBadAnswer)
+				return vendorError(err, llm.CodeBadAnswer)
 			}
 		}
 		if seen.Model != "" {
@@ -201,7 +202,7 @@ func (s *stream) translate(reader dialect.StreamReader) *llm.Error {
 		}
 		switch {
 		case err != nil:
-			return asError(err, llm.CodeBadAnswer)
+			return vendorError(err, llm.CodeBadAnswer)
 		case end:
 			return s.release()
 		case over:
@@ -237,7 +238,7 @@ func (s *stream) pass(b []byte, tokens int64, progress, last bool) *llm.Error {
 		s.tokens += tokens
 		if limit := s.c.peeked.MaxTokens; limit > 0 && (s.pieces-somePieces)/maxPieces > limit {
 			s.a.cause = route.CauseExcess
-			return &llm.Error{Code: llm.CodeBadAnswer, Message: "The provider sends far more than the limit of the request allows."}
+			return &llm.Error{Code: llm.CodeBadAnswer, Origin: llm.OriginProvider, Message: "The provider sends far more than the limit of the request allows."}
 		}
 		if s.tokens > s.a.most.Output {
 			if err := s.c.extend(s.a, s.tokens); err != nil {
@@ -348,8 +349,8 @@ func (c *call) commit(a *attempt) *llm.Error {
 	a.firstContent = c.g.opts.Now()
 	a.pass.Begun()
 	c.answerHeaders(a)
-	c.reply.startStream()
 	c.tellAnswered(a)
+	c.reply.startStream()
 	if a.rescue != nil {
 		a.rescue.announce(a)
 	}
@@ -390,7 +391,7 @@ func (c *call) hasNext(a *attempt) bool { return c.targetsLeft(a) > 1 && !c.only
 // broken is a stream whose body is over though the answer is not: verdict is the
 // codec's, cause is how the body ended.
 func broken(cause, verdict error) *llm.Error {
-	e := asError(verdict, llm.CodeTruncated)
+	e := verdict
 	switch {
 	case errors.Is(cause, frames.ErrTooLong):
 		e = &llm.Error{Code: llm.CodeBadAnswer, Message: "The provider sent an event larger than " + byteCount(frames.MaxFrame) + "."}
@@ -399,7 +400,7 @@ func broken(cause, verdict error) *llm.Error {
 	case !errors.Is(cause, io.EOF):
 		e = &llm.Error{Code: llm.CodeTruncated, Message: "The provider's stream broke off.", Err: cause}
 	}
-	return e
+	return vendorError(e, llm.CodeTruncated)
 }
 
 // deliverAsStream streams an answer that came whole although a stream was asked
@@ -410,9 +411,9 @@ func (c *call) deliverAsStream(a *attempt, resp *transport.Response, body io.Rea
 	if err != nil {
 		return err
 	}
+	a.whole = whole
 	answer, decodeErr := a.plan.dialect.Provider.DecodeResponse(whole)
 	if decodeErr != nil {
-	a.whole = whole
 		return c.answerError(a, resp, whole, decodeErr)
 	}
 	c.complete(a, answer)
@@ -423,7 +424,7 @@ func (c *call) deliverAsStream(a *attempt, resp *transport.Response, body io.Rea
 		a.continued.events = events
 		var failed error
 		if events, failed = a.continued.pass(nil, nil); failed != nil {
-			return asError(failed, llm.CodeBadAnswer)
+			return vendorError(failed, llm.CodeBadAnswer)
 		}
 	}
 	c.speak(a, writer)
