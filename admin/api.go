@@ -45,7 +45,7 @@ type endpoint struct {
 // query is a parameter of the address.
 type query struct {
 	name, doc string
-	isNumber  bool
+	schema    map[string]any // text, if nil
 }
 
 // request is one request that was let in.
@@ -227,9 +227,12 @@ func (a *api) take(w http.ResponseWriter, r *request, e endpoint) error {
 		}
 		r.body = body
 	}
-	for name := range r.URL.Query() {
+	for name, values := range r.URL.Query() {
 		if !e.takes(name) {
 			return llm.Invalid(name, "The address has a parameter %q that this path does not take.", clip(name))
+		}
+		if len(values) > 1 {
+			return llm.Invalid(name, "The address has the parameter %s more than once.", name)
 		}
 	}
 	return nil
@@ -247,7 +250,8 @@ func (e endpoint) takes(name string) bool {
 	return false
 }
 
-// decode reads the body. A field that nobody knows is refused: it was meant to do something.
+// decode reads the body, an object. A field that nobody knows is refused: it was meant to do something. So is a body
+// without one that the document says is required: what it would stand for was not said.
 func (r *request) decode(into any) error {
 	if len(bytes.TrimSpace(r.body)) == 0 {
 		if _, ok := into.(*None); ok {
@@ -260,6 +264,15 @@ func (r *request) decode(into any) error {
 	}
 	if err := jsontext.Check(r.body, jsontext.Limits{}); err != nil {
 		return llm.Invalid("", "The body is no JSON that everybody reads alike: %v.", err)
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(r.body, &members); err != nil || members == nil {
+		return llm.Invalid("", "The body must be a JSON object.")
+	}
+	for _, name := range requiredOf(reflect.TypeOf(into).Elem()) {
+		if value, given := members[name]; !given || string(value) == "null" {
+			return llm.Invalid(name, "The body must have the member %s.", name)
+		}
 	}
 	d := json.NewDecoder(bytes.NewReader(r.body))
 	d.DisallowUnknownFields()

@@ -31,7 +31,7 @@ func evacuationEndpoints() []endpoint {
 		read("/v1/evacuations/{provider}/plan", "What an evacuation of the provider would move where, at what loss and cost, and what cannot move.", (*api).planEvacuation),
 		write("PUT", "/v1/evacuations/{provider}", "Move all traffic off a provider.", (*api).startEvacuation),
 		write("DELETE", "/v1/evacuations/{provider}", "Bring a provider back.", (*api).restore).with(
-			query{name: "ramp_seconds", doc: "Over how many seconds its share grows; at once if not given.", isNumber: true},
+			query{name: "ramp_seconds", doc: "Over how many seconds its share grows; at once if not given.", schema: map[string]any{"type": "number", "minimum": 0}},
 		),
 	}
 }
@@ -54,9 +54,9 @@ func (a *api) startEvacuation(r *request, ramp Ramp) (evacuate.Status, error) {
 
 func (a *api) restore(r *request, _ None) (evacuate.Status, error) {
 	seconds := 0.0
-	if text := r.URL.Query().Get("ramp_seconds"); text != "" {
+	if q := r.URL.Query(); q.Has("ramp_seconds") {
 		var err error
-		if seconds, err = strconv.ParseFloat(text, 64); err != nil {
+		if seconds, err = strconv.ParseFloat(q.Get("ramp_seconds"), 64); err != nil {
 			return evacuate.Status{}, llm.Invalid("ramp_seconds", "The parameter ramp_seconds must be a number.")
 		}
 	}

@@ -274,6 +274,7 @@ func TestAttackS26Bodies(t *testing.T) {
 		{"a field in two cases", `{"provider":"acme","Provider":"other","fault":"reset","seconds":60}`, "application/json", 400},
 		{"two documents", good + good, "application/json", 400},
 		{"a list", "[]", "application/json", 400},
+		{"null", "null", "application/json", 400},
 		{"a number too large", `{"provider":"acme","fault":"reset","seconds":1e308}`, "application/json", 400},
 		{"not a number", `{"provider":"acme","fault":"reset","seconds":NaN}`, "application/json", 400},
 		{"negative", `{"provider":"acme","fault":"reset","seconds":-1}`, "application/json", 400},
@@ -288,10 +289,26 @@ func TestAttackS26Bodies(t *testing.T) {
 	if got, _ := w.drills.Current(); got != "" {
 		t.Errorf("got the drill %q, want none", got)
 	}
-	for _, q := range []string{"limit=0", "limit=-1", "limit=x", "sort=secret", "after=gone", "limit=5&team=other"} {
+	for _, q := range []string{"limit=0", "limit=-1", "limit=x", "sort=secret", "after=gone", "limit=5&team=other", "limit=", "limit=5&limit=6"} {
 		if rec := w.ask("GET", "/v1/drills?"+q, ""); rec.Code != 400 {
 			t.Errorf("%s: got status %d, want 400", q, rec.Code)
 		}
+	}
+	// What would be taken for something that was not said is refused, and nothing is done.
+	for _, tc := range []struct{ method, path, body string }{
+		{"PUT", "/v1/evacuations/acme", "{}"},
+		{"PUT", "/v1/evacuations/acme", `{"ramp_seconds":null}`},
+		{"PUT", "/v1/evacuations/acme", "null"},
+		{"DELETE", "/v1/evacuations/acme?ramp_seconds=", ""},
+		{"DELETE", "/v1/evacuations/acme?ramp_seconds=60&ramp_seconds=0", ""},
+		{"PUT", "/v1/keys/none", "null"},
+		{"PATCH", "/v1/keys/none", "null"},
+		{"PUT", "/v1/keys/none/rotations/one", "null"},
+		{"PUT", "/v1/budgets/team:none/day", "{}"},
+		{"PUT", "/v1/administrators/none", "{}"},
+	} {
+		rec := w.ask(tc.method, tc.path, tc.body)
+		w.wantError(t, tc.method+" "+tc.path+" "+tc.body, 400, rec.Code, rec.Body.String())
 	}
 	if rec := w.ask("GET", "/v1/drills?limit=1000000000", ""); rec.Code != 200 {
 		t.Errorf("a large limit: got status %d, want it capped", rec.Code)

@@ -53,11 +53,11 @@ func (s schemas) operation(e endpoint) map[string]any {
 		parameters = append(parameters, map[string]any{"name": found[1], "in": "path", "required": true, "schema": map[string]any{"type": "string"}})
 	}
 	for _, q := range e.query {
-		kind := "string"
-		if q.isNumber {
-			kind = "number"
+		schema := q.schema
+		if schema == nil {
+			schema = map[string]any{"type": "string"}
 		}
-		parameters = append(parameters, map[string]any{"name": q.name, "in": "query", "description": q.doc, "schema": map[string]any{"type": kind}})
+		parameters = append(parameters, map[string]any{"name": q.name, "in": "query", "description": q.doc, "schema": schema})
 	}
 	op := map[string]any{
 		"summary": e.summary, "parameters": parameters,
@@ -142,6 +142,13 @@ func (s schemas) object(t reflect.Type) map[string]any {
 	return map[string]any{
 		"type": "object", "properties": properties, "required": slices.Sorted(slices.Values(required)), "additionalProperties": false,
 	}
+}
+
+// requiredOf lists the members that the document says a struct must have.
+func requiredOf(t reflect.Type) []string {
+	var required []string
+	schemas{}.fields(t, map[string]any{}, &required)
+	return required
 }
 
 // fields adds a struct's fields, those of embedded ones included.

@@ -24,7 +24,7 @@ const (
 func paged(e endpoint) endpoint {
 	return e.with(
 		query{name: "after", doc: "Go on after this: the next of the page before."},
-		query{name: "limit", doc: "How many at most, 1 to 500; 50 if not given.", isNumber: true},
+		query{name: "limit", doc: "How many at most, 1 to 500; 50 if not given.", schema: map[string]any{"type": "integer", "minimum": 1}},
 	)
 }
 
@@ -55,11 +55,10 @@ func page[T any](r *request, all []T, key func(T) string) (List[T], error) {
 
 // pageSize is how many a request wants at most.
 func pageSize(q url.Values) (int, error) {
-	text := q.Get("limit")
-	if text == "" {
+	if !q.Has("limit") {
 		return usualPage, nil
 	}
-	n, err := strconv.Atoi(text)
+	n, err := strconv.Atoi(q.Get("limit"))
 	if err != nil || n < 1 {
 		return 0, llm.Invalid("limit", "The parameter limit must be a number from 1 to %d.", mostPage)
 	}
