@@ -118,6 +118,9 @@ func (in *invoice) charge(row []string) (c budget.Charge, err error) {
 
 // chargedDay is the day in UTC of a date, or of a time, which may be in seconds since 1970.
 func chargedDay(text string) (int64, error) {
+	if at, err := time.Parse(time.DateOnly, text); err == nil {
+		return budget.DayOf(at), nil
+	}
 	date, rest, _ := strings.Cut(strings.Replace(text, "T", " ", 1), " ")
 	at, err := time.Parse(time.RFC3339, date+"T"+rest)
 	if err != nil {
@@ -142,6 +145,9 @@ var (
 // in floating point write more decimals than there are. byComma says that the table is of a country that writes 0,5. What
 // can be read in two ways is refused.
 func chargedAmount(text string, byComma bool) (budget.Money, error) {
+	if amount, err := budget.ParseMoney(text); err == nil && !byComma {
+		return amount, nil
+	}
 	wrong := fmt.Errorf("got %q, want an amount in dollars such as 12.34 that can be read in one way", text)
 	form := amountForm.FindStringSubmatch(strings.TrimSpace(text))
 	if form == nil || form[1] != "" && form[2] != "" {
