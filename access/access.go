@@ -16,7 +16,7 @@ type Caller struct {
 	Key                      string // the id of the virtual key; empty for an anonymous caller
 	Name                     string // what logs and the ledger show
 	User, Team, Organisation string
-	Tags                     []string
+	Tag                      string // what its calls are for where they do not say so themselves: the words of its tags
 }
 
 // Limits bound how much a caller may have at once and in a minute; 0 is no limit.

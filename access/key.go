@@ -26,7 +26,7 @@ type Spec struct {
 	Models       []string  `json:"models,omitempty" doc:"The models it may ask for, as clients name them; one that ends in * stands for all that begin so, and * for all."`
 	Providers    []string  `json:"providers,omitempty" doc:"The providers it may be served by; any if none is given."`
 	Regions      []string  `json:"regions,omitempty" doc:"The regions it may be served in; any if none is given."`
-	Tags         []string  `json:"tags,omitempty" doc:"Words of your choice."`
+	Tags         []string  `json:"tags,omitempty" doc:"Words of your choice: what its calls are for, in the ledger, where they do not say so themselves."`
 	Limits       Limits    `json:"limits,omitzero" doc:"How much it may have at once and in a minute."`
 	Expires      time.Time `json:"expires,omitzero" doc:"When it ends; never if not given."`
 	Disabled     bool      `json:"disabled,omitempty" doc:"Whether it is refused for the time being."`

@@ -294,7 +294,7 @@ func (s *snapshot) grant(k *Key) *Grant {
 		return nil
 	}
 	g := &Grant{
-		Caller: Caller{Key: k.ID, Name: k.Name, User: k.User, Team: k.Team, Organisation: k.Organisation, Tags: slices.Clone(k.Tags)},
+		Caller: Caller{Key: k.ID, Name: k.Name, User: k.User, Team: k.Team, Organisation: k.Organisation, Tag: tagOf(k.Tags)},
 		Limits: k.Limits,
 		own:    narrow{k.Models, k.Providers, k.Regions},
 		team:   narrow{team.Models, team.Providers, team.Regions},
@@ -303,6 +303,21 @@ func (s *snapshot) grant(k *Key) *Grant {
 		g.Name = k.ID
 	}
 	return g
+}
+
+// maxTag is how much of a key's tags is in the ledger, as of what a call says itself.
+const maxTag = 64
+
+// tagOf is the first of some words, as many as there is room for.
+func tagOf(words []string) (tag string) {
+	for _, w := range words {
+		longer := strings.TrimPrefix(tag+" "+w, " ")
+		if len(longer) > maxTag {
+			break
+		}
+		tag = longer
+	}
+	return tag
 }
 
 // enter makes a key known by its text, and for a while by that before.

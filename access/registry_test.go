@@ -126,12 +126,12 @@ func TestLife(t *testing.T) {
 	if got := w.code("us-guess"); got != llm.CodeAuthentication {
 		t.Errorf("a guess: got %q, want it refused", got)
 	}
-	text := w.create(t, "web", access.Spec{Name: "The web", User: "ada", Team: "search", Organisation: "acme", Models: []string{"*"}, Tags: []string{"x"}})
+	text := w.create(t, "web", access.Spec{Name: "The web", User: "ada", Team: "search", Organisation: "acme", Models: []string{"*"}, Tags: []string{"x", strings.Repeat("y", 62), "z"}})
 	if len(text) < 3+52 || !strings.HasPrefix(text, "us-") {
 		t.Errorf("got a key of %d characters, want us- and 256 bits", len(text))
 	}
 	g, err := w.Check(bearer(text), "")
-	if want := "{web The web ada search acme [x]}"; err != nil || fmt.Sprint(g.Caller) != want {
+	if want := "{web The web ada search acme x " + strings.Repeat("y", 62) + "}"; err != nil || fmt.Sprint(g.Caller) != want {
 		t.Fatalf("got %v, %v; want %s", g, err, want)
 	}
 	if k, again, err := w.Create(t.Context(), "web", k(w, "web").Spec); err != nil || again != "" || k.Revision != 1 {

@@ -36,7 +36,7 @@ type keyFlags struct {
 	Model        []string `help:"The models it may ask for: names such as assistant, openai/* for all of a provider, or * for all." placeholder:"NAME"`
 	Provider     []string `help:"The providers it may be served by; any if none is given." placeholder:"NAME"`
 	Region       []string `help:"The regions it may be served in; any if none is given." placeholder:"NAME"`
-	Tag          []string `help:"Words of your choice." placeholder:"WORD"`
+	Tag          []string `help:"Words of your choice: what its calls are for, in reports by tag, where they do not say so themselves." placeholder:"WORD"`
 	Requests     *int64   `help:"How many requests it may make in a minute; 0 is no limit." placeholder:"NUMBER"`
 	Tokens       *int64   `help:"How many tokens it may use in a minute; 0 is no limit." placeholder:"NUMBER"`
 	Concurrent   *int64   `help:"How many requests may run at once; 0 is no limit." placeholder:"NUMBER"`

@@ -255,7 +255,7 @@ type ClientKey struct {
 	// Providers and Regions are those that it may be served by and in; any if not given.
 	Providers []string `yaml:"providers"`
 	Regions   []string `yaml:"regions"`
-	// Tags are words of your choice.
+	// Tags are words of your choice: what its calls are for, in the ledger, where they do not say so themselves.
 	Tags []string `yaml:"tags"`
 	// Expires is its end: a day, as 2027-01-31, at whose beginning in UTC it is refused, or a time,
 	// as 2027-01-31T12:00:00Z.

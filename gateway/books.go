@@ -237,7 +237,7 @@ type lineKey struct {
 func (c *call) lineKey(a *attempt) lineKey {
 	return lineKey{
 		provider: a.target.Provider, price: a.target.Price, model: a.target.Model, asked: c.peeked.Model,
-		caller: c.caller.Name, tag: c.tag, operation: c.operation,
+		caller: c.caller.Name, tag: cmp.Or(c.tag, c.caller.Tag), operation: c.operation,
 		key: c.caller.Key, user: c.caller.User, team: c.caller.Team, organisation: c.caller.Organisation,
 	}
 }
