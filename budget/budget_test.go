@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -187,6 +188,20 @@ func TestOutcome(t *testing.T) {
 }
 
 // TestPeriods knows a window by its beginning, so that none begins twice, whatever the clock does (I11).
+// TestAccounts takes every name that a key's user, team or organisation may have.
+func TestAccounts(t *testing.T) {
+	for _, good := range []string{"team:search", "team:the search team", "organisation:Acme, Inc. & sons/eu", "user:a:b", "key:anonymous"} {
+		if err := CheckAccount(good); err != nil {
+			t.Errorf("%q: got %v, want it taken", good, err)
+		}
+	}
+	for _, bad := range []string{"", "team", "team:", "team: search", "team:search ", "team: ", "teams:search", "team:a\nb", "team:é", "team:" + strings.Repeat("a", 200)} {
+		if CheckAccount(bad) == nil {
+			t.Errorf("%q: got it taken, want it refused", bad)
+		}
+	}
+}
+
 func TestPeriods(t *testing.T) {
 	at := func(text string) time.Time {
 		v, err := time.Parse(time.RFC3339, text)

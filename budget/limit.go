@@ -57,7 +57,7 @@ const maxAccount = 160
 // CheckAccount finds what is wrong with an account's name.
 func CheckAccount(account string) error {
 	kind, id, _ := strings.Cut(account, ":")
-	isPlain := !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' })
+	isPlain := !strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r > '~' }) && strings.TrimSpace(id) == id
 	if !slices.Contains(AccountKinds(), kind) || id == "" || !isPlain || len(account) > maxAccount {
 		if len(account) > maxAccount {
 			account = account[:maxAccount] + "…"
