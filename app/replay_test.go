@@ -11,6 +11,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/understudy-ai/understudy/access"
+	"github.com/understudy-ai/understudy/internal/fakeprovider"
 )
 
 // sent is a request with an Idempotency-Key, and what came of it.
@@ -23,6 +26,12 @@ type sent struct {
 
 func send(t *testing.T, a *App, key, body string) sent {
 	t.Helper()
+	return sendAs(t, a, "", key, body)
+}
+
+// sendAs sends with a client's key.
+func sendAs(t *testing.T, a *App, as, key, body string) sent {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+a.Addr()+"/v1/chat/completions", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -30,6 +39,9 @@ func send(t *testing.T, a *App, key, body string) sent {
 	req.Header.Set("Content-Type", "application/json")
 	if key != "" {
 		req.Header.Set("Idempotency-Key", key)
+	}
+	if as != "" {
+		req.Header.Set("Authorization", "Bearer "+as)
 	}
 	client := newClient(t)
 	defer client.CloseIdleConnections()
@@ -214,6 +226,88 @@ func TestOnceBreaksOff(t *testing.T) {
 	close(v.open)
 	if n := v.had.Load(); n != 1 {
 		t.Errorf("got %d requests at the vendor, want one", n)
+	}
+}
+
+// TestOnceForWhoMayStill gives no answer again to a key that may no longer have it: by its model, the provider or the region that
+// gave it or went on with it, or at all. The same key has it back when it may again.
+func TestOnceForWhoMayStill(t *testing.T) {
+	t.Parallel()
+	lead, second := newVendor(t), newVendor(t)
+	c := parse(t, fmt.Sprintf(`data: ./data
+providers:
+  lead: {use: openai, base_url: %s/v1, key: env:TEST_KEY, region: eu}
+  second: {use: openai, base_url: %s/v1, key: env:TEST_KEY, region: us}
+models: {show: {lead: lead/m, understudies: [second/m]}, other: {lead: second/m}}
+access: {anonymous: false}`, lead.RootURL(), second.RootURL()), nil)
+	a := start(t, c, &lockedBuffer{})
+	wide := access.Spec{Models: []string{"*"}}
+	for name, tc := range map[string]struct {
+		model string // with the lead's faults
+		spec  access.Spec
+		want  int
+	}{
+		"model":                {"show", access.Spec{Models: []string{"other"}}, http.StatusForbidden},
+		"direct":               {"lead/m", access.Spec{Models: []string{"show", "second/*"}}, http.StatusForbidden},
+		"provider":             {"show", access.Spec{Models: []string{"*"}, Providers: []string{"second"}}, http.StatusForbidden},
+		"provider that failed": {"show|lead+internal-500", access.Spec{Models: []string{"*"}, Providers: []string{"second"}}, http.StatusOK},
+		"provider of the end":  {"show|lead+reset-stream", access.Spec{Models: []string{"*"}, Providers: []string{"lead"}}, http.StatusForbidden},
+		"provider of a start":  {"show|lead+reset-stream", access.Spec{Models: []string{"*"}, Providers: []string{"second"}}, http.StatusForbidden},
+		"region":               {"show", access.Spec{Models: []string{"*"}, Regions: []string{"us"}}, http.StatusForbidden},
+		"disabled":             {"show", access.Spec{Models: []string{"*"}, Disabled: true}, http.StatusUnauthorized},
+		"expired":              {"show", access.Spec{Models: []string{"*"}, Expires: time.Now().Add(-time.Second)}, http.StatusUnauthorized},
+		"enough":               {"show", access.Spec{Models: []string{"show"}, Providers: []string{"lead"}, Regions: []string{"eu"}}, http.StatusOK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			id := strings.ReplaceAll(name, " ", "-")
+			_, text, err := a.access.Create(t.Context(), id, wide)
+			if err != nil {
+				t.Fatal(err)
+			}
+			change := func(to access.Spec) {
+				t.Helper()
+				if _, err := a.access.Change(t.Context(), id, func(s *access.Spec) { *s = to }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			model, fault, _ := strings.Cut(tc.model, "|lead")
+			ask := `{"model": "` + model + `", "stream": true, "messages": [{"role": "user", "content": "Where is Ada?"}]}`
+			if fault != "" {
+				lead.Queue(fakeprovider.Fault{Kind: fault[1:]})
+			}
+			first := sendAs(t, a, text, "order", ask)
+			if first.status != http.StatusOK || first.replayed != "" || !strings.Contains(first.body, "[DONE]") {
+				t.Fatalf("got %+v, want an answer", first)
+			}
+			again := func() (s sent) {
+				for until := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+					if s = sendAs(t, a, text, "order", ask); s.status != http.StatusConflict || time.Now().After(until) {
+						return s
+					}
+				}
+			}
+			if s := again(); s.body != first.body || s.replayed == "" || s.header.Get("Targets") != "" {
+				t.Fatalf("got %+v, want the answer again", s)
+			}
+			change(tc.spec)
+			s := again()
+			if s.status != tc.want || (s.body == first.body) != (tc.want == http.StatusOK) {
+				t.Errorf("got %+v, want status %d", s, tc.want)
+			}
+			change(wide)
+			if s := again(); s.body != first.body {
+				t.Errorf("got %+v, want the answer again when the key may have it", s)
+			}
+			if _, err := a.access.Revoke(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+			if s := again(); s.status != http.StatusUnauthorized {
+				t.Errorf("revoked: got %+v, want status 401", s)
+			}
+		})
+	}
+	if n := len(lead.Requests()) + len(second.Requests()); n != 10+3 {
+		t.Errorf("got %d requests at the vendors, want one for each key, and one more for each that failed", n)
 	}
 }
 

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -159,6 +160,10 @@ func (c *call) replay(r *Replay) (answered bool, _ *llm.Error) {
 		if err := json.Unmarshal(r.Header, &header); err != nil {
 			return false, &llm.Error{Code: llm.CodeInternal, Origin: llm.OriginGateway, Message: llm.CodeInternal.Info().Doc, Err: err}
 		}
+		if err := c.permitAgain(append(header[keptTargets], header.Get(HeaderTarget))); err != nil {
+			return false, err
+		}
+		delete(header, keptTargets)
 		header.Set(HeaderReplayed, r.Call)
 		c.reply.sendAs(r.Status, header, r.Body)
 		return true, nil
@@ -176,6 +181,38 @@ func (c *call) replay(r *Replay) (answered bool, _ *llm.Error) {
 	}
 }
 
+// permitAgain refuses an answer that the caller may no longer have: they might be somebody who may do less since it was given.
+// targets are those that gave it, or a part of it.
+func (c *call) permitAgain(targets []string) *llm.Error {
+	if c.grant == nil {
+		return nil
+	}
+	c.peeked.Model = cmp.Or(c.path.model, c.peeked.Model) // what is only relayed has had no look at its path yet
+	routes := *c.g.routes.Load()
+	r, ok := routes.Pick(c.peeked.Model)
+	if !ok && c.peeked.Model != "" { // it is no model any more, and its answer is still there
+		if !c.grant.MayAsk(c.peeked.Model) {
+			return forbidden(c.peeked.Model)
+		}
+	} else if err := c.permit(&r); err != nil {
+		return err
+	}
+	for _, name := range targets {
+		id, _, isTarget := strings.Cut(name, "/")
+		region := "" // of a provider that is gone
+		if r, ok := routes.Pick(name); ok {
+			region = r.Targets[0].Provider.Facts.Region
+		}
+		if isTarget && !c.grant.MayUse(id, region) {
+			return &llm.Error{
+				Code: llm.CodePermission, Origin: llm.OriginClient,
+				Message: "The answer to this request is there, and the key may no longer use the provider that gave it. Choose another " + HeaderIdempotency + " to make the request anew.",
+			}
+		}
+	}
+	return nil
+}
+
 // settleClaim remembers what the client was answered. A request of which no vendor can have had anything may be made again.
 func (c *call) settleClaim() {
 	r := c.claimed
@@ -191,7 +228,7 @@ func (c *call) settleClaim() {
 		r.State = ReplayLost
 		brokeOff := c.failure != nil && (c.failure.Code == llm.CodeClientGone || c.failure.Code == llm.CodeUnavailable)
 		if p := c.reply; !brokeOff && p.err == nil && !p.cut && p.keep != nil && p.begun {
-			r.State, r.Status, r.Header, r.Body = ReplayKept, p.status, keptHeader(p.header()), p.keep.Bytes()
+			r.State, r.Status, r.Header, r.Body = ReplayKept, p.status, c.keptHeader(), p.keep.Bytes()
 		}
 		err = c.g.opts.Replays.Keep(ctx, r)
 	}
@@ -200,13 +237,22 @@ func (c *call) settleClaim() {
 	}
 }
 
+// keptTargets is where the header that is kept lists the targets that gave the answer, of which a header names only one.
+const keptTargets = "Targets"
+
 // keptHeader is an answer's header as it is given again, but for what is about the connection and the call.
-func keptHeader(h http.Header) []byte {
-	kept := maps.Clone(h)
+func (c *call) keptHeader() []byte {
+	kept := maps.Clone(c.reply.header())
 	for _, name := range []string{"Connection", "Content-Length", "Date", HeaderCall} {
 		delete(kept, name)
 	}
 	maps.DeleteFunc(kept, func(name string, _ []string) bool { return strings.HasPrefix(name, http.TrailerPrefix) })
+	delete(kept, keptTargets) // a vendor's own
+	for _, a := range c.attempts {
+		if a.committed {
+			kept[keptTargets] = append(kept[keptTargets], a.target.Name())
+		}
+	}
 	text, err := json.Marshal(kept)
 	if err != nil {
 		panic("BUG: gateway: a header cannot be written: " + err.Error())
