@@ -17,6 +17,7 @@ import (
 // are the lead's; what is absent is not known.
 type Model struct {
 	Name         string   `json:"name"`
+	Also         string   `json:"also,omitempty"` // the bare name that means it, too
 	Lead         string   `json:"lead"` // provider/model
 	Understudies []string `json:"understudies,omitempty"`
 	Loss         string   `json:"loss"`
@@ -77,17 +78,26 @@ func (m Model) Can(ability string) bool {
 
 func isTrue(b *bool) bool { return b != nil && *b }
 
-// Models lists what clients may ask for under a config, in the order of the model
+// Models lists what clients may ask for under a config, each model once, in the order of the model
 // lists. Keys are not looked at. The error is config.Problems.
 func Models(c *config.Config) ([]Model, error) {
 	if len(c.Providers) == 0 {
 		return nil, config.Problems{noProviders(c)}
 	}
 	r := routesWithoutKeys(c)
-	models := make([]Model, len(r.entries))
-	for i, e := range r.entries {
+	var models []Model
+	at := map[string]int{} // of models by provider/model
+	for _, e := range r.entries { // bare names come last
 		found, _ := r.Pick(e.ID)
-		models[i] = describe(found)
+		m := describe(found)
+		if i, listed := at[m.Lead]; found.IsDirect && listed {
+			models[i].Also = m.Name
+			continue
+		}
+		if found.IsDirect {
+			at[m.Lead] = len(models)
+		}
+		models = append(models, m)
 	}
 	return models, nil
 }
@@ -99,8 +109,19 @@ func KnownModels(c *config.Config) ([]Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	also := map[string]string{} // as the config has it: what is clear now
+	if len(c.Providers) > 0 {
+		enabled, err := Models(c)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range enabled {
+			also[m.Name] = m.Also
+		}
+	}
 	known := provider.Known()
 	for i := range models {
+		models[i].Also = also[models[i].Name]
 		id, _, _ := strings.Cut(models[i].Lead, "/")
 		if _, enabled := c.Provider(id); !enabled {
 			models[i].Needs = cmp.Or(c.File(), known.KeyEnv(id), config.DefaultPath) // variables count where there is no file

@@ -28,7 +28,7 @@ func TestBareNamesOfOthers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		i := slices.IndexFunc(models, func(m app.Model) bool { return m.Name == name })
+		i := slices.IndexFunc(models, func(m app.Model) bool { return m.Name == name || m.Also == name })
 		if i < 0 {
 			return ""
 		}
@@ -65,10 +65,13 @@ func TestEveryService(t *testing.T) {
 	seen := map[string]bool{}
 	full := 0
 	for _, m := range models {
-		if seen[m.Name] {
+		if seen[m.Name] || seen[m.Also] || seen["lead "+m.Lead] {
 			t.Errorf("%s: got it twice, want it once", m.Name)
 		}
-		seen[m.Name] = true
+		seen[m.Name], seen["lead "+m.Lead] = true, true
+		if m.Also != "" {
+			seen[m.Also] = true
+		}
 		if m.Name == m.Lead {
 			full++
 		}

@@ -36,8 +36,8 @@ type listModelsCommand struct {
 
 // Help shows how models list is used.
 func (listModelsCommand) Help() string {
-	return "Models of the config come first, then every known model of each provider, by provider/model and, where only one " +
-		"has it, by its bare name. Window is in tokens; price is what a million tokens cost in USD, input and output. No key is needed: " +
+	return "Models of the config come first, then every known model of each provider, by provider/model and also, where only one " +
+		"has it, by its bare name. A client's model list has both. Window is in tokens; price is what a million tokens cost in USD, input and output. No key is needed: " +
 		"while no provider is enabled, all known models are listed, each with the variable that enables it.\n\n" +
 		examples("understudy models", "understudy models sonnet", "understudy models --provider openai --json",
 			"understudy models --all --can vision,tools --min-context 200k --max-price 10")
@@ -88,9 +88,13 @@ func (c listModelsCommand) Run(s *session) error {
 		return nil
 	}
 	w := s.table()
-	fmt.Fprintln(w, "MODEL\tLEAD\tUNDERSTUDIES\tWINDOW\tPRICE IN/OUT\tCAN\tNOTE")
+	fmt.Fprintln(w, "MODEL\tALSO\tLEAD\tUNDERSTUDIES\tWINDOW\tPRICE IN/OUT\tCAN\tNOTE")
 	for _, m := range models {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", m.Name, m.Lead, orDash(strings.Join(m.Understudies, ", ")),
+		lead := m.Lead
+		if lead == m.Name {
+			lead = ""
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", m.Name, orDash(m.Also), orDash(lead), orDash(strings.Join(m.Understudies, ", ")),
 			orDash(count(m.Window)), orDash(price(m.Price)), orDash(can(m)), orDash(note(m)))
 	}
 	return w.Flush()
