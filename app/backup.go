@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -37,6 +38,9 @@ func BackUpLedger(ctx context.Context, c *config.Config, to string) (*budget.Rep
 	stop := writeOut(part)
 	err := sqlite.Backup(ctx, filepath.Join(folder, ledgerFile), part)
 	stop()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w%s", err, noLedgerYet)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -181,6 +182,8 @@ func (b *books) Settle(attempt int64, s *budget.Settlement) { b.journal.Settle(a
 // errNoLedger is a config that keeps no books.
 var errNoLedger = fmt.Errorf("the config has data: %s: %w", config.NoData, admin.ErrNoLedger)
 
+const noLedgerYet = "\nhint: the ledger is made when the gateway starts with this config"
+
 // ReadLedger calls f with the ledger of a config, as it is at one moment. A gateway may be writing it.
 func ReadLedger(ctx context.Context, c *config.Config, f func(budget.Book) error) error {
 	folder := c.DataFolder()
@@ -192,7 +195,10 @@ func ReadLedger(ctx context.Context, c *config.Config, f func(budget.Book) error
 	}
 	r, err := openCaughtUp(ctx, folder)
 	if err != nil {
-		return fmt.Errorf("%w\nhint: the ledger is made when the gateway starts with this config", err)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w%s", err, noLedgerYet)
+		}
+		return err
 	}
 	return errors.Join(f(r), r.Close())
 }

@@ -18,7 +18,7 @@ import (
 type Model struct {
 	Name         string   `json:"name"`
 	Also         string   `json:"also,omitempty"` // the bare name that means it, too
-	Lead         string   `json:"lead"` // provider/model
+	Lead         string   `json:"lead"`           // provider/model
 	Understudies []string `json:"understudies,omitempty"`
 	Loss         string   `json:"loss"`
 	Rescue       string   `json:"rescue"`
@@ -86,7 +86,7 @@ func Models(c *config.Config) ([]Model, error) {
 	}
 	r := routesWithoutKeys(c)
 	var models []Model
-	at := map[string]int{} // of models by provider/model
+	at := map[string]int{}        // of models by provider/model
 	for _, e := range r.entries { // bare names come last
 		found, _ := r.Pick(e.ID)
 		m := describe(found)

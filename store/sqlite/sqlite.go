@@ -16,7 +16,8 @@ import (
 	"runtime"
 	"sync"
 
-	_ "modernc.org/sqlite" // the driver
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/understudy-ai/understudy/access"
 	"github.com/understudy-ai/understudy/budget"
@@ -66,7 +67,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	d := &DB{db: db, jobs: make(chan *job, maxJobs), stop: make(chan struct{}), process: rand.Text(), lines: map[int64]bool{}}
 	if err := d.begin(ctx); err != nil {
 		_ = db.Close() // the error tells of more
-		return nil, fmt.Errorf("open the ledger %s: %w", path, err)
+		return nil, fmt.Errorf("open the ledger %s: %w%s", path, err, repair(err))
 	}
 	d.writing.Go(d.write)
 	return d, nil
@@ -86,6 +87,15 @@ func (d *DB) begin(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// repair is what to do about a file that is no database, or a broken one.
+func repair(err error) string {
+	var e *sqlite.Error
+	if !errors.As(err, &e) || e.Code()&0xff != sqlite3.SQLITE_NOTADB && e.Code()&0xff != sqlite3.SQLITE_CORRUPT {
+		return ""
+	}
+	return "\nhint: understudy ledger restore FILE puts a backup in its place; without the file the next start makes a new one"
 }
 
 // address is a path as SQLite's URI.
@@ -108,7 +118,7 @@ func private(path string) error {
 		return fmt.Errorf("open the ledger: %w", err)
 	}
 	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
-		return fmt.Errorf("open the ledger %s: others can use it: got mode %04o, want 0600", path, mode)
+		return fmt.Errorf("open the ledger %s: others can use it: got mode %04o, want 0600\nhint: chmod 600 %s", path, mode, path)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"database/sql"
 	"errors"
 	"os"
@@ -198,6 +199,17 @@ func TestRefused(t *testing.T) {
 		if _, err := OpenReader(t.Context(), path); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s, to read: got %v, want %q in it", tc.name, err, tc.want)
 		}
+	}
+}
+
+// TestNoDatabase says what to do about a file that is something else.
+func TestNoDatabase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	if err := os.WriteFile(path, bytes.Repeat([]byte("junk"), 1000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), path); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "\nhint: understudy ledger restore FILE") {
+		t.Errorf("got %v, want the file and what to do", err)
 	}
 }
 
