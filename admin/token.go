@@ -83,11 +83,11 @@ func OpenToken(files Files) (t Token, made string, err error) {
 		err = json.Unmarshal(content, &kept)
 	}
 	if err != nil {
-		return Token{}, "", fmt.Errorf("read the admin token's hash: %w", err)
+		return Token{}, "", fmt.Errorf("read the admin token's hash: %w\nhint: without the file %s in the data folder the next start makes a new token", err, tokenName)
 	}
 	hash, err := hex.DecodeString(kept.SHA256)
 	if err != nil || len(hash) != sha256.Size {
-		return Token{}, "", fmt.Errorf("%s: got no hash of a token, want one; without the file a new token is made", tokenName)
+		return Token{}, "", fmt.Errorf("read the admin token's hash: got none in %s, want one\nhint: without that file in the data folder the next start makes a new token", tokenName)
 	}
 	t.isSet = copy(t.hash[:], hash) == sha256.Size
 	return t, "", nil

@@ -241,6 +241,24 @@ func (a *App) openAdmin(c *config.Config) error {
 // else.
 func (a *App) AdminToken() string { return a.token }
 
+// tokenFile has the admin token, where it was not to be printed, until somebody removes it.
+const tokenFile = "admin-token.txt"
+
+// KeepToken puts the admin token into a file of the data folder, which only its owner may read, and returns the path; empty if
+// nothing is kept.
+func (a *App) KeepToken() (path string, err error) {
+	if a.data == nil {
+		return "", nil
+	}
+	if err := a.files.Write(tokenFile, []byte(a.token+"\n")); err != nil {
+		return "", fmt.Errorf("keep the admin token: %w", err)
+	}
+	return a.files.path(tokenFile), nil
+}
+
+// DropToken takes back an admin token that could not be shown: the next start makes another.
+func (a *App) DropToken() error { return admin.DropToken(&a.files) }
+
 // isBroken reports whether the ledger's disk has failed.
 func (a *App) isBroken() bool { return a.data != nil && a.books.journal.IsBroken() }
 
@@ -252,7 +270,11 @@ func (a *App) openData(c *config.Config) error {
 	}
 	var err error
 	if a.data, err = openFolder(path); err != nil {
-		return fmt.Errorf("open the data folder %s: %w\nhint: with data: %s in the config nothing is kept", path, err, config.NoData)
+		hint := "with data: " + config.NoData + " in the config nothing is kept"
+		if errors.Is(err, errInUse) {
+			hint = "each gateway has a data folder of its own: stop the other one, or name another folder with data: in the config"
+		}
+		return fmt.Errorf("open the data folder %s: %w\nhint: %s", path, err, hint)
 	}
 	if err := a.books.open(c, &a.opts); err != nil {
 		a.data.close()

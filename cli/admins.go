@@ -64,7 +64,9 @@ func (s *session) showNewToken(a client.Administrator, asJSON bool) error {
 		return errTold
 	}
 	fmt.Fprintf(s.err, "the token of %s (%s), shown this once:\n", a.Name, a.Role)
-	fmt.Fprintln(s.out, a.Text)
+	if _, err := fmt.Fprintln(s.out, a.Text); err != nil {
+		return fmt.Errorf("write the token of %s, which is made: %w\nhint: understudy admins rotate %s gives them another", a.Name, err, a.Name)
+	}
 	return nil
 }
 

@@ -91,11 +91,12 @@ type session struct {
 func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 	started := easeStart()
 	defer started()
+	results := &output{w: out}
 	var flags common
 	parser, err := kong.New(&flags, append(tree(args),
 		kong.Name(name),
 		kong.Description("An LLM gateway: applications keep the API they speak, and another vendor's model stands in when theirs fails."),
-		kong.Writers(out, errOut),
+		kong.Writers(results, errOut),
 		kong.Vars{"abilities": strings.Join(app.Abilities(), ", "), "columns": strings.Join(app.UsageColumns(), ", ")},
 		kong.Exit(func(code int) { panic(exit(code)) }), // kong's way out of --help; it must not return
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
@@ -112,19 +113,29 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 			code = int(c)
 		}
 	}()
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0:
 		args = []string{"--help"}
+	case len(args) == 1 && args[0] == "--version":
+		args = []string{"version"}
 	}
 	chosen, err := parser.Parse(args)
+	if lost := results.err(); lost != nil { // of the help
+		fmt.Fprintf(errOut, "%s: write the help: %v\n", name, lost)
+		return exitFailed
+	}
 	if err != nil {
 		fmt.Fprintf(inert{errOut}, "%s: %v\n%s\n", name, err, usageHint(err))
 		return exitUsage
 	}
 	lines := &logWriter{w: errOut}
 	defer lines.Flush() //nolint:errcheck // nobody is there to hear that a log cannot be written
-	s := &session{in: in, out: out, err: errOut, log: newLog(errOut, lines, flags.LogFormat, flags.LogLevel), started: started}
+	s := &session{in: in, out: results, err: errOut, log: newLog(errOut, lines, flags.LogFormat, flags.LogLevel), started: started}
 	if err := chosen.Run(s); err != nil {
 		return s.report(err)
+	}
+	if err := results.err(); err != nil {
+		return s.report(fmt.Errorf("write the result: %w", err))
 	}
 	return exitDone
 }
@@ -191,7 +202,7 @@ func newLog(w io.Writer, lines *logWriter, format string, level slog.Level) *slo
 
 // isTerminal reports whether somebody may be watching w.
 func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := fileOf(w)
 	if !ok {
 		return false
 	}

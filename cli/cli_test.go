@@ -3,7 +3,9 @@ package cli
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -47,6 +49,57 @@ func TestEveryCommand(t *testing.T) {
 		code := Main([]string{command, "--no-such-flag"}, strings.NewReader(""), &out, &errOut)
 		if code != exitUsage || out.Len() > 0 || !strings.Contains(errOut.String(), "hint: understudy "+command+" --help") {
 			t.Errorf("%s --no-such-flag: got exit code %d, %q and %q, want 2, nothing and a hint", command, code, &out, &errOut)
+		}
+	}
+}
+
+// TestVersionFlag takes what most programs take.
+func TestVersionFlag(t *testing.T) {
+	var flag, command, errOut bytes.Buffer
+	if code := Main([]string{"--version"}, strings.NewReader(""), &flag, &errOut); code != exitDone {
+		t.Errorf("got exit code %d and %s, want 0", code, &errOut)
+	}
+	if Main([]string{"version"}, strings.NewReader(""), &command, &errOut); flag.String() != command.String() || flag.Len() == 0 {
+		t.Errorf("got %q, want what version says: %q", &flag, &command)
+	}
+}
+
+// TestHelpHasVariables holds the help of serve to every variable that the program reads by name.
+func TestHelpHasVariables(t *testing.T) {
+	var help bytes.Buffer
+	Main([]string{"serve", "--help"}, strings.NewReader(""), &help, &help)
+	named := regexp.MustCompile(`(?:Getenv|LookupEnv|\bEnv)\("([A-Z_]+)"\)|Variable += "([A-Z_]+)"|Env += "([A-Z_]+)"`)
+	// Of a cloud's own the help has some; these are places of the system.
+	exempt := []string{"HOME", "APPDATA", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST", "IDENTITY_ENDPOINT", "IDENTITY_HEADER"}
+	found := 0
+	for _, folder := range []string{".", "../app", "../transport", "../telemetry", "../store/postgres"} {
+		files, err := filepath.Glob(folder + "/*.go")
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: got no files and %v", folder, err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") || strings.HasSuffix(file, "failpoint_on.go") {
+				continue
+			}
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range named.FindAllStringSubmatch(string(text), -1) {
+				name := m[1] + m[2] + m[3]
+				found++
+				if !slices.Contains(exempt, name) && !strings.Contains(help.String(), name) {
+					t.Errorf("%s reads %s, want it in the help of serve", file, name)
+				}
+			}
+		}
+	}
+	if found < 12 {
+		t.Errorf("got %d variables in the source, want all of them found", found)
+	}
+	for line := range strings.Lines(help.String()) {
+		if len(line) > 81 {
+			t.Errorf("got a line of %d characters, want 80 at most: %s", len(line)-1, line)
 		}
 	}
 }

@@ -133,7 +133,9 @@ func (s *session) showNewKey(k client.Key, asJSON bool) error {
 		return errTold
 	}
 	fmt.Fprintf(s.err, "the key %s, shown this once:\n", k.ID)
-	fmt.Fprintln(s.out, k.Text)
+	if _, err := fmt.Fprintln(s.out, k.Text); err != nil {
+		return fmt.Errorf("write the key %s, which is made: %w\nhint: understudy keys rotate %s gives it another text", k.ID, err, k.ID)
+	}
 	return nil
 }
 

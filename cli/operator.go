@@ -16,7 +16,7 @@ import (
 const tokenEnv = "UNDERSTUDY_ADMIN_TOKEN"
 
 // lostToken says where the token is from.
-const lostToken = "hint: serve shows it when it makes it, and understudy admins add makes more; if it is lost, remove admin-token.json from the data folder and start the gateway again"
+const lostToken = "hint: serve shows it when it makes it, or puts it into admin-token.txt in the data folder, and understudy admins add makes more; if it is lost, remove admin-token.json from the data folder and start the gateway again"
 
 // gatewayFlags say which running gateway is asked, and show it who asks.
 type gatewayFlags struct {

@@ -4,7 +4,6 @@ package cli
 
 import (
 	"io"
-	"os"
 	"syscall"
 	"unsafe"
 )
@@ -14,7 +13,7 @@ const canRedraw = true
 
 // columns returns how wide the terminal w is; 0 if it does not say.
 func columns(w io.Writer) int {
-	f, ok := w.(*os.File)
+	f, ok := fileOf(w)
 	if !ok {
 		return 0
 	}

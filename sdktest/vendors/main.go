@@ -163,7 +163,8 @@ func startGateway(ctx context.Context, vendorsAt map[string]string) (baseURL str
 	}
 	cmd := exec.CommandContext(ctx, program, "serve", "--config", file)
 	log := &gatewayLog{listens: make(chan addresses, 1)}
-	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = dir, log, log, 5*time.Second
+	cmd.Dir, cmd.Stderr, cmd.WaitDelay = dir, log, 5*time.Second
+	cmd.Stdout = struct{ io.Writer }{log} // not the same: the program prints no token where its log goes
 	cmd.Env = os.Environ()
 	for _, name := range names() {
 		cmd.Env = append(cmd.Env, "STAGE_"+strings.ToUpper(name)+"_KEY="+keyOf(name))
@@ -199,12 +200,15 @@ func startGateway(ctx context.Context, vendorsAt map[string]string) (baseURL str
 
 // gatewayLog keeps what the gateway logs, and tells where it listens once it does.
 type gatewayLog struct {
+	mu      sync.Mutex   // both outputs are written at once
 	text    bytes.Buffer // read only after the program has ended
 	listens chan addresses
 	told    bool
 }
 
 func (l *gatewayLog) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	n, err := l.text.Write(b)
 	if l.told {
 		return n, err
