@@ -68,9 +68,13 @@ func (g *gateway) readBooks(ctx context.Context) (b Books, err error) {
 	return b, nil
 }
 
+const ledgerIntroduction = `
+The ledger has %d attempts of %d calls, those of the warm-up included: %s. Posted is what the vendor counted, and estimated what the gateway did in its place; of uncertain ones nobody knows whether the vendor ran them, and void ones it did not. Wasted is what no client has had.
+`
+
 // write writes the ledger as a table, and whether it holds.
-func (b *Books) write(out io.Writer) {
-	fmt.Fprintf(out, "\nThe ledger has %d attempts of %d calls, those of the warm-up included: %s.\n", b.Entries, b.Calls, b.Kinds)
+func (b *Books) write(out io.Writer, width int) {
+	fmt.Fprint(out, wrap(fmt.Sprintf(ledgerIntroduction, b.Entries, b.Calls, b.Kinds), width))
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TARGET\tATTEMPTS\tINPUT\tOUTPUT\tCOST USD\tESTIMATED\tUNCERTAIN\tWASTED")
 	for _, l := range b.Lines {
@@ -78,7 +82,7 @@ func (b *Books) write(out io.Writer) {
 	}
 	_ = w.Flush() // the next line fails as well
 	if len(b.Problems) == 0 {
-		fmt.Fprintln(out, "Verified: every attempt is there once, at its pinned price, and every sum is that of its rows.")
+		fmt.Fprint(out, wrap("Verified: every attempt is there once, at its pinned price, and every sum is that of its rows.\n", width))
 	}
 	for _, p := range b.Problems {
 		fmt.Fprintln(out, "wrong: "+p)

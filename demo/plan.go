@@ -3,7 +3,6 @@ package demo
 import (
 	"context"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/understudy-ai/understudy/admin/client"
@@ -152,10 +151,10 @@ func (p *planned) result(vendor string) Planned {
 	}
 }
 
-// write says in words what came of it.
-func (p *Planned) write(w io.Writer) {
-	fmt.Fprintf(w, "\nA drill cut %d %% of %s's answers short, as `understudy drill` does: of %d calls that it struck, %d failed over\n"+
-		"and %d were rescued. An evacuation moved all traffic off %s and back, as `understudy evacuate` does: once its\n"+
-		"share was nothing, it was asked in %d of %d calls. Client failures in both: %d.\n",
+// String says in words what came of it.
+func (p *Planned) String() string {
+	return fmt.Sprintf("A drill cut %d %% of %s's answers short, as `understudy drill` does: of %d calls that it struck, %d failed over "+
+		"and %d were rescued. An evacuation moved all traffic off %s and back, as `understudy evacuate` does: once its "+
+		"share was nothing, it was asked in %d of %d calls. Client failures in both: %d.",
 		drillShare, p.Vendor, p.Struck, p.Failovers, p.Rescues, p.Vendor, p.There, p.Evacuated, p.Failures)
 }

@@ -101,7 +101,7 @@ func run(ctx context.Context, o Options, faults []fault, standby bool) (r Result
 // perform plays the faults to the applications and reports what they saw.
 func (o *Options) perform(ctx context.Context, st *stage, gw *gateway, apps []*clientApp, faults []fault) (Result, error) {
 	if !o.JSON {
-		fmt.Fprintf(o.Out, introduction, o.Duration, len(faults), st.limit)
+		fmt.Fprint(o.Out, wrap(fmt.Sprintf(introduction, o.Duration, len(faults), st.limit), o.proseWidth()))
 	}
 	all := append(slices.Clone(faults), drillOf, evacuationOf)
 	s := &show{vendors: st.vendors(), apps: apps, faults: faults, length: o.Duration, tally: newTally(apps, all), operator: gw.operator}
@@ -143,8 +143,7 @@ func (o *Options) perform(ctx context.Context, st *stage, gw *gateway, apps []*c
 	return r, nil
 }
 
-const introduction = `Two simulated vendors, the gateway, and four applications, all in this process; nothing leaves this
-machine. For %v each vendor in turn is broken in %d ways, and the other one stands in for it.
+const introduction = `Two simulated vendors, the gateway, and four applications, all in this process; nothing leaves this machine. For %v each vendor in turn is broken in %d ways, and the other one stands in for it.
 The gateway waits %v for a silent vendor here, instead of 60s, so that a hang is soon over.
 A stream that breaks in the middle is rescued: the other vendor goes on with the same answer.
 A vendor that goes on failing is left alone; here the gateway is told when it is mended.
@@ -153,9 +152,16 @@ At the end one vendor is drilled, and then evacuated.
 `
 
 const farewell = `
-Next: "understudy demo --keep" leaves this up for your own client. With OPENAI_API_KEY and
-ANTHROPIC_API_KEY set, "understudy serve" is the gateway to the real vendors.
+Next: "understudy demo --keep" leaves this up for your own client. With OPENAI_API_KEY and ANTHROPIC_API_KEY set, "understudy serve" is the gateway to the real vendors.
 `
+
+// proseWidth is how wide the lines of text are that is in no table.
+func (o *Options) proseWidth() int {
+	if o.Terminal {
+		return min(o.width(), mostWidth)
+	}
+	return defaultWidth
+}
 
 // view is what the options ask to see while the demo runs.
 func (o *Options) view(s *show) view {
@@ -180,10 +186,11 @@ func (o *Options) width() int {
 // report writes the result.
 func (o *Options) report(r *Result) error {
 	if !o.JSON {
-		r.printTable(o.Out, palette{o.Color})
-		r.Ledger.write(o.Out)
+		width := o.proseWidth()
+		r.printTable(o.Out, palette{o.Color}, width)
+		r.Ledger.write(o.Out, width)
 		if !o.Keep {
-			fmt.Fprint(o.Out, farewell)
+			fmt.Fprint(o.Out, wrap(farewell, width))
 		}
 		return nil
 	}

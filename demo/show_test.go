@@ -95,7 +95,7 @@ func TestQuantile(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	r := Result{
-		Requests: 35, Failures: 1, Problems: []string{"OpenAI Chat: broke"},
+		FirstToken: 400, Requests: 35, Failures: 1, Problems: []string{"OpenAI Chat: broke"},
 		Faults: []Row{
 			{Fault: "hang", Title: "hangs, no headers", Requests: 10, Understudy: 9, Failures: 1, AddedMedian: 401.6, AddedP99: 420.2},
 			{Fault: "reset-stream", Title: "stream cut in the middle", Requests: 5, Rescued: 5, AddedMedian: 1, AddedP99: 2},
@@ -103,7 +103,7 @@ func TestTable(t *testing.T) {
 		NoFault: Row{Title: "(no fault in the way)", Requests: 20, Lead: 20},
 	}
 	var out bytes.Buffer
-	r.printTable(&out, palette{})
+	r.printTable(&out, palette{}, 80)
 	want := `
                                           served by           client    added ms
 fault of the lead          requests lead understudy rescued failures median  p99
@@ -112,7 +112,12 @@ stream cut in the middle          5    0          0       5        0      1    2
 (no fault in the way)            20   20          0       0        0      0    0
 all                              35   20          9       5        1
 
-15 of 35 requests met a broken lead in one of 2 ways; failures seen by clients: 1, the first of them:
+Added is how much later than usual an answer came: the first content of a
+stream, the end of any other. A stream that hangs later pauses there, for the
+400ms that the gateway waits.
+
+15 of 35 requests met a broken lead in one of 2 ways;
+failures seen by clients: 1, the first of them:
   OpenAI Chat: broke
 `
 	if got := out.String(); got != want {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // Result is what the applications saw in a run.
@@ -38,8 +39,14 @@ type Row struct {
 	AddedP99    float64 `json:"added_p99_ms"`
 }
 
+const legend = `
+Added is how much later than usual an answer came: the first content of a stream, the end of any other. A stream that hangs later pauses there, for the %v that the gateway waits.
+
+%s
+`
+
 // printTable writes the result as a table by fault, and what it shows in words.
-func (r *Result) printTable(w io.Writer, p palette) {
+func (r *Result) printTable(w io.Writer, p palette, width int) {
 	fmt.Fprintf(w, "\n%-*s %8s %15s %7s %8s %11s\n", titleWidth, "", "", "served by", "", "client", "added ms")
 	fmt.Fprintf(w, "%-*s %8s %4s %10s %7s %8s %6s %4s\n",
 		titleWidth, "fault of the lead", "requests", "lead", "understudy", "rescued", "failures", "median", "p99")
@@ -53,13 +60,13 @@ func (r *Result) printTable(w io.Writer, p palette) {
 		all.Understudy += row.Understudy
 		all.Rescued += row.Rescued
 	}
-	fmt.Fprintf(w, "%-*s %8d %4d %10d %7d %s\n\n", titleWidth, all.Title, all.Requests, all.Lead, all.Understudy, all.Rescued, p.failures(all.Failures, 8))
-	fmt.Fprintln(w, r.verdict())
+	fmt.Fprintf(w, "%-*s %8d %4d %10d %7d %s\n", titleWidth, all.Title, all.Requests, all.Lead, all.Understudy, all.Rescued, p.failures(all.Failures, 8))
+	fmt.Fprint(w, wrap(fmt.Sprintf(legend, time.Duration(r.FirstToken*float64(time.Millisecond)), r.verdict()), width))
 	for _, problem := range r.Problems {
 		fmt.Fprintln(w, "  "+problem)
 	}
 	if r.Planned != nil {
-		r.Planned.write(w)
+		fmt.Fprint(w, wrap("\n"+r.Planned.String()+"\n", width))
 	}
 }
 
@@ -82,5 +89,5 @@ func (r *Result) verdict() string {
 	if r.Failures == 0 {
 		return met + "; every client got a whole and correct answer, and none saw a failure."
 	}
-	return met + "; failures seen by clients: " + strconv.Itoa(r.Failures) + ", the first of them:"
+	return met + ";\nfailures seen by clients: " + strconv.Itoa(r.Failures) + ", the first of them:"
 }
