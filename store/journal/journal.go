@@ -115,6 +115,9 @@ func Open(o Options) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, path := range left.damaged {
+		o.Log.Error("the journal was damaged, and the ledger may lack what was in it; what it was is kept", "file", path)
+	}
 	now := o.Now()
 	first := max(left.lastFile+1, now.UnixMilli())
 	current, err := create(o.Folder, first, min(o.FileSize, firstSize))

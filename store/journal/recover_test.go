@@ -1,9 +1,12 @@
 package journal
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -259,5 +262,73 @@ func TestStoreGoesBack(t *testing.T) {
 				t.Errorf("log: got %s, want %q in it", log, tc.want)
 			}
 		})
+	}
+}
+
+// TestDamaged changes a journal's bytes one by one between what was promised: what is missing then is told of, and what
+// was there is kept. Nothing is made up.
+func TestDamaged(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	d := openJournal(t, folder, newShelf())
+	for range 4 {
+		if _, err := d.reserve(""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	end := d.durable.Load().Offset
+	copied := copyFolder(t, folder)
+	d.close()
+	files, err := filepath.Glob(filepath.Join(copied, "*"+extension))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	whole, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole = whole[:end+1000] // a part of the zeros will do
+	was, err := recoverFrom(copied)
+	if err != nil || len(was.open) != 4 || len(was.damaged) != 0 {
+		t.Fatalf("got %+v, %v, want four attempts", was, err)
+	}
+	path := filepath.Join(t.TempDir(), filepath.Base(files[0]))
+	for at := range end {
+		for _, mask := range []byte{0x01, 0x80, 0xff} {
+			text := slices.Clone(whole)
+			text[at] ^= mask
+			if err := os.WriteFile(path, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			left, err := recoverFrom(filepath.Dir(path))
+			if err != nil {
+				t.Fatalf("byte %d: %v", at, err)
+			}
+			for n, e := range left.open {
+				if !reflect.DeepEqual(e, was.open[n]) {
+					t.Errorf("byte %d: got %+v, want it as it was or not at all", at, e)
+				}
+			}
+			// In the last record it is as if a crash had torn it.
+			if len(left.open) < 3 && len(left.damaged) != 1 || len(left.open) == 4 {
+				t.Errorf("byte %d by %x: got %d attempts and damage %v, want it told of", at, mask, len(left.open), left.damaged)
+			}
+			for _, kept := range left.damaged {
+				if got, err := os.ReadFile(kept); err != nil || !bytes.Equal(got, text) {
+					t.Errorf("byte %d: got %d bytes kept, %v, want all", at, len(got), err)
+				}
+				_ = os.Remove(kept)
+			}
+		}
+	}
+	// Who starts the gateway reads it in the log.
+	whole[0]++
+	if err := os.WriteFile(path, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	revived := openJournal(t, filepath.Dir(path), newShelf())
+	revived.close()
+	if !strings.Contains(revived.log.String(), "the journal was damaged") {
+		t.Errorf("got the log %s, want the damage in it", &revived.log)
 	}
 }
