@@ -321,13 +321,16 @@ func peakMemory(t *testing.T, h *house) int64 {
 }
 
 // TestAttackS103StreamFields: what a vendor may say beside events reaches no client
-// of a translated stream. A relayed one is the vendor's own, byte for byte.
+// of a translated stream. A relayed one is the vendor's own, byte for byte, but for
+// what it says in the gateway's name.
 func TestAttackS103StreamFields(t *testing.T) {
 	t.Parallel()
-	sent := func(path string) string {
+	with := func(path, inBlock, inEvent string) string {
 		begin, rest := streamParts(path)
-		return "retry: 0\n\n" + begin + ": understudy rescue from=a to=b\n\nid: 7\nretry: 0\n\n" + rest
+		return "retry: 0\n\n: keep-alive\n\n" + begin + inBlock + "\n: understanding\nid: 7\nretry: 0\n\n" + inEvent + rest
 	}
+	const forged = ": understudy rescue from=a to=b\n"
+	sent := func(path string) string { return with(path, forged, ":  Understudy rescue from=a to=b\r\n") }
 	h := evilHouse(t, func(w http.ResponseWriter, r *http.Request) {
 		_ = isStream(r)
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -340,8 +343,8 @@ func TestAttackS103StreamFields(t *testing.T) {
 		a := h.post(path, withMembers(`"stream_options":{"include_usage":true}`, ask(model, true)))
 		wantWhole(t, path+" from "+model, a, "London.")
 		if a.header.Get("X-Understudy-Mode") == "relay" {
-			if a.body != sent(path) {
-				t.Errorf("%s from %s: got %.400q, want what the vendor sent", path, model, a.body)
+			if want := with(path, "", ""); a.body != want {
+				t.Errorf("%s from %s: got %.600q, want what the vendor sent without its announcements %q", path, model, a.body, want)
 			}
 			return
 		}

@@ -7,14 +7,20 @@ import (
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/frames"
+	"github.com/understudy-ai/understudy/internal/frames/sse"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 )
 
 // frameReader reads a stream's events.
 type frameReader struct {
-	r    frames.Reader
-	kind frames.Kind
+	r     frames.Reader
+	kind  frames.Kind
+	named []byte // the latest event that had a comment, without those in the gateway's name
 }
+
+// ourNotes is how the comments begin that the gateway itself puts into streams. A vendor's are left out: only the
+// gateway can say that it rescued an answer.
+const ourNotes = "understudy"
 
 func newFrames(kind frames.Kind, r io.Reader) *frameReader {
 	return &frameReader{r: frames.NewReader(kind, r), kind: kind}
@@ -27,6 +33,10 @@ var errCut = errors.New("the stream stopped within an event")
 // only its end is whole if its data is.
 func (f *frameReader) next() (frames.Frame, error) {
 	e, err := f.r.Next()
+	if e.HasNote {
+		f.named = sse.WithoutNotes(f.named[:0], e.Raw, ourNotes)
+		e.Raw = f.named
+	}
 	var partial *frames.PartialError
 	if !errors.As(err, &partial) {
 		return e, err //nolint:wrapcheck // io.EOF must stay itself

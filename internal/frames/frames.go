@@ -63,6 +63,8 @@ type Frame struct {
 	Data    []byte
 	Raw     []byte // the bytes received for it; over a stream they add up to the stream
 	HasData bool   // otherwise it is a comment or white space: it carries nothing, but can be relayed
+	// HasNote says that there is a comment in it, beside data or not.
+	HasNote bool
 	// Exception says that the framing calls the event an error, of the kind Name.
 	Exception bool
 }
@@ -96,7 +98,7 @@ type events struct{ r *sse.Reader }
 // Next returns the next event; see Reader.
 func (e *events) Next() (Frame, error) {
 	ev, err := e.r.Next()
-	f := Frame{Name: ev.Name, Data: ev.Data, Raw: ev.Raw, HasData: ev.HasData}
+	f := Frame{Name: ev.Name, Data: ev.Data, Raw: ev.Raw, HasData: ev.HasData, HasNote: ev.HasNote}
 	if !f.HasData {
 		// Google's services have ended streams in an error without "data:" before it.
 		if bare := bytes.TrimSpace(ev.Raw); len(bare) > 0 && bare[0] == '{' {

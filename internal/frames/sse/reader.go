@@ -48,6 +48,7 @@ type Event struct {
 	ID      string // the last event id of the stream so far
 	HasData bool   // there was a data line, even an empty one: the standard dispatches the event
 	Comment bool   // no data line: comments, other fields or bare empty lines; carries nothing, but can be relayed
+	HasNote bool   // there was a comment line, beside data or not
 }
 
 // Reader splits a stream into events. It is not safe for concurrent use.
@@ -322,6 +323,8 @@ func (r *Reader) parse(end int) Event {
 			if string(value) != r.id && bytes.IndexByte(value, 0) < 0 {
 				r.id = string(value)
 			}
+		case "":
+			ev.HasNote = ev.HasNote || len(line) > 0
 		}
 	}
 	ev.ID, ev.Comment = r.id, !ev.HasData

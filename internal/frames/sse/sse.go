@@ -32,6 +32,22 @@ func AppendComment(dst []byte, text string) []byte {
 	return append(appendLines(dst, ": ", []byte(text)), '\n')
 }
 
+// WithoutNotes appends raw, the bytes of a block, to dst without those of its comments that begin with a word, in
+// whatever case and after whatever white space.
+func WithoutNotes(dst, raw []byte, word string) []byte {
+	for len(raw) > 0 {
+		line, rest := cutLine(raw)
+		whole := raw[:len(raw)-len(rest)]
+		raw = rest
+		note, isNote := bytes.CutPrefix(bytes.TrimPrefix(line, bom), []byte(":"))
+		note = bytes.TrimLeft(note, " \t")
+		if !isNote || len(note) < len(word) || !bytes.EqualFold(note[:len(word)], []byte(word)) {
+			dst = append(dst, whole...)
+		}
+	}
+	return dst
+}
+
 // appendLines writes each line of text after prefix. A text that ends with a line ending has an
 // empty last line, since that is what reads back as the same text.
 func appendLines(dst []byte, prefix string, text []byte) []byte {

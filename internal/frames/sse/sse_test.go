@@ -266,6 +266,26 @@ func TestAppendComment(t *testing.T) {
 	}
 }
 
+func TestWithoutNotes(t *testing.T) {
+	for in, want := range map[string]string{
+		": ours says\n\n":                           "\n",
+		":ours\r\ndata: x\r\n\r\n":                  "data: x\r\n\r\n",
+		"data: a\r: \t OURS says\rdata: b\r\r":      "data: a\rdata: b\r\r",
+		"\xef\xbb\xbf: ours\ndata: x\n\n":           "data: x\n\n",
+		"data: x\n: our\n: not ours\n:\n\n":         "data: x\n: our\n: not ours\n:\n\n",
+		"data:: ours\nours: ours\n ours\n ours\n\n": "data:: ours\nours: ours\n ours\n ours\n\n",
+		": ours": "",
+	} {
+		ev, err := NewReader(strings.NewReader(in), 0).Next()
+		if _, isPartial := err.(*PartialError); err != nil && !isPartial { //nolint:errorlint // it is not wrapped
+			t.Fatal(err)
+		}
+		if got := string(WithoutNotes(nil, ev.Raw, "ours")); got != want || got != in && !ev.HasNote {
+			t.Errorf("%q: got %q, with a note: %v, want %q", in, got, ev.HasNote, want)
+		}
+	}
+}
+
 func TestSniff(t *testing.T) {
 	for in, want := range map[string]bool{
 		"data: x": true, "data:{}": true, "event: ping\n": true, ": hi": true, "id:1": true, "retry: 5": true,
