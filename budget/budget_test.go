@@ -162,6 +162,16 @@ func TestOutcome(t *testing.T) {
 			Result{Sent: true, Status: 200, Whole: true, Usage: llm.Usage{Known: true, OutVisible: 45}},
 			Outcome{Kind: Estimated, Tokens: Tokens{Fresh: 100, Output: 50}, Rejected: true},
 		},
+		{
+			"usage of an answer, the prompt not told",
+			Result{Sent: true, Status: 200, Whole: true, Usage: llm.Usage{Known: true, InUntold: true, OutVisible: 45}},
+			Outcome{Kind: Estimated, Tokens: Tokens{Fresh: 100, Output: 45}},
+		},
+		{
+			"absurd usage of an answer, the prompt not told",
+			Result{Sent: true, Status: 200, Whole: true, Usage: llm.Usage{Known: true, InUntold: true, OutVisible: 1e18}},
+			Outcome{Kind: Estimated, Tokens: Tokens{Fresh: 100, Output: 50}, Rejected: true},
+		},
 		{"no answer", Result{Sent: true, Code: llm.CodeTimeout}, Outcome{Kind: Uncertain, Tokens: Tokens{Fresh: 100, Output: 50}}},
 		{"refused", Result{Sent: true, Status: 429, Code: llm.CodeRateLimit}, Outcome{Kind: Void}},
 		{"failed", Result{Sent: true, Status: 500, Code: llm.CodeServerError}, Outcome{Kind: Void}},

@@ -71,9 +71,12 @@ func isUncertain(status int) bool {
 	return false
 }
 
-// counted is a whole answer: by the vendor's count, if it can be true.
+// counted is a whole answer: by the vendor's count, if it can be true. What that leaves out of the prompt is the gateway's.
 func (r *Result) counted() Outcome {
-	t := TokensOf(r.Usage)
+	t, kind := TokensOf(r.Usage), Posted
+	if r.Usage.InUntold {
+		t.Fresh, kind = clamp(r.Input), Estimated
+	}
 	switch {
 	case !r.Usage.Known:
 		o := r.guessed(Estimated)
@@ -84,7 +87,7 @@ func (r *Result) counted() Outcome {
 		o.Rejected = true
 		return o
 	}
-	return Outcome{Kind: Posted, Tokens: t}
+	return Outcome{Kind: kind, Tokens: t}
 }
 
 // Bounds of what a vendor may count of what the gateway sees otherwise: ten times as much, and

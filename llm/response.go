@@ -68,6 +68,8 @@ type Usage struct {
 	Known bool
 	// Absurd says that it told nothing that can be true, as less than nothing is, or nothing for all. It is not Known then.
 	Absurd bool
+	// InUntold says that it did not tell how long the prompt was, as some leave out what they had from the turn before.
+	InUntold bool
 
 	InFresh      int64 // prompt tokens neither read from nor written to a cache
 	InCacheRead  int64
@@ -107,7 +109,7 @@ func (u *Usage) Hear(later Usage) {
 // Plus is the usage of two answers together.
 func (u Usage) Plus(v Usage) Usage {
 	return Usage{
-		Known: u.Known || v.Known, Absurd: u.Absurd || v.Absurd,
+		Known: u.Known || v.Known, Absurd: u.Absurd || v.Absurd, InUntold: u.InUntold || v.InUntold,
 		InFresh: u.InFresh + v.InFresh, InCacheRead: u.InCacheRead + v.InCacheRead,
 		InCacheWrite: u.InCacheWrite + v.InCacheWrite, InCache1h: u.InCache1h + v.InCache1h, InAudio: u.InAudio + v.InAudio, InFree: u.InFree + v.InFree,
 		OutVisible: u.OutVisible + v.OutVisible, OutReasoning: u.OutReasoning + v.OutReasoning, OutAudio: u.OutAudio + v.OutAudio, OutFree: u.OutFree + v.OutFree,

@@ -100,6 +100,31 @@ func TestStream(t *testing.T) {
 	}
 }
 
+// TestPromptNotCounted: a server that had the whole prompt from the turn before says nothing of it, which is not to say
+// that there was none.
+func TestPromptNotCounted(t *testing.T) {
+	untold := func(s string) string { return strings.Replace(s, `"prompt_eval_count":7,`, "", 1) }
+	none := func(s string) string { return strings.Replace(s, `"prompt_eval_count":7`, `"prompt_eval_count":0`, 1) }
+	for name, tc := range map[string]struct {
+		last string
+		want llm.Usage
+	}{
+		"counted": {done("stop"), llm.Usage{Known: true, InFresh: 7, OutVisible: 3}},
+		"untold":  {untold(done("stop")), llm.Usage{Known: true, InUntold: true, OutVisible: 3}},
+		"none":    {none(done("stop")), llm.Usage{Known: true, OutVisible: 3}},
+		"neither": {strings.Replace(done("stop"), `,"prompt_eval_count":7,"eval_count":3`, "", 1), llm.Usage{}},
+	} {
+		r, err := read(t, line(`"content":"a"`), tc.last)
+		if err != nil || r.Usage != tc.want {
+			t.Errorf("%s: got usage %+v, %v want %+v", name, r.Usage, err, tc.want)
+		}
+		whole, err := providerSide{}.DecodeResponse([]byte(tc.last))
+		if err != nil || whole.Usage != tc.want {
+			t.Errorf("%s, whole: got usage %+v, %v want %+v", name, whole.Usage, err, tc.want)
+		}
+	}
+}
+
 func TestIDsOfOneAnswerDiffer(t *testing.T) {
 	call := `"tool_calls":[{"function":{"name":"f","arguments":{}}}]`
 	r, err := read(t, line(call), line(call), done("stop"))

@@ -10,12 +10,17 @@ import (
 // leaves out the prompt's count where it had the whole prompt from the turn before.
 func usageOf(prompt, eval jsontext.Value) llm.Usage {
 	var counts forms.Counts
-	return counts.Usage(llm.Usage{InFresh: counts.Read(prompt), OutVisible: counts.Read(eval)})
+	u := counts.Usage(llm.Usage{InFresh: counts.Read(prompt), OutVisible: counts.Read(eval)})
+	u.InUntold = u.Known && prompt.Kind() != jsontext.Number
+	return u
 }
 
 func writeUsage(w *jsontext.Writer, u llm.Usage) {
-	if u.Known {
-		w.IntField("prompt_eval_count", u.Input())
-		w.IntField("eval_count", u.Output())
+	if !u.Known {
+		return
 	}
+	if !u.InUntold {
+		w.IntField("prompt_eval_count", u.Input())
+	}
+	w.IntField("eval_count", u.Output())
 }
