@@ -42,3 +42,25 @@ func TestWhatOnlyTheVendorHasIsReported(t *testing.T) {
 		}
 	}
 }
+
+// TestLossBesideAPieceOfText: a frame that adds a piece of text, as hundreds before it did, may say something else as well.
+func TestLossBesideAPieceOfText(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, "azure", func(p *provider.Provider) { p.Key = provider.NewSecret("key") })
+	piece := func(delta string) string {
+		return `data: {"choices":[{"delta":{` + delta + `},"finish_reason":null,"index":0}],"created":1,"id":"a","model":"gpt-5-2025-08-07","object":"chat.completion.chunk"}` + "\n\n"
+	}
+	const text, usage = `"content":"a"`, "usage=dropped(harmless)"
+	for name, tc := range map[string]struct{ odd, lost string }{
+		"nothing":       {text, usage},
+		"another piece": {`"content":"\"b\" {}[]"`, usage},
+		"a member":      {text + `,"images":[{"url":"https://a.example"}]`, usage + ", answer.choices[].delta.images=dropped(tuning)"},
+		"a reference":   {`"content":[{"type":"text","text":"a"},{"type":"reference","reference_ids":[4]}]`, usage + ", answer.choices[].delta.content[].reference_ids=dropped(tuning)"},
+	} {
+		vendor := vendorStreams(contentChunk + strings.Repeat(piece(text), 50) + piece(tc.odd) + strings.Repeat(piece(text), 50) + endChunks)
+		status, header, body := c.ask("/v1/messages", `{"model":"m","max_tokens":9999,"stream":true,`+hi+`}`, vendor)
+		if lost := header.Get("X-Understudy-Loss"); status != 200 || lost != tc.lost {
+			t.Errorf("%s: got %d with the loss %q want %q\n%.300s", name, status, lost, tc.lost, body)
+		}
+	}
+}

@@ -65,20 +65,41 @@ func lostBeside(d *dialect.Dialect, body []byte) []llm.Loss {
 }
 
 // besides are the paths of that in a stream, each once.
-type besides []string
+type besides struct {
+	paths  []string
+	shapes []uint64 // of frames that were looked at
+	latest []byte   // one of them
+}
 
-// note looks at a frame that was read as events. One that only adds to a part is what nearly all are, and holds nothing
-// else in any API that is known.
-func (b *besides) note(d *dialect.Dialect, frame []byte, events []llm.Event) {
-	if d.Beside == nil || len(events) == 1 && events[0].Kind == llm.EventPartDelta {
+// Bounds of what is kept of frames, to know others by, and of the paths, which may be a vendor's very many own.
+const (
+	maxBeside = 64
+	maxShapes = 32
+	maxLatest = 4 << 10 // bytes
+)
+
+// note looks at a frame, unless it is like one that was looked at, as nearly all are.
+func (b *besides) note(d *dialect.Dialect, frame []byte) {
+	if d.Beside == nil || jsontext.IsAlike(b.latest, frame) {
 		return
 	}
-	for _, path := range d.Beside(frame) {
-		if !slices.Contains(*b, path) {
-			*b = append(*b, path)
+	if shape := jsontext.Shape(frame); !slices.Contains(b.shapes, shape) {
+		for _, path := range d.Beside(frame) {
+			if len(b.paths) < maxBeside && !slices.Contains(b.paths, path) {
+				b.paths = append(b.paths, path)
+			}
 		}
+		if len(b.shapes) == maxShapes {
+			return
+		}
+		b.shapes = append(b.shapes, shape)
+	}
+	if b.latest = b.latest[:0]; len(frame) <= maxLatest {
+		b.latest = append(b.latest, frame...)
 	}
 }
+
+func (b *besides) losses() []llm.Loss { return dialect.BesideLosses(b.paths) }
 
 func (c *call) deliverResponse(a *attempt, answer *llm.Response) *llm.Error {
 	c.complete(a, answer)
@@ -121,10 +142,10 @@ func (c *call) deliverCollected(a *attempt, resp *transport.Response, body []byt
 		if events, err = reader.Read(events[:0], toCodec(f)); err != nil {
 			return c.answerError(a, resp, f.Data, err)
 		}
-		beside.note(a.plan.dialect, f.Data, events)
+		beside.note(a.plan.dialect, f.Data)
 		addAll(&fold, events)
 	}
-	a.losses = append(a.losses, dialect.BesideLosses(beside)...)
+	a.losses = append(a.losses, beside.losses()...)
 	events, err := reader.Close(events[:0])
 	if err != nil {
 		return vendorError(err, llm.CodeTruncated)

@@ -164,7 +164,7 @@ func (s *stream) translate(reader dialect.StreamReader) *llm.Error {
 	writer := s.writer
 	s.c.speak(s.a, writer)
 	var beside besides
-	defer func() { s.c.lostInAnswer(s.a, append(writer.Losses(), dialect.BesideLosses(beside)...)) }()
+	defer func() { s.c.lostInAnswer(s.a, append(writer.Losses(), beside.losses()...)) }()
 	var events []llm.Event
 	var out []byte
 	for {
@@ -175,7 +175,7 @@ func (s *stream) translate(reader dialect.StreamReader) *llm.Error {
 			events = events[:0] // what came before it may still wait to be flushed
 		case !over:
 			events, err = reader.Read(events[:0], toCodec(f))
-			beside.note(s.a.plan.dialect, f.Data, events)
+			beside.note(s.a.plan.dialect, f.Data)
 		default:
 			cause := err
 			if events, err = reader.Close(events[:0]); err != nil {

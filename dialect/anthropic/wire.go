@@ -249,5 +249,20 @@ var answers = forms.NewOutline(nil, [][2]string{
 			"amazon-bedrock-invocationMetrics",
 	},
 	{"message", "id type role model content stop_reason stop_sequence stop_details usage context_management provider"},
+	{"content[]<text>", textMembers}, {"message.content[]<text>", textMembers}, {"content_block<text>", textMembers},
+	{"content[]<thinking>", thinkingMembers}, {"message.content[]<thinking>", thinkingMembers}, {"content_block<thinking>", thinkingMembers},
+	{"content[]<redacted_thinking>", "type data"}, {"message.content[]<redacted_thinking>", "type data"}, {"content_block<redacted_thinking>", "type data"},
+	{"content[]<tool_use>", callMembers}, {"message.content[]<tool_use>", callMembers}, {"content_block<tool_use>", callMembers},
+	{"content[]<tool_use>.caller", callerMembers}, {"message.content[]<tool_use>.caller", callerMembers}, {"content_block<tool_use>.caller", callerMembers},
+	{"stop_details", stopMembers}, {"message.stop_details", stopMembers}, {"delta.stop_details", stopMembers},
 	{"delta", "type text partial_json thinking signature citation stop_reason stop_sequence stop_details estimated_tokens"},
 }...)
+
+// The members of the blocks that an answer may have.
+const (
+	textMembers     = "type text citations"
+	thinkingMembers = "type thinking signature"
+	callMembers     = "type id name input caller"
+	callerMembers   = "type tool_id"
+	stopMembers     = "type explanation"
+)

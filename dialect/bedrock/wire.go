@@ -243,4 +243,27 @@ var answers = forms.NewOutline(nil, [][2]string{
 			"role contentBlockIndex start delta",
 	},
 	{"additionalModelResponseFields", "stop_sequence"},
+	{"output", "message"},
+	{"output.message", "role content"},
+	{"output.message.content[]", "text toolUse reasoningContent citationsContent image document video audio toolResult guardContent cachePoint searchResult"},
+	{"output.message.content[].citationsContent", "content citations"},
+	{"output.message.content[].citationsContent.content[]", "text"},
+	{"output.message.content[].citationsContent.citations[]", citationMembers}, {"delta.citation", citationMembers},
+	{"output.message.content[].citationsContent.citations[].sourceContent[]", "text"}, {"delta.citation.sourceContent[]", "text"},
+	{"output.message.content[].citationsContent.citations[].location", locationMembers}, {"delta.citation.location", locationMembers},
+	{"output.message.content[].citationsContent.citations[].location.web", "url domain"}, {"delta.citation.location.web", "url domain"},
+	{"start", "toolUse toolResult image"},
+	{"output.message.content[].toolUse", "toolUseId name input type"},
+	{"output.message.content[].reasoningContent", "reasoningText redactedContent"},
+	{"output.message.content[].reasoningContent.reasoningText", "text signature"},
+	{"start.toolUse", "toolUseId name type"},
+	{"delta", "text toolUse reasoningContent citation image toolResult"},
+	{"delta.toolUse", "input"},
+	{"delta.reasoningContent", "text signature redactedContent"},
 }...)
+
+// The members of citations, whole and streamed.
+const (
+	citationMembers = "title source sourceContent location"
+	locationMembers = "web documentChar documentPage documentChunk searchResultLocation"
+)

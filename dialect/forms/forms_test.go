@@ -68,12 +68,17 @@ func TestDropBlocks(t *testing.T) {
 func TestOutline(t *testing.T) {
 	o := NewOutline(strings.ToLower, [][2]string{
 		{"choice", "type name"}, {"choice.name", ""}, {"list[].call", "id"}, {"list[].call.more[]", "x"},
+		{"part[]", "type id"}, {"part[]<a.text>", "type text in"}, {"part[]<a.text>.in", "y"}, {"item<call>", "type"}, {"only[]!", "x"},
 	}...)
 	for body, want := range map[string]string{
-		`{"choice":{"TYPE":"a","name":"b","other":1,"null":null},"anything":{"other":1}}`:     "choice.other",
-		`{"choice":{"name":{"x":1}},"list":[{"call":{"id":1,"a":2}},{"b":3,"call":{"a":2}}]}`: "choice.name.x list[].call.a",
-		`{"list":{"call":{"more":{"y":1}}}}`:                                                  "list[].call.more[].y list[].call.more",
-		`{"choice":"word","list":[[{}],7]}`:                                                   "", `[]`: "",
+		`{"choice":{"TYPE":"a","name":"b","other":1,"null":null},"anything":{"other":1}}`:                                        "choice.other",
+		`{"choice":{"name":{"x":1}},"list":[{"call":{"id":1,"a":2}},{"b":3,"call":{"a":2}}]}`:                                    "choice.name.x list[].call.a",
+		`{"list":{"call":{"more":{"y":1}}}}`:                                                                                     "list[].call.more[].y list[].call.more",
+		`{"part":[{"type":"a.text","text":1,"id":1,"in":{"y":1,"z":1}},{"type":"other","id":1,"text":1},{"id":1,"in":{"z":1}}]}`: "part[].id part[].in.z part[].text part[].in",
+		`{"item":{"type":"call","id":1}}`:                                                                                        "item.id", `{"item":{"type":"else","id":1}}`: "",
+		`{"only":{"y":1}}`: "", `{"only":[{"y":1}]}`: "only[].y",
+		`[{"choice":{"x":1}},{"choice":{"y":1}}]`: "choice.x choice.y",
+		`{"choice":"word","list":[[{}],7]}`:       "", `[]`: "",
 	} {
 		if got := strings.Join(o.Unread([]byte(body)), " "); got != want {
 			t.Errorf("%s: got %q want %q", body, got, want)

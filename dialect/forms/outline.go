@@ -20,27 +20,43 @@ type outlined struct {
 	known   []string // nil where nothing is said of the members
 	members map[string]*outlined
 	element *outlined
+	isList  bool // an object in the list's place is no element
+	// kinds are those of objects that are told apart by their member "type".
+	kinds map[string]*outlined
 }
 
 // NewOutline makes an outline of rows such as {"messages[].content[].image_url", "url detail"}; the whole has the path "".
-// Names are compared as spell returns them, if it is not nil.
+// An element may stand in the place of its list, as with some vendors, unless that is written "content[]!".
+// A row such as {"output[]<message>", "id content"} is about the objects of that type alone. Names are compared as spell
+// returns them, if it is not nil.
 func NewOutline(spell func(string) string, rows ...[2]string) *Outline {
 	o := &Outline{spell: spell}
 	for _, row := range rows {
 		at := &o.root
-		for step := range strings.SplitSeq(row[0], ".") {
-			if step == "" {
-				continue // the whole
-			}
+		for _, step := range steps(row[0]) {
+			step, kind, isKind := strings.Cut(strings.TrimSuffix(step, ">"), "<")
+			step, isList := strings.CutSuffix(step, "!")
 			name := strings.TrimSuffix(step, "[]")
 			at = at.member(name)
-			if name != step {
+			if at.isList = at.isList || isList; name != step {
 				at = at.inList()
+			}
+			if isKind {
+				at = at.ofKind(kind)
 			}
 		}
 		at.known = append(make([]string, 0, 4), strings.Fields(row[1])...)
 	}
 	return o
+}
+
+// steps are those of a path; that to the whole has none.
+func steps(path string) []string {
+	inKind := false
+	return strings.FieldsFunc(path, func(r rune) bool {
+		inKind = r == '<' || inKind && r != '>'
+		return r == '.' && !inKind
+	})
 }
 
 func (p *outlined) member(name string) *outlined {
@@ -58,6 +74,16 @@ func (p *outlined) inList() *outlined {
 		p.element = &outlined{path: p.path + "[]"}
 	}
 	return p.element
+}
+
+func (p *outlined) ofKind(kind string) *outlined {
+	if p.kinds == nil {
+		p.kinds = make(map[string]*outlined)
+	}
+	if p.kinds[kind] == nil {
+		p.kinds[kind] = &outlined{path: p.path}
+	}
+	return p.kinds[kind]
 }
 
 // Unread returns the paths of the members that the outline does not list, each once. Members that are null say nothing.
@@ -81,15 +107,24 @@ const maxPlaced = 64 << 10
 func (o *Outline) walk(list *[]string, at *outlined, n jsontext.Node) {
 	switch n.Kind() {
 	case jsontext.Array:
-		if at.element != nil {
+		element := at.element
+		if at == &o.root {
+			element = at // several frames in one
+		}
+		if element != nil {
 			_ = n.Array(func(_ int, n jsontext.Node) error { // the JSON has been checked, and f returns no error
-				o.walk(list, at.element, n)
+				o.walk(list, element, n)
 				return nil
 			})
 		}
 	case jsontext.Object:
-		if at.element != nil && at.members == nil { // some vendors take an element for a list of one
+		if at.element != nil && at.members == nil && !at.isList { // some vendors take an element for a list of one
 			at = at.element
+		}
+		if at.kinds != nil {
+			if kind := at.kinds[TextOf(n.Get("type").Value())]; kind != nil {
+				at = kind
+			}
 		}
 		_ = n.Members(func(raw []byte, n jsontext.Node) error { // likewise
 			if o.spell != nil {

@@ -131,5 +131,21 @@ var memberNames = dialect.NamesOf(fields(), "id", "text", "thought", "thoughtSig
 var answers = forms.NewOutline(camel, [][2]string{
 	{"", "candidates promptFeedback usageMetadata modelVersion responseId createTime response error turnToken"},
 	{"candidates[]", "content index finishReason finishMessage safetyRatings logprobsResult avgLogprobs tokenCount groundingMetadata citationMetadata"},
+	{"candidates[].content", "parts role"},
+	{
+		"candidates[].content.parts[]", "text thought thoughtSignature inlineData fileData functionCall functionResponse executableCode codeExecutionResult " +
+			"toolCall toolResponse",
+	},
+	{"candidates[].content.parts[].functionCall", "id name args"},
+	{"candidates[].content.parts[].inlineData", "mimeType data"},
+	{"candidates[].content.parts[].fileData", "mimeType fileUri"},
 	{"candidates[].groundingMetadata", "groundingChunks groundingSupports"},
+	{"candidates[].groundingMetadata.groundingChunks[]", "web retrievedContext maps"},
+	{"candidates[].groundingMetadata.groundingChunks[].web", "uri title domain"},
+	{"candidates[].groundingMetadata.groundingSupports[]", "segment groundingChunkIndices confidenceScores"},
+	{"candidates[].groundingMetadata.groundingSupports[].segment", "partIndex startIndex endIndex text"},
+	{"candidates[].logprobsResult", "topCandidates chosenCandidates logProbabilitySum"},
+	{"candidates[].logprobsResult.topCandidates[]", "candidates"},
+	{"candidates[].logprobsResult.topCandidates[].candidates[]", "token tokenId logProbability"},
+	{"candidates[].logprobsResult.chosenCandidates[]", "token tokenId logProbability"},
 }...)

@@ -190,4 +190,8 @@ var answers = forms.NewOutline(nil, [][2]string{
 			"total_duration load_duration prompt_eval_count prompt_eval_duration eval_count eval_duration",
 	},
 	{"message", "role content thinking tool_calls understudy_thinking"},
+	{"logprobs[]", "token logprob bytes top_logprobs"},
+	{"logprobs[].top_logprobs[]", "token logprob bytes"},
+	{"message.tool_calls[]", "id type index function"},
+	{"message.tool_calls[].function", "index name arguments"},
 }...)

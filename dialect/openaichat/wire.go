@@ -204,4 +204,27 @@ var answers = forms.NewOutline(nil, [][2]string{
 		"choices[].delta", "role content refusal reasoning reasoning_content reasoning_details reasoning_encrypted tool_calls function_call audio annotations " +
 			"name channel padding p obfuscation index token_id",
 	},
+	{"choices[].message.content[]!", pieceMembers}, {"choices[].delta.content[]!", pieceMembers},
+	{"choices[].message.content[].thinking[]", "type text"}, {"choices[].delta.content[].thinking[]", "type text"},
+	{"choices[].message.reasoning_details[]", detailMembers}, {"choices[].delta.reasoning_details[]", detailMembers},
+	{"choices[].message.reasoning_details[]<" + typeThinking + ">", ourDetail}, {"choices[].delta.reasoning_details[]<" + typeThinking + ">", ourDetail},
+	{"choices[].message.tool_calls[]", callMembers}, {"choices[].delta.tool_calls[]", callMembers},
+	{"choices[].message.tool_calls[].function", functionMembers}, {"choices[].delta.tool_calls[].function", functionMembers},
+	{"choices[].message.function_call", functionMembers}, {"choices[].delta.function_call", functionMembers},
+	{"choices[].message.annotations[]<url_citation>", noteMembers}, {"choices[].delta.annotations[]<url_citation>", noteMembers},
+	{"choices[].message.annotations[]<url_citation>.url_citation", noteMembers}, {"choices[].delta.annotations[]<url_citation>.url_citation", noteMembers},
+	{"choices[].logprobs", "content refusal"},
+	{"choices[].logprobs.content[]", tokenMembers}, {"choices[].logprobs.refusal[]", tokenMembers},
+	{"choices[].logprobs.content[].top_logprobs[]", tokenMembers}, {"choices[].logprobs.refusal[].top_logprobs[]", tokenMembers},
 }...)
+
+// The members of what is in messages and deltas alike.
+const (
+	pieceMembers    = "type text thinking closed"
+	detailMembers   = "type text summary index id format"
+	ourDetail       = "type issuer text signature data after index"
+	callMembers     = "index id type function custom"
+	functionMembers = "name arguments"
+	tokenMembers    = "token logprob bytes top_logprobs id token_id text_offset sampling_logprob"
+	noteMembers     = "type index url_citation url title start_index end_index"
+)

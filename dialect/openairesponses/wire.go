@@ -197,7 +197,40 @@ var answers = forms.NewOutline(nil, [][2]string{
 			"annotation response logprobs obfuscation code message param name input summary",
 	},
 	{"response", shown},
+	{"output[]<message>", messageMembers}, {"response.output[]<message>", messageMembers}, {"item<message>", messageMembers},
+	{"output[]<message>.content[]<output_text>", textMembers}, {"response.output[]<message>.content[]<output_text>", textMembers},
+	{"item<message>.content[]<output_text>", textMembers}, {"part<output_text>", textMembers},
+	{"output[]<message>.content[]<refusal>", "type refusal"}, {"response.output[]<message>.content[]<refusal>", "type refusal"},
+	{"item<message>.content[]<refusal>", "type refusal"}, {"part<refusal>", "type refusal"},
+	{"part<summary_text>", "type text"}, {"part<reasoning_text>", "type text"},
+	{"incomplete_details", "reason"}, {"response.incomplete_details", "reason"},
+	{"annotation<url_citation>", noteMembers}, {"part<output_text>.annotations[]<url_citation>", noteMembers},
+	{"output[]<message>.content[]<output_text>.annotations[]<url_citation>", noteMembers},
+	{"item<message>.content[]<output_text>.annotations[]<url_citation>", noteMembers},
+	{"response.output[]<message>.content[]<output_text>.annotations[]<url_citation>", noteMembers},
+	{"logprobs[]", tokenMembers}, {"logprobs[].top_logprobs[]", tokenMembers},
+	{"part<output_text>.logprobs[]", tokenMembers}, {"part<output_text>.logprobs[].top_logprobs[]", tokenMembers},
+	{"output[]<message>.content[]<output_text>.logprobs[]", tokenMembers},
+	{"output[]<message>.content[]<output_text>.logprobs[].top_logprobs[]", tokenMembers},
+	{"item<message>.content[]<output_text>.logprobs[]", tokenMembers},
+	{"item<message>.content[]<output_text>.logprobs[].top_logprobs[]", tokenMembers},
+	{"response.output[]<message>.content[]<output_text>.logprobs[]", tokenMembers},
+	{"response.output[]<message>.content[]<output_text>.logprobs[].top_logprobs[]", tokenMembers},
+	{"output[]<reasoning>", thoughtMembers}, {"response.output[]<reasoning>", thoughtMembers}, {"item<reasoning>", thoughtMembers},
+	{"output[]<reasoning>.summary[]", "type text"}, {"response.output[]<reasoning>.summary[]", "type text"}, {"item<reasoning>.summary[]", "type text"},
+	{"output[]<reasoning>.content[]", "type text"}, {"response.output[]<reasoning>.content[]", "type text"}, {"item<reasoning>.content[]", "type text"},
+	{"output[]<function_call>", callMembers}, {"response.output[]<function_call>", callMembers}, {"item<function_call>", callMembers},
 }...)
+
+// The members of the items and parts that an answer may have.
+const (
+	messageMembers = "id type status role content phase"
+	textMembers    = "type text annotations logprobs"
+	tokenMembers   = "token logprob bytes top_logprobs"
+	noteMembers    = "type url_citation url title start_index end_index"
+	thoughtMembers = "id type status summary content encrypted_content format"
+	callMembers    = "id type status call_id name arguments namespace caller"
+)
 
 // shown are the members of a response.
 const shown = "id object created_at completed_at status error incomplete_details model output usage background billing content_filters conversation " +
