@@ -166,7 +166,11 @@ func (t *translator) request(in []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the request: %w", err)
 	}
-	if err := t.accept(encoded.Losses); err != nil {
+	losses := encoded.Losses
+	if jsontext.LostHalf(in, encoded.Body) {
+		losses = append(losses, dialect.HalfLoss(""))
+	}
+	if err := t.accept(losses); err != nil {
 		return nil, err
 	}
 	return append(encoded.Body, '\n'), nil
@@ -207,6 +211,7 @@ func (t *translator) response(in []byte) ([]byte, error) {
 	}
 	t.losses = append(t.losses, losses...)
 	t.beside(in)
+	t.half(in, out)
 	return append(out, '\n'), nil
 }
 
@@ -226,6 +231,7 @@ func (t *translator) stream(in []byte) ([]byte, error) {
 		}
 	}
 	t.losses = append(t.losses, writer.Losses()...)
+	t.half(in, out)
 	if err == nil {
 		return out, nil
 	}
@@ -266,5 +272,12 @@ func (t *translator) next(source frames.Reader, reader dialect.StreamReader) (ev
 func (t *translator) beside(data []byte) {
 	if t.from.Beside != nil {
 		t.losses = append(t.losses, dialect.BesideLosses(t.from.Beside(data))...)
+	}
+}
+
+// half records that half of a surrogate pair in an answer was written as U+FFFD.
+func (t *translator) half(in, out []byte) {
+	if jsontext.LostHalf(in, out) {
+		t.losses = append(t.losses, dialect.HalfLoss("answer."))
 	}
 }

@@ -249,6 +249,16 @@ func BesideLosses(paths []string) []llm.Loss {
 	return losses
 }
 
+// HalfLoss is the loss of half of a surrogate pair, which JSON can say and no text has, in a request or, after the prefix
+// "answer.", in an answer.
+func HalfLoss(prefix string) llm.Loss {
+	const feature = "half_character"
+	return llm.Loss{
+		Feature: feature, Path: prefix + feature, Action: llm.ActionApproximated, Severity: llm.Tuning,
+		Detail: "half of a surrogate pair is written as U+FFFD",
+	}
+}
+
 // Bounds of what a refusal names: the names may be the client's own.
 const (
 	maxRefused     = 8  // losses

@@ -34,7 +34,8 @@ each API that clients speak, a column for each that providers speak.
 cost, speed or bookkeeping do. ` + "`loss: strict`" + ` refuses everything but mapped, emulated and what has no such mark. What was lost is in the
 ` + "`X-Understudy-Loss`" + ` header and the log. Between a client and a provider of the same API nothing is lost: the bytes are relayed. A
 field that this gateway does not know is dropped, *tuning*, wherever it stands; so is what only the provider's own API has in an answer,
-reported as ` + "`answer.`" + ` and its path.
+reported as ` + "`answer.`" + ` and its path. Half of a surrogate pair, which JSON can say and no text has, is written as U+FFFD: ` + "`half_character`" + `
+or ` + "`answer.half_character`" + `, approximated, *tuning*.
 `)
 	chapters(&b, dialects())
 	for _, op := range []dialect.Operation{dialect.Embed, dialect.Rerank, dialect.CountTokens} {

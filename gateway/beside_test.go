@@ -64,3 +64,62 @@ func TestLossBesideAPieceOfText(t *testing.T) {
 		}
 	}
 }
+
+// TestHalfCharacterIsReported: half of a surrogate pair is no text. Where JSON is written anew it becomes U+FFFD, which is
+// told; where bytes are relayed, and where JSON stands in a string, it stays what it was.
+func TestHalfCharacterIsReported(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, "azure", func(p *provider.Provider) { p.Key = provider.NewSecret("key") })
+	const asked, answered = "half_character=approximated(tuning)", "answer.half_character=approximated(tuning)"
+	whole := func(text string) string {
+		return strings.Replace(chatAnswer, `"content":"lead"`, `"content":"`+text+`"`, 1)
+	}
+	call := func(args string) string {
+		return strings.Replace(chatAnswer, `"content":"lead"`, `"content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"`+args+`"}}]`, 1)
+	}
+	stream := func(texts ...string) string {
+		all := ""
+		for _, text := range texts {
+			all += strings.Replace(contentChunk, `"content":"lead"`, `"content":"`+text+`"`, 1)
+		}
+		return all + endChunks
+	}
+	for name, tc := range map[string]struct{ said, answer, want string }{
+		"none":                         {"hi", whole("hi"), ""},
+		"a pair":                       {`\ud83d\ude00`, whole(`\ud83d\ude00`), ""},
+		"asked":                        {`\ud83d`, whole("hi"), asked},
+		"answered":                     {"hi", whole(`hi \ude00`), answered},
+		"both":                         {`\ud83d`, whole(`hi \ud83d\ud83d`), asked + ", " + answered},
+		"in arguments":                 {"hi", call(`{\"x\":\"\\ud83d\"}`), ""},
+		"of arguments":                 {"hi", call(`{\"x\":\"\ud83d\"}`), answered},
+		"streamed":                     {"hi", stream("a", `b\ud83d`, "c"), answered},
+		"streamed at the end":          {"hi", stream("a", `b\ud83d`), answered},
+		"streamed in two pieces":       {"hi", stream("a", `b\ud83d`, `\ude00c`), ""},
+		"streamed U+FFFD":              {"hi", stream("a", "\uFFFD"), ""},
+		"a stream for a whole answer":  {"hi", "whole " + stream(`b\ud83d`), answered},
+		"a whole answer for a stream":  {"hi", "stream " + whole(`hi \ude00`), answered},
+		"a pair streamed for a answer": {"hi", "whole " + stream(`b\ud83d`, `\ude00c`), ""},
+	} {
+		said, more := tc.answer, ""
+		if rest, ok := strings.CutPrefix(said, "whole "); ok {
+			said = rest
+		} else if rest, ok := strings.CutPrefix(said, "stream "); ok || strings.HasPrefix(said, "data:") {
+			said, more = rest, `"stream":true,`
+		}
+		vendor := vendorSays(200, nil, said)
+		if strings.HasPrefix(said, "data:") {
+			vendor = vendorStreams(said)
+		}
+		messages := `"messages":[{"role":"user","content":"` + tc.said + `"}]`
+		status, header, text := c.ask("/v1/messages", `{"model":"m","max_tokens":99,`+more+messages+`}`, vendor)
+		lost := strings.Trim(strings.Replace(header.Get("X-Understudy-Loss"), "usage=dropped(harmless)", "", 1), ", ")
+		if status != 200 || lost != tc.want {
+			t.Errorf("%s: got %d with the loss %q want %q\n%s", name, status, lost, tc.want, text)
+		}
+		status, header, text = c.ask("/v1/chat/completions", `{"model":"m",`+more+messages+`}`, vendor)
+		isAnew := strings.HasPrefix(said, "data:") != (more != "")
+		if lost := header.Get("X-Understudy-Loss"); status != 200 || !isAnew && (lost != "" || strings.Contains(text, "\uFFFD") && !strings.Contains(said, "\uFFFD")) {
+			t.Errorf("%s, relayed: got %d with the loss %q, want the vendor's bytes\n%s", name, status, lost, text)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/understudy-ai/understudy/dialect"
@@ -69,6 +70,8 @@ type besides struct {
 	paths  []string
 	shapes []uint64 // of frames that were looked at
 	latest []byte   // one of them
+
+	half, lostHalf bool // whether half a surrogate pair came in a frame, and became U+FFFD
 }
 
 // Bounds of what is kept of frames, to know others by, and of the paths, which may be a vendor's very many own.
@@ -80,6 +83,7 @@ const (
 
 // note looks at a frame, unless it is like one that was looked at, as nearly all are.
 func (b *besides) note(d *dialect.Dialect, frame []byte) {
+	b.half = b.half || jsontext.HasHalf(frame)
 	if d.Beside == nil || jsontext.IsAlike(b.latest, frame) {
 		return
 	}
@@ -99,7 +103,25 @@ func (b *besides) note(d *dialect.Dialect, frame []byte) {
 	}
 }
 
-func (b *besides) losses() []llm.Loss { return dialect.BesideLosses(b.paths) }
+// hear looks for U+FFFD in what was read, where half a surrogate pair came: the other half may have come in time.
+func (b *besides) hear(e *llm.Event) {
+	if !b.half || b.lostHalf {
+		return
+	}
+	texts := []string{e.Delta.Text, e.Delta.Args, e.Part.Text}
+	if e.Part.Call != nil {
+		texts = append(texts, e.Part.Call.Args)
+	}
+	b.lostHalf = slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(s, "\uFFFD") })
+}
+
+func (b *besides) losses() []llm.Loss {
+	losses := dialect.BesideLosses(b.paths)
+	if b.lostHalf {
+		losses = append(losses, dialect.HalfLoss("answer."))
+	}
+	return losses
+}
 
 func (c *call) deliverResponse(a *attempt, answer *llm.Response) *llm.Error {
 	c.complete(a, answer)
@@ -114,6 +136,9 @@ func (c *call) deliverResponse(a *attempt, answer *llm.Response) *llm.Error {
 		return asError(err, llm.CodeBadAnswer)
 	}
 	a.losses = append(a.losses, losses...)
+	if jsontext.LostHalf(a.whole, body) {
+		a.losses = append(a.losses, dialect.HalfLoss("answer."))
+	}
 	return c.sendAnswer(a, body)
 }
 

@@ -118,7 +118,11 @@ func (c *call) translateRequest(a *attempt) *llm.Error {
 	if encodeErr != nil {
 		return asError(encodeErr, llm.CodeInternal)
 	}
-	if err := c.accept(a, encoded.Losses); err != nil {
+	losses := encoded.Losses
+	if jsontext.LostHalf(c.body, encoded.Body) || slices.ContainsFunc(encoded.More, func(b []byte) bool { return jsontext.LostHalf(c.body, b) }) {
+		losses = append(losses, dialect.HalfLoss(""))
+	}
+	if err := c.accept(a, losses); err != nil {
 		return err
 	}
 	if len(encoded.More) >= maxRequests {

@@ -11,6 +11,7 @@ import (
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/internal/frames"
 	"github.com/understudy-ai/understudy/internal/frames/sse"
+	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/route"
 	"github.com/understudy-ai/understudy/transport"
@@ -194,6 +195,7 @@ func (s *stream) translate(reader dialect.StreamReader) *llm.Error {
 			progress = progress || e.Kind != llm.EventPing && e.Kind != llm.EventStart
 			end = end || e.Kind == llm.EventEnd
 			s.note(e)
+			beside.hear(e)
 			s.said.event(e)
 			out = writer.Write(out, *e)
 		}
@@ -432,6 +434,9 @@ func (c *call) deliverAsStream(a *attempt, resp *transport.Response, body io.Rea
 		out = writer.Write(out, e)
 	}
 	a.losses = append(append(a.losses, writer.Losses()...), lostBeside(a.plan.dialect, whole)...)
+	if jsontext.LostHalf(whole, out) {
+		a.losses = append(a.losses, dialect.HalfLoss("answer."))
+	}
 	if err := c.commit(a); err != nil {
 		return err
 	}

@@ -54,28 +54,54 @@ func mix(h, x uint64) uint64 {
 	return high ^ low
 }
 
-// IsAlike reports whether b is a but for what is in one of its strings, which is not named "type". It is false of some
-// documents that are. Both have been checked.
+// IsAlike reports whether b is a but for what is in a few of its strings, which are not named "type", and for digits. It is
+// false of some documents that are. Both have been checked.
 func IsAlike(a, b []byte) bool {
-	front := commonFront(a, b)
-	back := commonBack(a[front:], b[front:])
-	if !isInside(a[front:len(a)-back]) || !isInside(b[front:len(b)-back]) {
-		return false
-	}
-	open, end := bytes.LastIndexByte(a[:front], '"'), bytes.IndexByte(a[len(a)-back:], '"')
-	if open < 0 || end < 0 || len(a)-back+end+1 == len(a) || bytes.HasSuffix(a[:open], []byte(`"type":`)) {
-		return false
-	}
-	switch a[len(a)-back+end+1] { // what follows a string that is no name
-	case ',', '}', ']':
-		return true
+	i, j := 0, 0
+	for range maxUnlike {
+		n := commonFront(a[i:], b[j:])
+		i, j = i+n, j+n
+		switch {
+		case i == len(a) || j == len(b):
+			return i == len(a) && j == len(b) && i > 0
+		case i == 0 || j == 0:
+			return false
+		case isDigit(a[i]) && (isDigit(b[j]) || isDigit(b[j-1])), isDigit(b[j]) && isDigit(a[i-1]):
+			i, j = skipDigits(a, i), skipDigits(b, j)
+		case isType(a[:i]):
+			return false
+		default:
+			if i, j = valueEnd(a, i), valueEnd(b, j); i < 0 || j < 0 {
+				return false
+			}
+		}
 	}
 	return false
 }
 
-// isInside reports whether text that stands between the quotes of a string, or between strings, ends neither.
-func isInside(text []byte) bool {
-	return bytes.IndexByte(text, '"') < 0 && !bytes.HasSuffix(text, []byte(`\`))
+// maxUnlike bounds the places in which documents that are alike differ.
+const maxUnlike = 12
+
+// isType reports whether text ends within the string of a member named "type".
+func isType(text []byte) bool {
+	return bytes.HasSuffix(text[:max(bytes.LastIndexByte(text, '"'), 0)], []byte(`"type":`))
+}
+
+// valueEnd returns the index of the quote that ends the string within which i is; -1 if that is no value.
+func valueEnd(b []byte, i int) int {
+	if isEscaped(b, i) {
+		i++
+	}
+	for i+1 < len(b) && b[i] != '"' {
+		if b[i] == '\\' {
+			i++
+		}
+		i++
+	}
+	if i+1 >= len(b) || b[i+1] != ',' && b[i+1] != '}' && b[i+1] != ']' {
+		return -1
+	}
+	return i
 }
 
 func commonFront(a, b []byte) int {
@@ -87,20 +113,6 @@ func commonFront(a, b []byte) int {
 		n += 8
 	}
 	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
-	}
-	return n
-}
-
-func commonBack(a, b []byte) int {
-	n := 0
-	for len(a)-n >= 8 && len(b)-n >= 8 {
-		if x := binary.LittleEndian.Uint64(a[len(a)-n-8:]) ^ binary.LittleEndian.Uint64(b[len(b)-n-8:]); x != 0 {
-			return n + bits.LeadingZeros64(x)/8
-		}
-		n += 8
-	}
-	for n < len(a) && n < len(b) && a[len(a)-n-1] == b[len(b)-n-1] {
 		n++
 	}
 	return n

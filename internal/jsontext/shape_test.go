@@ -62,13 +62,18 @@ func TestIsAlike(t *testing.T) {
 		"no text":                  {`{"type":"delta","index":0,"delta":{"text":""},"note":null}`, true},
 		"brackets in the text":     {`{"type":"delta","index":0,"delta":{"text":"a null {[ length"},"note":null}`, true},
 		"a member in the text":     {`{"type":"delta","index":0,"delta":{"text":"a","more":"length"},"note":null}`, false},
-		"a quote in the text":      {`{"type":"delta","index":0,"delta":{"text":"a \" length"},"note":null}`, false},
-		"a backslash at the end":   {`{"type":"delta","index":0,"delta":{"text":"a\\"},"note":null}`, false},
+		"a quote in the text":      {`{"type":"delta","index":0,"delta":{"text":"a \" length"},"note":null}`, true},
+		"a backslash at the end":   {`{"type":"delta","index":0,"delta":{"text":"a\\"},"note":null}`, true},
+		"another number":           {`{"type":"delta","index":12,"delta":{"text":"a word of some length"},"note":null}`, true},
+		"two differences":          {`{"type":"delta","index":7,"delta":{"text":"\\\""},"note":null}`, true},
+		"no number":                {`{"type":"delta","index":null,"delta":{"text":"a word of some length"},"note":null}`, false},
+		"a longer type":            {`{"type":"delta2","index":0,"delta":{"text":"a word of some length"},"note":null}`, false},
 		"another type":             {`{"type":"other","index":0,"delta":{"text":"a word of some length"},"note":null}`, false},
 		"another name":             {`{"type":"delta","index":0,"delta":{"test":"a word of some length"},"note":null}`, false},
 		"something for null":       {`{"type":"delta","index":0,"delta":{"text":"a word of some length"},"note":5}`, false},
 		"one member more":          {`{"type":"delta","index":0,"delta":{"text":"a word of some length"},"note":null,"more":1}`, false},
 		"an object more":           {`{"type":"delta","index":0,"delta":{"text":"a word of some length"},"more":{},"note":null}`, false},
+		"no object":                {`7`, false},
 		"nothing":                  {``, false},
 	} {
 		if got := IsAlike([]byte(doc), []byte(tc.doc)); got != tc.alike {
@@ -85,8 +90,8 @@ func TestIsAlike(t *testing.T) {
 
 func BenchmarkIsAlike(b *testing.B) {
 	doc := `{"id":"chatcmpl-123456789","object":"chat.completion.chunk","created":1767225600,"model":"gpt-5-2025-08-07","service_tier":"default",` +
-		`"system_fingerprint":null,"choices":[{"index":0,"delta":{"content":" understudy"},"logprobs":null,"finish_reason":null}],"usage":null}`
-	a, c := []byte(doc), []byte(strings.Replace(doc, " understudy", " stage", 1))
+		`"system_fingerprint":null,"choices":[{"index":0,"delta":{"content":" understudy"},"logprobs":null,"finish_reason":null}],"usage":null,"obfuscation":"aBcDe"}`
+	a, c := []byte(doc), []byte(strings.NewReplacer(" understudy", " stage", "aBcDe", "fGhIjKlM").Replace(doc))
 	b.ReportAllocs()
 	for b.Loop() {
 		if !IsAlike(a, c) {

@@ -106,15 +106,46 @@ func trailingHigh(raw []byte) int {
 	if r := unit(raw, at); r < highFirst || r > highLast {
 		return len(raw)
 	}
-	// The backslash begins an escape only if an even number of them stands before it.
-	k := at
-	for k > 0 && raw[k-1] == '\\' {
-		k--
-	}
-	if (at-k)%2 == 1 {
+	if isEscaped(raw, at) {
 		return len(raw)
 	}
 	return at
+}
+
+// HasHalf reports whether JSON text has half a surrogate pair that stands alone: as text it is U+FFFD.
+func HasHalf(b []byte) bool {
+	for from := 0; ; {
+		n := bytes.Index(b[from:], []byte(`\u`))
+		if n < 0 {
+			return false
+		}
+		at := from + n
+		from = at + 2
+		r := unit(b, at)
+		if r < highFirst || r > lowLast || isEscaped(b, at) {
+			continue
+		}
+		low := unit(b, at+6)
+		if r > highLast || low < lowFirst || low > lowLast {
+			return true
+		}
+		from = at + 12
+	}
+}
+
+// LostHalf reports whether such a half in what was said has become U+FFFD in what was written of it. It may have been
+// kept, as it is where JSON stands in strings.
+func LostHalf(said, written []byte) bool {
+	return bytes.Contains(written, []byte("\uFFFD")) && HasHalf(said) // the first is rarer, and found faster
+}
+
+// isEscaped reports whether a backslash at i is the second of two.
+func isEscaped(b []byte, i int) bool {
+	k := i
+	for k > 0 && b[k-1] == '\\' {
+		k--
+	}
+	return (i-k)%2 == 1
 }
 
 // unescape appends the text that raw, the inside of a JSON string, stands for. Lone surrogates are appended as
