@@ -23,7 +23,10 @@ type Field struct {
 	// Form says that the field holds the answer to a form, such as a grammar: one that
 	// breaks cannot be gone on with by another model.
 	Form bool
-	Note string
+	// Resent says that the vendor may forget what the field names at any time, and that its
+	// SDKs, when they are told so, send the request again in whole.
+	Resent bool
+	Note   string
 }
 
 // Carriage is how a provider side carries a feature.
@@ -108,6 +111,11 @@ func (d *Dialect) path(f llm.Feature) string {
 		}
 	}
 	return string(f)
+}
+
+// Resends reports whether a client whose request was refused for a field sends it again in whole.
+func (d *Dialect) Resends(path string) bool {
+	return slices.ContainsFunc(d.Fields, func(f Field) bool { return f.Resent && f.Path == path })
 }
 
 // FieldLoss is the row of the contract for a field that only d has.

@@ -183,7 +183,7 @@ func (c *call) result(a *attempt) route.Result {
 	if a.err != nil && (a.err.Code == llm.CodeTruncated || a.err.Code == llm.CodeUnreachable) && transport.IsLost(a.err.Err) {
 		r.Conn = a.conn
 	}
-	if a.err != nil && a.err.Code == llm.CodeModelGone && (c.operation.Keeps() || a.target.Model == "") {
+	if a.err != nil && a.err.Code == llm.CodeModelGone && (c.operation.Keeps() || a.target.Model == "" || len(filesIn(c.body)) > 0) {
 		r.Cause = route.CauseObject
 	}
 	return r

@@ -82,13 +82,18 @@ func transient(err *llm.Error) bool {
 }
 
 // verdict is what the client is told when no target answered: the lead's cause,
-// unless it is a limit that not all of them share.
+// unless it is a limit that not all of them share, or the client can help it.
 func (c *call) verdict() *llm.Error {
 	if err := c.ended(); err != nil {
 		return err
 	}
 	if len(c.attempts) == 0 {
 		return c.refusal()
+	}
+	for _, a := range c.attempts { // with the whole conversation, the target could have answered
+		if a.err.Code == llm.CodeUnsupported && c.dialect.Resends(a.err.Param) {
+			return a.err
+		}
 	}
 	cause := c.leadAttempt().err
 	if len(c.attempts) == 1 && cause.Origin != llm.OriginProvider {

@@ -95,6 +95,13 @@ func (d *requestReader) member(key string, v jsontext.Value) (err error) {
 		err = v.Object(d.metadata)
 	case "service_tier":
 		r.Tier, err = v.Text()
+	case "thread":
+		err = v.Object(func(key string, m jsontext.Value) error {
+			if !m.IsNull() {
+				r.Extra = r.Extra.Add(issuer, "thread."+key, clone(m))
+			}
+			return nil
+		})
 	default:
 		err = d.sampling(key, v)
 	}

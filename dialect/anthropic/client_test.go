@@ -53,7 +53,7 @@ func TestDecodeRequestMembers(t *testing.T) {
 	req := mustDecode(t, `"system":[{"type":"text","text":"a","cache_control":{"type":"ephemeral","ttl":"1h"}},{"type":"text","text":"b"}],`+
 		`"thinking":{"type":"enabled","budget_tokens":2048,"display":"omitted"},"output_config":{"effort":"low","task_budget":{"t":1}},`+
 		`"tool_choice":{"type":"any","disable_parallel_tool_use":true},"metadata":{"user_id":"u","team":"x"},`+
-		`"tools":[{"name":"n","input_schema":{"b":1, "a":2}},{"type":"web_search_20250305","name":"web_search"}],"top_k":-1,"speed":"fast"`)
+		`"tools":[{"name":"n","input_schema":{"b":1, "a":2}},{"type":"web_search_20250305","name":"web_search"}],"top_k":-1,"speed":"fast","thread":{"type":"continue","previous_message_id":"msg_1"}`)
 	if got := req.Messages[0]; got.Role != llm.RoleSystem || len(got.Parts) != 2 || got.Parts[0].Cache.TTL != "1h" {
 		t.Errorf("system: got %+v", got)
 	}
@@ -76,13 +76,14 @@ func TestDecodeRequestMembers(t *testing.T) {
 	for _, m := range req.Extra[issuer] {
 		kept = append(kept, m.Key)
 	}
-	if !slices.Equal(kept, []string{"output_config.task_budget", "metadata.team", "speed"}) {
+	if !slices.Equal(kept, []string{"output_config.task_budget", "metadata.team", "speed", "thread.type", "thread.previous_message_id"}) {
 		t.Errorf("kept: got %q", kept)
 	}
 	body := encode(t, req, llm.ModelFacts{Thinking: llm.ThinkingBoth}).Body
 	want(t, body, "output_config", `{"effort":"low","task_budget":{"t":1}}`)
 	want(t, body, "metadata", `{"user_id":"u","team":"x"}`)
 	want(t, body, "speed", `"fast"`)
+	want(t, body, "thread", `{"type":"continue","previous_message_id":"msg_1"}`)
 }
 
 func TestDecodeUserTurnWithResults(t *testing.T) {

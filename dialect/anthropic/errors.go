@@ -29,6 +29,12 @@ const (
 // clients look for these words.
 const tooLong = "prompt is too long"
 
+// threadLost is the code by which clients learn to send a conversation whole again.
+const threadLost = "thread_not_found"
+
+// threadField is where a request names the conversation that the vendor keeps.
+const threadField = "thread.previous_message_id"
+
 // maxErrorBody bounds the body of an error, in bytes.
 const maxErrorBody = 1024
 
@@ -112,6 +118,8 @@ func classify(status int, s saying) llm.Code {
 	switch s.code {
 	case "enforced_spend_limit_reached":
 		return llm.CodeQuota
+	case threadLost, "thread_already_continued", "thread_continue_in_flight": // under the types of what says more
+		return llm.CodeInvalidRequest
 	case "context_length_exceeded": // of compatible servers
 		return llm.CodeContextLength
 	}
@@ -169,7 +177,15 @@ func isError(body []byte) bool {
 // EncodeError writes the error body and chooses the HTTP status.
 func (clientSide) EncodeError(e *llm.Error, requestID string) (int, []byte) {
 	status, kind := errorWords(e.Code)
+	if isThreadLost(e) {
+		status, kind = 404, errNotFound
+	}
 	return status, errorBody(e, kind, requestID)
+}
+
+// isThreadLost reports whether the target does not have the conversation that the request goes on with.
+func isThreadLost(e *llm.Error) bool {
+	return e.Code == llm.CodeUnsupported && e.Param == threadField
 }
 
 // errorBody is the envelope of an error, in an answer and in a stream.
@@ -190,6 +206,12 @@ func errorBody(e *llm.Error, kind, requestID string) []byte {
 		w.BeginObject()
 		w.StringField("type", kind)
 		w.StringField("message", forms.Excerpt(message, limit))
+		if isThreadLost(e) {
+			w.Key("details")
+			w.BeginObject()
+			w.StringField("error_code", threadLost)
+			w.EndObject()
+		}
 		w.EndObject()
 		if requestID != "" {
 			w.StringField("request_id", forms.Excerpt(requestID, 80))

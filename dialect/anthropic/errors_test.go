@@ -32,6 +32,8 @@ func TestDecodeError(t *testing.T) {
 		{"B15 by the CDN", 413, "<html>413</html>", llm.CodeTooLarge},
 		{"B18", 429, body(errRateLimit, "slow"), llm.CodeRateLimit},
 		{"B19", 429, `{"type":"error","error":{"type":"rate_limit_error","message":"x","details":{"error_code":"enforced_spend_limit_reached"}}}`, llm.CodeQuota},
+		{"a lost thread is no lost model", 404, `{"type":"error","error":{"type":"not_found_error","message":"x","details":{"error_code":"thread_not_found"}}}`, llm.CodeInvalidRequest},
+		{"a thread in use", 409, `{"type":"error","error":{"type":"conflict_error","message":"x","details":{"error_code":"thread_continue_in_flight"}}}`, llm.CodeInvalidRequest},
 		{"B23", 500, body(errAPI, "x"), llm.CodeServerError},
 		{"B27", 529, body(errOverloaded, "x"), llm.CodeOverloaded},
 		{"timeout", 504, body(errTimeout, "x"), llm.CodeTimeout},

@@ -130,6 +130,12 @@ func (e *encoder) body() {
 	if e.req.Stream {
 		w.BoolField("stream", true)
 	}
+	if hasExtra(e.req.Extra, "thread.") {
+		w.Key("thread")
+		w.BeginObject()
+		writeExtra(w, e.req.Extra, "thread.")
+		w.EndObject()
+	}
 	writeExtra(w, e.req.Extra, "")
 	w.EndObject()
 }

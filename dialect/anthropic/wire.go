@@ -228,7 +228,7 @@ func writeExtra(w *jsontext.Writer, extra llm.Extra, prefix string) {
 // isNested reports whether a member was kept from inside one of the request's objects.
 func isNested(key string) bool {
 	outer, _, ok := strings.Cut(key, ".")
-	return ok && (outer == "metadata" || outer == "thinking" || outer == "tool_choice" || outer == "output_config")
+	return ok && (outer == "metadata" || outer == "thinking" || outer == "tool_choice" || outer == "output_config" || outer == "thread")
 }
 
 // hasExtra reports whether members whose names begin with prefix were kept.

@@ -82,7 +82,11 @@ func (anthropic) header(h http.Header, number int64) {
 }
 
 func (anthropic) errorBody(e *Error, number int64) []byte {
-	return fmt.Appendf(nil, `{"type":"error","error":{"type":%s,"message":%s},"request_id":%s}`, quote(e.Type), quote(e.Message), quote(requestID(number)))
+	details := ""
+	if e.Code != "" {
+		details = `,"details":{"error_code":` + quote(e.Code) + `}`
+	}
+	return fmt.Appendf(nil, `{"type":"error","error":{"type":%s,"message":%s%s},"request_id":%s}`, quote(e.Type), quote(e.Message), details, quote(requestID(number)))
 }
 
 func (anthropic) errorFrame(e *Error, number int64) frame {

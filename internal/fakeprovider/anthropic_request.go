@@ -11,7 +11,7 @@ import (
 
 var anthropicFields = []string{
 	"cache_control", "container", "context_management", "inference_geo", "max_tokens", "mcp_servers", "messages", "metadata", "model",
-	"output_config", "output_format", "service_tier", "speed", "stop_sequences", "stream", "system", "temperature", "thinking", "tool_choice",
+	"output_config", "output_format", "service_tier", "speed", "stop_sequences", "stream", "system", "temperature", "thinking", "thread", "tool_choice",
 	"tools", "top_k", "top_p",
 }
 
@@ -54,6 +54,7 @@ func (anthropic) read(s *Server, h http.Header, body object) (Ask, *Error) {
 		a.extra(key)
 	}
 	a.params()
+	a.thread()
 	a.system()
 	a.thinking()
 	a.tools()
@@ -77,6 +78,20 @@ func (a *anthropicReader) say(at, format string, args ...any) {
 func (a *anthropicReader) extra(at string) {
 	if !a.lax {
 		a.say(at, "Extra inputs are not permitted")
+	}
+}
+
+// thread takes what shall be kept of a conversation. All of it is lost at once, as the vendor may lose it at any time.
+func (a *anthropicReader) thread() {
+	switch thread := obj(a.body, "thread"); {
+	case !has(a.body, "thread"):
+	case str(thread, "type") == "create" && len(thread) == 1:
+	case str(thread, "type") == "continue" && str(thread, "previous_message_id") != "" && len(thread) == 2:
+		if a.err == nil {
+			a.err = &Error{Status: http.StatusNotFound, Type: "not_found_error", Code: "thread_not_found", Message: "No usable thread was found for `previous_message_id`."}
+		}
+	default:
+		a.say("thread", "Input should be a thread to create or to continue")
 	}
 }
 

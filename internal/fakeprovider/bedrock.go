@@ -249,7 +249,7 @@ func (v invoke) read(s *Server, _ http.Header, body object) (Ask, *Error) {
 	if str(body, "anthropic_version") != "bedrock-2023-05-31" {
 		return Ask{}, bad("anthropic_version: Field required")
 	}
-	for _, key := range []string{"model", "stream"} {
+	for _, key := range []string{"model", "stream", "thread"} {
 		if _, ok := body[key]; ok {
 			return Ask{}, bad("%s: Extra inputs are not permitted", key)
 		}

@@ -45,7 +45,7 @@ type Usage struct{ Input, CacheRead, CacheWrite, Output, Reasoning int }
 type Error struct {
 	Status  int
 	Type    string
-	Code    string // OpenAI only
+	Code    string // OpenAI; the code of Anthropic's details
 	Param   string // OpenAI only
 	Message string
 	Header  map[string]string

@@ -119,6 +119,45 @@ def test_tools_failover(stage, client, ask):
     assert stage.counts() == {LEAD: 3, STANDBY: 2}
 
 
+@anthropic.beta_tool
+def weather(city: str) -> str:
+    """Tells the weather."""
+    return run_tool("weather", {"city": city})
+
+
+@anthropic.beta_tool
+def now() -> str:
+    """Tells the time."""
+    return run_tool("now", {})
+
+
+def run_tools(client, model, stream):
+    """The SDK's own loop, which asks the vendor to keep the conversation and sends it whole where that is not done."""
+    for message in client.beta.messages.tool_runner(
+            model=model, max_tokens=500, messages=user("Weather and time?"), tools=[weather, now], stream=stream):
+        last = message.get_final_message() if stream else message
+        yield text_of(last)
+
+
+@pytest.mark.parametrize("model", ALL)
+@pytest.mark.parametrize("stream", [False, True])
+def test_tool_runner(stage, client, model, stream):
+    stage.replies(vendor_of(model), *SCENARIOS["tools"]["turns"])
+    assert list(run_tools(client, model, stream))[-1] == SCENARIOS["tools"]["said"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_tool_runner_failover(stage, client, stream):
+    """The lead fails when it has part of a conversation; the understudy is given all of it."""
+    first, second = SCENARIOS["tools"]["turns"]
+    stage.replies(LEAD, first)
+    stage.replies(STANDBY, second)
+    turns = run_tools(client, ROUTES["first"], stream)
+    next(turns)
+    stage.fault(LEAD, "internal-500")
+    assert list(turns)[-1] == SCENARIOS["tools"]["said"]
+
+
 def encoded(media_type, content):
     return {"type": "base64", "media_type": media_type, "data": base64.b64encode(content).decode()}
 
