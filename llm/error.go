@@ -190,6 +190,8 @@ type Error struct {
 	// Sealed says that the vendor cannot read what the request holds of earlier answers, signed or
 	// sealed, as when another account had them: it may take the request without.
 	Sealed bool
+	// OfModel says that a quota is the model's: the account's other models have their own.
+	OfModel bool
 	// RetryAfter is when the vendor wants to be asked again; 0 when it did not say.
 	RetryAfter time.Duration
 	// Err is the cause. It is logged, never shown.

@@ -270,6 +270,29 @@ func TestBroken(t *testing.T) {
 	w.wantOrder("a/m b/m")
 }
 
+// TestQuotaOfModel: where each model has a quota of its own, the account's others go on.
+func TestQuotaOfModel(t *testing.T) {
+	t.Parallel()
+	w := newWard(t)
+	sibling := w.a
+	sibling.Model = "n"
+	w.route.Targets = []route.Target{w.a, sibling}
+	spent := failure(llm.CodeQuota, 429)
+	spent.Err.OfModel = true
+	w.try(w.a, spent)
+	w.wantOrder("a/n a/m=open")
+	if got := w.try(sibling, route.Result{}); got != "" {
+		t.Errorf("got %q, want the account's other model asked", got)
+	}
+	spent.Err.OfModel = false
+	w.try(sibling, spent)
+	for _, c := range w.Order(nil, &w.route, route.Ask{}) {
+		if c.Last != route.ReasonOpen {
+			t.Errorf("got %+v, want both out when the account is", c)
+		}
+	}
+}
+
 // TestShared: of many requests on one connection that breaks, one counts.
 func TestShared(t *testing.T) {
 	t.Parallel()

@@ -118,6 +118,9 @@ func effectOfCode(r Result) Effect {
 		}
 		return cooled(e, r.Err, coolLimit)
 	case llm.CodeQuota:
+		if r.Err.OfModel {
+			return Effect{Model: Broken}
+		}
 		return Effect{Credential: Broken}
 	case llm.CodeProviderAuth:
 		switch {

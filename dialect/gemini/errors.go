@@ -62,6 +62,7 @@ func readError(status int, doc jsontext.Value) *llm.Error {
 		status = said.code
 	}
 	e.Code = classify(status, &said)
+	e.OfModel = e.Code == llm.CodeQuota && spentBy(said.quotaID) == spentModel
 	switch e.Code {
 	case llm.CodeInvalidRequest, llm.CodeContextLength, llm.CodeTooLarge, llm.CodeContentPolicy:
 		if said.message != "" && !strings.Contains(said.message, "<") {
@@ -119,10 +120,29 @@ func (s *saying) detail(v jsontext.Value) {
 		s.wait = d
 	}
 	eachIn(v.Get("violations"), func(v jsontext.Value) {
-		if id := forms.TextOf(v.Get("quotaId")); s.quotaID == "" || strings.Contains(id, "PerDay") {
+		if id := forms.TextOf(v.Get("quotaId")); s.quotaID == "" || spentBy(id) > spentBy(s.quotaID) {
 			s.quotaID = id
 		}
 	})
+}
+
+// spending is what has used up a day's quota, by the quota's name.
+type spending int
+
+const (
+	notSpent     spending = iota // it is of the minute
+	spentModel                   // one of the project's models has
+	spentProject                 // all of it
+)
+
+func spentBy(quotaID string) spending {
+	switch {
+	case !strings.Contains(quotaID, "PerDay"):
+		return notSpent
+	case strings.Contains(quotaID, "PerModel"):
+		return spentModel
+	}
+	return spentProject
 }
 
 // identifier is s if it is a plain word, which is safe to log.
@@ -163,7 +183,7 @@ func classify(status int, s *saying) llm.Code {
 	case statusNotFound:
 		return llm.CodeModelGone
 	case statusExhausted:
-		if strings.Contains(s.quotaID, "PerDay") {
+		if spentBy(s.quotaID) != notSpent {
 			return llm.CodeQuota
 		}
 		return llm.CodeRateLimit

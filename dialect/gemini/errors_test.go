@@ -61,6 +61,25 @@ func TestDecodeError(t *testing.T) {
 			t.Errorf("%s: got %+v want %s", c.name, got, c.want)
 		}
 	}
+	for quotas, want := range map[string]bool{ // of those that are spent
+		"GenerateRequestsPerMinutePerProjectPerModel":                                    false,
+		"GenerateRequestsPerDayPerProjectPerModel-FreeTier":                              true,
+		"GenerateRequestsPerDayPerProject":                                               false,
+		"GenerateRequestsPerMinutePerProject GenerateRequestsPerDayPerProjectPerModel":   true,
+		"GenerateRequestsPerDayPerProject GenerateRequestsPerDayPerProjectPerModel":      false,
+		"GenerateRequestsPerDayPerProjectPerModel GenerateRequestsPerDayPerProject":      false,
+		"GenerateRequestsPerDayPerProjectPerModel GenerateContentPaidTierInputPerMinute": true,
+	} {
+		var all []string
+		for id := range strings.FieldsSeq(quotas) {
+			all = append(all, `{"quotaId":"`+id+`"}`)
+		}
+		failure := `{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[` + strings.Join(all, ",") + `]}`
+		got := New().Provider.DecodeError(429, []byte(body("429", statusExhausted, "x", failure)))
+		if got.OfModel != want {
+			t.Errorf("%s: got %+v, want it to be of the model: %t", quotas, got, want)
+		}
+	}
 	got := New().Provider.DecodeError(429, []byte(body("429", statusExhausted, "x", quota("PerMinute"))))
 	if got.RetryAfter != 34500*time.Millisecond {
 		t.Errorf("got to come back after %v want 34.5s", got.RetryAfter)
