@@ -51,11 +51,12 @@ func (c evacuateCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	if _, err := api.Evacuate(ctx, c.Provider, c.Ramp); err != nil {
+	st, err := api.Evacuate(ctx, c.Provider, c.Ramp)
+	if err != nil {
 		return err
 	}
 	s.warnOf(p)
-	return s.followEvacuation(ctx, api, c.operatorFlags, c.Provider, c.Detach)
+	return s.followEvacuation(ctx, api, c.operatorFlags, st, c.Detach)
 }
 
 // warnOf says what of an evacuation that has begun may not go well.
@@ -94,21 +95,18 @@ func (c restoreCommand) Run(s *session) error {
 	defer api.Close()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if _, err := api.Restore(ctx, c.Provider, c.Ramp); err != nil {
+	st, err := api.Restore(ctx, c.Provider, c.Ramp)
+	if err != nil {
 		return err
 	}
-	return s.followEvacuation(ctx, api, c.operatorFlags, c.Provider, c.Detach)
+	return s.followEvacuation(ctx, api, c.operatorFlags, st, c.Detach)
 }
 
 // followEvacuation shows how far a provider is when its ramp is over, or now.
-func (s *session) followEvacuation(ctx context.Context, api *client.Client, f operatorFlags, provider string, now bool) error {
+func (s *session) followEvacuation(ctx context.Context, api *client.Client, f operatorFlags, st client.EvacuationStatus, now bool) error {
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
 	for {
-		st, err := api.Evacuation(context.WithoutCancel(ctx), provider)
-		if err != nil {
-			return err
-		}
 		isOver := st.Phase == "evacuated" || st.Phase == "none"
 		if now || isOver || ctx.Err() != nil {
 			if isTerminal(s.err) {
@@ -120,11 +118,15 @@ func (s *session) followEvacuation(ctx context.Context, api *client.Client, f op
 			return s.showEvacuation(st)
 		}
 		if isTerminal(s.err) {
-			fmt.Fprintf(s.err, "\r%s %s: %s of its traffic, %s left \x1b[K", provider, st.Phase, percent(st.Share), seconds(st.Left))
+			fmt.Fprintf(s.err, "\r%s %s: %s of its traffic, %s left \x1b[K", st.Provider, st.Phase, percent(st.Share), seconds(st.Left))
 		}
 		select {
 		case <-ctx.Done():
 		case <-ticker.C:
+		}
+		var err error
+		if st, err = api.Evacuation(context.WithoutCancel(ctx), st.Provider); err != nil {
+			return err
 		}
 	}
 }

@@ -164,6 +164,9 @@ func (e *Evacuations) change(id string, seconds float64, to Phase) (Status, erro
 	if v == nil && !e.isKnown(id) {
 		return Status{}, e.unknownProvider(id)
 	}
+	if to == PhaseRestoring && !e.isKnown(id) {
+		seconds = 0 // it has no traffic that could grow
+	}
 	now := e.opts.Now()
 	switch {
 	case v == nil && to == PhaseRestoring,

@@ -198,6 +198,25 @@ func TestRamp(t *testing.T) {
 	})
 }
 
+// TestRemoved: a provider that the config does not have any more gets no traffic that could grow step by step.
+func TestRemoved(t *testing.T) {
+	h := newHouse()
+	defer h.Close()
+	if _, err := h.Start("acme", 0); err != nil {
+		t.Fatal(err)
+	}
+	h.opts.Providers = func() []*provider.Provider { return nil }
+	if st, err := h.Get("acme"); err != nil || st.Phase != PhaseEvacuated {
+		t.Errorf("got %+v and error %v, want it evacuated for when it comes again", st, err)
+	}
+	if st, err := h.Restore("acme", 60); err != nil || st.Phase != PhaseNone {
+		t.Errorf("got %+v and error %v, want it restored at once", st, err)
+	}
+	if _, err := h.Restore("acme", 60); err == nil {
+		t.Error("got no error for a provider that nobody knows")
+	}
+}
+
 // TestRestart kills the gateway in the middle of a ramp, and at its end.
 func TestRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
