@@ -346,7 +346,7 @@ const tracesTime = 500 * time.Millisecond
 // with an error in their own dialect.
 func (a *App) Stop(ctx context.Context) error {
 	a.ready.Store(false)
-	a.drills.Close()
+	a.drills.End()
 	a.evacuations.Close()
 	drain := a.current().Drain
 	a.opts.Log.Info("stopping", "drain", drain.String())
@@ -360,6 +360,7 @@ func (a *App) Stop(ctx context.Context) error {
 		defer cancel()
 		err = a.drain(last)
 	}
+	a.drills.Close()
 	a.clients.close()
 	a.operators.close()
 	a.transport.Close()

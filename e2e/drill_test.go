@@ -5,6 +5,8 @@ package e2e
 import (
 	"encoding/json"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -133,6 +135,23 @@ func TestStopLetsGo(t *testing.T) {
 		wantWhole(t, stop, <-over, "Where is Ada?")
 		if took := time.Since(begun); took > 8*time.Second {
 			t.Errorf("%s: got the call let go after %v, want at once", stop, took)
+		}
+		var report struct {
+			State  string
+			Struck struct{ Calls, Failovers int }
+		}
+		for report.State != "stopped" && time.Since(begun) < patience {
+			text, err := os.ReadFile(filepath.Join(filepath.Dir(h.config), "data", "drills", "one.json"))
+			if err == nil {
+				err = json.Unmarshal(text, &report)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if report.State != "stopped" || report.Struck.Calls != 1 || report.Struck.Failovers != 1 {
+			t.Errorf("%s: got %+v, want the call in the report", stop, report)
 		}
 	}
 }

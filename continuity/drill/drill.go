@@ -250,13 +250,20 @@ func (d *Drills) Stop(ctx context.Context, id string) (Report, error) {
 	return d.Get(id)
 }
 
-// Close ends the drill that runs. None begins after it.
-func (d *Drills) Close() {
+// End ends the drill that runs, and lets go what hangs in it. None begins after it.
+func (d *Drills) End() {
 	d.mu.Lock()
 	d.closed = true
 	d.mu.Unlock()
 	if r := d.current.Load(); r != nil {
 		r.finish(Stopped, "the gateway stopped")
+	}
+}
+
+// Close is End, and the last of it: the report is made of the calls that are over.
+func (d *Drills) Close() {
+	d.End()
+	if r := d.current.Load(); r != nil {
 		r.abandon()
 	}
 	d.running.Wait()

@@ -3,6 +3,7 @@ package drill
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -348,6 +349,40 @@ func TestOfOneCaller(t *testing.T) {
 	d.Observe(&Call{ID: "c", Caller: "bob", Model: "assistant", Start: time.Now(), Code: llm.CodeOverloaded})
 	if r, err := d.Stop(t.Context(), "one"); err != nil || r.State != Aborted || r.ClientFailures != 1 {
 		t.Errorf("got %+v and error %v, want the drill ended by another's failure", r, err)
+	}
+}
+
+// TestEndOfTheGateway: the calls that were struck end while the gateway lets running ones finish, and are reported.
+func TestEndOfTheGateway(t *testing.T) {
+	d, files := newDrills(t, &vendor{})
+	start(t, d, "one", Spec{Fault: "hang"})
+	let := make(chan error, 2)
+	for _, call := range []string{"a", "b"} {
+		go func() {
+			_, err := d.Send(t.Context(), ask(call))
+			let <- err
+		}()
+	}
+	for {
+		if r, err := d.Get("one"); err != nil || r.Open == 2 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	d.End()
+	for range 2 {
+		if err := <-let; err == nil {
+			t.Error("got an answer to a call that hung")
+		}
+	}
+	if resp, err := d.Send(t.Context(), ask("c")); err != nil || resp.Status != 200 {
+		t.Errorf("got %+v and error %v, want nothing struck any more", resp, err)
+	}
+	over(d, "a", "")
+	d.Close() // b never ends
+	var r Report
+	if err := json.Unmarshal(files.text[fileName("one")], &r); err != nil || r.State != Stopped || r.Why != "the gateway stopped" || r.Struck.Calls != 1 || r.Struck.Failovers != 1 {
+		t.Errorf("got %+v and error %v, want the call that was over in it", r, err)
 	}
 }
 
