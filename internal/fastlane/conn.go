@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -39,26 +40,27 @@ type conn struct {
 	headBy time.Time    // when the head must be there that is being read; zero for none
 	since  atomic.Int64 // when it began to wait for a request of which nothing has been read, in Unix nanoseconds; 0 if it does not
 
-	in      []byte // of it, in[start:end] has been read from the connection and not been used
+	in      []byte   // of it, in[start:end] has been read from the connection and not been used
+	few     [16]byte // in while a request runs, see narrow
 	start   int
 	end     int
 	readErr error // what comes after these
 	spare   int   // how many of the next bytes may be line ends too many: some clients send them after a POST
 
-	out      *bufio.Writer
-	writeErr error // the first
+	out      *bufio.Writer // nil while nothing waits to be written
+	writeErr error         // the first
 	running  *exchange
 
 	reads, writes deadline
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{s: s, nc: nc, in: make([]byte, maxHead), opened: time.Now()}
+	c := &conn{s: s, nc: nc, opened: time.Now()}
+	c.widen()
 	c.ready.Store(c.opened.UnixNano())
 	if a := nc.RemoteAddr(); a != nil {
 		c.remote = a.String()
 	}
-	c.out = bufio.NewWriterSize((*sink)(c), outSize)
 	c.reads.apply, c.writes.apply = nc.SetReadDeadline, nc.SetWriteDeadline
 	return c
 }
@@ -75,7 +77,7 @@ func (c *conn) serve() {
 			x.abandon()
 		}
 		if ours {
-			_ = c.out.Flush() // what has been said stands, but has no end
+			_ = c.flush() // what has been said stands, but has no end
 			c.nc.Close()
 		}
 		if ours {
@@ -248,6 +250,55 @@ func (c *conn) read(p []byte) (int, error) {
 	return c.nc.Read(p) //nolint:wrapcheck // a connection passes its errors on
 }
 
+// ins and outs are the buffers of connections that read or write just now. Those of ten thousand open streams mostly
+// do neither.
+var (
+	ins  = sync.Pool{New: func() any { return new([maxHead]byte) }}
+	outs = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, outSize) }}
+)
+
+// widen makes room for a head.
+func (c *conn) widen() {
+	if len(c.in) == maxHead {
+		return
+	}
+	in := ins.Get().(*[maxHead]byte)[:] //nolint:forcetypeassert // it holds nothing else
+	c.start, c.end = 0, copy(in, c.in[c.start:c.end])
+	c.in = in
+}
+
+// narrow gives the room for a head back, if it is empty: little or nothing comes while a request runs.
+func (c *conn) narrow() {
+	if c.start < c.end {
+		return
+	}
+	ins.Put((*[maxHead]byte)(c.in))
+	c.in, c.start, c.end = c.few[:], 0, 0
+}
+
+// buffer is where an answer is put together.
+func (c *conn) buffer() *bufio.Writer {
+	if c.out == nil {
+		c.out = outs.Get().(*bufio.Writer) //nolint:forcetypeassert // it holds nothing else
+		c.out.Reset((*sink)(c))
+	}
+	return c.out
+}
+
+// flush writes what has been put together. A buffer that could not be written keeps the error.
+func (c *conn) flush() error {
+	if c.out == nil {
+		return nil
+	}
+	if err := c.out.Flush(); err != nil {
+		return err //nolint:wrapcheck // a writer passes its errors on
+	}
+	c.out.Reset(nil)
+	outs.Put(c.out)
+	c.out = nil
+	return nil
+}
+
 // sink writes to a connection.
 type sink conn
 
@@ -273,7 +324,7 @@ func (k *sink) Write(p []byte) (int, error) {
 // read nothing before they have sent all.
 func (c *conn) closeGently() {
 	const farewell = 500 * time.Millisecond // as net/http
-	_ = c.out.Flush()                       // nobody is left to hear of it
+	_ = c.flush()                           // nobody is left to hear of it
 	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}

@@ -1,11 +1,14 @@
 package fastlane
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -249,6 +252,57 @@ func TestPipelinedWhileWatched(t *testing.T) {
 	}
 	if s.left.Load() != 0 {
 		t.Error("got the connection handed over, want it kept")
+	}
+}
+
+// TestOpenAnswersAreSmall: answers that have begun and go on later have no buffers meanwhile, of which each connection
+// would have ten KiB otherwise.
+func TestOpenAnswersAreSmall(t *testing.T) { // not in parallel: it measures
+	const n, most = 200, 4 << 10
+	over := make(chan struct{})
+	s := openHouse(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "one")
+		_ = http.NewResponseController(w).Flush()
+		<-over
+		_, _ = io.WriteString(w, "two")
+	})
+	alive := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := alive()
+	var conns []net.Conn
+	for range n {
+		conn, err := net.Dial("tcp", s.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		send(t, conn, get)
+		conns = append(conns, conn)
+	}
+	first := make([]byte, 512)
+	for _, conn := range conns { // all of the head, which comes with the first piece
+		if m, err := conn.Read(first); err != nil || !bytes.HasSuffix(first[:m], []byte("one\r\n")) {
+			t.Fatalf("got %q, %v, want the beginning of an answer", first[:m], err)
+		}
+	}
+	each := int64(math.MaxInt64)
+	for begun := time.Now(); each > most && time.Since(begun) < 10*time.Second; time.Sleep(patience) { // until they are watched
+		each = (alive() - before) / n
+	}
+	if each > most {
+		t.Errorf("got %d bytes for each answer that has begun, want at most %d", each, most)
+	}
+	close(over)
+	const end = "3\r\ntwo\r\n0\r\n\r\n"
+	for _, conn := range conns {
+		rest := first[:len(end)]
+		if _, err := io.ReadFull(conn, rest); err != nil || string(rest) != end {
+			t.Fatalf("got %q, %v, want the end of the answer", rest, err)
+		}
 	}
 }
 

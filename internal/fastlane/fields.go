@@ -36,7 +36,7 @@ func (r *response) putHead(p []byte) {
 		drop |= contentLength
 	}
 	own.date = !has(h, "Date")
-	out := r.x.c.out
+	out := r.x.c.buffer()
 	putStatus(out, r.status)
 	putFields(out, h, drop)
 	if own.date {
@@ -198,9 +198,9 @@ func (s *Server) date() string {
 
 // inform puts out an informational answer at once. Others follow it.
 func (r *response) inform(status int) {
-	out := r.x.c.out
+	out := r.x.c.buffer()
 	putStatus(out, status)
 	putFields(out, r.header, framing|contentLength)
 	_, _ = out.WriteString("\r\n") // as above
-	_ = out.Flush()
+	_ = r.x.c.flush()
 }

@@ -145,12 +145,14 @@ func (r *response) FlushError() error {
 	}
 	var err error
 	if r.hold != nil {
-		err = r.hold.Flush()
+		if err = r.hold.Flush(); err == nil {
+			r.release()
+		}
 	}
 	if !r.begun {
 		r.putHead(nil)
 	}
-	if flushErr := r.x.c.out.Flush(); err == nil {
+	if flushErr := r.x.c.flush(); err == nil {
 		err = flushErr
 	}
 	return err //nolint:wrapcheck // as above
@@ -176,20 +178,25 @@ func (r *response) finish() {
 	r.over = true
 	if r.hold != nil {
 		_ = r.hold.Flush() // writeErr has it
-		r.hold.Reset(nil)
-		holds.Put(r.hold)
-		r.hold = nil
+		r.release()
 	}
 	if !r.begun {
 		r.putHead(nil)
 	}
-	out := r.x.c.out
 	if r.chunked {
+		out := r.x.c.buffer()
 		_, _ = out.WriteString("0\r\n") // as above
 		putFields(out, r.trailer(), none)
 		_, _ = out.WriteString("\r\n")
 	}
-	_ = out.Flush()
+	_ = r.x.c.flush()
+}
+
+// release gives back what an answer was held back in.
+func (r *response) release() {
+	r.hold.Reset(nil)
+	holds.Put(r.hold)
+	r.hold = nil
 }
 
 // mayFollow reports whether the connection can be used for another request.
@@ -224,10 +231,9 @@ func (t *tail) Write(p []byte) (int, error) {
 	if r.isHead {
 		return len(p), nil
 	}
-	out := r.x.c.out
+	out := r.x.c.buffer()
 	if r.chunked {
-		var size [20]byte
-		_, _ = out.Write(append(strconv.AppendInt(size[:0], int64(len(p)), 16), '\r', '\n')) // the error comes again
+		_, _ = out.Write(append(strconv.AppendInt(out.AvailableBuffer(), int64(len(p)), 16), '\r', '\n')) // the error comes again
 	}
 	n, err := out.Write(p)
 	if r.chunked && err == nil {

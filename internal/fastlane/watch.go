@@ -139,9 +139,11 @@ func (x *exchange) read() {
 	if c.reads.open() != nil {
 		return
 	}
+	c.narrow()
+	defer c.widen()
 	for {
-		if c.start == c.end {
-			c.start, c.end = 0, 0
+		if c.end == len(c.few) {
+			c.widen()
 		}
 		if c.end == len(c.in) { // enough for now
 			return
