@@ -12,7 +12,7 @@ import (
 const MaxEvent = 32 << 20
 
 const (
-	firstBuffer = 4 << 10   // most events fit; ten thousand open streams stay small
+	firstBuffer = 1 << 10   // most events fit; ten thousand open streams stay small
 	burstBuffer = 8 << 10   // what a stream gets that comes faster than it is read
 	keepBuffer  = 256 << 10 // a larger buffer is given back once it is empty
 	maxNames    = 64        // distinct event names remembered, so that a name costs no allocation
