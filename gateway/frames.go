@@ -37,6 +37,9 @@ func (f *frameReader) next() (frames.Frame, error) {
 		f.named = sse.WithoutNotes(f.named[:0], e.Raw, ourNotes)
 		e.Raw = f.named
 	}
+	if err == nil {
+		return e, nil
+	}
 	var partial *frames.PartialError
 	if !errors.As(err, &partial) {
 		return e, err //nolint:wrapcheck // io.EOF must stay itself
