@@ -149,7 +149,7 @@ func New(o Options) (*App, error) {
 	a.gateway = gateway.New(gateway.Options{
 		Rates: rates,
 		Trace: a.traces != nil, Sampled: float64(o.Config.Telemetry.Share),
-		Dialects: append(dialects(), framed()...), Routes: r, Sender: a.drills, Health: a.health, Ledger: ledger, Objects: kept, Replays: replays, Access: a.access, Settle: a.settled, Log: o.Log,
+		Dialects: append(dialects(), framed()...), Routes: r, Sender: faulty(a.drills), Health: a.health, Ledger: ledger, Objects: kept, Replays: replays, Access: a.access, Settle: a.settled, Log: o.Log,
 		Limits: gateway.Limits{
 			Body: int64(l.Body), BodyTimeout: l.BodyTimeout, Heartbeat: l.Heartbeat, WriteTimeout: l.WriteTimeout,
 			Calls: int64(l.Calls), Memory: memoryOfCalls(MemoryLimit(o.Config)), Text: int64(l.Rescue),
