@@ -6,8 +6,9 @@ import (
 )
 
 // ReadySlow sets a client's connection up for one that reads slowly and one that has vanished. A vanished one is
-// noticed within 20 s, by probes, while it is sent nothing; otherwise within patience, if that is longer: a client
-// that reads nothing acknowledges nothing either.
+// noticed when it has acknowledged nothing for deadAfter, or for patience if that is longer, since a client that reads
+// nothing acknowledges nothing either. Where the system knows such a limit it holds for probes as well, which are
+// sent while there is nothing else.
 func ReadySlow(conn *net.TCPConn, patience time.Duration) error {
 	if err := conn.SetKeepAliveConfig(probes()); err != nil {
 		return err
