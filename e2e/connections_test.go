@@ -27,6 +27,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Errors of HTTP/2 (RFC 9113 section 7).
@@ -155,6 +157,24 @@ func vendorOf(t *testing.T, f *trouble, certs *certificates, whole func() []byte
 	}), seen
 }
 
+// deafPort is a port that is taken and on which nobody listens, so that connections are refused.
+func deafPort(t *testing.T) (address string) {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	is, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", is.(*unix.SockaddrInet4).Port)
+}
+
 // listenAs serves connections on a port of its own.
 func listenAs(t *testing.T, serve func(net.Conn)) (address string) {
 	t.Helper()
@@ -218,9 +238,9 @@ func (c faultClient) ask(model string, stream bool) string {
 	return fmt.Sprintf(`{"model":%q,"stream":%v,%s:500}`, model, stream, c.words)
 }
 
-// TestFaultsOfConnections is what the catalogue has of connections and no simulated vendor does: names that are none,
-// TLS, proxies and HTTP/2, through the binary, for clients of three APIs, whole and streamed. The attempts in the log are
-// those that there should be, and the requests that a vendor sees no more than those.
+// TestFaultsOfConnections is what the catalogue has of connections and no simulated vendor does beside others: names that are
+// none, ports on which nobody listens, TLS, proxies and HTTP/2, through the binary, for clients of three APIs, whole and
+// streamed. The attempts in the log are those that there should be, and the requests that a vendor sees no more than those.
 func TestFaultsOfConnections(t *testing.T) {
 	t.Parallel()
 	certs := newCertificates(t)
@@ -262,6 +282,7 @@ func TestFaultsOfConnections(t *testing.T) {
 		add(f, "")
 	}
 	add(trouble{row: "A1", name: "no-name", attempts: 1}, "https://nobody.invalid")
+	add(trouble{row: "A4", name: "refused-port", attempts: 1}, "http://"+deafPort(t))
 	add(trouble{row: "A10", name: "proxy-407", attempts: 1}, "https://status-407.example")
 	add(trouble{row: "A10", name: "proxy-502", attempts: 1}, "https://status-502.example")
 	h := openHouse(t, providers.String()+"models:\n"+models.String(),
