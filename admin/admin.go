@@ -76,10 +76,15 @@ func Handler(o Options) http.Handler {
 		metrics = api.guarded(metrics)
 	}
 	mux.Handle("GET /metrics", metrics)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusNotFound, rootText) })
 	mux.Handle("/v1", http.NotFoundHandler())
 	mux.Handle("/v1/", api.guarded(api.mux))
 	return mux
 }
+
+// rootText is for who looks at the address with a browser.
+const rootText = "There is no page here. There are /healthz, /readyz and /metrics, and the admin API: " +
+	"with the admin token, /v1/openapi.json describes it, and the understudy commands ask it.\n"
 
 func answer(w http.ResponseWriter, status int, text string) {
 	h := w.Header()

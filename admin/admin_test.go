@@ -196,6 +196,7 @@ func TestOpenPaths(t *testing.T) {
 		check("GET", path, 404, "")
 	}
 	check("POST", "/healthz", 405, "")
+	check("GET", "/", 404, rootText)
 }
 
 func TestOpenToken(t *testing.T) {
