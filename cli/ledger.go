@@ -67,7 +67,11 @@ func (c verifyCommand) Run(s *session) error {
 		}
 	}
 	if !c.JSON {
-		fmt.Fprintf(s.out, "%d entries of %d calls: %s\n", v.Entries, v.Calls, strings.Join(kinds, ", "))
+		ofKinds := ""
+		if len(kinds) > 0 {
+			ofKinds = ": " + strings.Join(kinds, ", ")
+		}
+		fmt.Fprintf(s.out, "%d entries of %d calls%s\n", v.Entries, v.Calls, ofKinds)
 		fmt.Fprintf(s.out, "amount     %s USD\nlast link  %s\n", v.Amount, v.Link)
 		if v.Corrections > 0 {
 			fmt.Fprintf(s.out, "%d corrections, in the amount\nlast link  %s\n", v.Corrections, v.CorrectionLink)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -30,6 +31,9 @@ func (c translateCommand) Run(s *session) error {
 		if names := app.DialectNames(); !slices.Contains(names, flag.value) {
 			return usageError{fmt.Sprintf("%s: got %q, want one of %s", flag.name, flag.value, strings.Join(names, ", "))}
 		}
+	}
+	if f, ok := s.in.(*os.File); ok && isTerminal(f) {
+		fmt.Fprintln(s.err, "note: reading from the terminal; the end of the input is Ctrl-D")
 	}
 	losses, err := app.Translate(s.in, s.out, app.Translation{From: c.From, To: c.To, Kind: c.Kind, Model: c.Model, Loss: c.Loss})
 	for _, l := range losses {
