@@ -28,11 +28,11 @@ import (
 var _ gateway.Rates = (*Rates)(nil)
 
 const (
-	// patience is how long a call waits for Redis: longer than one that is well takes.
+	// patience is how long a call waits for Redis, and before that for those in front of it: longer than one that is well takes.
 	patience = 50 * time.Millisecond
 	// probeEvery is how often one that failed is tried again, by nobody's call.
 	probeEvery = 500 * time.Millisecond
-	// maxConnections is how many calls ask at once; others count here meanwhile.
+	// maxConnections is how many calls ask at once; others wait until they may.
 	maxConnections = 16
 )
 
@@ -121,7 +121,8 @@ func (r *Rates) Close() {
 	}
 }
 
-// Draw takes what is wanted, all or nothing.
+// Draw takes what is wanted, all or nothing. What Redis grants is counted here, too: should it be gone, this gateway goes on from
+// there, and not from a minute's.
 func (r *Rates) Draw(ctx context.Context, d access.Draw) access.Level {
 	var level access.Level
 	asked := r.whileWell(func() (err error) {
@@ -131,18 +132,20 @@ func (r *Rates) Draw(ctx context.Context, d access.Draw) access.Level {
 	if !asked {
 		return r.alone.Draw(ctx, d)
 	}
+	if level.OK {
+		d.Owed = true
+		r.alone.Draw(ctx, d)
+	}
 	return level
 }
 
-// whileWell asks Redis for something, if it is well and not too many ask at once, and reports whether that was done.
+// whileWell asks Redis for something, if it is well, and reports whether that was done.
 func (r *Rates) whileWell(do func() error) bool {
-	if r.failed.Load() {
+	if r.failed.Load() || !r.turn() {
 		return false
 	}
-	select {
-	case r.places <- struct{}{}:
-		defer func() { <-r.places }()
-	default:
+	defer func() { <-r.places }()
+	if r.failed.Load() { // meanwhile
 		return false
 	}
 	if err := do(); err != nil {
@@ -150,6 +153,24 @@ func (r *Rates) whileWell(do func() error) bool {
 		return false
 	}
 	return true
+}
+
+// turn waits until the call may ask. Where that takes too long, Redis does.
+func (r *Rates) turn() bool {
+	select {
+	case r.places <- struct{}{}:
+		return true
+	default:
+	}
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	select {
+	case r.places <- struct{}{}:
+		return true
+	case <-late.C:
+		r.fail(errors.New("too many calls wait for it"))
+		return false
+	}
 }
 
 func (r *Rates) draw(d access.Draw) (access.Level, error) {

@@ -3,6 +3,7 @@ package redis
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -282,4 +283,59 @@ func TestAnswer(t *testing.T) {
 			t.Errorf("%.40q: got %s, want %s", text, got, want)
 		}
 	}
+}
+
+// TestCrowd has many more calls draw at once than connections are opened: all are counted in Redis.
+func TestCrowd(t *testing.T) {
+	address := server(t)
+	again(t, func(key string) bool {
+		r, _ := opened(t, address)
+		var admitted atomic.Int64
+		var all sync.WaitGroup
+		for _, name := range []string{unique("warm:"), key} { // the connections are there the second time
+			warm(t, r)
+			admitted.Store(0)
+			for range 4 * maxConnections {
+				all.Go(func() {
+					if r.Draw(t.Context(), access.Draw{Name: name, PerMinute: 30, N: 1}).OK {
+						admitted.Add(1)
+					}
+				})
+			}
+			all.Wait()
+		}
+		if n := admitted.Load(); well(r) && (n < 30 || n > 34) { // one more comes back every two seconds
+			t.Errorf("got %d admitted, want 30", n)
+		}
+		return well(r)
+	})
+}
+
+// TestLeftAlone goes on with what a gateway has itself admitted when Redis is gone: no key has another minute's at each.
+func TestLeftAlone(t *testing.T) {
+	there := strings.TrimPrefix(server(t), "redis://")
+	there, _, _ = strings.Cut(there, "/")
+	again(t, func(key string) bool {
+		var down atomic.Bool
+		r, _ := opened(t, gone(t, func(c net.Conn) {
+			defer c.Close() //nolint:errcheck // nothing is lost with it
+			far, err := net.Dial("tcp", there)
+			if err != nil || down.Load() {
+				return
+			}
+			go func() { _, _ = io.Copy(far, c); _ = far.Close() }()
+			_, _ = io.Copy(c, far)
+		}))
+		warm(t, r)
+		d := access.Draw{Name: key, PerMinute: 2, N: 1}
+		if !r.Draw(t.Context(), d).OK || !r.Draw(t.Context(), d).OK || !well(r) {
+			return false
+		}
+		down.Store(true)
+		r.fail(errors.New("it is gone"))
+		if r.Draw(t.Context(), d).OK {
+			t.Error("got one more than the minute's, want what was admitted counted here, too")
+		}
+		return true
+	})
 }
