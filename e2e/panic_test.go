@@ -15,10 +15,7 @@ import (
 // a goroutine of its own. It costs that call alone: streams that run meanwhile go on, and the books have it all.
 func TestPanics(t *testing.T) {
 	t.Parallel()
-	binary, err := buildFailpoints()
-	if err != nil {
-		t.Fatal(err)
-	}
+	binary := withFailpoints(t)
 	calm := startVendor(t)
 	calm.Pause(true)
 	config := fmt.Sprintf("  calm-chat: {use: openai, base_url: %q, key: env:TEST_KEY}\n  calm-claude: {use: anthropic, base_url: %q, key: env:TEST_KEY}\nmodels:\n", calm.RootURL()+"/v1", calm.RootURL())
