@@ -180,6 +180,8 @@ type Dialect struct {
 	// Framing is that of the dialect's streams, unless an endpoint or a provider's
 	// facts say otherwise.
 	Framing Framing
+	// NoComments says that clients of this dialect take a comment in a stream for a broken event.
+	NoComments bool
 	// KeyQuery is the parameter of the address in which clients of this dialect may send
 	// their credential; empty if they send it in a header only.
 	KeyQuery string

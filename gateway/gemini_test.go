@@ -273,6 +273,30 @@ func TestGeminiStreamsThatBreak(t *testing.T) {
 	}
 }
 
+// TestGeminiRescues: an answer that another target goes on with has nothing in it but data, which is all that Google's
+// SDKs can read.
+func TestGeminiRescues(t *testing.T) {
+	t.Parallel()
+	w := geminiWorld(t, withTimeouts(patient()))
+	for _, lead := range []string{"gemini1", "chat1"} {
+		w.fail(lead, "reset-stream")
+		for _, second := range []string{"gemini2", "chat2"} {
+			for _, operation := range []string{events, array} {
+				got := w.generate(lead+">"+second+"|+chunks-12", operation, generateSea)
+				if got.text != words(12) || got.ended != "clean" || w.count(second) == 0 {
+					t.Errorf("%s to %s%s: got %q, %v; want it whole", lead, second, operation, got.text, got)
+				}
+				w.vendors[second].Forget()
+				for line := range strings.Lines(string(got.body)) {
+					if operation == events && line != "\n" && !strings.HasPrefix(line, "data: ") {
+						t.Errorf("%s to %s: got line %q, want data", lead, second, line)
+					}
+				}
+			}
+		}
+	}
+}
+
 // TestGeminiArrayIsClosed relays an array that ends after the answer and before its bracket.
 func TestGeminiArrayIsClosed(t *testing.T) {
 	t.Parallel()

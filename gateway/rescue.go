@@ -332,9 +332,9 @@ func quote(text string) string {
 	return "\"…" + text[from:] + "\" → \"…\""
 }
 
-// comment announces the rescue inside the stream, where its framing has comments.
+// comment announces the rescue inside the stream, where its clients know comments.
 func (r *rescue) comment(a *attempt) []byte {
-	if r.c.framing != frames.SSE {
+	if r.c.framing != frames.SSE || r.c.dialect.NoComments {
 		return nil
 	}
 	return sse.AppendComment(nil, "understudy rescue from="+r.broken.target.Name()+" to="+a.target.Name())

@@ -29,6 +29,7 @@ func New() *dialect.Dialect {
 		Endpoints:   endpoints(),
 		ErrorHeader: keyHeader,
 		KeyQuery:    "key",
+		NoComments:  true, // https://github.com/googleapis/python-genai: what is not data is JSON to it
 		// Which of Vertex AI's capacities a request may use.
 		RelayHeaders: []string{"X-Vertex-Ai-Llm-Request-Type", "X-Vertex-Ai-Llm-Shared-Request-Type"},
 		MessagePath:  "contents[]",

@@ -140,6 +140,13 @@ def test_failover(stage, client, ask, kind):
     assert [len(stage.journal(vendor)) for vendor in ("gemini", "openai")] == [1, 1]
 
 
+@pytest.mark.parametrize("model, breaks", [("gemini-first", "gemini"), ("openai-first", "openai")])
+def test_rescue(stage, client, model, breaks):
+    """Another vendor goes on with an answer that breaks off, and nobody sees it."""
+    stage.fault(breaks, "reset-stream")
+    assert streamed(client, model, "a b c d e f g h").text == "You said: a b c d e f g h"
+
+
 def test_models(client):
     names = {model.name for model in client.models.list()}
     assert names >= {f"models/{model}" for model in ALL}
