@@ -99,7 +99,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 		kong.Writers(results, errOut),
 		kong.Vars{"abilities": strings.Join(app.Abilities(), ", "), "columns": strings.Join(app.UsageColumns(), ", ")},
 		kong.Exit(func(code int) { panic(exit(code)) }), // kong's way out of --help; it must not return
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: columns(results)}),
 	)...)
 	if err != nil {
 		panic("BUG: cli: " + err.Error())
