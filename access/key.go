@@ -42,12 +42,15 @@ type Key struct {
 	Revoked  time.Time `json:"revoked,omitzero" doc:"When it was revoked, for good."`
 	Rotation string    `json:"rotation,omitempty" doc:"The id of its last rotation."`
 	OldUntil time.Time `json:"old_until,omitzero" doc:"Until when what it was before its last rotation is taken, too."`
-	Declared bool      `json:"declared,omitempty" doc:"Whether it stands in the config file, and can only be changed there."`
+	// Rotations are there so that a request which comes late does not rotate it again.
+	Rotations []string `json:"rotations,omitempty" doc:"The ids of the rotations before its last, the latest first; 16 at most."`
+	Declared  bool     `json:"declared,omitempty" doc:"Whether it stands in the config file, and can only be changed there."`
 	// Revision counts its changes.
 	Revision int64 `json:"revision" doc:"How often it was written."`
 
 	hash, old Hash
-	role      Role // of an administrator, whose token this is; empty for a client's key
+	older     []former // what it was before that, as long as it is taken; the latest first
+	role      Role     // of an administrator, whose token this is; empty for a client's key
 }
 
 // Hash is what is kept of a key's text: its HMAC under the installation's secret.
@@ -252,7 +255,14 @@ type kept struct {
 	Key
 	Hash string `json:"hash"`
 	Old  string `json:"old,omitempty"`
-	Role Role   `json:"role,omitempty"`
+	// Older are written in the order of former. None of their names may be that of Hash: a record is cut at it.
+	Older []keptFormer `json:"older,omitempty"`
+	Role  Role         `json:"role,omitempty"`
+}
+
+type keptFormer struct {
+	Sum   string `json:"sum"`
+	Until int64  `json:"until"`
 }
 
 // Text writes a key for a store.
@@ -260,6 +270,9 @@ func (k *Key) Text() ([]byte, error) {
 	form := kept{Key: *k, Hash: hex.EncodeToString(k.hash[:]), Role: k.role}
 	if k.old != (Hash{}) {
 		form.Old = hex.EncodeToString(k.old[:])
+	}
+	for _, f := range k.older {
+		form.Older = append(form.Older, keptFormer{hex.EncodeToString(f.hash[:]), f.until})
 	}
 	text, err := json.Marshal(form)
 	if err != nil {
@@ -277,6 +290,11 @@ func ParseKey(text []byte) (Key, error) {
 	}
 	if err == nil && form.Old != "" {
 		err = form.old.read(form.Old)
+	}
+	for _, f := range form.Older {
+		one := former{until: f.Until}
+		err = errors.Join(err, one.hash.read(f.Sum))
+		form.older = append(form.older, one)
 	}
 	if err != nil {
 		return Key{}, fmt.Errorf("read a key: %w", err)

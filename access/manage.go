@@ -172,15 +172,15 @@ func (r *Registry) rotate(ctx context.Context, id string, get func(id string) (K
 	}
 	k, err = r.update(ctx, id, get, func(k *Key) (bool, error) {
 		text = "" // that of a try that was overtaken is no key's
-		if k.Rotation == t.rotation {
+		if k.Rotation == t.rotation || slices.Contains(k.Rotations, t.rotation) {
 			return false, nil
 		}
 		text = newText(t.prefix)
-		k.Rotation, k.Ending = t.rotation, endingOf(text)
-		k.old, k.OldUntil = k.hash, r.instant().Add(t.overlap)
-		if t.overlap == 0 {
-			k.old, k.OldUntil = Hash{}, time.Time{}
+		if k.Rotation != "" {
+			k.Rotations = append([]string{k.Rotation}, k.Rotations[:min(len(k.Rotations), maxRotations-1)]...)
 		}
+		k.Rotation, k.Ending = t.rotation, endingOf(text)
+		k.outlive(r.instant(), t.overlap)
 		k.hash = r.secretSum(text)
 		return true, nil
 	})
@@ -188,6 +188,26 @@ func (r *Registry) rotate(ctx context.Context, id string, get func(id string) (K
 		return Key{}, "", err
 	}
 	return k, text, nil
+}
+
+// maxRotations is how many rotations before its last a key remembers, and how many texts of before its last it is known by.
+const maxRotations = 16
+
+// outlive has what a key was taken for an overlap longer. So is what it was before that, as long as it would have been and no
+// longer: who has lost a new text rotates once more, and who has the one before must not suffer.
+func (k *Key) outlive(now time.Time, overlap time.Duration) {
+	until := now.Add(overlap)
+	var older []former
+	for _, f := range k.formers() {
+		f.until = min(f.until, until.UnixMilli())
+		if f.until > now.UnixMilli() && len(older) < maxRotations {
+			older = append(older, f)
+		}
+	}
+	k.old, k.OldUntil, k.older = k.hash, until, older
+	if overlap == 0 {
+		k.old, k.OldUntil, k.older = Hash{}, time.Time{}, nil
+	}
 }
 
 // Revoke ends a key for good. Its id stays, since the ledger speaks of it.
@@ -203,7 +223,7 @@ func (r *Registry) revoke(ctx context.Context, id string, get func(id string) (K
 		return k, nil
 	}
 	k, err := r.update(ctx, id, get, func(k *Key) (bool, error) {
-		k.Revoked, k.old, k.OldUntil = r.instant(), Hash{}, time.Time{}
+		k.Revoked, k.old, k.OldUntil, k.older = r.instant(), Hash{}, time.Time{}, nil
 		return true, nil
 	})
 	if now, found := get(id); err != nil && found == nil && !now.Revoked.IsZero() {

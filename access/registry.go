@@ -320,14 +320,14 @@ func tagOf(words []string) (tag string) {
 	return tag
 }
 
-// enter makes a key known by its text, and for a while by that before.
+// enter makes a key known by its text, and for a while by those before.
 func (k *Key) enter(known map[Hash]*entry, e entry) {
-	if k.old != (Hash{}) {
-		until := k.OldUntil
+	for _, f := range k.formers() {
+		until := time.UnixMilli(f.until)
 		if !k.Expires.IsZero() && k.Expires.Before(until) {
 			until = k.Expires
 		}
-		known[k.old] = &entry{hash: k.old, until: until, grant: e.grant, admin: e.admin}
+		known[f.hash] = &entry{hash: f.hash, until: until, grant: e.grant, admin: e.admin}
 	}
 	e.hash, e.until = k.hash, k.Expires
 	known[k.hash] = &e

@@ -186,6 +186,79 @@ func TestLife(t *testing.T) {
 	}
 }
 
+// TestRotatedAgain rotates a key and an administrator's token while what they were before is still taken: who has that is not cut
+// off, and what was asked for late and again changes nothing.
+func TestRotatedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, access.Declared{})
+	first := w.create(t, "web", all)
+	_, token, err := w.AddAdministrator(t.Context(), "ada", access.AdministratorSpec{Role: access.Viewer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	isTaken := func(text string) bool {
+		if strings.HasPrefix(text, "us-admin-") {
+			_ = w.code("") // time goes by
+			_, _, err := w.Identify(text)
+			return err == nil
+		}
+		return w.code(text) == ""
+	}
+	for name, tc := range map[string]struct {
+		text   string
+		rotate func(rotation string, overlap time.Duration) string
+		revoke func() error
+	}{
+		"key": {first, func(rotation string, overlap time.Duration) string {
+			_, text, err := w.Rotate(t.Context(), "web", rotation, overlap)
+			if err != nil {
+				t.Error(err)
+			}
+			return text
+		}, func() error { _, err := w.Revoke(t.Context(), "web"); return err }},
+		"token": {token, func(rotation string, overlap time.Duration) string {
+			_, text, err := w.RotateAdministrator(t.Context(), "ada", rotation, overlap)
+			if err != nil {
+				t.Error(err)
+			}
+			return text
+		}, func() error { _, err := w.RevokeAdministrator(t.Context(), "ada"); return err }},
+	} {
+		second := tc.rotate("r1", 10*time.Minute)
+		third := tc.rotate("r2", time.Hour)
+		if !isTaken(tc.text) || !isTaken(second) || !isTaken(third) {
+			t.Errorf("%s: got one of three refused, want all taken for as long as was said", name)
+		}
+		if again := tc.rotate("r1", 0); again != "" || !isTaken(tc.text) || !isTaken(third) {
+			t.Errorf("%s: the first rotation again, late: got another text %v, want nothing changed", name, again != "")
+		}
+		w.now = w.now.Add(10 * time.Minute)
+		if isTaken(tc.text) || !isTaken(second) || !isTaken(third) {
+			t.Errorf("%s: after the first overlap: got %v, %v and %v, want the first refused", name, isTaken(tc.text), isTaken(second), isTaken(third))
+		}
+		fourth := tc.rotate("r3", time.Minute) // a shorter overlap is for all
+		if !isTaken(second) || !isTaken(third) || !isTaken(fourth) {
+			t.Errorf("%s: rotated thrice: got one refused, want them taken", name)
+		}
+		w.now = w.now.Add(time.Minute)
+		if isTaken(second) || isTaken(third) || !isTaken(fourth) {
+			t.Errorf("%s: after a shorter overlap: got one of before taken, want the last only", name)
+		}
+		fifth, sixth := tc.rotate("r4", time.Hour), tc.rotate("r5", 0)
+		if isTaken(fourth) || isTaken(fifth) || !isTaken(sixth) {
+			t.Errorf("%s: without an overlap: got one of before taken, want the last only", name)
+		}
+		seventh := tc.rotate("r6", time.Hour)
+		tc.rotate("r7", time.Hour)
+		if err := tc.revoke(); err != nil {
+			t.Error(err)
+		}
+		if isTaken(sixth) || isTaken(seventh) {
+			t.Errorf("%s: revoked: got one of before taken", name)
+		}
+	}
+}
+
 func k(w *world, id string) access.Key {
 	key, err := w.Key(id)
 	if err != nil {

@@ -17,9 +17,9 @@ import (
 type record struct {
 	text    string // its JSON, without its hashes
 	hash    Hash
-	former  *former // what it was before its last rotation; nil if that was long ago
-	expires int64   // in milliseconds since 1970; 0 is never
-	refused bool    // it is revoked or disabled
+	formers *[]former // what it was before its rotations, the latest first; nil if that was long ago
+	expires int64     // in milliseconds since 1970; 0 is never
+	refused bool      // it is revoked or disabled
 	made    atomic.Pointer[made]
 }
 
@@ -48,10 +48,26 @@ func newRecord(k *Key, text []byte) (*record, error) {
 		return nil, fmt.Errorf("read the key %s: got another form of text, want what it was written as", k.ID)
 	}
 	r := &record{text: string(text[:end]) + "}", hash: k.hash, expires: instantOf(k.Expires), refused: !k.Revoked.IsZero() || k.Disabled}
-	if k.old != (Hash{}) {
-		r.former = &former{k.old, instantOf(k.OldUntil)}
+	if list := k.formers(); list != nil {
+		r.formers = &list
 	}
 	return r, nil
+}
+
+// formers lists what a key was before, as long as it is taken.
+func (k *Key) formers() []former {
+	if k.old == (Hash{}) {
+		return nil
+	}
+	return append([]former{{k.old, instantOf(k.OldUntil)}}, k.older...)
+}
+
+// before lists what the key was, as formers does.
+func (r *record) before() []former {
+	if r.formers == nil {
+		return nil
+	}
+	return *r.formers
 }
 
 // instantOf is a time in milliseconds since 1970; 0 is none.
@@ -75,8 +91,8 @@ func (r *record) key() Key {
 		panic("BUG: access: a key that could be read: " + err.Error())
 	}
 	k.hash = r.hash
-	if r.former != nil {
-		k.old = r.former.hash
+	if list := r.before(); list != nil {
+		k.old, k.older = list[0].hash, list[1:]
 	}
 	return k
 }
@@ -85,11 +101,11 @@ func (r *record) key() Key {
 // that the comparison takes the same time whatever is shown is a second lock.
 func (r *record) isTaken(sum *Hash, now time.Time) bool {
 	at := now.UnixMilli()
-	current := subtle.ConstantTimeCompare(r.hash[:], sum[:]) == 1
-	if r.expires != 0 && at >= r.expires {
-		return false
+	taken := subtle.ConstantTimeCompare(r.hash[:], sum[:]) == 1
+	for _, f := range r.before() {
+		taken = subtle.ConstantTimeCompare(f.hash[:], sum[:]) == 1 && at < f.until || taken
 	}
-	return current || r.former != nil && subtle.ConstantTimeCompare(r.former.hash[:], sum[:]) == 1 && at < r.former.until
+	return taken && (r.expires == 0 || at < r.expires)
 }
 
 // shards is in how many parts the keys are known: a change replaces one or two of them.
@@ -186,8 +202,9 @@ func (t *table) replace(i int, shifts []shift) {
 
 // hashes lists what a key is known by.
 func (r *record) hashes() []*Hash {
-	if r.former != nil {
-		return []*Hash{&r.hash, &r.former.hash}
+	all := []*Hash{&r.hash}
+	for i := range r.before() {
+		all = append(all, &(*r.formers)[i].hash)
 	}
-	return []*Hash{&r.hash}
+	return all
 }
