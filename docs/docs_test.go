@@ -76,7 +76,7 @@ func errorsPage() string {
 Made from the table in ` + "`llm.Codes`" + ` and the dialects; do not edit, run ` + "`make docs`" + `.
 
 The code is what logs, ` + "`X-Understudy-Attempts-Detail`" + ` and records say. "Next" is whether another target is tried when an attempt
-fails so, while the client has no content. The last columns are the status and the words a client gets when no target answered.
+fails so, while the client has no content; after ` + "`context_length`" + `, one that is known to take longer prompts is. The last columns are the status and the words a client gets when no target answered.
 
 | code | meaning | next |`)
 	for _, d := range dialects() {

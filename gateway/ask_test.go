@@ -56,6 +56,62 @@ func TestConditions(t *testing.T) {
 	}
 }
 
+// TestLargerWindow: where a prompt is too long for its target, one that is known to take longer ones is asked, and no
+// other (B5, F21).
+func TestLargerWindow(t *testing.T) {
+	t.Parallel()
+	var windows []int64 // of a route's targets
+	w := newWorld(t, withTimeouts(patient()), withRoutes(func(r *route.Route) {
+		for i := range r.Targets {
+			r.Targets[i].MaxInput = windows[i]
+		}
+	}))
+	for _, test := range []struct {
+		windows []int64
+		model   string
+		header  map[string]string
+		failing string // beside the lead
+		want    string // who answers; empty if the lead's error is the client's
+	}{
+		{windows: []int64{2000, 4000}, model: "chat1>chat2", want: "chat2/"},
+		{windows: []int64{2000, 4000}, model: "chat1>claude1", want: "claude1/"},
+		{windows: []int64{2000, 1000, 0, 4000}, model: "chat1>claude1>claude2>chat2", want: "chat2/"},
+		{windows: []int64{2000, 2000}, model: "chat1>chat2"},
+		{windows: []int64{2000, 0}, model: "chat1>chat2"},
+		{windows: []int64{0, 4000}, model: "chat1>chat2"},
+		{windows: []int64{2000, 4000}, model: "chat1>chat2", failing: "chat2"},
+		{windows: []int64{2000, 4000}, model: "chat1>chat2", header: map[string]string{gateway.HeaderFallback: "off"}},
+	} {
+		for _, stream := range []bool{false, true} {
+			windows = test.windows
+			for _, id := range []string{"chat1", test.failing} {
+				if id != "" {
+					w.fail(id, "context-400")
+				}
+			}
+			got := w.post(chatAPI, body(test.model, "Hello", stream), test.header)
+			rec := w.record()
+			name := fmt.Sprintf("%s %v, failing %s, streamed %t", test.model, test.windows, test.failing, stream)
+			most := 1
+			if test.want != "" || test.failing != "" {
+				most = 2
+			}
+			switch {
+			case len(rec.Attempts) != most:
+				t.Errorf("%s: got %d attempts, want %d", name, len(rec.Attempts), most)
+			case test.want == "" && (got.status != 400 || !strings.Contains(string(got.body), "context_length_exceeded")):
+				t.Errorf("%s: got %v, want the lead's error", name, got)
+			case test.want != "" && (!got.whole() || !strings.HasPrefix(rec.Attempts[1].Target, test.want)):
+				t.Errorf("%s: got %v of %+v, want it from %s", name, got, rec.Attempts, test.want)
+			}
+			w.mend("chat1")
+			if test.failing != "" {
+				w.mend(test.failing)
+			}
+		}
+	}
+}
+
 // TestRequire: a request goes only where the tags that it requires are, and never elsewhere when those
 // targets fail.
 func TestRequire(t *testing.T) {

@@ -119,7 +119,7 @@ func (c *call) attemptAll() *llm.Error {
 			how.unsealed = true
 		case next:
 			if !c.otherKey(a) {
-				target++
+				target = c.after(target, a)
 			}
 			here, how = 0, manner{}
 		case giveUp:

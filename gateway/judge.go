@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/understudy-ai/understudy/internal/jsontext"
@@ -52,9 +53,25 @@ func (c *call) judge(a *attempt, here int, alone bool) outcome {
 		if !a.lead && a.err.Code != llm.CodeUnavailable && a.err.Code != llm.CodeLedger {
 			return next
 		}
+		if place := slices.Index(c.route.Targets, a.target); place >= 0 && a.err.Code == llm.CodeContextLength && c.after(place, a) < len(c.route.Targets) {
+			return next
+		}
 		return giveUp
 	}
 	return giveUp
+}
+
+// after is the place of the target that is to be tried after an attempt at the one at place. A prompt that its
+// vendor has found too long is given only to one that is known to take longer ones.
+func (c *call) after(place int, a *attempt) int {
+	for place++; place < len(c.route.Targets); place++ {
+		room, more := a.target.MaxInput, c.route.Targets[place].MaxInput
+		switch {
+		case a.err.Code != llm.CodeContextLength, room > 0 && more > room, !a.lead && (room == 0 || more == 0):
+			return place
+		}
+	}
+	return place
 }
 
 // holdsSealed reports whether the attempt's request has something that its vendor once
