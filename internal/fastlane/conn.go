@@ -129,8 +129,8 @@ func (c *conn) next(first bool) (head, found) {
 	if c.headBy = by; first {
 		by = after(since, c.s.headerTime())
 		c.headBy = by
-	} else if since = time.Now(); c.start == c.end {
-		by = after(since, c.s.idleTime())
+	} else {
+		since = time.Now()
 	}
 	for got := c.end - c.start; ; {
 		if c.skip(); c.start < c.end {
@@ -145,6 +145,8 @@ func (c *conn) next(first bool) (head, found) {
 				by, limited = after(time.Now(), c.s.headerTime()), true
 				c.headBy = by
 			}
+		} else if !limited {
+			by = after(since, c.s.idleTime())
 		}
 		c.reads.set(by)
 		had := c.end - c.start

@@ -123,17 +123,21 @@ func TestSlowHeads(t *testing.T) {
 			return r, start
 		})
 	})
-	t.Run("idle", func(t *testing.T) {
-		t.Parallel()
-		s := openHouse(t, path, func(s *http.Server) { s.ReadHeaderTimeout, s.IdleTimeout = ample, 3*limit })
-		closedWithin(t, 3*limit, 5*limit, func() (io.Reader, time.Time) {
-			conn, r := s.dial(t)
-			start := time.Now()
-			send(t, conn, get)
-			want(t, r, "/a")
-			return r, start
+	for name, text := range map[string]string{
+		"idle": get, "idle behind line ends": "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := openHouse(t, path, func(s *http.Server) { s.ReadHeaderTimeout, s.IdleTimeout = ample, 3*limit })
+			closedWithin(t, 3*limit, 5*limit, func() (io.Reader, time.Time) {
+				conn, r := s.dial(t)
+				start := time.Now()
+				send(t, conn, text)
+				want(t, r, "/a")
+				return r, start
+			})
 		})
-	})
+	}
 }
 
 func TestDeadlines(t *testing.T) {
