@@ -178,10 +178,12 @@ func (w *writing) run(conn net.Conn, head *[]byte, body []byte) {
 	buffers.Put(head)
 	for piece := range slices.Chunk(body, inOne) {
 		if w.err != nil {
-			_ = conn.SetReadDeadline(time.Now().Add(lastWords)) // if that fails the connection is closed already
-			return
+			break
 		}
 		_, w.err = conn.Write(piece)
+	}
+	if w.err != nil {
+		_ = conn.SetReadDeadline(time.Now().Add(lastWords)) // if that fails the connection is closed already
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -216,4 +217,36 @@ func FuzzAnswer(f *testing.F) {
 			return
 		}
 	})
+}
+
+// stuck is a connection that takes no more than some bytes, and notes by when an answer is waited for.
+type stuck struct {
+	net.Conn
+	left int
+	by   time.Time
+}
+
+func (c *stuck) Write(p []byte) (int, error) {
+	if c.left -= len(p); c.left < 0 {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return len(p), nil
+}
+
+func (c *stuck) SetReadDeadline(t time.Time) error { c.by = t; return nil }
+
+// TestAnswerIsNotWaitedForInVain: an answer to a request that the provider takes no more of is waited for a moment only,
+// whichever piece it is that is not taken.
+func TestAnswerIsNotWaitedForInVain(t *testing.T) {
+	t.Parallel()
+	body := make([]byte, inOne+inOne/2)
+	for _, left := range []int{0, 10, inOne, inOne + 10, 2 * inOne} {
+		conn := &stuck{left: left}
+		head := make([]byte, 10)
+		w := &writing{done: make(chan struct{})}
+		w.run(conn, &head, body)
+		if isWhole := left >= len(head)+len(body); (w.wait() == nil) != isWhole || conn.by.IsZero() != isWhole {
+			t.Errorf("%d bytes taken: got %v, and an answer waited for until %v", left, w.err, conn.by)
+		}
+	}
 }
