@@ -315,9 +315,12 @@ func (c *call) objects() []string {
 	return ids
 }
 
-// filesIn are the files that a request to a model names: the APIs that have them have one word for it. What a text
-// says of the kind has its quotes escaped.
+// filesIn are the files that a request to a model names: the APIs that have them have one word for it, and no escape hides it.
+// What a text says of the kind has its quotes escaped, mostly by a backslash; if not, no harm is done.
 func filesIn(body []byte) []string {
+	if asciiEscape.Match(body) {
+		body = []byte(unescaped(body))
+	}
 	var ids []string
 	for key := []byte(`"file_id"`); ; {
 		_, rest, found := bytes.Cut(body, key)
@@ -331,7 +334,7 @@ func filesIn(body []byte) []string {
 		}
 		rest = bytes.TrimLeft(rest, " \t\r\n")
 		if end := bytes.IndexByte(rest[min(1, len(rest)):], '"'); end > 0 && end <= maxObjectID && rest[0] == '"' {
-			ids = append(ids, string(rest[1:1+end])) // ids have no escapes
+			ids = append(ids, string(rest[1:1+end])) // ids have no other escapes
 		}
 	}
 }

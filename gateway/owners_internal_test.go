@@ -136,6 +136,7 @@ func TestFilesInRequests(t *testing.T) {
 		`{"input":[{"type":"input_file","file_id":"file-1"},{"file_id" : "file-2"}]}`: {"file-1", "file-2"},
 		`{"text":"say \"file_id\": \"file-3\""}`:                                      nil,
 		`{"required":["file_id"],"properties":{"file_id":{"type":"string"}}}`:         nil,
+		`{"file\u005fid":"file-4"}, {"\u0066ile_id":"file\u002D5"}`:                   {"file-4", "file-5"},
 		`{"file_id":""}`: nil, `{"file_id":"`: nil, `{"file_id":`: nil, ``: nil,
 	} {
 		if got := filesIn([]byte(body)); !slices.Equal(got, want) {

@@ -40,7 +40,7 @@ func mentions(text string, key provider.Secret) bool {
 // asciiEscape is a character that JSON need not escape, escaped.
 var asciiEscape = regexp.MustCompile(`\\u00[2-7][0-9A-Fa-f]`)
 
-// unescaped is JSON text without the escapes behind which a key could hide.
+// unescaped is JSON text without the escapes behind which a key, or a name, could hide.
 func unescaped(text []byte) string {
 	plain := asciiEscape.ReplaceAllFunc(text, func(escape []byte) []byte {
 		b := make([]byte, 1)
