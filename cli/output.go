@@ -41,6 +41,20 @@ func fileOf(w io.Writer) (*os.File, bool) {
 	return f, ok
 }
 
+// isNull reports whether what is written to w is lost, as where a program was started without an output.
+func isNull(w io.Writer) bool {
+	f, ok := fileOf(w)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	null, err := os.Stat(os.DevNull)
+	return err == nil && os.SameFile(info, null)
+}
+
 // isSameFile reports whether two writers write to one file that is no terminal.
 func isSameFile(a, b io.Writer) bool {
 	one, ok := fileOf(a)

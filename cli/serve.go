@@ -119,20 +119,20 @@ func (c serveCommand) Run(s *session) error {
 // startGrace is how long a start may go on that is to be stopped.
 const startGrace = time.Second
 
-// showToken shows the admin token, if it was made now. Where the standard output goes where the log does it would be in the log: then
-// it is put into a file, if there is a folder for one.
+// showToken shows the admin token, if it was made now. Where the standard output goes where the log does it would be in the log, and
+// where it goes nowhere, lost: then it is put into a file, if there is a folder for one.
 func (s *session) showToken(a *app.App) error {
 	token := a.AdminToken()
 	if token == "" {
 		return nil
 	}
-	if isSameFile(s.out, s.err) {
+	if isSameFile(s.out, s.err) || isNull(s.out) {
 		path, err := a.KeepToken()
 		if err != nil {
 			return err
 		}
 		if path != "" {
-			s.log.Info("the admin token is in a file, since what is printed would be in the log; read it, and remove the file", "file", path)
+			s.log.Info("the admin token is in a file, since what is printed would be in the log, or lost; read it, and remove the file", "file", path)
 			return nil
 		}
 	}

@@ -75,13 +75,24 @@ func awaitText(t *testing.T, path, pattern string) string {
 	}
 }
 
-// TestTokenIsInNoLog starts the program where what it prints goes where its log does, as under a supervisor. The admin token is in a file
-// then, and there commands take it from.
+// TestTokenIsInNoLog starts the program where what it prints goes where its log does, as under a supervisor, or nowhere. The admin token is
+// in a file then, and there commands take it from.
 func TestTokenIsInNoLog(t *testing.T) {
 	t.Parallel()
-	h := buildHouse(t, standard)
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
 	log := create(t, "log")
-	cmd := h.serving(log, log)
+	tokenInFile(t, log, log)
+	tokenInFile(t, null, create(t, "log"))
+}
+
+func tokenInFile(t *testing.T, out, log *os.File) {
+	t.Helper()
+	h := buildHouse(t, standard)
+	cmd := h.serving(out, log)
 	said := awaitText(t, log.Name(), `"msg":"the admin token is in a file`)
 	admin := regexp.MustCompile(`"admin":"([^"]+)"`).FindStringSubmatch(said)
 	file := filepath.Join(filepath.Dir(h.config), "data", "admin-token.txt")
