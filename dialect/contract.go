@@ -133,12 +133,16 @@ func FieldLoss(field Field) llm.Loss {
 	return l
 }
 
-// extraLoss finds the verdict for a member kept in Extra: the table's, or that of
-// an unknown field.
+// extraLoss finds the verdict for a member kept in Extra: the table's, that of a form
+// of the answer for which llm has no word, or that of an unknown field.
 func (d *Dialect) extraLoss(path string) llm.Loss {
 	for _, field := range d.Fields {
-		if field.Path == path && field.Feature == "" {
+		switch {
+		case field.Path != path:
+		case field.Feature == "":
 			return FieldLoss(field)
+		case field.Feature == llm.FeatureJSONMode, field.Feature == llm.FeatureJSONSchema: // who reads the answer relies on it
+			return FieldLoss(Field{Path: path, Severity: llm.Contract, Note: "a form that no other API has"})
 		}
 	}
 	return FieldLoss(Field{Path: path, Severity: llm.Tuning, Note: "a field this gateway does not know"})

@@ -273,6 +273,16 @@ func TestGeminiStreamsThatBreak(t *testing.T) {
 	}
 }
 
+// TestGeminiOneOf: an answer that shall be one of some words, bare, is not asked of those who would answer as they like.
+func TestGeminiOneOf(t *testing.T) {
+	t.Parallel()
+	w := geminiWorld(t)
+	const oneOf = `{"contents":[{"role":"user","parts":[{"text":"the sea"}]}],"generationConfig":{"responseMimeType":"text/x.enum","responseSchema":{"type":"STRING","enum":["a","b"]}}}`
+	if got := w.generate("chat1", whole, oneOf); got.status != 400 || w.count("chat1") != 0 {
+		t.Errorf("got %v, want it refused unsent", got)
+	}
+}
+
 // TestGeminiRescues: an answer that another target goes on with has nothing in it but data, which is all that Google's
 // SDKs can read.
 func TestGeminiRescues(t *testing.T) {
