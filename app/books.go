@@ -131,9 +131,9 @@ func addressOf(c *config.Config, text string, env func(string) (string, bool)) (
 func nodeOf(folder string) (string, error) {
 	path := filepath.Join(folder, nodeFile)
 	name, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, os.ErrNotExist) || err == nil && len(name) == 0 {
 		name = []byte("node_" + strings.ToLower(rand.Text()))
-		err = os.WriteFile(path, name, 0o600)
+		err = replace(path, name) // on the disk before the database knows it
 	}
 	if err != nil {
 		return "", fmt.Errorf("name the gateway: %w", err)

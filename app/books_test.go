@@ -170,3 +170,17 @@ func TestLongInvoice(t *testing.T) {
 		t.Errorf("one more: got %v, want it refused", err)
 	}
 }
+
+// TestNodeHasAName: a gateway has one name for its database, also after a crash that left the file of it empty.
+func TestNodeHasAName(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, nodeFile), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	first, err := nodeOf(folder)
+	again, errAgain := nodeOf(folder)
+	if err = errors.Join(err, errAgain); err != nil || !strings.HasPrefix(first, "node_") || again != first {
+		t.Errorf("got %q and then %q, %v, want one name", first, again, err)
+	}
+}
