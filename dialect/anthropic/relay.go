@@ -123,7 +123,8 @@ type tap struct {
 	started, finished, ended bool
 	id                       string
 	counts                   counts
-	open, begun              []int64 // the indexes of blocks
+	open, begun              []int64             // the indexes of blocks
+	places                   forms.Places[int64] // of those that have begun
 }
 
 // Frame looks at one frame of a stream.
@@ -248,10 +249,11 @@ func (t *tap) blockStart(e *eventText) error {
 	if err != nil {
 		return err
 	}
-	if place(t.begun, index) >= 0 {
+	if t.places.Find(index) >= 0 {
 		return badAnswer("a content block began twice", nil)
 	}
 	t.begun = append(t.begun, index)
+	t.places.Add(index)
 	t.open = append(t.open, index)
 	return nil
 }

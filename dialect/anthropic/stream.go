@@ -24,8 +24,9 @@ type streamReader struct {
 	ended    bool
 	counts   counts
 	blocks   []block // in the order they started
-	parts    int     // how many parts have started
-	hasCall  bool    // the client is to run something
+	places   forms.Places[int64]
+	parts    int  // how many parts have started
+	hasCall  bool // the client is to run something
 }
 
 // block is a content block that has started.
@@ -139,6 +140,7 @@ func (r *streamReader) blockStart(dst []llm.Event, e *eventText) ([]llm.Event, e
 		b.kind, b.rawKind, b.raw = llm.PartOpaque, forms.TextOf(kind), clone(content)
 	}
 	r.blocks = append(r.blocks, b)
+	r.places.Add(index)
 	return dst, nil
 }
 
@@ -174,12 +176,11 @@ func (r *streamReader) partDelta(b *block, d llm.Delta) llm.Event {
 }
 
 func (r *streamReader) find(index int64) *block {
-	for i := len(r.blocks) - 1; i >= 0; i-- {
-		if r.blocks[i].wire == index {
-			return &r.blocks[i]
-		}
+	at := r.places.Find(index)
+	if at < 0 {
+		return nil
 	}
-	return nil
+	return &r.blocks[at]
 }
 
 // openBlock returns the block that an event is about.

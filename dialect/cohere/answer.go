@@ -206,6 +206,7 @@ func (e *answerEncoder) citations(texts []*llm.Part) {
 	w := &e.w
 	begun := false
 	for i, p := range texts {
+		var text *forms.Chars
 		for j := range p.Citations {
 			if !e.shown.citation(&p.Citations[j]) {
 				continue
@@ -215,7 +216,10 @@ func (e *answerEncoder) citations(texts []*llm.Part) {
 				w.Key("citations")
 				w.BeginArray()
 			}
-			writeCitation(w, &p.Citations[j], p.Text, i)
+			if text == nil {
+				text = forms.CharsOf(p.Text)
+			}
+			writeCitation(w, &p.Citations[j], text, i)
 		}
 	}
 	if begun {

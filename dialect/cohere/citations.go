@@ -1,8 +1,6 @@
 package cohere
 
 import (
-	"unicode/utf8"
-
 	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
@@ -97,15 +95,15 @@ func isCitable(c *llm.Citation) bool {
 }
 
 // writeCitation writes a citation of a text, which is the content with an index.
-func writeCitation(w *jsontext.Writer, c *llm.Citation, text string, index int) {
+func writeCitation(w *jsontext.Writer, c *llm.Citation, text *forms.Chars, index int) {
 	start, end := c.Start, c.End
-	if size := utf8.RuneCountInString(text); start == 0 && end == 0 || end > size {
+	if size := text.Count(); start == 0 && end == 0 || end > size {
 		start, end = min(start, size), size
 	}
 	w.BeginObject()
 	w.IntField("start", int64(start))
 	w.IntField("end", int64(end))
-	w.StringField("text", span(text, start, end))
+	w.StringField("text", string(text.Text()[text.At(min(start, end)):text.At(end)]))
 	w.Key("sources")
 	w.BeginArray()
 	if c.Opaque != nil && c.Opaque.Dialect == self {
@@ -136,20 +134,4 @@ func writeSource(w *jsontext.Writer, c *llm.Citation) {
 	}
 	w.EndObject()
 	w.EndObject()
-}
-
-// span is the characters of s from start to end.
-func span(s string, start, end int) string {
-	from, to, n := len(s), len(s), 0
-	for i := range s {
-		if n == start {
-			from = i
-		}
-		if n == end {
-			to = i
-			break
-		}
-		n++
-	}
-	return s[min(from, to):to]
 }

@@ -48,6 +48,7 @@ type streamReader struct {
 	isOpen   bool // the last of them has had no content-end
 	text     openText
 	calls    []openCall
+	slots    forms.Places[int64] // of the calls
 }
 
 // openText is the text, plan or thinking that is open. Kind 0 is none.

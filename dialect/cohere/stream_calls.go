@@ -22,6 +22,7 @@ func (r *streamReader) callStart(t *streamText) error {
 		id = mintID(r.id, len(r.calls))
 	}
 	r.calls = append(r.calls, openCall{slot: slot, part: r.parts})
+	r.slots.Add(slot)
 	r.parts++
 	c := &r.calls[len(r.calls)-1]
 	r.emit(llm.Event{
@@ -41,10 +42,8 @@ func (r *streamReader) callDelta(t *streamText) error {
 
 // call is the open call of a slot.
 func (r *streamReader) call(slot int64) *openCall {
-	for i := range r.calls {
-		if r.calls[i].slot == slot && !r.calls[i].ended {
-			return &r.calls[i]
-		}
+	if at := r.slots.Find(slot); at >= 0 && !r.calls[at].ended {
+		return &r.calls[at]
 	}
 	return nil
 }

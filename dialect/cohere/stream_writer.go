@@ -50,8 +50,8 @@ type shownPart struct {
 	later    bool // its content begins with its next text
 	resumed  bool // its beginning is not known, so that nothing of it can be quoted
 	thinking llm.Thinking
-	text     strings.Builder // of a text: its citations quote it
-	whole    []llm.Citation  // of the whole text, whose end is not known yet
+	text     forms.Chars    // of a text: its citations quote it
+	whole    []llm.Citation // of the whole text, whose end is not known yet
 }
 
 // Write appends the events for one of llm's.
@@ -251,7 +251,7 @@ func (s *streamWriter) text(dst []byte, text string) []byte {
 	if p.kind == llm.PartThinking {
 		key = typeThinking
 	} else {
-		p.text.WriteString(text)
+		p.text.Add(text)
 	}
 	s.indexed(dst, contentDelta, p.slot)
 	s.message("content")
@@ -278,7 +278,7 @@ func (s *streamWriter) args(dst []byte, args string) []byte {
 func (s *streamWriter) citation(dst []byte, c *llm.Citation) []byte {
 	s.indexed(dst, citationStart, s.cited)
 	s.message("citations")
-	writeCitation(&s.w, c, s.part.text.String(), s.part.slot)
+	writeCitation(&s.w, c, &s.part.text, s.part.slot)
 	s.endMessage()
 	dst = s.send()
 	s.indexed(dst, citationEnd, s.cited)

@@ -143,7 +143,7 @@ func (a *answerWriter) signedText(p, next *llm.Part) bool {
 // text writes a text.
 func (a *answerWriter) text(p *llm.Part, signature string) {
 	if len(p.Citations) > 0 {
-		a.cited = append(a.cited, textCitations{part: a.parts, text: p.Text, list: p.Citations})
+		a.cited = append(a.cited, textCitations{part: a.parts, text: forms.CharsOf(p.Text), list: p.Citations})
 	}
 	writeTextPart(&a.w, p.Text, false, signature)
 	a.parts++

@@ -2,7 +2,6 @@ package gemini
 
 import (
 	"bytes"
-	"unicode/utf8"
 
 	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
@@ -11,17 +10,21 @@ import (
 
 // citer finds the citations in an answer's metadata. Sources are listed once in a stream, and referred to by number.
 type citer struct {
-	text    []byte // of the open text
-	bases   []int  // where the parts of the current chunk begin in it
+	text    forms.Chars // of the open text
+	bases   []int       // where the parts of the current chunk begin in it
 	sources []llm.Citation
+	looked  int // for words, so far
 }
 
+// maxLooked bounds for how many words all of an answer is searched.
+const maxLooked = 1000
+
 // begin is called before the parts of a chunk, wire after each.
-func (c *citer) begin() { c.bases = append(c.bases[:0], len(c.text)) }
-func (c *citer) wire()  { c.bases = append(c.bases, len(c.text)) }
+func (c *citer) begin() { c.bases = append(c.bases[:0], len(c.text.Text())) }
+func (c *citer) wire()  { c.bases = append(c.bases, len(c.text.Text())) }
 
 // reset is called when a new text begins.
-func (c *citer) reset() { c.text = c.text[:0] }
+func (c *citer) reset() { c.text = forms.Chars{} }
 
 // read returns the citations of the open text in groundingMetadata and citationMetadata.
 func (c *citer) read(grounding, citation jsontext.Value) []llm.Citation {
@@ -82,21 +85,24 @@ func (c *citer) span(segment jsontext.Value, words string) (start, end int) {
 	if part, err := segment.Get("partIndex").Int(); err == nil && part > 0 && part < int64(len(c.bases)) {
 		from, to = from+int64(c.bases[part]), to+int64(c.bases[part])
 	}
-	if err != nil || from < 0 || to > int64(len(c.text)) || from >= to || words != "" && string(c.text[from:to]) != words {
-		at := bytes.Index(c.text, []byte(words))
-		if words == "" || at < 0 {
+	text := c.text.Text()
+	if err != nil || from < 0 || to > int64(len(text)) || from >= to || words != "" && string(text[from:to]) != words {
+		if c.looked++; words == "" || c.looked > maxLooked {
+			return 0, 0
+		}
+		at := bytes.Index(text, []byte(words))
+		if at < 0 {
 			return 0, 0
 		}
 		from, to = int64(at), int64(at+len(words))
 	}
-	start = utf8.RuneCount(c.text[:from])
-	return start, start + utf8.RuneCount(c.text[from:to])
+	return c.text.Before(int(from)), c.text.Before(int(to))
 }
 
 // textCitations are the citations of one text of an answer; part is its place among the parts.
 type textCitations struct {
 	part int
-	text string
+	text *forms.Chars
 	list []llm.Citation
 }
 
@@ -145,7 +151,7 @@ func writeSource(w *jsontext.Writer, c *llm.Citation) {
 }
 
 func writeSupport(w *jsontext.Writer, t textCitations, c *llm.Citation, source int64) {
-	start, end := byteSpan(t.text, c.Start, c.End)
+	start, end := t.text.Span(c.Start, c.End)
 	w.BeginObject()
 	w.Key("segment")
 	w.BeginObject()
@@ -154,30 +160,11 @@ func writeSupport(w *jsontext.Writer, t textCitations, c *llm.Citation, source i
 	}
 	w.IntField("startIndex", int64(start))
 	w.IntField("endIndex", int64(end))
-	w.StringField("text", t.text[start:end])
+	w.StringField("text", string(t.text.Text()[start:end]))
 	w.EndObject()
 	w.Key("groundingChunkIndices")
 	w.BeginArray()
 	w.Int(source)
 	w.EndArray()
 	w.EndObject()
-}
-
-// byteSpan converts a span in characters, which may be empty for the whole, to bytes.
-func byteSpan(s string, start, end int) (from, to int) {
-	if start >= end {
-		return 0, len(s)
-	}
-	from, to = len(s), len(s)
-	n := 0
-	for i := range s {
-		if n == start {
-			from = i
-		}
-		if n == end {
-			to = i
-		}
-		n++
-	}
-	return min(from, to), to
 }

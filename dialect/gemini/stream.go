@@ -76,7 +76,7 @@ type choice struct {
 	stop         llm.Stop
 	extra        llm.Extra
 	hasCall      bool
-	ids          []string // of calls that came with one
+	ids          forms.Places[string] // of calls that came with one
 
 	open   llm.PartKind // text or thinking, while pieces of it may come
 	issuer string       // of the open thinking
@@ -311,7 +311,7 @@ func (c *choice) text(dst []llm.Event, p *piece) ([]llm.Event, error) {
 			return dst, err
 		}
 		if s != "" {
-			c.cites.text = append(c.cites.text, s...)
+			c.cites.text.Add(s)
 			dst = append(dst, c.delta(llm.Delta{Text: s}))
 		}
 	}
@@ -370,10 +370,10 @@ func (r *streamReader) call(dst []llm.Event, c *choice, p *piece) ([]llm.Event, 
 
 func (r *streamReader) wholeCall(dst []llm.Event, c *choice, call *llm.ToolCall, signature string) []llm.Event {
 	if call.ID != "" {
-		if slices.Contains(c.ids, call.ID) {
+		if c.ids.Find(call.ID) >= 0 {
 			return dst
 		}
-		c.ids = append(c.ids, call.ID)
+		c.ids.Add(call.ID)
 	}
 	if signature != "" {
 		dst = c.whole(dst, sealed(onCall, signature))

@@ -44,7 +44,7 @@ type streamWriter struct {
 type writerChoice struct {
 	index  int
 	parts  []writerPart
-	text   []byte // all that was shown, which citations refer to
+	text   forms.Chars // all that was shown, which citations refer to
 	cited  []textCitations
 	onCall []string // signatures for the calls to come
 	called bool     // a call was shown
@@ -55,7 +55,7 @@ type writerChoice struct {
 // writerPart is a part that has started.
 type writerPart struct {
 	part llm.Part
-	base int // where its text begins
+	base int // with which character its text begins
 	args []byte
 	open bool
 	mark string // the signature on pieces of a thought
@@ -201,7 +201,7 @@ func (s *streamWriter) partStart(dst []byte, e *llm.Event) []byte {
 		s.losses.hide(&e.Part)
 		return dst
 	}
-	c.parts[e.Index] = writerPart{part: e.Part, base: len(c.text), open: true}
+	c.parts[e.Index] = writerPart{part: e.Part, base: c.text.Count(), open: true}
 	p := &c.parts[e.Index]
 	d := llm.Delta{Text: e.Part.Text}
 	switch e.Part.Kind {
@@ -244,7 +244,7 @@ func (s *streamWriter) delta(dst []byte, c *writerChoice, p *writerPart, d llm.D
 		if p.part.Kind == llm.PartThinking {
 			dst = s.text(dst, c, d.Text, true, p.mark)
 		} else {
-			c.text = append(c.text, d.Text...)
+			c.text.Add(d.Text)
 			dst = s.text(dst, c, d.Text, false, "")
 		}
 	}
@@ -260,11 +260,12 @@ func (s *streamWriter) delta(dst []byte, c *writerChoice, p *writerPart, d llm.D
 
 // cite notes a citation of a part, in terms of all the text that was shown.
 func (c *writerChoice) cite(p *writerPart, citation llm.Citation) {
-	text := string(c.text[p.base:])
-	from, to := byteSpan(text, citation.Start, citation.End)
-	before := len([]rune(string(c.text[:p.base])))
-	citation.Start = before + len([]rune(text[:from]))
-	citation.End = before + len([]rune(text[:to]))
+	size := c.text.Count()
+	if citation.Start >= citation.End {
+		citation.Start, citation.End = p.base, size
+	} else {
+		citation.Start, citation.End = min(p.base+citation.Start, size), min(p.base+citation.End, size)
+	}
 	c.cited = append(c.cited, textCitations{list: []llm.Citation{citation}})
 }
 
@@ -357,7 +358,7 @@ func (s *streamWriter) lastOf(w *jsontext.Writer, c *writerChoice) {
 	writeFinish(w, c.stop)
 	w.IntField("index", int64(c.index))
 	for i := range c.cited {
-		c.cited[i].text = string(c.text)
+		c.cited[i].text = &c.text
 	}
 	var extra llm.Extra
 	if c.index == 0 {

@@ -282,13 +282,20 @@ func writeDetail(w *jsontext.Writer, d detail) {
 	}
 }
 
-// annotations writes the citations of all text, with spans over the joined text.
+// annotations writes the citations of all text, with spans over the text as joinText joins it.
 func (e *answerEncoder) annotations(parts []llm.Part) {
 	w := &e.w
-	begun := false
-	var before []llm.Part
+	begun, apart, length := false, false, 0
 	for i := range parts {
 		p := &parts[i]
+		apart = apart || p.Kind == llm.PartToolCall
+		if p.Kind != llm.PartText {
+			continue
+		}
+		size := utf8.RuneCountInString(p.Text)
+		if size > 0 && length > 0 && apart {
+			length += len("\n\n")
+		}
 		for j := range p.Citations {
 			c := &p.Citations[j]
 			if !e.shown.citation(c) {
@@ -299,14 +306,12 @@ func (e *answerEncoder) annotations(parts []llm.Part) {
 				w.BeginArray()
 				begun = true
 			}
-			size := utf8.RuneCountInString(p.Text)
 			w.BeginObject()
-			writeCitation(w, c, utf8.RuneCountInString(joinText(append(before[:len(before):len(before)], *p)))-size, size)
+			writeCitation(w, c, length, size)
 			w.EndObject()
 		}
-		if p.Kind == llm.PartText || p.Kind == llm.PartToolCall {
-			before = append(before, *p)
-		}
+		length += size
+		apart = apart && size == 0
 	}
 	if begun {
 		w.EndArray()

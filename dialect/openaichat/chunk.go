@@ -22,6 +22,7 @@ func isTerminator(data []byte) bool {
 // progress is how far a stream has come: the grammar to which both its reader and a tap hold it.
 type progress struct {
 	choices []*openChoice
+	places  forms.Places[int] // of the choices
 	repeat  repeat
 
 	id, model, tier string
@@ -84,9 +85,12 @@ type openChoice struct {
 	length  int // characters of content so far
 	text    openText
 	calls   []*openCall
+	slots   forms.Places[int64]  // of the calls, by their index in the stream
+	ids     forms.Places[string] // likewise
 	refused bool
-	word    string // the finish reason, once it was there
-	blank   bool   // a finish reason was there and empty
+	notes   []jsontext.Value // annotations that came while no text was open
+	word    string           // the finish reason, once it was there
+	blank   bool             // a finish reason was there and empty
 }
 
 // openText is the part that plain text goes to: text, refusal or thinking. Kind 0 is none.
@@ -227,12 +231,11 @@ func (c *choiceText) member(name []byte, n jsontext.Node) error {
 
 // open returns the choice of an index, and makes it if it is new.
 func (p *progress) open(index int) *openChoice {
-	for _, ch := range p.choices {
-		if ch.index == index {
-			return ch
-		}
+	if at := p.places.Find(index); at >= 0 {
+		return p.choices[at]
 	}
 	ch := &openChoice{index: index}
+	p.places.Add(index)
 	p.choices = append(p.choices, ch)
 	return ch
 }

@@ -2,6 +2,7 @@ package openaichat
 
 import (
 	"slices"
+	"sort"
 	"strings"
 	"unicode/utf8"
 
@@ -202,26 +203,39 @@ func eachInPart(v jsontext.Value, f func(llm.PartKind, jsontext.Value) error) er
 	}
 }
 
-// annotate puts the citations on the text parts that they are about.
+// annotate puts the citations on the text parts that they are about. Those of an answer without text are parts of their
+// own, for which no other dialect has a place.
 func (a *answer) annotate() {
-	_ = a.notes.Array(func(_ int, v jsontext.Value) error {
-		c := citationOf(v)
-		offset := 0
-		for i := range a.list {
-			p := &a.list[i]
-			if p.Kind != llm.PartText {
-				continue
-			}
-			size := utf8.RuneCountInString(p.Text)
-			if c.Start <= offset+size {
-				c.Start, c.End = max(c.Start-offset, 0), min(max(c.End-offset, 0), size)
-				p.Citations = append(p.Citations, c)
-				return nil
-			}
-			offset += size
+	var texts, ends []int // the places of the texts, and where each ends in the content, in characters
+	length := 0
+	for i := range a.list {
+		if p := &a.list[i]; p.Kind == llm.PartText && len(a.notes) > 0 {
+			length += utf8.RuneCountInString(p.Text)
+			texts, ends = append(texts, i), append(ends, length)
 		}
+	}
+	_ = a.notes.Array(func(_ int, v jsontext.Value) error {
+		if len(texts) == 0 {
+			a.list = append(a.list, strayNote(v))
+			return nil
+		}
+		c := citationOf(v)
+		at := min(sort.SearchInts(ends, c.Start), len(ends)-1)
+		p := &a.list[texts[at]]
+		offset := 0
+		if at > 0 {
+			offset = ends[at-1]
+		}
+		size := ends[at] - offset
+		c.Start, c.End = min(max(c.Start-offset, 0), size), min(max(c.End-offset, 0), size)
+		p.Citations = append(p.Citations, c)
 		return nil
 	})
+}
+
+// strayNote is an annotation of no text.
+func strayNote(v jsontext.Value) llm.Part {
+	return llm.Part{Kind: llm.PartOpaque, Opaque: &llm.Opaque{Dialect: self, Type: "annotations", Raw: slices.Clone(v)}}
 }
 
 // citationOf reads an annotation: openai.yaml, ChatCompletionResponseMessage.annotations.

@@ -127,6 +127,9 @@ func (r *streamReader) choice(i int, n jsontext.Node) error {
 // finish ends a choice and what is open of it.
 func (r *streamReader) finish(ch *openChoice) {
 	r.endText(ch)
+	for _, v := range ch.notes { // of no text
+		r.opaque(ch, strayNote(v))
+	}
 	for _, c := range ch.calls {
 		r.args(ch, c, c.joiner.Flush())
 		r.emit(llm.EventPartEnd, ch.index, c.part)
@@ -198,6 +201,11 @@ func (r *streamReader) beginText(ch *openChoice, kind llm.PartKind) {
 		ch.refused, ch.text.issuer = true, ""
 	default:
 		ch.text.issuer = ""
+		early := ch.notes
+		ch.notes = nil
+		for _, v := range early {
+			r.annotation(ch, v)
+		}
 	}
 }
 
@@ -278,21 +286,30 @@ func (r *streamReader) signed(ch *openChoice, d detail) {
 // audio passes on a piece of an answer in audio, which only this dialect knows.
 func (r *streamReader) audio(ch *openChoice, v jsontext.Value) {
 	r.endText(ch)
-	p := llm.Part{Kind: llm.PartOpaque, Opaque: &llm.Opaque{Dialect: self, Type: "audio", Raw: bytes.Clone(v)}}
+	r.opaque(ch, llm.Part{Kind: llm.PartOpaque, Opaque: &llm.Opaque{Dialect: self, Type: "audio", Raw: bytes.Clone(v)}})
+}
+
+func (r *streamReader) opaque(ch *openChoice, p llm.Part) {
 	r.emit(llm.EventPartStart, ch.index, ch.parts).Part = p
 	r.emit(llm.EventPartEnd, ch.index, ch.parts)
 	ch.parts++
 }
 
-// annotations reads citations of the open text; their spans are over the whole content.
+// annotations reads citations of the open text; their spans are over the whole content. Those that come while none is open
+// are of the next one.
 func (r *streamReader) annotations(ch *openChoice, v jsontext.Value) {
-	if ch.text.kind != llm.PartText || len(v) == 0 {
-		return
-	}
 	_ = v.Array(func(_ int, v jsontext.Value) error {
-		c := citationOf(v)
-		c.Start, c.End = max(c.Start-ch.text.offset, 0), max(c.End-ch.text.offset, 0)
-		r.emit(llm.EventPartDelta, ch.index, ch.text.index).Delta.Citation = &c
+		if ch.text.kind != llm.PartText {
+			ch.notes = append(ch.notes, bytes.Clone(v))
+			return nil
+		}
+		r.annotation(ch, v)
 		return nil
 	})
+}
+
+func (r *streamReader) annotation(ch *openChoice, v jsontext.Value) {
+	c := citationOf(v)
+	c.Start, c.End = max(c.Start-ch.text.offset, 0), max(c.End-ch.text.offset, 0)
+	r.emit(llm.EventPartDelta, ch.index, ch.text.index).Delta.Citation = &c
 }

@@ -1,7 +1,6 @@
 package openaichat
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect/forms"
@@ -14,6 +13,7 @@ type openCall struct {
 	id, name string
 	slot     int64 // its index in the stream, or -1
 	part     int
+	place    int // among the choice's calls
 	started  bool
 	seen     strings.Builder // the arguments so far
 	joiner   jsontext.TextJoiner
@@ -38,7 +38,7 @@ func (ch *openChoice) toolCalls(a *answer, f func(c *openCall, args string)) err
 		return nil
 	}
 	if len(ch.calls) == 0 {
-		ch.calls = append(ch.calls, &openCall{})
+		ch.add(&openCall{})
 	}
 	return jsontext.At("function_call", ch.calls[0].add(a.functionCall, f))
 }
@@ -75,25 +75,24 @@ func (ch *openChoice) fragment(v jsontext.Value, f func(c *openCall, args string
 // send it empty, and give several calls one index with different ids.
 func (ch *openChoice) call(slot int64, id string, function jsontext.Value) (*openCall, error) {
 	var last *openCall
-	for _, c := range ch.calls {
-		if slot >= 0 && c.slot == slot || slot < 0 && (id == "" || c.id == id) {
-			last = c
-		}
+	switch n := len(ch.calls); {
+	case slot >= 0:
+		last = ch.at(ch.slots.Find(slot))
+	case id != "":
+		last = ch.at(ch.ids.Find(id))
+	case n > 0:
+		last = ch.calls[n-1]
 	}
 	switch {
 	case last != nil && id != "" && last.id != "" && last.id != id:
-		last = nil // another call with the same index
-		for _, c := range ch.calls {
-			if c.id == id {
-				last = c
-			}
-		}
+		last = ch.at(ch.ids.Find(id)) // another call with the same index
 	case last != nil && slot < 0 && id == "" && forms.Scalar(function.Get("name")) != "":
 		last = nil // a name begins a call where nothing else tells them apart
 	}
 	if last != nil {
-		if last.id == "" && !last.started {
+		if last.id == "" && !last.started && id != "" {
 			last.id = id
+			ch.ids.Set(last.place, id)
 		}
 		return last, nil
 	}
@@ -101,8 +100,23 @@ func (ch *openChoice) call(slot int64, id string, function jsontext.Value) (*ope
 		return nil, forms.BadAnswer("arguments of a tool call that was not begun")
 	}
 	c := &openCall{id: id, slot: slot}
-	ch.calls = append(ch.calls, c)
+	ch.add(c)
 	return c, nil
+}
+
+// at is the call at a place; nil if that is none.
+func (ch *openChoice) at(place int) *openCall {
+	if place < 0 {
+		return nil
+	}
+	return ch.calls[place]
+}
+
+func (ch *openChoice) add(c *openCall) {
+	c.place = len(ch.calls)
+	ch.calls = append(ch.calls, c)
+	ch.slots.Add(c.slot)
+	ch.ids.Add(c.id)
 }
 
 // add takes up a fragment's name, and calls f with its arguments.
@@ -146,7 +160,7 @@ func (r *streamReader) begin(ch *openChoice, c *openCall) {
 	c.started, c.part = true, ch.parts
 	ch.parts++
 	if c.id == "" {
-		c.id = mintID(r.id, ch.index, slices.Index(ch.calls, c))
+		c.id = mintID(r.id, ch.index, c.place)
 	}
 	p := &r.emit(llm.EventPartStart, ch.index, c.part).Part
 	p.Kind, p.Call = llm.PartToolCall, &llm.ToolCall{ID: c.id, Name: c.name}

@@ -22,8 +22,9 @@ type streamReader struct {
 	started, ended  bool
 	id, model, tier string
 	items           []*openItem
-	latest          int64 // the output_index last seen
-	parts           int   // how many parts have started
+	places          forms.Places[int64] // of the items, by their index
+	latest          int64               // the output_index last seen
+	parts           int                 // how many parts have started
 	calls           int
 	refused         bool
 }
@@ -33,7 +34,8 @@ type openItem struct {
 	index  int64
 	kind   string
 	parts  []*openPart
-	latest int64 // the content_index last seen
+	places forms.Places[int64] // of the parts, by their index
+	latest int64               // the content_index last seen
 	done   bool
 	source string // of reasoning: the events that its text comes from
 	last   int64  // of reasoning: the summary_index last seen
@@ -165,11 +167,10 @@ func (r *streamReader) item(e *eventText) *openItem {
 		_ = r.start(jsontext.Node{}) // without a response it cannot fail
 	}
 	r.latest = indexOf(e.output, r.latest)
-	for _, it := range r.items {
-		if it.index == r.latest {
-			return it
-		}
+	if at := r.places.Find(r.latest); at >= 0 {
+		return r.items[at]
 	}
+	r.places.Add(r.latest)
 	it := &openItem{index: r.latest, last: -1, issuer: self}
 	r.items = append(r.items, it)
 	return it
@@ -182,11 +183,10 @@ func (it *openItem) place(e *eventText) *openPart {
 }
 
 func (it *openItem) at(content int64) *openPart {
-	for _, p := range it.parts {
-		if p.content == content {
-			return p
-		}
+	if at := it.places.Find(content); at >= 0 {
+		return it.parts[at]
 	}
+	it.places.Add(content)
 	p := &openPart{content: content}
 	it.parts = append(it.parts, p)
 	return p

@@ -278,6 +278,7 @@ func (r *streamReader) missed(t *responseText) error {
 		}
 		it := &openItem{index: int64(i), kind: forms.Scalar(n.Value().Get("type")), last: -1}
 		r.items = append(r.items, it)
+		r.places.Add(it.index)
 		return r.whole(it, n.Value())
 	})
 }

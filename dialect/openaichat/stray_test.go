@@ -1,0 +1,60 @@
+package openaichat
+
+import (
+	"testing"
+
+	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/llm"
+)
+
+// TestCitationsOfNoOpenText: citations that come before the text are the text's, also where they count beyond it; those of
+// an answer without any are told, not dropped.
+func TestCitationsOfNoOpenText(t *testing.T) {
+	const notes = `"annotations":[{"type":"url_citation","url_citation":{"start_index":0,"end_index":1,"url":"https://a.example","title":"t"}},` +
+		`{"type":"url_citation","url_citation":{"start_index":900,"end_index":901,"url":"https://b.example","title":"t"}}]`
+	const call = `"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]`
+	for name, tc := range map[string]struct {
+		deltas []string
+		whole  string
+		cited  int
+		stray  int
+	}{
+		"before": {[]string{`"role":"assistant","content":"",` + notes, `"content":"ab"`}, `"content":"ab",` + notes, 2, 0},
+		"beside": {[]string{`"content":"ab",` + notes}, `"content":"ab",` + notes, 2, 0},
+		"alone":  {[]string{notes}, `"content":null,` + notes, 0, 2},
+		"calls":  {[]string{call, notes}, `"content":null,` + call + `,` + notes, 0, 2},
+	} {
+		r := providerSide{}.NewStreamReader()
+		var events []llm.Event
+		read := func(data string) {
+			var err error
+			if events, err = r.Read(events, dialect.Frame{Data: []byte(data)}); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		for _, d := range tc.deltas {
+			read(`{"id":"r","model":"m","choices":[{"index":0,"delta":{` + d + `},"finish_reason":null}]}`)
+		}
+		read(`{"id":"r","model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`)
+		read(terminator)
+		whole, err := providerSide{}.DecodeResponse([]byte(`{"id":"r","model":"m","choices":[{"index":0,"message":{"role":"assistant",` + tc.whole + `},"finish_reason":"stop"}]}`))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for how, r := range map[string]*llm.Response{"streamed": llm.Collect(events), "whole": whole} {
+			cited, stray := 0, 0
+			for _, p := range r.Choices[0].Parts {
+				cited += len(p.Citations)
+				if p.Kind == llm.PartOpaque {
+					stray++
+				}
+			}
+			if cited != tc.cited || stray != tc.stray {
+				t.Errorf("%s, %s: got %d citations of the text and %d of none, want %d and %d", name, how, cited, stray, tc.cited, tc.stray)
+			}
+			if _, losses, err := (clientSide{}).EncodeResponse(r); err != nil || len(losses) > 0 != (tc.stray > 0) {
+				t.Errorf("%s, %s: got losses %v, %v", name, how, losses, err)
+			}
+		}
+	}
+}
