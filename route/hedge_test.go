@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/route"
 )
@@ -49,5 +50,24 @@ func TestHedgeAtAPercentile(t *testing.T) {
 	}
 	if _, known := h.HedgeAfter(target, true, g); known {
 		t.Error("got a time for streams, of which there were none")
+	}
+}
+
+// TestOutrunCountsAsLate: what another target was faster than would have taken longer still, so that hedges do not make a slow
+// target look fast.
+func TestOutrunCountsAsLate(t *testing.T) {
+	t.Parallel()
+	for _, stream := range []bool{false, true} {
+		now := time.Now()
+		h := route.NewHealth(route.HealthOptions{Now: func() time.Time { return now }})
+		target := route.Target{Provider: &provider.Provider{ID: "a"}, Model: "m"}
+		for range 20 {
+			pass, _ := h.Enter(target, route.Entry{})
+			now = now.Add(2 * time.Second)
+			pass.Leave(route.Result{Stream: stream, Err: &llm.Error{Code: llm.CodeOutrun, Origin: llm.OriginGateway}})
+		}
+		if got, known := h.HedgeAfter(target, stream, route.Hedge{Percentile: 50}); !known || got < 2*time.Second {
+			t.Errorf("stream %v: got %v (%v), want two seconds at least", stream, got, known)
+		}
 	}
 }
