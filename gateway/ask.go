@@ -43,6 +43,7 @@ var words = []struct {
 	{route.NeedFiles, []string{"file", "document", "pdf"}},
 	{route.NeedTools, []string{"tools", "functions"}},
 	{route.NeedSchema, []string{"schema"}},
+	{route.NeedThinking, []string{"think", "reasoning", "effort"}},
 }
 
 // needs is what the request needs of a model and how many tokens its prompt has at least, as far as a
@@ -86,10 +87,18 @@ func (c *call) needs() (needs route.Need, tokens int64) {
 		default:
 		}
 	}
+	if asksToThink(req.Reasoning) {
+		needs |= route.NeedThinking
+	}
 	if isLong {
 		tokens = estimateTokens(req) * 9 / 10 // an estimate, to the target's favour
 	}
 	return needs, tokens
+}
+
+// asksToThink reports whether a client wants thinking, and not only as much as the model finds right.
+func asksToThink(r *llm.Reasoning) bool {
+	return r != nil && (r.Mode == llm.ReasoningBudget || r.Mode == llm.ReasoningUnset && r.Effort != "" && r.Effort != "none")
 }
 
 // sessionMembers are where dialects let a client name its session.

@@ -56,6 +56,35 @@ func TestConditions(t *testing.T) {
 	}
 }
 
+// TestThinkersFirst: who asks for thinking gets it of a model that is known not to think only where no other is well.
+func TestThinkersFirst(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withTimeouts(patient()), withRoutes(func(r *route.Route) { r.Targets[0].Lacks = route.NeedThinking }))
+	for _, test := range []struct {
+		name    string
+		member  map[string]any
+		failing string
+		want    string
+	}{
+		{"effort", map[string]any{"reasoning_effort": "low"}, "", "claude2/"},
+		{"no effort", map[string]any{"reasoning_effort": "none"}, "", "claude1/"},
+		{"words", nil, "", "claude1/"},
+		{"effort, and who thinks fails", map[string]any{"reasoning_effort": "low"}, "claude2", "claude1/"},
+	} {
+		if test.failing != "" {
+			w.fail(test.failing, "internal-500")
+		}
+		got := w.post(chatAPI, body("claude1>claude2", "How much effort is thinking?", false, test.member), nil)
+		if got.status != 200 || !strings.HasPrefix(got.header.Get("X-Understudy-Target"), test.want) {
+			t.Errorf("%s: got %v, want an answer from %s", test.name, got, test.want)
+		}
+		w.record()
+		if test.want == "claude2/" && !strings.Contains(w.log.String(), `=no_thinking"`) {
+			t.Errorf("%s: got nothing in the log about the lead that does not think", test.name)
+		}
+	}
+}
+
 // TestLargerWindow: where a prompt is too long for its target, one that is known to take longer ones is asked, and no
 // other (B5, F21).
 func TestLargerWindow(t *testing.T) {

@@ -38,8 +38,11 @@ func (c *call) order() *llm.Error {
 			n++
 			asItWas = asItWas && s.Target == &c.route.Targets[i] && s.Provider == s.Target.Provider
 		}
-		if out := cmp.Or(s.Skip, s.Last); out != "" {
+		out := cmp.Or(s.Skip, s.Last)
+		if out != "" {
 			c.firstLast = min(c.firstLast, i)
+		}
+		if out = cmp.Or(out, s.Behind); out != "" {
 			c.skipped = append(c.skipped, skipped{s.Target.Name(), string(out), s.Wait})
 		}
 	}

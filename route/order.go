@@ -31,12 +31,15 @@ type Choice struct {
 	Skip Reason
 	// Wait is how long until a target that is skipped for its health may be tried again.
 	Wait time.Duration
+	// Behind is what keeps the target behind all others that are well.
+	Behind Reason
 	// Last is why the target is out, if it is to be tried all the same when no other has answered.
 	Last Reason
 
 	rank rank
 	away bool   // evacuated
 	lack Reason // what of the request it does not take
+	idle bool   // it does not think, and is asked to
 	cost float64
 }
 
@@ -44,11 +47,12 @@ type Choice struct {
 type rank uint8
 
 const (
-	rankFirst rank = iota
-	rankLater      // it has its share of the traffic already: only where nothing else is left
-	rankLast       // it is out: if nothing else has answered
-	rankOut        // not now
-	rankNever      // not by this call
+	rankFirst  rank = iota
+	rankLater       // it has its share of the traffic already: only where nothing else is left
+	rankBehind      // it has not all that is asked, though what an answer can be had without
+	rankLast        // it is out: if nothing else has answered
+	rankOut         // not now
+	rankNever       // not by this call
 )
 
 // Order appends to dst the targets that a call may try, in order, and behind them those that it may
@@ -87,7 +91,7 @@ func mix(x uint64) uint64 {
 
 // choose looks at one target.
 func (h *Health) choose(r *Route, t *Target, now instant, ask *Ask, draw float64) Choice {
-	c := Choice{Target: t, Provider: t.Provider, lack: t.lack(ask)}
+	c := Choice{Target: t, Provider: t.Provider, lack: t.lack(ask), idle: t.Lacks&ask.Needs&NeedThinking != 0}
 	for _, tag := range ask.Tags {
 		if !t.Is(tag) {
 			c.Skip, c.rank = ReasonTags, rankNever
@@ -126,7 +130,8 @@ func (s *site) share(m *model, now instant) float64 {
 }
 
 // exclude takes targets out of a route that has others: those that lack something, since catalogs err,
-// and those that are evacuated, since an evacuation moves what can be moved.
+// and those that are evacuated, since an evacuation moves what can be moved. Those that do not think it
+// puts behind those that do.
 func exclude(choices []Choice) {
 	whole, near := 0, 0
 	for i := range choices {
@@ -146,6 +151,14 @@ func exclude(choices []Choice) {
 	for i := range choices {
 		if c := &choices[i]; c.rank != rankNever && c.away && near > 0 {
 			c.Skip, c.Wait, c.rank = ReasonEvacuated, 0, rankNever
+		}
+	}
+	if !slices.ContainsFunc(choices, func(c Choice) bool { return c.rank <= rankLater && !c.idle }) {
+		return
+	}
+	for i := range choices {
+		if c := &choices[i]; c.rank <= rankLater && c.idle {
+			c.Behind, c.rank = ReasonThinking, rankBehind
 		}
 	}
 }

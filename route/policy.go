@@ -3,6 +3,7 @@ package route
 import (
 	"math"
 
+	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/provider"
 )
 
@@ -88,6 +89,7 @@ const (
 	NeedFiles
 	NeedTools
 	NeedSchema
+	NeedThinking // which an answer can be had without: who does not think is asked after those who do
 )
 
 // Reasons that come of what a request wants.
@@ -99,6 +101,8 @@ const (
 	ReasonFiles  Reason = "no_file"
 	ReasonTools  Reason = "no_tools"
 	ReasonSchema Reason = "no_schema"
+
+	ReasonThinking Reason = "no_thinking"
 )
 
 // lack says what of a request a target is known not to take.
@@ -142,7 +146,7 @@ func (t *Target) Know(m *provider.Model) {
 	}
 	for need, lacks := range map[Need]bool{
 		NeedTools: no(m.Tools), NeedSchema: no(m.Structured), NeedImages: !takes("image"),
-		NeedAudio: !takes("audio"), NeedFiles: !takes("pdf"),
+		NeedAudio: !takes("audio"), NeedFiles: !takes("pdf"), NeedThinking: m.Thinking == llm.ThinkingNone,
 	} {
 		if lacks {
 			t.Lacks |= need

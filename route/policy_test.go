@@ -166,7 +166,7 @@ func TestLacks(t *testing.T) {
 	no, yes := false, true
 	w := newWard(t)
 	w.a.Know(&provider.Model{
-		ID: "m", Window: 1000, Tools: &no, Structured: &yes,
+		ID: "m", Window: 1000, Tools: &no, Structured: &yes, Thinking: llm.ThinkingNone,
 		Modalities: provider.Modalities{Input: []string{"text", "pdf"}},
 	})
 	w.b.Know(&provider.Model{ID: "m", MaxInput: 8000, Window: 9000, Thinking: llm.ThinkingEffort})
@@ -183,6 +183,9 @@ func TestLacks(t *testing.T) {
 		{route.Ask{Tokens: 1001}, "b/m a/m=window"},
 		{route.Ask{Tokens: 1000}, "a/m b/m"},
 		{route.Ask{Tokens: 8001}, "a/m b/m"},
+		{route.Ask{Needs: route.NeedThinking}, "b/m a/m~no_thinking"},
+		{route.Ask{Needs: route.NeedThinking, Tokens: 8001}, "b/m a/m~no_thinking"},
+		{route.Ask{Needs: route.NeedThinking | route.NeedTools}, "b/m a/m=no_tools"},
 	} {
 		if got := w.order(test.ask); got != test.want {
 			t.Errorf("%+v: got %q, want %q", test.ask, got, test.want)
@@ -191,6 +194,9 @@ func TestLacks(t *testing.T) {
 	w.breakDown(w.b)
 	if got := w.order(route.Ask{Needs: route.NeedTools}); got != "b/m!open a/m=no_tools" {
 		t.Errorf("got %q, want what fits tried although it is out", got)
+	}
+	if got := w.order(route.Ask{Needs: route.NeedThinking}); got != "a/m b/m!open" {
+		t.Errorf("got %q, want thinking given up for a target that is well", got)
 	}
 }
 

@@ -82,6 +82,9 @@ func (w *ward) order(ask route.Ask) string {
 		if c.Skip != "" {
 			s += "=" + string(c.Skip)
 		}
+		if c.Behind != "" {
+			s += "~" + string(c.Behind)
+		}
 		if c.Last != "" {
 			s += "!" + string(c.Last)
 		}
