@@ -201,12 +201,17 @@ var answers = forms.NewOutline(nil, [][2]string{
 	{"message", "role content tool_calls tool_plan citations"},
 	{"delta", "message finish_reason usage error"},
 	{"delta.message", "role content tool_calls tool_plan citations"},
-	{"message.content[]", "type text thinking understudy_thinking"}, {"delta.message.content[]", "type text thinking understudy_thinking"},
-	{"message.citations[]", citationMembers}, {"delta.message.citations[]", citationMembers},
-	{"message.citations[].sources[]", sourceMembers}, {"delta.message.citations[].sources[]", sourceMembers},
+	{"message.content[]", "type text thinking understudy_thinking"},
+	{"delta.message.content[]", "type text thinking understudy_thinking"},
+	{"message.citations[]", citationMembers},
+	{"delta.message.citations[]", citationMembers},
+	{"message.citations[].sources[]", sourceMembers},
+	{"delta.message.citations[].sources[]", sourceMembers},
 	{"logprobs[]", "token_ids text logprobs"},
-	{"message.tool_calls[]", "id type function"}, {"delta.message.tool_calls[]", "id type function"},
-	{"message.tool_calls[].function", "name arguments"}, {"delta.message.tool_calls[].function", "name arguments"},
+	{"message.tool_calls[]", "id type function"},
+	{"delta.message.tool_calls[]", "id type function"},
+	{"message.tool_calls[].function", "name arguments"},
+	{"delta.message.tool_calls[].function", "name arguments"},
 }...)
 
 // The members of citations, whole and streamed.

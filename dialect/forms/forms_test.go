@@ -67,8 +67,15 @@ func TestDropBlocks(t *testing.T) {
 
 func TestOutline(t *testing.T) {
 	o := NewOutline(strings.ToLower, [][2]string{
-		{"choice", "type name"}, {"choice.name", ""}, {"list[].call", "id"}, {"list[].call.more[]", "x"},
-		{"part[]", "type id"}, {"part[]<a.text>", "type text in"}, {"part[]<a.text>.in", "y"}, {"item<call>", "type"}, {"only[]!", "x"},
+		{"choice", "type name"},
+		{"choice.name", ""},
+		{"list[].call", "id"},
+		{"list[].call.more[]", "x"},
+		{"part[]", "type id"},
+		{"part[]<a.text>", "type text in"},
+		{"part[]<a.text>.in", "y"},
+		{"item<call>", "type"},
+		{"only[]!", "x"},
 	}...)
 	for body, want := range map[string]string{
 		`{"choice":{"TYPE":"a","name":"b","other":1,"null":null},"anything":{"other":1}}`:                                        "choice.other",
