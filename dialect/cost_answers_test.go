@@ -16,7 +16,8 @@ import (
 
 // TestCostOfAnswersGrowsWithTheirSize: an answer of very many calls or citations costs what as many answers would, not a
 // look at all of them for each. One size is compared with four times as much.
-func TestCostOfAnswersGrowsWithTheirSize(t *testing.T) { // not in parallel: it measures
+func TestCostOfAnswersGrowsWithTheirSize(t *testing.T) {
+	alone(t)
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // as in TestCostGrowsWithTheSize
 	build := map[string]func(n int) []llm.Part{
 		"calls": func(n int) (parts []llm.Part) {

@@ -5,7 +5,6 @@ package dialect_test
 import (
 	"fmt"
 	"maps"
-	"os"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -16,8 +15,9 @@ import (
 
 // TestCostGrowsWithTheSize sends conversations in which everything is there very often, one size and four times as much:
 // what takes more than six times as long is searched, copied or tried over and over (S43, S44). Each is written for
-// some dialects, which take turns, and in a whole sweep for all.
-func TestCostGrowsWithTheSize(t *testing.T) { // not in parallel: it measures
+// all dialects.
+func TestCostGrowsWithTheSize(t *testing.T) {
+	alone(t)
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a small one never needs the collector, which would look like growth
 	type shape struct{ dialect, begin, each, end string }
 	chat := `{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"x"}`
@@ -67,7 +67,7 @@ func TestCostGrowsWithTheSize(t *testing.T) { // not in parallel: it measures
 		b.WriteString(s.end)
 		return []byte(b.String())
 	}
-	for turn, name := range slices.Sorted(maps.Keys(shapes)) {
+	for _, name := range slices.Sorted(maps.Keys(shapes)) {
 		s := shapes[name]
 		for _, from := range every {
 			if string(from.Name) != s.dialect {
@@ -79,10 +79,7 @@ func TestCostGrowsWithTheSize(t *testing.T) { // not in parallel: it measures
 			if _, err := from.Client.DecodeRequest(build(s, 1)); err != nil && name != "calls of one id" {
 				t.Errorf("%s: got %v, want a request", name, err)
 			}
-			for i, to := range every {
-				if (i+turn)%4 != 0 && os.Getenv(wholeSweep) == "" {
-					continue
-				}
+			for _, to := range every {
 				var less, more time.Duration
 				for range 4 { // somebody else may be busy
 					if less, more = costOf(from, to, small), costOf(from, to, large); more < 6*less {

@@ -85,16 +85,14 @@ func places(v any, at string, seen map[string]bool, f func(at string, was any, p
 }
 
 // TestCostOfRequests holds every dialect to the time that a request may take to read and to write for another vendor,
-// whatever stands at whatever place in it (S43, S44). The whole is tried with UNDERSTUDY_COST set, a part of it else, and
-// a smaller one if it is no whole sweep: everything costly in every dialect, at some places.
-func TestCostOfRequests(t *testing.T) { // not in parallel: it measures
+// whatever stands at whatever place in it (S43, S44). The whole is tried with UNDERSTUDY_COST set, and a part of it
+// else: everything costly in every dialect, at some places.
+func TestCostOfRequests(t *testing.T) {
+	alone(t)
 	const size, each = 256 << 10, 100 * time.Millisecond // for a MiB
 	all := os.Getenv("UNDERSTUDY_COST") != ""
 	every := everyDialect()
-	oneIn := 29
-	if os.Getenv(wholeSweep) != "" {
-		oneIn = 11
-	}
+	const oneIn = 11
 	n, slowest := 0, time.Duration(0)
 	for turn, from := range every {
 		seen := map[string]bool{}
@@ -141,9 +139,13 @@ func TestCostOfRequests(t *testing.T) { // not in parallel: it measures
 	t.Logf("%d requests, at most %v", n, slowest)
 }
 
-// wholeSweep makes tests that sweep over all of something go over the whole: .ci/run sweep. Without it they take a part
-// in which everything has its turn.
-const wholeSweep = "UNDERSTUDY_SWEEP"
+// alone skips a test that measures but where it has the machine for itself. It is not parallel.
+func alone(t *testing.T) {
+	t.Helper()
+	if os.Getenv("UNDERSTUDY_SWEEP") == "" {
+		t.Skip("skipped: it wants the machine for itself, as in `.ci/run sweep`")
+	}
+}
 
 // costOf is the CPU time that it takes to check a request, to read it, and to write it for a target.
 func costOf(from, to spoken, body []byte) time.Duration {

@@ -67,7 +67,8 @@ func TestAttackS42S46S47Ambiguity(t *testing.T) {
 	}
 }
 
-func TestAttackS43S44Cost(t *testing.T) { // not in parallel: it measures
+func TestAttackS43S44Cost(t *testing.T) {
+	alone(t)
 	h := openHouse(t, standard)
 	ok := ask("claude/small", false)
 	many := func(n int, f string) string {

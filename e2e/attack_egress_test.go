@@ -205,7 +205,8 @@ func memory(t *testing.T, h *house) int64 {
 }
 
 // TestAttackS76ManyFailovers lets all calls lose their vendor at once.
-func TestAttackS76ManyFailovers(t *testing.T) { // not in parallel: it takes what there is
+func TestAttackS76ManyFailovers(t *testing.T) {
+	alone(t)
 	const n = 500
 	var asked atomic.Int64
 	release := make(chan struct{})

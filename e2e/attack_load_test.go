@@ -109,7 +109,8 @@ func keyFile(t *testing.T) string {
 }
 
 // TestAttackS69LargeBodies sends 50 bodies of 2 MiB at once.
-func TestAttackS69LargeBodies(t *testing.T) { // not in parallel: it takes what there is
+func TestAttackS69LargeBodies(t *testing.T) {
+	alone(t)
 	h := evilHouse(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		_, _ = io.WriteString(w, wholeAnswer(r.URL.Path))

@@ -35,6 +35,14 @@ func swept[T any](whole, part T) T {
 	return part
 }
 
+// alone skips a test that measures, or takes what there is, but where it has the machine for itself. It is not parallel.
+func alone(t *testing.T) {
+	t.Helper()
+	if swept(false, true) && atFullLength(false, true) {
+		t.Skip("skipped: it wants the machine for itself, as in `.ci/run sweep`")
+	}
+}
+
 // metrics is the page of metrics, in HTTP/1.0: in HTTP/1.1 it comes in chunks, which end anywhere in a line.
 func (h *house) metrics() string {
 	h.t.Helper()
@@ -159,7 +167,8 @@ func eventuallyIs(t *testing.T, within time.Duration, what string, want, near in
 
 // TestSlowReaders holds that clients who hardly read delay nobody else, and take no more memory for it, while their
 // vendors send as fast as they are let, and have to wait, which is not held against them (L5, G6).
-func TestSlowReaders(t *testing.T) { // not in parallel: it measures
+func TestSlowReaders(t *testing.T) {
+	alone(t)
 	fast, slow, lasts := atFullLength(500, 10), atFullLength(500, 16), atFullLength(30*time.Second, 500*time.Millisecond)
 	var asked atomic.Int64
 	text := fmt.Sprintf("data: {\"id\":\"x\",\"model\":\"small\",\"choices\":[{\"index\":0,\"delta\":{\"content\":%q},\"finish_reason\":null}]}\n\n", strings.Repeat("word ", 800))

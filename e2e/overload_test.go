@@ -26,7 +26,8 @@ func percentile(all []time.Duration, share float64) time.Duration {
 
 // TestOverloadIsShed offers four times as many calls as may run, beside streams that are open: what
 // there is no room for is refused at once, in the client's dialect, and the rest goes on as before.
-func TestOverloadIsShed(t *testing.T) { // not in parallel: it measures
+func TestOverloadIsShed(t *testing.T) {
+	alone(t)
 	h := openHouse(t, fmt.Sprintf("limits: {calls: %d}\n", openStreams+openRoom)+standard)
 	var late []string
 	for range 3 { // others use the machine, too, and only make it worse
@@ -190,7 +191,8 @@ func (c *cadence) stop() time.Duration {
 }
 
 // TestOverloadOfMemory sends 400 MiB of bodies at once to a gateway that may take less.
-func TestOverloadOfMemory(t *testing.T) { // not in parallel: it takes what there is
+func TestOverloadOfMemory(t *testing.T) {
+	alone(t)
 	const n, size, limit = 200, 2 << 20, 320 << 20
 	h := openHouse(t, "limits: {memory: 320MiB}\n"+standard)
 	body := strings.Replace(ask("claude/small", false), "Where is Ada?", strings.Repeat("Where is Ada? ", size/14), 1)
