@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 		panic("BUG: " + err.Error())
 	}
 	debug.SetGCPercent(400)
+	debug.SetMemoryLimit(2 << 30) // answers without end, of several vendors at a time, would leave twice as much lying about
 	goleak.VerifyTestMain(m)
 }
 
