@@ -277,7 +277,7 @@ func TestWithoutNotes(t *testing.T) {
 		": ours": "",
 	} {
 		ev, err := NewReader(strings.NewReader(in), 0).Next()
-		if _, isPartial := err.(*PartialError); err != nil && !isPartial { //nolint:errorlint // it is not wrapped
+		if _, isPartial := err.(*PartialError); err != nil && !isPartial {
 			t.Fatal(err)
 		}
 		if got := string(WithoutNotes(nil, ev.Raw, "ours")); got != want || got != in && !ev.HasNote {
