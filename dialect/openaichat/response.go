@@ -203,8 +203,7 @@ func eachInPart(v jsontext.Value, f func(llm.PartKind, jsontext.Value) error) er
 	}
 }
 
-// annotate puts the citations on the text parts that they are about. Those of an answer without text are parts of their
-// own, for which no other dialect has a place.
+// annotate puts the citations on the text parts that they are about. Without text they say nothing.
 func (a *answer) annotate() {
 	var texts, ends []int // the places of the texts, and where each ends in the content, in characters
 	length := 0
@@ -216,7 +215,6 @@ func (a *answer) annotate() {
 	}
 	_ = a.notes.Array(func(_ int, v jsontext.Value) error {
 		if len(texts) == 0 {
-			a.list = append(a.list, strayNote(v))
 			return nil
 		}
 		c := citationOf(v)
@@ -231,11 +229,6 @@ func (a *answer) annotate() {
 		p.Citations = append(p.Citations, c)
 		return nil
 	})
-}
-
-// strayNote is an annotation of no text.
-func strayNote(v jsontext.Value) llm.Part {
-	return llm.Part{Kind: llm.PartOpaque, Opaque: &llm.Opaque{Dialect: self, Type: "annotations", Raw: slices.Clone(v)}}
 }
 
 // citationOf reads an annotation: openai.yaml, ChatCompletionResponseMessage.annotations.

@@ -127,9 +127,6 @@ func (r *streamReader) choice(i int, n jsontext.Node) error {
 // finish ends a choice and what is open of it.
 func (r *streamReader) finish(ch *openChoice) {
 	r.endText(ch)
-	for _, v := range ch.notes { // of no text
-		r.opaque(ch, strayNote(v))
-	}
 	for _, c := range ch.calls {
 		r.args(ch, c, c.joiner.Flush())
 		r.emit(llm.EventPartEnd, ch.index, c.part)
