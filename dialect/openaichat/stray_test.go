@@ -7,8 +7,8 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// TestCitationsOfNoOpenText: citations that come before the text are the text's, also where they count beyond it; those of
-// an answer without any are told, not dropped.
+// TestCitationsOfNoOpenText: citations that come before the text are the text's, also where they count beyond it; in an
+// answer without any they cite nothing.
 func TestCitationsOfNoOpenText(t *testing.T) {
 	const notes = `"annotations":[{"type":"url_citation","url_citation":{"start_index":0,"end_index":1,"url":"https://a.example","title":"t"}},` +
 		`{"type":"url_citation","url_citation":{"start_index":900,"end_index":901,"url":"https://b.example","title":"t"}}]`
