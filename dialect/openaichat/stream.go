@@ -283,10 +283,7 @@ func (r *streamReader) signed(ch *openChoice, d detail) {
 // audio passes on a piece of an answer in audio, which only this dialect knows.
 func (r *streamReader) audio(ch *openChoice, v jsontext.Value) {
 	r.endText(ch)
-	r.opaque(ch, llm.Part{Kind: llm.PartOpaque, Opaque: &llm.Opaque{Dialect: self, Type: "audio", Raw: bytes.Clone(v)}})
-}
-
-func (r *streamReader) opaque(ch *openChoice, p llm.Part) {
+	p := llm.Part{Kind: llm.PartOpaque, Opaque: &llm.Opaque{Dialect: self, Type: "audio", Raw: bytes.Clone(v)}}
 	r.emit(llm.EventPartStart, ch.index, ch.parts).Part = p
 	r.emit(llm.EventPartEnd, ch.index, ch.parts)
 	ch.parts++
