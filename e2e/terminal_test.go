@@ -19,7 +19,7 @@ func onTerminal(t *testing.T, columns uint16, args ...string) string {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
-		t.Skipf("skipped: %v", err)
+		t.Fatalf("open a terminal: %v", err)
 	}
 	defer master.Close()
 	control := func(f *os.File, request uintptr, value unsafe.Pointer) {
