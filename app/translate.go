@@ -211,6 +211,7 @@ func (t *translator) response(in []byte) ([]byte, error) {
 	}
 	t.losses = append(t.losses, losses...)
 	t.beside(in)
+	t.kept(resp.Extra)
 	t.half(in, out)
 	return append(out, '\n'), nil
 }
@@ -228,6 +229,7 @@ func (t *translator) stream(in []byte) ([]byte, error) {
 		events, more, err = t.next(source, reader)
 		for _, e := range events {
 			out = writer.Write(out, e)
+			t.kept(e.Extra)
 		}
 	}
 	t.losses = append(t.losses, writer.Losses()...)
@@ -273,6 +275,11 @@ func (t *translator) beside(data []byte) {
 	if t.from.Beside != nil {
 		t.losses = append(t.losses, dialect.BesideLosses(t.from.Beside(data))...)
 	}
+}
+
+// kept records what of an answer its dialect keeps for its own clients.
+func (t *translator) kept(extra llm.Extra) {
+	t.losses = append(t.losses, dialect.BesideLosses(dialect.KeptPaths(t.from, t.to, extra))...)
 }
 
 // half records that half of a surrogate pair in an answer was written as U+FFFD.

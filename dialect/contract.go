@@ -261,6 +261,19 @@ func BesideLosses(paths []string) []llm.Loss {
 	return losses
 }
 
+// KeptPaths are the paths of what an answer of from, or an event of one, kept that clients of to are not shown.
+func KeptPaths(from, to *Dialect, extra llm.Extra) (paths []string) {
+	if from.Name == to.Name {
+		return nil
+	}
+	for _, m := range extra[string(from.Name)] {
+		if path := from.Kept[m.Key]; path != "" {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
 // HalfLoss is the loss of half of a surrogate pair, which JSON can say and no text has, in a request or, after the prefix
 // "answer.", in an answer.
 func HalfLoss(prefix string) llm.Loss {

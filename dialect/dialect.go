@@ -191,6 +191,9 @@ type Dialect struct {
 	// Beside lists, by path, what an answer, or one frame of it, holds that the provider side neither
 	// reads nor knows to say nothing to a client: what is lost of it elsewhere. Nil if there is nothing.
 	Beside func(body []byte) []string
+	// Kept are the paths, by their keys, of the members of an answer's Extra that say something to a client of any API:
+	// what clients of others lose.
+	Kept map[string]string
 	// RelayHeaders are the request headers, in canonical form, that belong to the
 	// dialect and go to a provider that speaks it too.
 	RelayHeaders []string

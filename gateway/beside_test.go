@@ -123,3 +123,37 @@ func TestHalfCharacterIsReported(t *testing.T) {
 		}
 	}
 }
+
+// TestCitationsOfNoTextAreReported: citations have a place beside the text that they are about. Without one they are lost
+// to clients of other APIs, and said to be, whole and streamed.
+func TestCitationsOfNoTextAreReported(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, "azure", func(p *provider.Provider) { p.Key = provider.NewSecret("key") })
+	const note = `"annotations":[{"type":"url_citation","url_citation":{"start_index":0,"end_index":1,"url":"https://a.example","title":"t"}}]`
+	const call = `"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}],`
+	const reported = "answer.choices[].message.annotations=dropped(tuning)"
+	for name, tc := range map[string]struct {
+		said string
+		lost bool
+	}{
+		"beside a text":       {`"content":"lead",` + note, false},
+		"beside a call":       {`"content":null,` + call + note, true},
+		"beside nothing":      {`"content":null,` + note, true},
+		"none beside nothing": {`"content":null,"annotations":[]`, false},
+	} {
+		whole := strings.Replace(chatAnswer, `"content":"lead"`, tc.said, 1)
+		stream := strings.Replace(contentChunk, `"content":"lead"`, tc.said, 1) + endChunks
+		for more, vendors := range map[string][]string{"": {whole, stream}, `"stream":true,`: {stream, whole}} {
+			for _, said := range vendors {
+				vendor := vendorSays(200, nil, said)
+				if strings.HasPrefix(said, "data:") {
+					vendor = vendorStreams(said)
+				}
+				status, header, text := c.ask("/v1/messages", `{"model":"m","max_tokens":99,`+more+hi+`}`, vendor)
+				if lost := header.Get("X-Understudy-Loss"); status != 200 || strings.Contains(lost, reported) != tc.lost {
+					t.Errorf("%s %s: got %d with the loss %q, want it to have the citation: %v\n%s of %s", more, name, status, lost, tc.lost, text, said)
+				}
+			}
+		}
+	}
+}

@@ -65,6 +65,11 @@ func lostBeside(d *dialect.Dialect, body []byte) []llm.Loss {
 	return dialect.BesideLosses(d.Beside(body))
 }
 
+// lostKept is what of a whole answer its dialect keeps for its own clients.
+func (c *call) lostKept(a *attempt, answer *llm.Response) []llm.Loss {
+	return dialect.BesideLosses(dialect.KeptPaths(a.plan.dialect, c.dialect, answer.Extra))
+}
+
 // besides are the paths of that in a stream, each once.
 type besides struct {
 	paths  []string
@@ -103,6 +108,13 @@ func (b *besides) note(d *dialect.Dialect, frame []byte) {
 	}
 }
 
+// kept adds what an event keeps for clients of other APIs than to.
+func (b *besides) kept(from, to *dialect.Dialect, e *llm.Event) {
+	if len(e.Extra) > 0 {
+		b.paths = append(b.paths, dialect.KeptPaths(from, to, e.Extra)...)
+	}
+}
+
 // hear looks for U+FFFD in what was read, where half a surrogate pair came: the other half may have come in time.
 func (b *besides) hear(e *llm.Event) {
 	if !b.half || b.lostHalf {
@@ -131,6 +143,7 @@ func (c *call) deliverResponse(a *attempt, answer *llm.Response) *llm.Error {
 			return err
 		}
 	}
+	a.losses = append(a.losses, c.lostKept(a, answer)...)
 	body, losses, err := c.dialect.Client.EncodeResponse(answer)
 	if err != nil {
 		return asError(err, llm.CodeBadAnswer)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -196,6 +197,7 @@ func (s *stream) translate(reader dialect.StreamReader) *llm.Error {
 			end = end || e.Kind == llm.EventEnd
 			s.note(e)
 			beside.hear(e)
+			beside.kept(s.a.plan.dialect, s.c.dialect, e)
 			s.said.event(e)
 			out = writer.Write(out, *e)
 		}
@@ -433,7 +435,7 @@ func (c *call) deliverAsStream(a *attempt, resp *transport.Response, body io.Rea
 	for _, e := range events {
 		out = writer.Write(out, e)
 	}
-	a.losses = append(append(a.losses, writer.Losses()...), lostBeside(a.plan.dialect, whole)...)
+	a.losses = slices.Concat(a.losses, writer.Losses(), lostBeside(a.plan.dialect, whole), c.lostKept(a, answer))
 	if jsontext.LostHalf(whole, out) {
 		a.losses = append(a.losses, dialect.HalfLoss("answer."))
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
@@ -36,6 +37,7 @@ func (clientSide) EncodeResponse(r *llm.Response) ([]byte, []llm.Loss, error) {
 	}
 	writeTier(w, r.Tier)
 	w.EndObject()
+	e.shown.kept(r.Extra)
 	return w.Bytes(), e.shown.list, nil
 }
 
@@ -79,6 +81,13 @@ func (s *shown) part(p *llm.Part) {
 func (s *shown) stop(stop llm.Stop) {
 	if stop.Reason == llm.StopPause {
 		s.lose(loss("stop_reason", llm.ActionApproximated, llm.Tuning, "the vendor paused the turn and would go on; said as stop"))
+	}
+}
+
+// kept records what was kept of another answer of this dialect, which is not put back.
+func (s *shown) kept(extra llm.Extra) {
+	if len(extra[self]) > 0 {
+		s.lose(dialect.BesideLosses([]string{pathNotes})[0])
 	}
 }
 
@@ -302,7 +311,7 @@ func (e *answerEncoder) annotations(parts []llm.Part) {
 				continue
 			}
 			if !begun {
-				w.Key("annotations")
+				w.Key(keyNotes)
 				w.BeginArray()
 				begun = true
 			}

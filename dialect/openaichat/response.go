@@ -27,6 +27,9 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 		if err := a.parts(r.ID, index); err != nil {
 			return false, err
 		}
+		if len(a.stray) > 0 {
+			r.Extra = keepNotes(r.Extra, a.stray)
+		}
 		r.Choices = append(r.Choices, llm.Choice{
 			Index: index, Parts: a.list, Stop: stopOf(c.word, a.calls > 0, a.refused), LogProbs: logProbsOf(c.logprobs),
 		})
@@ -54,6 +57,7 @@ type answer struct {
 	toolCalls, functionCall, audio, notes jsontext.Value
 
 	list    []llm.Part
+	stray   []jsontext.Value // the notes of no text
 	calls   int
 	refused bool
 }
@@ -92,7 +96,7 @@ func (a *answer) member(name []byte, v jsontext.Value) error {
 		a.functionCall = v
 	case "audio":
 		a.audio = v
-	case "annotations":
+	case keyNotes:
 		a.notes = v
 	}
 	return nil
@@ -203,7 +207,7 @@ func eachInPart(v jsontext.Value, f func(llm.PartKind, jsontext.Value) error) er
 	}
 }
 
-// annotate puts the citations on the text parts that they are about. Without text they say nothing.
+// annotate puts the citations on the text parts that they are about.
 func (a *answer) annotate() {
 	var texts, ends []int // the places of the texts, and where each ends in the content, in characters
 	length := 0
@@ -215,6 +219,7 @@ func (a *answer) annotate() {
 	}
 	_ = a.notes.Array(func(_ int, v jsontext.Value) error {
 		if len(texts) == 0 {
+			a.stray = append(a.stray, v)
 			return nil
 		}
 		c := citationOf(v)
@@ -229,6 +234,18 @@ func (a *answer) annotate() {
 		p.Citations = append(p.Citations, c)
 		return nil
 	})
+}
+
+// keepNotes keeps annotations of no text. They are no part of the answer: one that holds nothing else has nothing to show.
+func keepNotes(extra llm.Extra, notes []jsontext.Value) llm.Extra {
+	raw := []byte{'['}
+	for i, v := range notes {
+		if i > 0 {
+			raw = append(raw, ',')
+		}
+		raw = append(raw, v...)
+	}
+	return extra.Add(self, keyNotes, append(raw, ']'))
 }
 
 // citationOf reads an annotation: openai.yaml, ChatCompletionResponseMessage.annotations.

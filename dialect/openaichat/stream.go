@@ -133,6 +133,9 @@ func (r *streamReader) finish(ch *openChoice) {
 	}
 	e := r.emit(llm.EventFinish, ch.index, 0)
 	e.Stop, e.Tier = stopOf(ch.word, len(ch.calls) > 0, ch.refused), r.late
+	if len(ch.notes) > 0 {
+		e.Extra = keepNotes(nil, ch.notes)
+	}
 }
 
 // delta reads a delta, each of its members, in the order in which the dialect says them.

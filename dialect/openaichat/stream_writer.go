@@ -323,7 +323,7 @@ func (s *streamWriter) detail(ch *shownChoice, d detail) {
 
 func (s *streamWriter) citations(dst []byte, choice int, p *shownPart, list []llm.Citation) []byte {
 	s.open(dst, choice)
-	s.w.Key("annotations")
+	s.w.Key(keyNotes)
 	s.w.BeginArray()
 	ch := s.choice(choice)
 	for i := range list {
@@ -373,6 +373,7 @@ func (s *streamWriter) finish(dst []byte, e *llm.Event) []byte {
 		}
 	}
 	s.shown.stop(e.Stop)
+	s.shown.kept(e.Extra)
 	s.open(dst, e.Choice)
 	s.w.EndObject()
 	s.w.NullField("logprobs")

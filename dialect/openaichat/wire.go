@@ -37,6 +37,7 @@ func New() *dialect.Dialect {
 		Client:          clientSide{},
 		Provider:        providerSide{},
 		Beside:          answers.Unread,
+		Kept:            map[string]string{keyNotes: pathNotes},
 		Relay:           relay{},
 		Models:          forms.OpenAIModels{},
 		Fields:          fields(),
@@ -75,6 +76,8 @@ const (
 	fallbackName  = "response" // the required name of a schema that came without one
 	fallbackTitle = "document.pdf"
 	keyOldCall    = "function_call" // the old name of tool_calls
+	keyNotes      = "annotations"
+	pathNotes     = "choices[].message." + keyNotes
 )
 
 // reasonOf reads a finish reason: this dialect's, or one seen from servers compatible with it.
