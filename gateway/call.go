@@ -83,9 +83,10 @@ func (g *Gateway) newCall(w http.ResponseWriter, r *http.Request) *call {
 	return c
 }
 
-// ended says why the call cannot go on: its client left, its time is up or the
-// gateway shuts down. It is nil while the call lives.
+// ended says why the call cannot go on: its client left, its time is up, the
+// gateway shuts down or has failed. It is nil while the call lives.
 func (c *call) ended() *llm.Error {
+	var failure *llm.Error
 	switch cause := c.ctx.Err(); {
 	case cause == nil:
 		return nil
@@ -96,6 +97,8 @@ func (c *call) ended() *llm.Error {
 			Code: llm.CodeTimeout, Origin: llm.OriginGateway,
 			Message: "The answer was not whole within the call's total time of " + c.route.Timeouts.Total.String() + ".",
 		}
+	case errors.As(cause, &failure):
+		return failure
 	default:
 		return clientGone(cause)
 	}

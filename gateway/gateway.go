@@ -197,10 +197,15 @@ func (c *call) guard(serve func() *llm.Error) (err *llm.Error) {
 		if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
 			panic(p)
 		}
-		c.g.opts.Log.Error("panic", "call", c.id, "panic", p, "stack", string(debug.Stack()))
-		err = &llm.Error{Code: llm.CodeInternal, Origin: llm.OriginGateway, Message: "The gateway failed on this request."}
+		err = c.panicked(p)
 	}()
 	return serve()
+}
+
+// panicked is the error that a panic of any of the call's goroutines costs it.
+func (c *call) panicked(p any) *llm.Error {
+	c.g.opts.Log.Error("panic", "call", c.id, "panic", p, "stack", string(debug.Stack()))
+	return &llm.Error{Code: llm.CodeInternal, Origin: llm.OriginGateway, Message: "The gateway failed on this request."}
 }
 
 // serve is the call's life, in order.

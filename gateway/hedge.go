@@ -3,7 +3,6 @@ package gateway
 import (
 	"errors"
 	"net/http"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -138,7 +137,7 @@ func (b *both) start(a *attempt) {
 		f := finished{a: a}
 		defer func() {
 			if f.panic = recover(); f.panic != nil && f.panic != http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
-				b.c.g.opts.Log.Error("panic", "call", b.c.id, "panic", f.panic, "stack", string(debug.Stack()))
+				_ = b.c.panicked(f.panic)
 			}
 			b.done <- f
 		}()

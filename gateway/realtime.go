@@ -104,10 +104,11 @@ func subprotocols(r *http.Request) []string {
 	return offered
 }
 
-// ended is how a session came to its end, and from which side.
+// ended is how a session came to its end, and from which side, or that the gateway failed.
 type ended struct {
 	fromVendor bool
 	err        error
+	failure    *llm.Error
 }
 
 // errNotTaken is the error of a message that a side did not take.
@@ -121,20 +122,27 @@ func (c *call) join(ctx context.Context, a *attempt, near, far *websocket.Conn) 
 	defer cancel()
 	over := make(chan ended, 2)
 	limit := c.g.opts.Limits.WriteTimeout
-	go func() {
-		err := pass(session, limit, far, near, nil)
-		over <- ended{errors.Is(err, errNotTaken), err}
-	}()
-	go func() {
-		err := pass(session, limit, near, far, a.countInMessage)
-		over <- ended{!errors.Is(err, errNotTaken), err}
-	}()
+	pump := func(to, from *websocket.Conn, see func([]byte)) {
+		end := ended{fromVendor: from == far}
+		defer func() {
+			if p := recover(); p != nil {
+				end.failure = c.panicked(p)
+			}
+			over <- end
+		}()
+		end.err = pass(session, limit, to, from, see)
+		if errors.Is(end.err, errNotTaken) {
+			end.fromVendor = to == far
+		}
+	}
+	go pump(far, near, nil)
+	go pump(near, far, a.countInMessage)
 	var first ended
 	left := 1
 	select {
 	case first = <-over:
 	case <-ctx.Done():
-		first, left = ended{false, ctx.Err()}, 2
+		first, left = ended{err: ctx.Err()}, 2
 	}
 	closeAs(ctx, first, near, far)
 	cancel()
@@ -144,6 +152,8 @@ func (c *call) join(ctx context.Context, a *attempt, near, far *websocket.Conn) 
 	switch {
 	case c.ended() != nil:
 		return c.ended()
+	case first.failure != nil:
+		return first.failure
 	case websocket.CloseStatus(first.err) > 0 || !first.fromVendor:
 		return nil
 	}

@@ -134,7 +134,13 @@ func (p *reply) keepAlive() {
 	p.silence = time.AfterFunc(p.c.g.opts.Limits.Heartbeat, p.beat)
 }
 
+// beat has a goroutine of its own, whose panic ends the call.
 func (p *reply) beat() {
+	defer func() {
+		if r := recover(); r != nil {
+			p.c.ctx.end(p.c.panicked(r))
+		}
+	}()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || p.err != nil {
