@@ -85,14 +85,14 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// books are a ledger with one row.
+// books are a ledger with three rows, the first of them without names.
 type books struct{ store *faulty }
 
 func (b books) Usage(ctx context.Context, _, _ time.Time, by []string) ([]*budget.Usage, error) {
 	if err := b.store.answers(ctx); err != nil {
 		return nil, err
 	}
-	return []*budget.Usage{{Names: by, Attempts: 3, Cost: budget.USD}, {Names: slices.Repeat([]string{"z"}, len(by))}}, nil
+	return []*budget.Usage{{Names: make([]string, len(by))}, {Names: by, Attempts: 3, Cost: budget.USD}, {Names: slices.Repeat([]string{"z"}, len(by))}}, nil
 }
 
 func (books) Verify(context.Context) (*budget.Report, error) { return &budget.Report{Entries: 3}, nil }

@@ -139,9 +139,8 @@ func (s schemas) object(t reflect.Type) map[string]any {
 	properties := map[string]any{}
 	required := []string{}
 	s.fields(t, properties, &required)
-	return map[string]any{
-		"type": "object", "properties": properties, "required": slices.Sorted(slices.Values(required)), "additionalProperties": false,
-	}
+	slices.Sort(required)
+	return map[string]any{"type": "object", "properties": properties, "required": required, "additionalProperties": false}
 }
 
 // requiredOf lists the members that the document says a struct must have.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -62,7 +63,7 @@ func TestDocument(t *testing.T) {
 		{"DELETE", "/v1/administrators/{name}", "/v1/administrators/ada", ""}, // again
 		{"GET", "/v1/audit", "", ""},
 		{"GET", "/v1/usage", "", ""},
-		{"GET", "/v1/usage", "/v1/usage?by=team,key&since=2026-11-01&until=2026-11-30&limit=1&after=team%1fkey", ""},
+		{"GET", "/v1/usage", "/v1/usage?by=team,key&since=2026-11-01&until=2026-11-30&limit=1&after=team%1fkey%1f", ""},
 		{"GET", "/v1/ledger/verification", "", ""},
 		{"GET", "/v1/audit", "/v1/audit?limit=2&after=5", ""},
 		{"PUT", "/v1/budgets/{account}/{period}", "/v1/budgets/team:search/month", `{"most_usd":"500"}`},
@@ -236,7 +237,10 @@ func TestDocumentIsWhole(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &doc); err != nil {
 		t.Fatal(err)
 	}
-	for name := range doc.Components.Schemas {
+	for name, schema := range doc.Components.Schemas {
+		if _, ok := schema.(map[string]any)["required"].([]any); !ok {
+			t.Errorf("schema %s: got no list of required members, want one if it is empty", name)
+		}
 		if !strings.Contains(text, `"#/components/schemas/`+name+`"`) {
 			t.Errorf("got the schema %s, which nothing refers to", name)
 		}
@@ -271,5 +275,25 @@ func TestPages(t *testing.T) {
 	}
 	if len(seen) < 10 || len(slices.Compact(slices.Sorted(slices.Values(seen)))) != len(seen) {
 		t.Errorf("got %v over all pages, want each once", seen)
+	}
+}
+
+// TestUsagePages goes on behind a row whose name is empty.
+func TestUsagePages(t *testing.T) {
+	w := newWorld(t)
+	var seen []string
+	for after := ""; ; {
+		var got List[UsageRow]
+		rec := w.ask("GET", "/v1/usage?by=team&limit=1&after="+url.QueryEscape(after), "")
+		if err := json.Unmarshal(rec.Body.Bytes(), &got); err != nil || rec.Code != 200 || len(got.Data) != 1 {
+			t.Fatalf("got status %d and %s, want a page of 1", rec.Code, rec.Body)
+		}
+		seen = append(seen, got.Data[0].By["team"])
+		if after = got.Next; after == "" {
+			break
+		}
+	}
+	if want := []string{"", "team", "z"}; !slices.Equal(seen, want) {
+		t.Errorf("got teams %q over all pages, want %q", seen, want)
 	}
 }

@@ -127,11 +127,11 @@ func (a *api) listUsage(r *request) (List[UsageRow], error) {
 		rows[i] = NewUsageRow(u, by)
 	}
 	return page(r, rows, func(u UsageRow) string {
-		names := make([]string, len(by))
-		for i, word := range by {
-			names[i] = u.By[word]
+		key := ""
+		for _, word := range by {
+			key += u.By[word] + "\x1f" // behind a name that is empty, too: nothing would say that there are more
 		}
-		return strings.Join(names, "\x1f")
+		return key
 	})
 }
 
