@@ -137,24 +137,33 @@ func (r *Rates) Cost(t Tokens) (Money, error) {
 	if !t.isSane() {
 		return 0, ErrRange
 	}
+	at := r.At(t.Input())
+	var s sum
+	s.add(t.Fresh-t.AudioIn, at.Input)
+	s.add(t.AudioIn, at.AudioIn)
+	s.add(t.CacheRead, at.CacheRead)
+	s.add(t.CacheWrite, at.CacheWrite)
+	s.add(t.Cache1h, at.CacheWrite1h)
+	s.add(t.Output-t.AudioOut, at.Output)
+	s.add(t.AudioOut, at.AudioOut)
+	s.add(t.Reasoning, at.Reasoning)
+	return s.money()
+}
+
+// At is the rates of a call whose prompt has so many tokens, each of them said.
+func (r *Rates) At(input int64) Rates {
 	in, out, read, write := r.Input, r.Output, r.CacheRead, r.CacheWrite
 	for _, tier := range r.Tiers {
-		if t.Input() > tier.Above {
+		if input > tier.Above {
 			in, out = or(tier.Input, r.Input), or(tier.Output, r.Output)
 			read, write = or(tier.CacheRead, r.CacheRead), or(tier.CacheWrite, r.CacheWrite)
 		}
 	}
 	write = or(write, in)
-	var s sum
-	s.add(t.Fresh-t.AudioIn, in)
-	s.add(t.AudioIn, or(r.AudioIn, in))
-	s.add(t.CacheRead, or(read, in))
-	s.add(t.CacheWrite, write)
-	s.add(t.Cache1h, or(r.CacheWrite1h, write))
-	s.add(t.Output-t.AudioOut, out)
-	s.add(t.AudioOut, or(r.AudioOut, out))
-	s.add(t.Reasoning, or(r.Reasoning, out))
-	return s.money()
+	return Rates{
+		Input: in, Output: out, CacheRead: or(read, in), CacheWrite: write, CacheWrite1h: or(r.CacheWrite1h, write),
+		Reasoning: or(r.Reasoning, out), AudioIn: or(r.AudioIn, in), AudioOut: or(r.AudioOut, out), Assumed: r.Assumed,
+	}
 }
 
 // or is a rate, or another where there is none.

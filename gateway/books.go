@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -23,11 +24,12 @@ func (c *call) reserve(ctx context.Context, a *attempt) *llm.Error {
 	}
 	a.line = c.g.lines.of(c.lineKey(a))
 	a.most = c.most(a)
-	if err := c.afford(a, a.most); err != nil || c.g.opts.Ledger == nil {
+	most := a.dearest(a.most)
+	if err := c.afford(a, most); err != nil || c.g.opts.Ledger == nil {
 		return err
 	}
 	number, err := c.g.opts.Ledger.Reserve(ctx, &budget.Reservation{
-		Call: c.id, Ordinal: int64(len(c.attempts) + 1), Line: a.line, At: c.g.opts.Now(), Most: a.most, Payer: c.payer(a),
+		Call: c.id, Ordinal: int64(len(c.attempts) + 1), Line: a.line, At: c.g.opts.Now(), Most: most, Payer: c.payer(a),
 	})
 	a.number = number
 	return unreserved(err)
@@ -44,8 +46,9 @@ func (c *call) extend(a *attempt, output int64) *llm.Error {
 	// Little at a time: what one answer keeps for later, another that runs out may need now.
 	for _, more := range [...]int64{output/16 + 256, output / 16} {
 		most.Output = min(output+more, budget.MaxTokens)
-		if failed = c.afford(a, most); failed == nil && a.number != 0 {
-			failed = unreserved(c.g.opts.Ledger.Extend(&c.ctx, a.number, most))
+		dearest := a.dearest(most)
+		if failed = c.afford(a, dearest); failed == nil && a.number != 0 {
+			failed = unreserved(c.g.opts.Ledger.Extend(&c.ctx, a.number, dearest))
 		}
 		if failed == nil {
 			a.most = most
@@ -210,6 +213,30 @@ func (c *call) most(a *attempt) budget.Tokens {
 		t.Output = min(unlimited*max(c.peeked.Choices, 1), budget.MaxTokens)
 	}
 	return t
+}
+
+// dearest has the tokens that an attempt may use as those that cost most of what they may turn out to be: what of an
+// answer is thinking or sound, and what of a prompt a cache keeps, is known when it is over.
+func (a *attempt) dearest(t budget.Tokens) budget.Tokens {
+	rates := a.line.Rates.At(t.Fresh)
+	switch isKept := func() bool { return a.mentions(`"cache`) }; {
+	case rates.CacheWrite1h > max(rates.CacheWrite, rates.Input) && a.mentions(`"1h"`) && isKept():
+		t.Fresh, t.Cache1h = 0, t.Fresh
+	case rates.CacheWrite > rates.Input && isKept():
+		t.Fresh, t.CacheWrite = 0, t.Fresh
+	}
+	switch {
+	case rates.AudioOut > max(rates.Output, rates.Reasoning) && (a.mentions("audio") || a.mentions("AUDIO")):
+		t.AudioOut = t.Output
+	case rates.Reasoning > rates.Output:
+		t.Output, t.Reasoning = 0, t.Output
+	}
+	return t
+}
+
+// mentions reports whether a text is, or may be behind escapes, in the request as it goes out.
+func (a *attempt) mentions(text string) bool {
+	return bytes.Contains(a.body, []byte(text)) || bytes.Contains(a.body, []byte(`\u00`))
 }
 
 // isPriced reports whether vendors ask money for an operation as it is called: for keeping files,

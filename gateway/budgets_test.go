@@ -11,6 +11,7 @@ import (
 	"github.com/understudy-ai/understudy/gateway"
 	"github.com/understudy-ai/understudy/internal/fakeprovider"
 	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/route"
 )
 
@@ -107,6 +108,58 @@ func TestBudgetRunsOutInAStream(t *testing.T) {
 					t.Errorf("%s: got %+v, want the provider not blamed", lead, s)
 				}
 			}
+		}
+	}
+}
+
+// TestReservesTheDearest reserves what an answer costs that is all thinking or all sound, and a prompt that a cache keeps:
+// none that keeps to the request's limit costs more than was reserved (P9).
+func TestReservesTheDearest(t *testing.T) {
+	l := &notebook{}
+	w := newWorld(t, withLedger(l), func(_ *gateway.Options, w *world) {
+		w.adjust = func(r *route.Route) {
+			r.Targets[0].Price = &provider.Price{Input: 3, Output: 10, CacheWrite: 4, CacheWrite1h: 6, Reasoning: 20, AudioOutput: 80}
+		}
+	})
+	const prompt = 400 // tokens, of two letters each
+	words := strings.Repeat("7 ", prompt)
+	kept := func(ttl string) map[string]any {
+		return map[string]any{"messages": []any{map[string]any{"role": "user", "content": []any{
+			map[string]any{"type": "text", "text": words, "cache_control": map[string]any{"type": "ephemeral", "ttl": ttl}},
+		}}}}
+	}
+	for _, tc := range []struct {
+		name  string
+		api   api
+		route string
+		more  map[string]any
+		want  budget.Tokens
+	}{
+		{"thinking", chatAPI, "chat1", map[string]any{}, budget.Tokens{Fresh: prompt, Reasoning: 50}},
+		{"sound", chatAPI, "chat1", map[string]any{"modalities": []string{"text", "audio"}}, budget.Tokens{Fresh: prompt, Output: 50, AudioOut: 50}},
+		{"a prompt that is kept", messagesAPI, "claude1", kept("5m"), budget.Tokens{CacheWrite: prompt, Reasoning: 50}},
+		{"a prompt that is kept for an hour", messagesAPI, "claude1", kept("1h"), budget.Tokens{Cache1h: prompt, Reasoning: 50}},
+	} {
+		tc.more["max_tokens"] = 50
+		if got := w.post(tc.api, body(tc.route, words, false, tc.more), nil); got.status != http.StatusOK {
+			t.Fatalf("%s: got %v, want an answer", tc.name, got)
+		}
+		r := l.reserved[len(l.reserved)-1]
+		cost := func(most budget.Tokens) budget.Money {
+			m, err := r.Line.Rates.Cost(most)
+			if err != nil {
+				t.Errorf("%s: got %+v reserved: %v", tc.name, most, err)
+			}
+			return m
+		}
+		answer := func(of budget.Tokens) budget.Tokens {
+			return budget.Tokens{Output: of.Output, Reasoning: of.Reasoning, AudioOut: of.AudioOut}
+		}
+		if got, want := cost(answer(r.Most)), cost(answer(tc.want)); got != want {
+			t.Errorf("%s: got %v reserved for the answer, want %v", tc.name, got, want)
+		}
+		if got, want := cost(r.Most)-cost(answer(r.Most)), cost(tc.want)-cost(answer(tc.want)); got < want {
+			t.Errorf("%s: got %v reserved for the prompt, want no less than %v", tc.name, got, want)
 		}
 	}
 }
