@@ -173,7 +173,8 @@ type Hedge struct {
 type Timeouts struct {
 	// Connect bounds dialling and the TLS handshake of an attempt: 2s.
 	Connect time.Duration `yaml:"connect"`
-	// FirstToken bounds a streaming attempt until its first content: 60s.
+	// FirstToken bounds a streaming attempt until its first content: 60s. Where that is no less than
+	// what is left of Total, each attempt has an equal share of it; so it is with Answer.
 	FirstToken time.Duration `yaml:"first_token"`
 	// Answer bounds an attempt that is not streamed; if not given, each attempt has
 	// an equal share of what is left of Total.

@@ -50,6 +50,7 @@ type call struct {
 	policy   llm.LossPolicy
 	deadline time.Time
 	onlyOnce bool   // the client forbade every fallback
+	hurried  bool   // the client gives the call less time than its route does
 	tag      string // what the client says that the call is for
 	cleanup  func() // releases what pickTargets started
 

@@ -346,6 +346,28 @@ func TestRevoked(t *testing.T) {
 	}
 }
 
+// TestHurriedClient: who gives vendors no time says nothing of their health, and takes them from nobody else.
+func TestHurriedClient(t *testing.T) {
+	t.Parallel()
+	w := newWard(t, withTimeouts(route.DefaultTimeouts()))
+	w.fail("chat1", "hang")
+	w.fail("claude1", "hang")
+	for _, model := range []string{"chat1", "chat1>claude1"} {
+		for _, stream := range []bool{false, true} {
+			for range 6 {
+				if got := w.post(chatAPI, body(model, "Hello", stream), map[string]string{gateway.HeaderTimeout: "10ms"}); got.whole() {
+					t.Fatalf("got %v, want no answer", got)
+				}
+			}
+		}
+	}
+	for _, s := range w.health.Snapshot() {
+		if s.State != route.StateUp {
+			t.Errorf("got %s/%s %s (%s), want it up", s.Provider, s.Model, s.State, s.Code)
+		}
+	}
+}
+
 // TestFull: an understudy that takes less than the lead's load is not asked for more, and what it
 // does not take is shed at once, with when to come back. It is none the worse for it.
 func TestFull(t *testing.T) {

@@ -200,3 +200,51 @@ func TestWatchdog(t *testing.T) {
 		})
 	}
 }
+
+// TestTimeForTheNext: no limit of an attempt outlasts its call where another target could still be asked; and what a
+// client's hurry cuts short is not its vendor's fault.
+func TestTimeForTheNext(t *testing.T) {
+	t.Parallel()
+	times := route.Timeouts{FirstToken: time.Minute, Answer: time.Minute, Stall: 30 * time.Second, Total: 10 * time.Minute}
+	own := times
+	own.Answer = 0
+	targets := []route.Target{{Model: "lead"}, {Model: "understudy"}}
+	for _, test := range []struct {
+		name   string
+		times  route.Timeouts
+		total  time.Duration // the client's
+		stream bool
+		at     int // which target is asked
+		limit  time.Duration
+		cause  route.Cause
+	}{
+		{"stream with time enough", times, 61 * time.Second, true, 0, time.Minute, route.CausePlain},
+		{"stream in a hurry", times, time.Minute, true, 0, 30 * time.Second, route.CauseHurried},
+		{"stream at the last target", times, 10 * time.Second, true, 1, time.Minute, route.CausePlain},
+		{"answer in a hurry", times, 10 * time.Second, false, 0, 5 * time.Second, route.CauseHurried},
+		{"answer in a hurry, with a share", own, 10 * time.Second, false, 0, 5 * time.Second, route.CauseHurried},
+		{"answer in a hurry at the last target", own, 10 * time.Second, false, 1, 10 * time.Second, route.CauseHurried},
+		{"answer with a share", own, time.Hour, false, 0, 5 * time.Minute, route.CausePlain},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := &call{route: route.Route{Timeouts: test.times, Targets: targets}}
+				if err := c.narrow(http.Header{HeaderTimeout: {test.total.String()}}); err != nil {
+					t.Fatal(err)
+				}
+				c.deadline = time.Now().Add(c.route.Timeouts.Total)
+				c.peeked.Stream = test.stream
+				var late *lateError
+				w := c.watch(&attempt{target: targets[test.at]}, func(err error) { errors.As(err, &late) })
+				time.Sleep(time.Hour)
+				w.stop()
+				if late == nil {
+					t.Fatal("got no end of the attempt")
+				}
+				if late.limit != test.limit || late.cause() != test.cause {
+					t.Errorf("got a limit of %v and cause %v, want %v and %v", late.limit, late.cause(), test.limit, test.cause)
+				}
+			})
+		})
+	}
+}

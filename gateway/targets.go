@@ -102,6 +102,7 @@ func (c *call) narrow(h http.Header) *llm.Error {
 		if err != nil || d <= 0 {
 			return llm.Invalid(HeaderTimeout, "The header %s must be a duration such as 30s or 2m.", HeaderTimeout)
 		}
+		c.hurried = d < c.route.Timeouts.Total
 		c.route.Timeouts.Total = min(c.route.Timeouts.Total, d)
 	}
 	if c.tag = h.Get(HeaderTag); !isTag(c.tag) {

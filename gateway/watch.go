@@ -18,6 +18,7 @@ type watchdog struct {
 	cancel  func(cause error)
 	phase   string
 	limit   time.Duration
+	hurried bool      // that is short because the client is in a hurry
 	last    time.Time // of the last progress
 	held    time.Time // since when the vendor waits for the client; zero if it does not
 	pace    pace
@@ -46,9 +47,10 @@ func tokensOf(text int) int64 { return max(int64(text)/4, 1) }
 
 // lateError is the cause an attempt ends with when the watchdog ends it.
 type lateError struct {
-	phase string
-	limit time.Duration
-	pace  pace // what it fell short of in phasePace
+	phase   string
+	limit   time.Duration
+	hurried bool
+	pace    pace // what it fell short of in phasePace
 }
 
 // Error names the deadline that was missed.
@@ -59,10 +61,14 @@ func (e *lateError) Error() string {
 	return "The provider was too slow: no " + e.phase + " within " + e.limit.String() + "."
 }
 
-// cause tells a vendor that does not go on from one that goes on too slowly.
+// cause tells a vendor that does not go on from one that goes on too slowly, and from one that was
+// given little time.
 func (e *lateError) cause() route.Cause {
-	if e.phase == phasePace {
+	switch {
+	case e.phase == phasePace:
 		return route.CauseSlow
+	case e.hurried:
+		return route.CauseHurried
 	}
 	return route.CausePlain
 }
@@ -80,9 +86,11 @@ func (c *call) watch(a *attempt, cancel func(cause error)) *watchdog {
 	w := &watchdog{cancel: cancel, phase: phaseFirst, limit: t.FirstToken}
 	if !c.peeked.Stream {
 		w.phase, w.limit = phaseAnswer, t.Answer
-		if w.limit <= 0 {
-			w.limit = time.Until(c.deadline) / time.Duration(c.targetsLeft(a))
-		}
+	}
+	// A limit that the call does not live to see would leave nothing to the targets behind this one.
+	left, targets := time.Until(c.deadline), c.targetsLeft(a)
+	if w.limit <= 0 || w.limit >= left && targets > 1 {
+		w.limit, w.hurried = left/time.Duration(targets), c.hurried
 	}
 	w.last = time.Now()
 	w.timer = time.AfterFunc(w.limit, w.check)
@@ -104,7 +112,7 @@ func (c *call) targetsLeft(a *attempt) int {
 func (w *watchdog) begun(limit time.Duration, p pace) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.phase, w.limit, w.last = phaseStall, limit, time.Now()
+	w.phase, w.limit, w.hurried, w.last = phaseStall, limit, false, time.Now()
 	w.pace, w.pace.begun = p, w.last
 	if !w.stopped {
 		w.timer.Reset(w.left())
@@ -149,7 +157,7 @@ func (w *watchdog) check() {
 	p := &w.pace
 	switch {
 	case time.Since(w.last) >= w.limit:
-		w.cancel(&lateError{phase: w.phase, limit: w.limit})
+		w.cancel(&lateError{phase: w.phase, limit: w.limit, hurried: w.hurried})
 		return
 	case p.tokens == 0 || time.Since(p.begun) < p.window:
 	case p.got < p.tokens:

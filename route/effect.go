@@ -35,6 +35,7 @@ const (
 	CauseEmpty                   // an answer in which there is nothing
 	CauseCalm                    // the vendor asks, in HTTP/2's words, for fewer requests
 	CauseObject                  // what the vendor does not have is an object that the request is about
+	CauseHurried                 // the client gave it less time than the route does
 )
 
 // Verdict is what a result means for one breaker.
@@ -89,7 +90,7 @@ func EffectOf(r Result) Effect {
 		return Effect{}
 	}
 	switch r.Cause {
-	case CauseUnseen, CauseObject:
+	case CauseUnseen, CauseObject, CauseHurried:
 		return Effect{}
 	case CauseUntrusted:
 		return Effect{Endpoint: Broken}

@@ -54,7 +54,8 @@ type Timeouts struct {
 	// Connect bounds dialling and the TLS handshake of one attempt.
 	Connect time.Duration
 	// FirstToken bounds one attempt of a streamed call from its start to the first
-	// content; signs of life are not content.
+	// content; signs of life are not content. If no less than what is left of Total, it is an equal
+	// share of that where other targets are left, and so is Answer.
 	FirstToken time.Duration
 	// Answer bounds one attempt of a call that is not streamed. 0 gives each attempt
 	// an equal share of what is left of Total.
