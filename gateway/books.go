@@ -29,9 +29,11 @@ func (c *call) reserve(ctx context.Context, a *attempt) *llm.Error {
 		return err
 	}
 	number, err := c.g.opts.Ledger.Reserve(ctx, &budget.Reservation{
-		Call: c.id, Ordinal: int64(len(c.attempts) + 1), Line: a.line, At: c.g.opts.Now(), Most: most, Payer: c.payer(a),
+		Call: c.id, Ordinal: c.booked + 1, Line: a.line, At: c.g.opts.Now(), Most: most, Payer: c.payer(a),
 	})
-	a.number = number
+	if a.number = number; err == nil {
+		c.booked++
+	}
 	return unreserved(err)
 }
 

@@ -56,6 +56,7 @@ type call struct {
 
 	trace     Trace // zero if the gateway does not trace
 	attempts  []*attempt
+	booked    int64                // how many are in the ledger: also one beside another that began too late to go out
 	refused   []*attempt           // targets not asked, because they would lose what may not be lost
 	place     access.Place         // among the calls of its key that run at once, if it has one
 	charged   int64                // tokens that were taken of the key's for the prompt

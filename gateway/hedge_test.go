@@ -3,9 +3,11 @@ package gateway_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -326,4 +328,63 @@ func TestHedgeThatBreaksIsRescued(t *testing.T) {
 		t.Errorf("got attempts %q, want %q", codes, want)
 	}
 	w.books(l)
+}
+
+// heldLedger holds up the second reservation, that of a hedge, until it is let go.
+type heldLedger struct {
+	*notebook
+	n         atomic.Int64
+	held, let chan struct{}
+}
+
+func (l *heldLedger) Reserve(ctx context.Context, r *budget.Reservation) (int64, error) {
+	if l.n.Add(1) == 2 {
+		close(l.held)
+		<-l.let
+	}
+	return l.notebook.Reserve(ctx, r)
+}
+
+// TestHedgeThatComesTooLate: a hedge whose reservation takes so long that the lead answers meanwhile is closed in the books,
+// where its place is no other attempt's: neither its own nor that of the rescue of the answer.
+func TestHedgeThatComesTooLate(t *testing.T) {
+	t.Parallel()
+	l := &heldLedger{notebook: &notebook{}, held: make(chan struct{}), let: make(chan struct{})}
+	w, _ := newHedgingWorld(t, func(o *gateway.Options, _ *world) { o.Ledger = l }, func(_ *gateway.Options, w *world) {
+		w.script = func(id string, _ fakeprovider.Ask) *fakeprovider.Reply {
+			if id == "chat1" {
+				<-l.held
+			}
+			return nil
+		}
+	})
+	if err := w.vendors["chat1"].SetFault(&fakeprovider.Fault{Kind: "reset-stream", After: 6}); err != nil {
+		t.Fatal(err)
+	}
+	const text = "Ada is in the garden behind the house and reads a book about engines."
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+chatAPI.path, strings.NewReader(`{"model":"chat1>claude1","stream":true,"messages":[{"role":"user","content":"`+text+`"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	close(l.let) // the client has some of the lead's answer
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(b), "[DONE]") {
+		t.Errorf("got %s, %v want a whole answer", b, err)
+	}
+	if n := len(w.record().Attempts); n != 2 {
+		t.Errorf("got %d attempts that went out, want the lead's and the rescue", n)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var booked []string
+	for i, r := range l.reserved {
+		booked = append(booked, fmt.Sprintf("%d %v", r.Ordinal, l.settled[int64(i+1)][0].Outcome.Kind))
+	}
+	if want := []string{"1 estimated", "2 void", "3 posted"}; fmt.Sprint(booked) != fmt.Sprint(want) {
+		t.Errorf("got %q in the books, want %q", booked, want)
+	}
 }
