@@ -75,9 +75,10 @@ func (t *Transport) showToken(ctx context.Context, req *http.Request, r Request)
 	return token, nil
 }
 
-// refused notes that the provider did not accept what it was shown.
-func (t *Transport) refused(p *provider.Provider) {
+// heed notes it if the provider did not accept what it was shown.
+func (t *Transport) heed(status int, p *provider.Provider) {
 	switch {
+	case status != http.StatusUnauthorized && status != http.StatusForbidden:
 	case p.Facts.Auth == provider.AuthEntra, p.Facts.Auth == provider.AuthGoogle:
 		t.credentials.of(p).token.doubt()
 	case p.Facts.Auth == provider.AuthAWS && p.Key.IsZero():

@@ -99,9 +99,31 @@ func TestEntra(t *testing.T) {
 	}
 }
 
-// TestTokenRefused shows another token after one was refused.
+// TestTokenRefused shows another token after one was refused, to a request or as a WebSocket was to be opened.
 func TestTokenRefused(t *testing.T) {
 	noAzure(t)
+	for name, ask := range map[string]func(*Transport, Request) (int, error){
+		"request": func(tr *Transport, r Request) (int, error) {
+			resp, _, err := send(t, tr, r)
+			if err != nil {
+				return 0, err
+			}
+			return resp.Status, nil
+		},
+		"upgrade": func(tr *Transport, r Request) (int, error) {
+			_, resp, err := tr.Upgrade(t.Context(), r, nil)
+			if err != nil {
+				return 0, err
+			}
+			return resp.Status, resp.Body.Close()
+		},
+	} {
+		t.Run(name, func(t *testing.T) { holdTokenRefused(t, ask) })
+	}
+}
+
+func holdTokenRefused(t *testing.T, send func(*Transport, Request) (int, error)) {
+	t.Helper()
 	fetches := 0
 	authority := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		fetches++
@@ -124,11 +146,11 @@ func TestTokenRefused(t *testing.T) {
 		return time.Now()
 	}})
 	ask := func() int {
-		resp, _, err := send(t, tr, Request{Provider: tokened(provider.AuthEntra, entraScope, ""), URL: at})
+		status, err := send(tr, Request{Provider: tokened(provider.AuthEntra, entraScope, ""), URL: at})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return resp.Status
+		return status
 	}
 	if got := ask(); got != http.StatusUnauthorized {
 		t.Fatalf("got %d, want the first token refused", got)

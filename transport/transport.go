@@ -210,9 +210,7 @@ func (t *Transport) Send(ctx context.Context, r Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
-		t.refused(r.Provider)
-	}
+	t.heed(resp.StatusCode, r.Provider)
 	return t.response(resp, shown, r.Stream), nil
 }
 

@@ -42,6 +42,7 @@ func (t *Transport) Upgrade(ctx context.Context, r Request, subprotocols []strin
 		conn.SetReadLimit(maxMessage)
 		return conn, t.response(answer, shown, true), nil
 	case answer != nil:
+		t.heed(answer.StatusCode, r.Provider)
 		return nil, t.response(answer, shown, false), nil
 	case limited.Err() != nil:
 		return nil, nil, &SendError{Phase: PhaseConnect, Err: context.Cause(limited)}
