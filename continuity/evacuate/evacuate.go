@@ -127,7 +127,8 @@ func (e *Evacuations) Load() error {
 		err = json.Unmarshal(text, &kept)
 	}
 	if err != nil {
-		return fmt.Errorf("read the evacuations: %w", err)
+		return fmt.Errorf("read the evacuations that were going on, %s in the data folder: %w\n"+
+			"hint: put back a copy of the file, or remove it: then no provider is evacuated, and understudy evacuate does it again", fileName, err)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()

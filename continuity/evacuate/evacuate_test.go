@@ -248,8 +248,8 @@ func TestRestart(t *testing.T) {
 		}
 		h.Close()
 		h.files.text[fileName] = []byte("{")
-		if err := h.open().Load(); err == nil {
-			t.Error("got what is kept read although it is broken, want an error")
+		if err := h.open().Load(); err == nil || !strings.Contains(err.Error(), fileName) || !strings.Contains(err.Error(), "\nhint: ") {
+			t.Errorf("got %v of what is kept and broken, want an error that names the file and says what to do", err)
 		}
 	})
 }
