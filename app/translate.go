@@ -162,9 +162,13 @@ func (t *translator) request(in []byte) ([]byte, error) {
 	if err := t.accept(dialect.Contract(t.from, t.to, req)); err != nil {
 		return nil, err
 	}
-	encoded, err := t.to.Provider.EncodeRequest(req, t.target(req.Model))
+	target := t.target(req.Model)
+	encoded, err := t.to.Provider.EncodeRequest(req, target)
 	if err != nil {
 		return nil, fmt.Errorf("write the request: %w", err)
+	}
+	if target.Model == "" && !jsontext.Value(encoded.Body).Get("model").IsNull() { // others have it in the path
+		return nil, fmt.Errorf("got a request that names no model, want one, which requests of %s name\nhint: --model says which", t.to.Name)
 	}
 	losses := encoded.Losses
 	if jsontext.LostHalf(in, encoded.Body) {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/understudy-ai/understudy/dialect"
 )
 
 // TestTranslateBinaryStream takes a stream into binary messages and out of them.
@@ -53,5 +55,28 @@ func TestTranslateKeepsToOneOperation(t *testing.T) {
 	losses, err := Translate(strings.NewReader(`{"model":"m","x":1,"messages":[{"role":"user","content":"hi"}]}`), &out, Translation{From: "openai-chat", To: "openai-chat"})
 	if err != nil || len(losses) > 0 || !strings.Contains(out.String(), `"x":1`) {
 		t.Errorf("got %q with losses %q, %v want all of it in its own dialect", out.String(), losses, err)
+	}
+}
+
+// TestTranslateWithoutAModel: a request has one in its body or in its path. In no body is it empty.
+func TestTranslateWithoutAModel(t *testing.T) {
+	const in = `{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}`
+	for _, to := range DialectNames() {
+		if d, err := dialectNamed(to); err != nil || d.Does() != dialect.Generate {
+			continue
+		}
+		for _, model := range []string{"", "m"} {
+			var out bytes.Buffer
+			_, err := Translate(strings.NewReader(in), &out, Translation{From: "gemini-generate", To: to, Model: model})
+			inBody := to != "gemini-generate" && to != "bedrock-converse"
+			switch {
+			case model == "" && inBody:
+				if err == nil || !strings.Contains(err.Error(), "hint: --model") || out.Len() > 0 {
+					t.Errorf("to %s: got %s, %v want an error that asks for the model", to, &out, err)
+				}
+			case err != nil || strings.Contains(out.String(), `"model":"m"`) != (inBody && model != ""):
+				t.Errorf("to %s with the model %q: got %s, %v", to, model, &out, err)
+			}
+		}
 	}
 }
