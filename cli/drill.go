@@ -32,15 +32,15 @@ func (drillCommand) Help() string {
 
 type startDrillCommand struct {
 	operatorFlags
-	Provider string        `arg:"" help:"The provider that is to seem broken, as the config names it."`
-	Fault    string        `help:"How; drill faults lists what there is." required:"" placeholder:"NAME"`
-	For      time.Duration `help:"How long, such as 10m." required:"" placeholder:"DURATION"`
-	Share    share         `help:"The share of its calls, such as 5%; all of them if not given." default:"100%" placeholder:"SHARE"`
-	AbortIf  string        `help:"When to end at once, such as \"client_failures > 0\"." placeholder:"RULE"`
-	Model    string        `help:"Only calls of this model, as clients ask for it or as the provider calls it." placeholder:"NAME"`
-	Key      string        `help:"Only calls of the client key of this name." placeholder:"NAME"`
-	Delay    time.Duration `help:"How late slow and drip make what comes: 3s if not given." default:"3s" placeholder:"DURATION"`
-	Detach   bool          `help:"Do not wait for the end."`
+	Provider string         `arg:"" help:"The provider that is to seem broken, as the config names it."`
+	Fault    string         `help:"How; drill faults lists what there is." required:"" placeholder:"NAME"`
+	For      time.Duration  `help:"How long, such as 10m." required:"" placeholder:"DURATION"`
+	Share    share          `help:"The share of its calls, such as 5%; all of them if not given." default:"100%" placeholder:"SHARE"`
+	AbortIf  string         `help:"When to end at once, such as \"client_failures > 0\"." placeholder:"RULE"`
+	Model    string         `help:"Only calls of this model, as clients ask for it or as the provider calls it." placeholder:"NAME"`
+	Key      string         `help:"Only calls of the client key of this name." placeholder:"NAME"`
+	Delay    *time.Duration `help:"How late slow and drip make what comes, such as 5s; a few seconds if not given." placeholder:"DURATION"`
+	Detach   bool           `help:"Do not wait for the end."`
 }
 
 // Help shows how drill start is used, and what a rule can compare.
@@ -54,8 +54,11 @@ func (startDrillCommand) Help() string {
 
 // Run starts a drill and follows it to its end.
 func (c startDrillCommand) Run(s *session) error {
-	if c.Delay <= 0 { // to the API, 0 is none given
-		return usageError{"--delay: got " + c.Delay.String() + ", want more than 0s"}
+	var delay time.Duration // to the API, 0 is none given
+	if c.Delay != nil {
+		if delay = *c.Delay; delay <= 0 {
+			return usageError{"--delay: got " + delay.String() + ", want more than 0s"}
+		}
 	}
 	api, err := c.client()
 	if err != nil {
@@ -66,7 +69,7 @@ func (c startDrillCommand) Run(s *session) error {
 	defer stop()
 	r, err := api.StartDrill(ctx, newID(time.Now()), client.DrillSpec{
 		Provider: c.Provider, Fault: c.Fault, Share: float64(c.Share), Seconds: c.For.Seconds(), AbortIf: c.AbortIf,
-		Model: c.Model, Caller: c.Key, DelayMS: float64(c.Delay) / float64(time.Millisecond),
+		Model: c.Model, Caller: c.Key, DelayMS: float64(delay) / float64(time.Millisecond),
 	})
 	if err != nil {
 		return err
