@@ -1,5 +1,7 @@
 package llm
 
+import "slices"
+
 // ModelFacts is what is known about a model beyond its name. The zero value
 // knows nothing and assumes that the model takes what its dialect allows.
 type ModelFacts struct {
@@ -13,6 +15,41 @@ type ModelFacts struct {
 	MidSystem bool
 	// Thinking is how the model's reasoning is controlled.
 	Thinking ThinkingControl
+	// Efforts are the words the model takes for how hard to think.
+	Efforts EffortSet
+}
+
+// Efforts are the words for how hard a model shall think, from not at all on.
+var Efforts = []string{"none", "minimal", "low", "medium", "high", "xhigh", "max"}
+
+// EffortSet is a set of Efforts; empty where nothing is known.
+type EffortSet uint8
+
+// EffortsOf is the set of some words; those that are none of Efforts are left out.
+func EffortsOf(words []string) EffortSet {
+	var s EffortSet
+	for i, effort := range Efforts {
+		if slices.Contains(words, effort) {
+			s |= 1 << i
+		}
+	}
+	return s
+}
+
+// Nearest is the effort to ask for where asked is wanted: the nearest below it in the set, else the nearest.
+// Where thinking is wanted, not to think is none of them; it is empty if there is no other.
+func (s EffortSet) Nearest(asked string) string {
+	at := slices.Index(Efforts, asked)
+	if at < 0 || s == 0 {
+		return asked
+	}
+	nearest := ""
+	for i, effort := range Efforts {
+		if s&(1<<i) != 0 && (i > 0 || at == 0) && (i <= at || nearest == "") {
+			nearest = effort
+		}
+	}
+	return nearest
 }
 
 // ThinkingControl is how a model's reasoning is asked for.

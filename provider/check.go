@@ -314,6 +314,11 @@ func (c *checker) model(at string, m Model) {
 	if !slices.Contains(thinking, m.Thinking) {
 		c.bad(at+".thinking", "got %q, want one of %v", m.Thinking, thinking[1:])
 	}
+	for _, effort := range m.Efforts {
+		if !slices.Contains(llm.Efforts, effort) {
+			c.bad(at+".efforts", "got %q, want some of %s", effort, strings.Join(llm.Efforts, ", "))
+		}
+	}
 }
 
 var (

@@ -38,7 +38,10 @@ type limit struct{ Context, Input, Output int64 }
 
 type gives struct{ Input, Output []string }
 
-type kinds struct{ Type string }
+type kinds struct {
+	Type   string
+	Values []string
+}
 
 type cost struct {
 	Input, Output float64
@@ -143,7 +146,7 @@ func (e entry) model(id, vendor string, free bool) Model {
 		ID: e.ID, SameAs: e.SameAs, Window: e.Limit.Context,
 		Modalities: Modalities{known(modalities, e.Modalities.Input), known(modalities, e.Modalities.Output)},
 		Tools:      e.ToolCall, Structured: e.Structured,
-		NoSampling: e.Temperature != nil && !*e.Temperature, Thinking: e.thinking(),
+		NoSampling: e.Temperature != nil && !*e.Temperature, Thinking: e.thinking(), Efforts: e.efforts(),
 	}
 	if m.SameAs == "" {
 		m.SameAs = vendor + "/" + e.ID
@@ -201,6 +204,23 @@ func (e entry) thinking() llm.ThinkingControl {
 		return llm.ThinkingAlways
 	}
 	return llm.ThinkingUnknown
+}
+
+// efforts lists, from the least on, the words that the model takes for how hard to think. A model
+// that another control switches off has the first of them, too.
+func (e entry) efforts() []string {
+	var taken, words []string
+	canStop := false
+	for _, k := range e.Controls {
+		words = append(words, k.Values...)
+		canStop = canStop || k.Type != "effort"
+	}
+	for i, effort := range llm.Efforts {
+		if slices.Contains(words, effort) || i == 0 && canStop && len(words) > 0 {
+			taken = append(taken, effort)
+		}
+	}
+	return taken
 }
 
 func (c *cost) price() *Price {

@@ -103,6 +103,7 @@ const (
     structured: true
     no_sampling: true
     thinking: effort
+    efforts: [none, low]
 `
 	freeItem = `  - id: "~acme/7b:free"
     same_as: meta/llama
@@ -178,6 +179,7 @@ func TestOverlay(t *testing.T) {
         tools: false
         structured: true
         thinking: effort
+        efforts: [none, low]
 `
 	if got := string(Overlay("mine", before, now)); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -276,9 +278,9 @@ func TestThinking(t *testing.T) {
 		{entry{Reasoning: &no}, llm.ThinkingNone},
 		{entry{Reasoning: &yes}, llm.ThinkingUnknown},
 		{entry{Reasoning: &yes, Controls: []kinds{}}, llm.ThinkingAlways},
-		{entry{Reasoning: &yes, Controls: []kinds{{"toggle"}}}, llm.ThinkingToggle},
-		{entry{Reasoning: &yes, Controls: []kinds{{"toggle"}, {"budget_tokens"}}}, llm.ThinkingBudget},
-		{entry{Reasoning: &yes, Controls: []kinds{{"budget_tokens"}, {"effort"}}}, llm.ThinkingEffort},
+		{entry{Reasoning: &yes, Controls: []kinds{{Type: "toggle"}}}, llm.ThinkingToggle},
+		{entry{Reasoning: &yes, Controls: []kinds{{Type: "toggle"}, {Type: "budget_tokens"}}}, llm.ThinkingBudget},
+		{entry{Reasoning: &yes, Controls: []kinds{{Type: "budget_tokens"}, {Type: "effort"}}}, llm.ThinkingEffort},
 	} {
 		if got := tc.e.thinking(); got != tc.want {
 			t.Errorf("%+v: got %q, want %q", tc.e, got, tc.want)

@@ -89,15 +89,16 @@ func TestUsual(t *testing.T) {
 // TestFacts spot-checks what codecs depend on.
 func TestFacts(t *testing.T) {
 	known := Known()
+	takes := func(words ...string) llm.EffortSet { return llm.EffortsOf(words) }
 	for _, tc := range []struct {
 		provider, model string
 		want            llm.ModelFacts
 	}{
 		{"openai", "gpt-4o", llm.ModelFacts{Window: 128000, MaxOutput: 16384, Thinking: llm.ThinkingNone}},
-		{"openai", "gpt-5", llm.ModelFacts{Window: 400000, MaxOutput: 128000, NoSampling: true, Thinking: llm.ThinkingEffort}},
+		{"openai", "gpt-5", llm.ModelFacts{Window: 400000, MaxOutput: 128000, NoSampling: true, Thinking: llm.ThinkingEffort, Efforts: takes("minimal", "low", "medium", "high")}},
 		{"anthropic", "claude-haiku-4-5", llm.ModelFacts{Window: 200000, MaxOutput: 64000, Prefill: true, Thinking: llm.ThinkingBudget}},
-		{"anthropic", "claude-sonnet-4-6", llm.ModelFacts{Window: 1000000, MaxOutput: 64000, Thinking: llm.ThinkingBoth}},
-		{"anthropic", "claude-sonnet-5", llm.ModelFacts{Window: 1000000, MaxOutput: 128000, NoSampling: true, Thinking: llm.ThinkingAdaptive}},
+		{"anthropic", "claude-sonnet-4-6", llm.ModelFacts{Window: 1000000, MaxOutput: 64000, Thinking: llm.ThinkingBoth, Efforts: takes("none", "low", "medium", "high", "max")}},
+		{"anthropic", "claude-sonnet-5", llm.ModelFacts{Window: 1000000, MaxOutput: 128000, NoSampling: true, Thinking: llm.ThinkingAdaptive, Efforts: takes("none", "low", "medium", "high", "xhigh", "max")}},
 		{"anthropic", "claude-opus-5", llm.ModelFacts{MaxOutput: 128000, NoSampling: true, MidSystem: true, Thinking: llm.ThinkingAdaptive}},
 		{"anthropic", "claude-9", llm.ModelFacts{}},
 		{"cohere", "command-r7b-12-2024", llm.ModelFacts{Window: 128000, MaxOutput: 4000, Thinking: llm.ThinkingNone}},

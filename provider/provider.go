@@ -177,6 +177,8 @@ type Model struct {
 	Prefill    bool                `yaml:"prefill"`    // it goes on with an assistant's message that comes last
 	MidSystem  bool                `yaml:"mid_system"` // system messages may come later than first
 	Thinking   llm.ThinkingControl `yaml:"thinking"`   // how it is asked for: none, effort, budget, adaptive, both, toggle or always
+	// Efforts are the words that the model takes for how hard to think: some of none, minimal, low, medium, high, xhigh and max.
+	Efforts []string `yaml:"efforts"`
 	// Assumed is set for a model of a service whose API a server of the user's has:
 	// the facts hold if the server has the model, too, which is not known, so that
 	// nobody is offered it. It is in no file.
@@ -234,7 +236,7 @@ func (m Model) Identity(service string) string {
 func (m Model) Facts() llm.ModelFacts {
 	return llm.ModelFacts{
 		Window: m.Window, MaxOutput: m.MaxOutput, NoSampling: m.NoSampling,
-		Prefill: m.Prefill, MidSystem: m.MidSystem, Thinking: m.Thinking,
+		Prefill: m.Prefill, MidSystem: m.MidSystem, Thinking: m.Thinking, Efforts: llm.EffortsOf(m.Efforts),
 	}
 }
 

@@ -309,6 +309,7 @@ func TestThinkingControl(t *testing.T) {
 	}{
 		{"T073 effort, adaptive model", llm.Reasoning{Effort: "high"}, llm.ModelFacts{Thinking: llm.ThinkingAdaptive}, 0, "", `{"type":"adaptive"}`, `"high"`, "reasoning_effort=emulated(harmless)"},
 		{"minimal effort", llm.Reasoning{Effort: "minimal"}, llm.ModelFacts{}, 0, "", `{"type":"adaptive"}`, `"low"`, "reasoning_effort=approximated(tuning) reasoning_effort=emulated(harmless)"},
+		{"T073 an effort that the model lacks", llm.Reasoning{Effort: "xhigh"}, llm.ModelFacts{Efforts: llm.EffortsOf([]string{"low", "high", "max"})}, 0, "", `{"type":"adaptive"}`, `"high"`, "reasoning_effort=approximated(tuning) reasoning_effort=emulated(harmless)"},
 		{"T073 effort, budget model", llm.Reasoning{Effort: "medium"}, llm.ModelFacts{Thinking: llm.ThinkingBudget}, 0, "", `{"type":"enabled","budget_tokens":8192}`, "", "reasoning_effort=approximated(tuning)"},
 		{"effort, no reasoning", llm.Reasoning{Effort: "high"}, llm.ModelFacts{Thinking: llm.ThinkingNone}, 0, "", "", "", "reasoning_effort=dropped(tuning)"},
 		{"effort none", llm.Reasoning{Effort: "none"}, llm.ModelFacts{}, 0, "", `{"type":"disabled"}`, "", ""},

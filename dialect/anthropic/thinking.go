@@ -74,7 +74,11 @@ func (e *encoder) thinkNot(effort string) {
 func (e *encoder) effort(effort string) string {
 	if effort == "minimal" {
 		e.lose(llm.FeatureEffort, llm.ActionApproximated, llm.Tuning, "minimal became low, the target's lowest")
-		return "low"
+		effort = "low"
+	}
+	effort, lost := forms.EffortTaken(e.to.Facts.Efforts, effort)
+	if lost.Feature != "" {
+		e.lose(lost.Feature, lost.Action, lost.Severity, lost.Detail)
 	}
 	return effort
 }
@@ -110,7 +114,7 @@ func (e *encoder) thinkBudget(r *llm.Reasoning, effort string) {
 	case r.Mode != llm.ReasoningBudget:
 		e.lose(llm.FeatureEffort, llm.ActionApproximated, llm.Tuning, "the model takes a number of tokens, not an effort")
 	case e.to.Facts.Thinking == llm.ThinkingBoth:
-		t.effort = effort
+		t.effort = e.effort(effort)
 	default:
 		e.lose(llm.FeatureEffort, llm.ActionDropped, llm.Tuning, "the model takes a number of tokens, not an effort")
 	}

@@ -232,6 +232,7 @@ func TestFamilies(t *testing.T) {
 		},
 		{name: "off, Nova", req: think(llm.Reasoning{Mode: llm.ReasoningOff}), model: "amazon.nova-2-lite-v1:0", has: []string{`{"reasoningConfig":{"type":"disabled"}}`}, lost: "-"},
 		{name: "effort, gpt-oss", req: think(llm.Reasoning{Effort: "low"}), model: "openai.gpt-oss-120b-1:0", has: []string{`"additionalModelRequestFields":{"reasoning_effort":"low"}`}, lost: "-"},
+		{name: "T073 an effort that the model lacks", req: think(llm.Reasoning{Effort: "max"}), model: "qwen.qwen3-32b-v1:0", facts: llm.ModelFacts{Efforts: llm.EffortsOf([]string{"low", "high"})}, has: []string{`"outputConfig":{"effort":"high"}`}, lost: "reasoning_effort=approximated(tuning)"},
 		{name: "effort, others", req: think(llm.Reasoning{Effort: "minimal"}), model: "qwen.qwen3-32b-v1:0", has: []string{`"outputConfig":{"effort":"low"}`}, lost: "reasoning_effort=approximated(tuning)"},
 		{name: "off, others", req: think(llm.Reasoning{Mode: llm.ReasoningOff}), model: "qwen.qwen3-32b-v1:0", lost: "thinking_off=dropped(tuning)"},
 		{name: "none", req: think(llm.Reasoning{Effort: "high"}), model: "mistral.mistral-large-2407-v1:0", facts: llm.ModelFacts{Thinking: llm.ThinkingNone}, lost: "reasoning_effort=dropped(tuning)"},

@@ -109,7 +109,11 @@ func (e *encoder) thinkNot(effort string, control llm.ThinkingControl) {
 func (e *encoder) effort(effort string) string {
 	if effort == "minimal" {
 		e.lose(llm.FeatureEffort, llm.ActionApproximated, llm.Tuning, "minimal became low, the target's lowest")
-		return "low"
+		effort = "low"
+	}
+	effort, lost := forms.EffortTaken(e.to.Facts.Efforts, effort)
+	if lost.Feature != "" {
+		e.lose(lost.Feature, lost.Action, lost.Severity, lost.Detail)
 	}
 	return effort
 }

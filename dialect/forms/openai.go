@@ -21,6 +21,24 @@ func OpenAIEffort(budget int64) string {
 	return "high" // not every model has more
 }
 
+// EffortTaken is the effort that a model takes for the one that is asked for, and what that loses: nothing if
+// the loss is of no feature.
+func EffortTaken(taken llm.EffortSet, asked string) (string, llm.Loss) {
+	effort := taken.Nearest(asked)
+	loss := llm.Loss{Feature: llm.FeatureEffort, Action: llm.ActionApproximated, Severity: llm.Tuning}
+	switch {
+	case effort == asked:
+		return effort, llm.Loss{}
+	case effort == "":
+		loss.Action, loss.Detail = llm.ActionDropped, "the model is not told how hard to think"
+	case asked == "none":
+		loss.Feature, loss.Detail = llm.FeatureThinkingOff, "the model always thinks; it is told to do it least: "+effort
+	default:
+		loss.Detail = asked + " became " + effort + ", the nearest that the model takes"
+	}
+	return effort, loss
+}
+
 // TokensOf reads the log probabilities of tokens, and of those that could have stood there.
 func TokensOf(v jsontext.Value, withTop bool) ([]llm.TokenLogProb, error) {
 	if v.IsNull() {

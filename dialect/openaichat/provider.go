@@ -256,7 +256,13 @@ func (e *requestEncoder) reasoning() {
 		return
 	default:
 	}
-	e.w.StringField("reasoning_effort", effort)
+	effort, lost := forms.EffortTaken(e.facts.Efforts, effort)
+	if lost.Feature != "" {
+		e.lose(lost.Feature, lost.Action, lost.Severity, lost.Detail)
+	}
+	if effort != "" {
+		e.w.StringField("reasoning_effort", effort)
+	}
 }
 
 // sampling writes how the answer is drawn. A model that takes no sampling parameters takes the default alone.
@@ -302,7 +308,12 @@ func (e *requestEncoder) sampling() {
 func (e *requestEncoder) limits() {
 	r, w := e.req, &e.w
 	if r.MaxTokens != nil {
-		w.IntField("max_completion_tokens", *r.MaxTokens)
+		limit := *r.MaxTokens
+		if most := e.facts.MaxOutput; most > 0 && limit > most {
+			limit = most
+			e.lose(llm.FeatureMaxTokens, llm.ActionApproximated, llm.Tuning, "lowered to the model's limit")
+		}
+		w.IntField("max_completion_tokens", limit)
 	}
 	if stops := r.Stop; len(stops) > 0 {
 		if len(stops) > maxStops {

@@ -219,6 +219,47 @@ func TestFactsWithoutSampling(t *testing.T) {
 	}
 }
 
+// TestLimitOfTheModel: the vendor refuses a longer answer than the model can write, so that a standby whose
+// answers are shorter than the lead's would be none.
+func TestLimitOfTheModel(t *testing.T) {
+	r := decode(t, withMessages(hello, `"max_completion_tokens":64000`))
+	for most, want := range map[int64]string{16384: `"max_completion_tokens":16384`, 64000: `"max_completion_tokens":64000`, 0: `"max_completion_tokens":64000`} {
+		lost := ""
+		if most == 16384 {
+			lost = "max_tokens=approximated(tuning)"
+		}
+		if body, enc := encode(t, r, llm.ModelFacts{MaxOutput: most}); !strings.Contains(body, want) || lossNames(enc.Losses) != lost {
+			t.Errorf("a model of %d: got %s, %v, want %s and %q", most, body, enc.Losses, want, lost)
+		}
+	}
+}
+
+// TestT073EffortsOfTheModel: the vendor refuses a word that the model does not know.
+func TestT073EffortsOfTheModel(t *testing.T) {
+	off, budget := llm.Reasoning{Mode: llm.ReasoningOff}, llm.Reasoning{Mode: llm.ReasoningBudget, Budget: 20000}
+	for _, tc := range []struct {
+		asked        llm.Reasoning
+		taken        []string
+		want, losses string
+	}{
+		{llm.Reasoning{Effort: "max"}, []string{"none", "low", "high", "xhigh"}, `"reasoning_effort":"xhigh"`, "reasoning_effort=approximated(tuning)"},
+		{llm.Reasoning{Effort: "minimal"}, []string{"none", "low", "high"}, `"reasoning_effort":"low"`, "reasoning_effort=approximated(tuning)"},
+		{llm.Reasoning{Effort: "medium"}, []string{"low", "medium"}, `"reasoning_effort":"medium"`, ""},
+		{llm.Reasoning{Effort: "low"}, []string{"none"}, "", "reasoning_effort=dropped(tuning)"},
+		{budget, []string{"medium"}, `"reasoning_effort":"medium"`, "reasoning_effort=approximated(tuning)"},
+		{off, []string{"minimal", "low"}, `"reasoning_effort":"minimal"`, "thinking_off=approximated(tuning)"},
+		{off, []string{"none", "low"}, `"reasoning_effort":"none"`, ""},
+		{off, nil, `"reasoning_effort":"none"`, ""},
+	} {
+		r := decode(t, withMessages(hello))
+		r.Reasoning = &tc.asked
+		body, enc := encode(t, r, llm.ModelFacts{Efforts: llm.EffortsOf(tc.taken)})
+		if strings.Contains(body, "reasoning_effort") != (tc.want != "") || !strings.Contains(body, tc.want) || lossNames(enc.Losses) != tc.losses {
+			t.Errorf("%+v of a model that takes %v: got %s, %v, want %s, %q", tc.asked, tc.taken, body, enc.Losses, tc.want, tc.losses)
+		}
+	}
+}
+
 func TestMoreStopsThanAllowed(t *testing.T) {
 	r := decode(t, withMessages(hello))
 	r.Stop = []string{"a", "b", "c", "d", "e"}

@@ -172,6 +172,10 @@ func (e *requestEncoder) reasoning() {
 		}
 		return
 	}
+	effort, lost := forms.EffortTaken(e.facts.Efforts, effort)
+	if lost.Feature != "" {
+		e.losses.add(lost.Feature, lost.Action, lost.Severity, lost.Detail)
+	}
 	if effort == "" && !shown && !hasUnder(e.req.Extra, "reasoning.") {
 		return
 	}
@@ -237,6 +241,10 @@ func (e *requestEncoder) sampling() {
 		if limit < minMaxTokens {
 			limit = minMaxTokens
 			e.losses.add(llm.FeatureMaxTokens, llm.ActionApproximated, tuning, "raised to 16, the target's least")
+		}
+		if most := e.facts.MaxOutput; most > 0 && limit > most {
+			limit = most
+			e.losses.add(llm.FeatureMaxTokens, llm.ActionApproximated, tuning, "lowered to the model's limit")
 		}
 		w.IntField("max_output_tokens", limit)
 	}

@@ -268,6 +268,8 @@ func TestEncodedRequests(t *testing.T) {
 		losses string
 	}{
 		{"the least limit", func(r *llm.Request) { r.MaxTokens = &limit }, llm.ModelFacts{}, `"max_output_tokens":16`, "max_tokens=approximated(tuning)"},
+		{"the most that the model writes", func(r *llm.Request) { more := int64(64000); r.MaxTokens = &more }, llm.ModelFacts{MaxOutput: 32768}, `"max_output_tokens":32768`, "max_tokens=approximated(tuning)"},
+		{"T073 an effort that the model lacks", func(r *llm.Request) { r.Reasoning = &llm.Reasoning{Effort: "max"} }, llm.ModelFacts{Efforts: llm.EffortsOf([]string{"low", "high"})}, `"reasoning":{"effort":"high"}`, "reasoning_effort=approximated(tuning)"},
 		{"T061 visible thinking", func(r *llm.Request) { r.Reasoning = &llm.Reasoning{Mode: llm.ReasoningBudget, Budget: 2000} }, llm.ModelFacts{}, `"reasoning":{"effort":"low","summary":"auto"}`, ""},
 		{"no thinking", func(r *llm.Request) { r.Reasoning = &llm.Reasoning{Effort: "high"} }, llm.ModelFacts{Thinking: llm.ThinkingNone}, `"content":"hi"}],"store":false}`, "reasoning_effort=dropped(tuning)"},
 		{"a model known to reason", func(*llm.Request) {}, llm.ModelFacts{Thinking: llm.ThinkingEffort}, `"include":["reasoning.encrypted_content"]`, ""},
