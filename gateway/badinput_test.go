@@ -240,6 +240,35 @@ func TestFraming(t *testing.T) {
 	w.wantNothingSent(t)
 }
 
+// TestLengthBeyondMemory: a body that is said to be longer than any may be is too large, and no reason to come back
+// in a moment, however much memory there is.
+func TestLengthBeyondMemory(t *testing.T) {
+	t.Parallel()
+	limits := gateway.DefaultLimits()
+	limits.Memory = 1 << 30
+	w := newWorld(t, withLimits(limits))
+	for _, path := range []string{"/v1/chat/completions", "/v1/messages"} {
+		for _, length := range []string{"67108865", "99999999999", "9223372036854775807"} {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %s\r\n\r\n{", path, length)
+			_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if resp.StatusCode != http.StatusRequestEntityTooLarge || resp.Header.Get("Retry-After") != "" {
+				t.Errorf("%s, %s bytes: got status %d, Retry-After %q, want 413 and none", path, length, resp.StatusCode, resp.Header.Get("Retry-After"))
+			}
+			_ = resp.Body.Close()
+			_ = conn.Close()
+		}
+	}
+	w.wantNothingSent(t)
+}
+
 func (w *world) wantError(t *testing.T, name string, a api, got *answer, status int) {
 	t.Helper()
 	var shape struct {

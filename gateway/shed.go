@@ -69,7 +69,11 @@ func (c *call) enterRoom() *llm.Error {
 		return c.shed()
 	}
 	c.inside = true
-	if !c.take(callCost + bodyCost*max(c.r.ContentLength, 0)) {
+	length := max(c.r.ContentLength, 0)
+	if length > c.g.opts.Limits.Body {
+		length = 0 // it is refused unread
+	}
+	if !c.take(callCost + bodyCost*length) {
 		return c.shed()
 	}
 	return nil
