@@ -185,6 +185,9 @@ type Dialect struct {
 	// KeyQuery is the parameter of the address in which clients of this dialect may send
 	// their credential; empty if they send it in a header only.
 	KeyQuery string
+	// PageOn and PageBack are the parameters of the address by which clients page through lists: the id behind, or before,
+	// which a page begins. Empty if there are no lists of what a vendor keeps.
+	PageOn, PageBack string
 	// UsageHeaders are the response headers that say how many tokens went in and came out,
 	// of answers whose bodies have no common form.
 	UsageHeaders [2]string

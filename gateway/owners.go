@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -272,19 +273,119 @@ func (c *call) learn(a *attempt, answer jsontext.Value) (jsontext.Value, *llm.Er
 		c.g.objects.Note(news...)
 	}
 	c.countIn(a, answer)
+	var first, last jsontext.Value // of what is shown
 	shown, changed, editErr := jsontext.EditElements(list, func(v jsontext.Value) ([]byte, error) {
-		if id, err := v.Get("id").Text(); err == nil && hidden[id] {
+		id, err := v.Get("id").Text()
+		if err == nil && hidden[id] {
 			return nil, nil
+		}
+		if last = v.Get("id"); first == nil {
+			first = last
 		}
 		return v, nil
 	})
 	if editErr == nil && changed {
-		answer, editErr = jsontext.Set(answer, "data", shown)
+		answer, editErr = withoutHidden(answer, shown, first, last)
 	}
 	if editErr != nil {
 		return nil, asError(editErr, llm.CodeInternal)
 	}
 	return answer, nil
+}
+
+// withoutHidden is a page of a list with what is shown of it, whose first and last are what clients page by.
+func withoutHidden(page, shown, first, last jsontext.Value) (_ jsontext.Value, err error) {
+	for _, m := range []struct {
+		name string
+		to   jsontext.Value
+	}{{"data", shown}, {"first_id", first}, {"last_id", last}} {
+		if page.Get(m.name).IsNull() {
+			continue
+		}
+		if m.to == nil {
+			m.to = jsontext.Value("null")
+		}
+		if page, err = jsontext.Set(page, m.name, m.to); err != nil {
+			return nil, err //nolint:wrapcheck // the caller makes an error of it
+		}
+	}
+	return page, nil
+}
+
+// maxHiddenPages bounds how many pages of a list are looked through of which the caller is shown nothing.
+const maxHiddenPages = 100
+
+// learnPage is learn for an answer that may be a page of a list. Clients page by what they are shown, so one of which they are
+// shown nothing, and after which more follows, is no page: it is the next.
+func (c *call) learnPage(a *attempt, answer jsontext.Value, w *watchdog) (jsontext.Value, *llm.Error) {
+	for range maxHiddenPages {
+		shown, err := c.learn(a, answer)
+		if err != nil {
+			return nil, err
+		}
+		cursor, id := c.nextPage(answer, shown)
+		if id == "" {
+			return shown, nil
+		}
+		if answer, err = c.fetchPage(a, w, cursor, id); err != nil {
+			return nil, err
+		}
+	}
+	return nil, llm.Invalid("limit", "The first %d pages of the list hold nothing that was made with this key. Ask for larger ones.", maxHiddenPages)
+}
+
+// nextPage is what asks for the page that follows one of which nothing is shown: a parameter and its value, which is empty if
+// there is no need.
+func (c *call) nextPage(page, shown jsontext.Value) (cursor, id string) {
+	if string(page.Get("has_more")) != "true" || idAt(shown, false) != "" {
+		return "", ""
+	}
+	if back := c.dialect.PageBack; back != "" && c.r.URL.Query().Has(back) {
+		return back, idAt(page, true)
+	}
+	return c.dialect.PageOn, idAt(page, false)
+}
+
+// idAt is the id of the first or the last element of a list; empty if there is none.
+func idAt(page jsontext.Value, first bool) (id string) {
+	_ = page.Get("data").Array(func(_ int, v jsontext.Value) error {
+		if id == "" || !first {
+			id, _ = v.Get("id").Text()
+		}
+		return nil
+	})
+	return id
+}
+
+// fetchPage asks for another page within an attempt.
+func (c *call) fetchPage(a *attempt, w *watchdog, cursor, id string) (jsontext.Value, *llm.Error) {
+	r := c.upstream(a)
+	u, err := url.Parse(r.URL)
+	if err != nil {
+		return nil, asError(err, llm.CodeInternal)
+	}
+	query := u.Query()
+	query.Set(cursor, id)
+	u.RawQuery = query.Encode()
+	r.URL = u.String()
+	resp, err := c.g.opts.Sender.Send(a.life, r)
+	if err != nil {
+		return nil, c.sendError(a, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	a.status = resp.Status
+	if err := c.checkStatus(a, resp); err != nil {
+		return nil, err
+	}
+	body, readErr := c.readAnswer(resp, w)
+	if readErr != nil {
+		return nil, readErr
+	}
+	page, err := jsontext.ParseLenient(body)
+	if err != nil {
+		return nil, notJSON(err)
+	}
+	return page, nil
 }
 
 // objectIDs are the ids of an object in an answer and, behind it, of the files that a batch has made.

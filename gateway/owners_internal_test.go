@@ -2,11 +2,17 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +22,7 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/route"
+	"github.com/understudy-ai/understudy/transport"
 )
 
 // asked is a call of the holder of a key about what providers keep.
@@ -161,5 +168,136 @@ func TestPin(t *testing.T) {
 	pin(targets, "")
 	if targets[0].Provider != keys[0] || targets[0].Pinned {
 		t.Errorf("made with a key that is not known: got %+v, want any key", targets[0])
+	}
+}
+
+// lister is a vendor's list of files, in pages.
+type lister struct {
+	ids      []string
+	on, back string // the parameters
+	size     int
+}
+
+func (l *lister) Send(_ context.Context, r transport.Request) (*transport.Response, error) {
+	u, err := url.Parse(r.URL)
+	if err != nil {
+		return nil, err
+	}
+	return &transport.Response{Status: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(l.page(u.Query()))))}, nil
+}
+
+func (l *lister) page(query url.Values) jsontext.Value {
+	from, to, hasMore := 0, min(l.size, len(l.ids)), l.size < len(l.ids)
+	if id := query.Get(l.on); id != "" {
+		from = slices.Index(l.ids, id) + 1
+		to, hasMore = min(from+l.size, len(l.ids)), from+l.size < len(l.ids)
+	} else if id := query.Get(l.back); id != "" {
+		to = slices.Index(l.ids, id)
+		from, hasMore = max(to-l.size, 0), to-l.size > 0
+	}
+	var data []string
+	for _, id := range l.ids[from:to] {
+		data = append(data, fmt.Sprintf(`{"id":%q}`, id))
+	}
+	first, last := "null", "null"
+	if from < to {
+		first, last = strconv.Quote(l.ids[from]), strconv.Quote(l.ids[to-1])
+	}
+	return jsontext.Value(fmt.Sprintf(`{"data":[%s],"first_id":%s,"last_id":%s,"has_more":%v}`, strings.Join(data, ","), first, last, hasMore))
+}
+
+// TestListsOfOthersArePagedThrough: whoever pages through a list, by what it calls its first and last or by what is in it, comes
+// to all that is theirs, once, also where whole pages are another's; of what is another's they are told no id.
+func TestListsOfOthersArePagedThrough(t *testing.T) {
+	t.Parallel()
+	objects := &ObjectTable{}
+	var ids, mine []string
+	for i, who := range strings.Split("ooommoommmooooooooomoooooo", "") {
+		id := fmt.Sprintf("file-%s%d", who, i)
+		if ids = append(ids, id); who == "m" {
+			mine = append(mine, id)
+			objects.Note(Object{ID: id, Provider: "a", Caller: "key_1"})
+		} else {
+			objects.Note(Object{ID: id, Provider: "a", Caller: "key_2"})
+		}
+	}
+	for _, d := range []*dialect.Dialect{{PageOn: "after", PageBack: "before"}, {PageOn: "after_id", PageBack: "before_id"}} {
+		for _, isBack := range []bool{false, true} {
+			for _, size := range []int{1, 2, 3, 7, 100} {
+				l := &lister{ids: ids, on: d.PageOn, back: d.PageBack, size: size}
+				query := url.Values{}
+				if isBack {
+					query.Set(d.PageBack, ids[len(ids)-1])
+				}
+				var got []string
+				for pages, more := 0, true; more && pages < 100; pages++ {
+					c := asked(objects, "key_1", "GET")
+					c.dialect, c.g.opts.Sender = d, l
+					c.r.URL.RawQuery = query.Encode()
+					a := &attempt{target: keptAt("a", "k"), life: &c.ctx}
+					a.plan = plan{dialect: d, url: "https://a.example/v1/files?" + query.Encode(), raw: true}
+					w := c.watch(a, c.ctx.end)
+					w.stop()
+					shown, err := c.learnPage(a, l.page(query), w)
+					if err != nil || strings.Contains(string(shown), "file-o") {
+						t.Fatalf("%v of %d: got %s, %v want nothing of another's", query, size, shown, err)
+					}
+					var said struct {
+						Data    []struct{ ID string }
+						FirstID *string `json:"first_id"`
+						LastID  *string `json:"last_id"`
+						HasMore bool    `json:"has_more"`
+					}
+					if err := json.Unmarshal(shown, &said); err != nil {
+						t.Fatal(err)
+					}
+					more = said.HasMore
+					if len(said.Data) == 0 {
+						if more || said.FirstID != nil || said.LastID != nil {
+							t.Fatalf("%v of %d: got %s want the end of the list", query, size, shown)
+						}
+						break
+					}
+					if *said.FirstID != said.Data[0].ID || *said.LastID != said.Data[len(said.Data)-1].ID {
+						t.Fatalf("%v of %d: got %s want its first and last named", query, size, shown)
+					}
+					var these []string
+					for _, o := range said.Data {
+						these = append(these, o.ID)
+					}
+					if isBack {
+						got = append(these, got...)
+						query.Set(d.PageBack, *said.FirstID)
+					} else {
+						got = append(got, these...)
+						query.Set(d.PageOn, *said.LastID)
+					}
+				}
+				if !slices.Equal(got, mine) {
+					t.Errorf("%s, back: %v, pages of %d: got %q want %q", d.PageOn, isBack, size, got, mine)
+				}
+			}
+		}
+	}
+}
+
+// TestListOfOthersAlone: a list in which far too much is another's is no end of a list.
+func TestListOfOthersAlone(t *testing.T) {
+	t.Parallel()
+	objects := &ObjectTable{}
+	l := &lister{on: "after", size: 1}
+	for i := range maxHiddenPages + 2 {
+		id := fmt.Sprintf("file-o%d", i)
+		l.ids = append(l.ids, id)
+		objects.Note(Object{ID: id, Provider: "a", Caller: "key_2"})
+	}
+	c := asked(objects, "key_1", "GET")
+	c.dialect, c.g.opts.Sender = &dialect.Dialect{PageOn: "after"}, l
+	a := &attempt{target: keptAt("a", "k"), life: &c.ctx}
+	a.plan = plan{dialect: c.dialect, url: "https://a.example/v1/files", raw: true}
+	w := c.watch(a, c.ctx.end)
+	w.stop()
+	if shown, err := c.learnPage(a, l.page(url.Values{}), w); err == nil || err.Code != llm.CodeInvalidRequest || err.Param != "limit" {
+		t.Errorf("got %s, %v want the client told to ask for larger pages", shown, err)
 	}
 }

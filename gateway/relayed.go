@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -294,13 +295,13 @@ func (c *call) deliverRawWhole(a *attempt, resp *transport.Response, w *watchdog
 	if mediaOf(header) == jsonMedia && len(body) > 0 {
 		answer, err := jsontext.ParseLenient(body)
 		if err != nil {
-			return &llm.Error{Code: llm.CodeBadAnswer, Origin: llm.OriginProvider, Message: "The provider's answer is not JSON.", Err: err}
+			return notJSON(err)
 		}
-		shown, learnErr := c.learn(a, answer)
+		shown, learnErr := c.learnPage(a, answer, w)
 		if learnErr != nil {
 			return learnErr
 		}
-		if len(shown) != len(answer) {
+		if !bytes.Equal(shown, answer) {
 			body = shown
 		}
 	}
@@ -308,6 +309,10 @@ func (c *call) deliverRawWhole(a *attempt, resp *transport.Response, w *watchdog
 	c.answerHeaders(a)
 	c.reply.sendAs(resp.Status, header, body)
 	return nil
+}
+
+func notJSON(err error) *llm.Error {
+	return &llm.Error{Code: llm.CodeBadAnswer, Origin: llm.OriginProvider, Message: "The provider's answer is not JSON.", Err: err}
 }
 
 // deliverRawPieces passes on what comes as it comes, events whole: what the gateway says itself

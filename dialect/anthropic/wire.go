@@ -65,6 +65,8 @@ func New() *dialect.Dialect {
 		Client:          clientSide{},
 		Provider:        providerSide{},
 		Beside:          answers.Unread,
+		PageOn:          "after_id",
+		PageBack:        "before_id",
 		Relay:           relay{},
 		Models:          modelLister{},
 		Fields:          fields(),

@@ -37,6 +37,8 @@ func New() *dialect.Dialect {
 		Client:          clientSide{},
 		Provider:        providerSide{},
 		Beside:          answers.Unread,
+		PageOn:          "after",
+		PageBack:        "before",
 		Kept:            map[string]string{keyNotes: pathNotes},
 		Relay:           relay{},
 		Models:          forms.OpenAIModels{},

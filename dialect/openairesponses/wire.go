@@ -33,6 +33,8 @@ func New() *dialect.Dialect {
 		Client:          clientSide{},
 		Provider:        providerSide{},
 		Beside:          answers.Unread,
+		PageOn:          "after",
+		PageBack:        "before",
 		Relay:           relay{},
 		Models:          forms.OpenAIModels{},
 		Fields:          fields(),
