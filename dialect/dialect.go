@@ -305,6 +305,8 @@ type Peeked struct {
 	// Object is the id of what a vendor keeps and the request builds on: only the provider
 	// that has made it can answer.
 	Object string
+	// Background is set when the vendor is to go on with the answer whether anybody waits for it or not.
+	Background bool
 }
 
 // Ask lists the gateway's own additions to a relayed request.

@@ -24,7 +24,7 @@ func (c *call) reserve(ctx context.Context, a *attempt) *llm.Error {
 	}
 	a.line = c.g.lines.of(c.lineKey(a))
 	a.most = c.most(a)
-	most := a.dearest(a.most)
+	most := c.dearest(a, a.most)
 	if err := c.afford(a, most); err != nil || c.g.opts.Ledger == nil {
 		return err
 	}
@@ -48,16 +48,20 @@ func (c *call) extend(a *attempt, output int64) *llm.Error {
 	// Little at a time: what one answer keeps for later, another that runs out may need now.
 	for _, more := range [...]int64{output/16 + 256, output / 16} {
 		most.Output = min(output+more, budget.MaxTokens)
-		dearest := a.dearest(most)
-		if failed = c.afford(a, dearest); failed == nil && a.number != 0 {
-			failed = unreserved(c.g.opts.Ledger.Extend(&c.ctx, a.number, dearest))
-		}
-		if failed == nil {
+		if failed = c.reserveMore(a, c.dearest(a, most)); failed == nil {
 			a.most = most
 			return nil
 		}
 	}
 	return failed
+}
+
+// reserveMore reserves what so many tokens cost for an attempt that runs, in the place of what was reserved if that is less.
+func (c *call) reserveMore(a *attempt, most budget.Tokens) *llm.Error {
+	if err := c.afford(a, most); err != nil || a.number == 0 {
+		return err
+	}
+	return unreserved(c.g.opts.Ledger.Extend(&c.ctx, a.number, most))
 }
 
 // unreserved is the error for what the ledger does not admit; nil if it does.
@@ -105,9 +109,17 @@ func (c *call) account(a *attempt) {
 	r := c.spent(a)
 	outcome := r.Outcome()
 	isNothing := outcome.Kind == budget.Posted && outcome.Tokens.All() == 0 && c.operation == dialect.Generate
-	if outcome.Kind == budget.Estimated || outcome.Kind == budget.Uncertain || isNothing {
+	switch {
+	case c.operation == dialect.Realtime: // it has no other count
+		if outcome.Rejected = a.usage.Absurd; outcome.Rejected && outcome.Kind == budget.Posted {
+			outcome.Kind = budget.Estimated
+		}
+	case outcome.Kind == budget.Estimated, outcome.Kind == budget.Uncertain, isNothing:
 		r.Input, r.Output = c.promptTokens(a), c.answerTokens(a, r.Output)
 		outcome = r.Outcome()
+	}
+	if a.line != nil && c.peeked.Background && (outcome.Kind == budget.Estimated || outcome.Kind == budget.Uncertain) {
+		outcome = budget.Outcome{Kind: budget.Uncertain, Tokens: c.dearest(a, a.most), Rejected: outcome.Rejected} // it runs on, seen by nobody
 	}
 	a.outcome = outcome
 	s := budget.Settlement{Outcome: outcome, At: a.end, Status: a.status, Code: r.Code}
@@ -143,6 +155,10 @@ func (c *call) spent(a *attempt) budget.Result {
 		r.Code = a.err.Code
 		// One that was outrun at the very end, or came of another model, had its answer, and so its count.
 		r.Whole = (r.Code == llm.CodeOutrun || r.Code == llm.CodeOtherModel) && !c.peeked.Stream && a.usage.Known
+	}
+	if c.operation == dialect.Realtime { // each answer was held to what can be true when it came
+		r.Input, r.Output = a.usage.Input(), a.usage.Output()
+		r.Whole = r.Whole || r.Code == llm.CodeQuota || r.Code == llm.CodeLedger
 	}
 	if s := a.stream; s != nil {
 		r.Streamed, r.Begun, r.Output = true, s.begun || a.committed, s.tokens
@@ -219,7 +235,7 @@ func (c *call) most(a *attempt) budget.Tokens {
 
 // dearest has the tokens that an attempt may use as those that cost most of what they may turn out to be: what of an
 // answer is thinking or sound, and what of a prompt a cache keeps, is known when it is over.
-func (a *attempt) dearest(t budget.Tokens) budget.Tokens {
+func (c *call) dearest(a *attempt, t budget.Tokens) budget.Tokens {
 	rates := a.line.Rates.At(t.Fresh)
 	switch isKept := func() bool { return a.mentions(`"cache`) }; {
 	case rates.CacheWrite1h > max(rates.CacheWrite, rates.Input) && a.mentions(`"1h"`) && isKept():
@@ -228,7 +244,7 @@ func (a *attempt) dearest(t budget.Tokens) budget.Tokens {
 		t.Fresh, t.CacheWrite = 0, t.Fresh
 	}
 	switch {
-	case rates.AudioOut > max(rates.Output, rates.Reasoning) && (a.mentions("audio") || a.mentions("AUDIO")):
+	case rates.AudioOut > max(rates.Output, rates.Reasoning) && (c.operation == dialect.Realtime || a.mentions("audio") || a.mentions("AUDIO")):
 		t.AudioOut = t.Output
 	case rates.Reasoning > rates.Output:
 		t.Output, t.Reasoning = 0, t.Output

@@ -122,7 +122,7 @@ func (c *call) join(ctx context.Context, a *attempt, near, far *websocket.Conn) 
 	defer cancel()
 	over := make(chan ended, 2)
 	limit := c.g.opts.Limits.WriteTimeout
-	pump := func(to, from *websocket.Conn, see func([]byte)) {
+	pump := func(to, from *websocket.Conn, see func([]byte) *llm.Error) {
 		end := ended{fromVendor: from == far}
 		defer func() {
 			if p := recover(); p != nil {
@@ -131,12 +131,13 @@ func (c *call) join(ctx context.Context, a *attempt, near, far *websocket.Conn) 
 			over <- end
 		}()
 		end.err = pass(session, limit, to, from, see)
+		_ = errors.As(end.err, &end.failure)
 		if errors.Is(end.err, errNotTaken) {
 			end.fromVendor = to == far
 		}
 	}
 	go pump(far, near, nil)
-	go pump(near, far, a.countInMessage)
+	go pump(near, far, func(message []byte) *llm.Error { return c.payMessage(a, message) })
 	var first ended
 	left := 1
 	select {
@@ -160,17 +161,24 @@ func (c *call) join(ctx context.Context, a *attempt, near, far *websocket.Conn) 
 	return &llm.Error{Code: llm.CodeTruncated, Origin: llm.OriginProvider, Message: "The provider's session broke off.", Err: first.err}
 }
 
+// maxReason is how long a reason may be (RFC 6455 section 5.5).
+const maxReason = 123
+
 // closeTime is how long a side has to take its leave when the gateway ends a session.
 const closeTime = 2 * time.Second
 
 // closeAs closes the side that has not ended as the other one did, or both.
 func closeAs(ctx context.Context, first ended, near, far *websocket.Conn) {
-	if ctx.Err() != nil {
+	if isPaidNoMore := first.failure != nil && first.err != nil; isPaidNoMore || ctx.Err() != nil {
+		status, why := websocket.StatusGoingAway, "The gateway ends the session."
+		if isPaidNoMore {
+			status, why = websocket.StatusPolicyViolation, first.failure.Message
+		}
 		late := time.AfterFunc(closeTime, func() { _, _ = far.CloseNow(), near.CloseNow() })
 		defer late.Stop()
 		var both sync.WaitGroup
 		both.Go(func() { _ = far.Close(websocket.StatusGoingAway, "") })
-		both.Go(func() { _ = near.Close(websocket.StatusGoingAway, "The gateway ends the session.") })
+		both.Go(func() { _ = near.Close(status, why[:min(len(why), maxReason)]) })
 		both.Wait()
 		return
 	}
@@ -191,18 +199,22 @@ func closeAs(ctx context.Context, first ended, near, far *websocket.Conn) {
 }
 
 // pass passes messages on until there are no more; each must be taken within the limit. see looks
-// at each text.
-func pass(ctx context.Context, limit time.Duration, to, from *websocket.Conn, see func([]byte)) error {
+// at each text, and may find that it is the last.
+func pass(ctx context.Context, limit time.Duration, to, from *websocket.Conn, see func([]byte) *llm.Error) error {
 	for {
 		kind, message, err := from.Read(ctx)
 		if err != nil {
 			return err //nolint:wrapcheck // it is looked at by the package that made it
 		}
+		var last *llm.Error
 		if see != nil && kind == websocket.MessageText {
-			see(message)
+			last = see(message)
 		}
 		if err := writeWithin(ctx, limit, to, kind, message); err != nil {
 			return err
+		}
+		if last != nil {
+			return last
 		}
 	}
 }

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/understudy-ai/understudy/budget"
 )
 
 func TestRealtime(t *testing.T) {
@@ -105,5 +108,103 @@ func TestRealtimeNotRead(t *testing.T) {
 		}
 	case <-time.After(time.Minute):
 		t.Error("got a session that goes on, want it ended")
+	}
+}
+
+// room is a ledger with room for so much more, beside what is reserved at first.
+type room struct {
+	notebook
+	left budget.Money
+}
+
+func (l *room) Extend(_ context.Context, attempt int64, most budget.Tokens) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	cost, err := l.reserved[attempt-1].Line.Rates.Cost(most)
+	if err == nil && cost > l.left {
+		err = &budget.LimitError{Account: "key:anonymous", Period: budget.Ever}
+	}
+	return err
+}
+
+// TestRealtimeIsPaid charges all answers of a session, however many, but for what cannot be true, and ends it when there
+// is too little left for what it has used: a budget is passed by one answer at most.
+func TestRealtimeIsPaid(t *testing.T) {
+	t.Parallel()
+	const usual = `{"input_tokens":15000,"output_tokens":500,"output_token_details":{"audio_tokens":400}}` // 0.056 dollars
+	for _, tc := range []struct {
+		name    string
+		left    budget.Money
+		last    string // of 40 answers
+		kind    budget.Kind
+		answers int64
+		closed  websocket.StatusCode
+	}{
+		{"a long session", 100 * budget.USD, usual, budget.Posted, 40, websocket.StatusNormalClosure},
+		{"a count that cannot be true", 100 * budget.USD, `{"input_tokens":1000000000000,"output_tokens":5}`, budget.Estimated, 39, websocket.StatusNormalClosure},
+		{"too little left", 28 * budget.USD / 100, usual, budget.Posted, 6, websocket.StatusPolicyViolation},
+	} {
+		l := &room{left: tc.left}
+		answers := func(w http.ResponseWriter, r *http.Request) {
+			conn, err := websocket.Accept(w, r, nil)
+			if err != nil {
+				return
+			}
+			defer conn.CloseNow()
+			for n := 1; n <= 40; n++ {
+				if _, _, err := conn.Read(r.Context()); err != nil {
+					return
+				}
+				u := usual
+				if n == 40 {
+					u = tc.last
+				}
+				conn.Write(r.Context(), websocket.MessageText, []byte(`{"type":"response.done","response":{"usage":`+u+`}}`))
+			}
+			conn.Read(r.Context())
+		}
+		w := newPaidRelayWorld(t, l, answers, fails(503))
+		conn, _, err := websocket.Dial(t.Context(), w.url+"/v1/realtime?model=both", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := 0; n < 40 && err == nil; n++ {
+			if err = conn.Write(t.Context(), websocket.MessageText, []byte(`{"type":"response.create"}`)); err == nil {
+				_, _, err = conn.Read(t.Context())
+			}
+		}
+		closed := websocket.StatusNormalClosure
+		if err != nil {
+			closed = websocket.CloseStatus(err)
+		}
+		conn.Close(websocket.StatusNormalClosure, "")
+		<-w.settle
+		s := l.settled[1][0]
+		if s.Outcome.Kind != tc.kind || s.Outcome.Tokens.Input() != 15000*tc.answers || s.Outcome.Tokens.All() != 500*tc.answers || closed != tc.closed {
+			t.Errorf("%s: got %v of %+v, and %v at the end, want %v of %d answers, and %v", tc.name, s.Outcome.Kind, s.Outcome.Tokens, closed, tc.kind, tc.answers, tc.closed)
+		}
+		first := l.reserved[0]
+		if cost, err := first.Line.Rates.Cost(first.Most); err != nil || cost < 16384*100*budget.USD/1e6 {
+			t.Errorf("%s: got %v reserved at first, %v, want an answer that is all sound", tc.name, cost, err)
+		}
+	}
+}
+
+// TestBackgroundIsPaid charges what an answer may cost at most that nobody may ever look up.
+func TestBackgroundIsPaid(t *testing.T) {
+	t.Parallel()
+	l := &notebook{}
+	queued := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, `{"id":"resp_1","object":"response","status":"queued","model":"model-a","background":true,"output":[],"usage":null}`)
+	}
+	w := newPaidRelayWorld(t, l, queued, fails(503))
+	resp, text := w.do(t, http.MethodPost, "/v1/responses", "application/json", `{"model":"both","input":"Write a book.","background":true,"max_output_tokens":5000}`)
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("got status %d and %s, want the vendor's answer", resp.StatusCode, text)
+	}
+	<-w.settle
+	if got := l.settled[1][0].Outcome; got.Kind != budget.Uncertain || got.Tokens != l.reserved[0].Most || got.Tokens.All() != 5000 {
+		t.Errorf("got %v of %+v, want it uncertain with all that was reserved, %+v", got.Kind, got.Tokens, l.reserved[0].Most)
 	}
 }

@@ -39,6 +39,12 @@ type relayWorld struct {
 // newRelayWorld serves the handlers as vendors that serve all of OpenAI's and Anthropic's APIs; change adjusts their facts.
 func newRelayWorld(t *testing.T, a, b http.HandlerFunc, change ...func(*provider.Facts)) *relayWorld {
 	t.Helper()
+	return newPaidRelayWorld(t, nil, a, b, change...)
+}
+
+// newPaidRelayWorld is newRelayWorld with a ledger.
+func newPaidRelayWorld(t *testing.T, ledger gateway.Ledger, a, b http.HandlerFunc, change ...func(*provider.Facts)) *relayWorld {
+	t.Helper()
 	w := &relayWorld{settle: make(chan gateway.Record, 100)}
 	var providers []*provider.Provider
 	for name, h := range map[string]http.HandlerFunc{"a": a, "b": b} {
@@ -73,14 +79,14 @@ func newRelayWorld(t *testing.T, a, b http.HandlerFunc, change ...func(*provider
 	times := patient()
 	table := route.NewTable([]route.Route{{
 		Model: "both", Loss: llm.LossReport, Timeouts: times,
-		Targets: []route.Target{{Provider: providers[0], Model: "model-a"}, {Provider: providers[1], Model: "model-b"}},
+		Targets: []route.Target{{Provider: providers[0], Model: "model-a", Price: relayPrice()}, {Provider: providers[1], Model: "model-b", Price: relayPrice()}},
 	}}, providers, route.Route{Timeouts: times, Loss: llm.LossReport})
 	tr := transport.New(transport.Options{})
 	t.Cleanup(tr.Close)
 	limits := gateway.DefaultLimits()
 	limits.Heartbeat, limits.WriteTimeout = 50*time.Millisecond, time.Second
 	_, handler := forgetful(gateway.Options{
-		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New(), openairesponses.New(), bedrock.New(), anthropic.NewInvoke()}, Routes: relayRoutes{table}, Sender: tr, Limits: limits,
+		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New(), openairesponses.New(), bedrock.New(), anthropic.NewInvoke()}, Routes: relayRoutes{table}, Sender: tr, Limits: limits, Ledger: ledger,
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, NewID: func() string { return "call_1" },
 		Settle: func(r gateway.Record) { w.settle <- r },
 	})
@@ -89,6 +95,9 @@ func newRelayWorld(t *testing.T, a, b http.HandlerFunc, change ...func(*provider
 	w.url = server.URL
 	return w
 }
+
+// relayPrice is what models cost there.
+func relayPrice() *provider.Price { return &provider.Price{Input: 1, Output: 10, AudioOutput: 100} }
 
 type relayRoutes struct{ *route.Table }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -61,17 +62,36 @@ func (a *attempt) countInHeaders(h http.Header) {
 	}
 }
 
-// countInMessage adds what an answer in a realtime session has used: openai-realtime.yaml,
-// RealtimeServerEventResponseDone.
-func (a *attempt) countInMessage(message []byte) {
+// payMessage adds what an answer in a realtime session has used, and reserves as much for the next one, with all that it
+// may say: openai-realtime.yaml, RealtimeServerEventResponseDone. The error ends the session: there is too little left.
+func (c *call) payMessage(a *attempt, message []byte) *llm.Error {
 	if !bytes.Contains(message, []byte(`"response.done"`)) {
-		return
+		return nil
 	}
 	event, err := jsontext.ParseLenient(message)
 	if err != nil || string(event.Get("type")) != `"response.done"` {
-		return
+		return nil
 	}
-	a.usage = a.usage.Plus(usageIn(event.Get("response", "usage")))
+	u := usageIn(event.Get("response", "usage"))
+	one := budget.Result{Sent: true, Whole: true, Usage: u}
+	switch {
+	case !u.Known:
+		return nil
+	case one.Outcome().Rejected: // each is held to what can be true by itself: a session has no end of them
+		a.usage.Absurd = true
+		return nil
+	}
+	a.usage = a.usage.Plus(u)
+	if a.line == nil {
+		return nil
+	}
+	used := budget.TokensOf(a.usage)
+	next, answer := budget.TokensOf(a.usage.Plus(u)), c.dearest(a, budget.Tokens{Output: a.most.Output})
+	next.Output, next.Reasoning, next.AudioOut = used.Output+answer.Output, used.Reasoning+answer.Reasoning, used.AudioOut+answer.AudioOut
+	if c.reserveMore(a, next) == nil {
+		return nil
+	}
+	return c.reserveMore(a, used) // what there is may do for another answer
 }
 
 // usageIn reads a usage object in any of OpenAI's forms: openai.yaml, CompletionUsage,

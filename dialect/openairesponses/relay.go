@@ -26,6 +26,8 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 			p.Model, err = v.Text()
 		case key == "stream":
 			p.Stream, err = v.Bool()
+		case key == "background":
+			p.Background, _ = v.Bool() // what is neither true nor false is the vendor's to refuse
 		case key == "previous_response_id", key == "conversation":
 			p.Object = objectID(v)
 		case key == "max_output_tokens":
