@@ -58,7 +58,7 @@ func TestLossBesideAPieceOfText(t *testing.T) {
 		"a reference":   {`"content":[{"type":"text","text":"a"},{"type":"reference","reference_ids":[4]}]`, usage + ", answer.choices[].delta.content[].reference_ids=dropped(tuning)"},
 	} {
 		vendor := vendorStreams(contentChunk + strings.Repeat(piece(text), 50) + piece(tc.odd) + strings.Repeat(piece(text), 50) + endChunks)
-		status, header, body := c.ask("/v1/messages", `{"model":"m","max_tokens":9999,"stream":true,`+hi+`}`, vendor)
+		status, header, body := c.ask("/v1/messages", `{"model":"m","max_tokens":999,"stream":true,`+hi+`}`, vendor)
 		if lost := header.Get("X-Understudy-Loss"); status != 200 || lost != tc.lost {
 			t.Errorf("%s: got %d with the loss %q want %q\n%.300s", name, status, lost, tc.lost, body)
 		}
