@@ -186,10 +186,27 @@ func (c *call) result(a *attempt) route.Result {
 	if a.err != nil && (a.err.Code == llm.CodeTruncated || a.err.Code == llm.CodeUnreachable) && transport.IsLost(a.err.Err) {
 		r.Conn = a.conn
 	}
-	if a.err != nil && a.err.Code == llm.CodeModelGone && (c.operation.Keeps() || a.target.Model == "" || len(filesIn(c.body)) > 0) {
+	if a.err != nil && (a.err.Code == llm.CodeModelGone && c.isOfObject(a) || isOfModel(a) && c.isBeside(a)) {
 		r.Cause = route.CauseObject
 	}
 	return r
+}
+
+// isOfObject reports whether what the vendor does not have may be something that the request names.
+func (c *call) isOfObject(a *attempt) bool {
+	return a.err.OfObject || c.operation.Keeps() || a.target.Model == "" || len(filesIn(c.body)) > 0
+}
+
+// isOfModel reports whether an attempt failed since its vendor does not have the model, or not for this key.
+func isOfModel(a *attempt) bool {
+	return a.err.Code == llm.CodeModelGone || a.err.Code == llm.CodeProviderAuth && a.status == http.StatusForbidden && a.cause != route.CausePage
+}
+
+// isBeside reports whether the model was asked for something other than what it is for: that it does not
+// do that says nothing of what others ask of it.
+func (c *call) isBeside(a *attempt) bool {
+	m, _ := a.target.Provider.Model(a.target.Model)
+	return c.operation != cmp.Or(m.Operation, dialect.Generate)
 }
 
 // causeOf is what the transport knows of a failure. Asked anew on a fresh connection, a vendor that

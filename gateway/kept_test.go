@@ -2,8 +2,11 @@ package gateway_test
 
 import (
 	"bytes"
+	"net/http"
+	"sync/atomic"
 	"testing"
 
+	"github.com/understudy-ai/understudy/gateway"
 	"github.com/understudy-ai/understudy/route"
 )
 
@@ -105,5 +108,52 @@ func TestLostFilesAreNotTheModels(t *testing.T) {
 	}
 	if got := w.post(messagesAPI, body("claude1>chat1", "Hello", false), nil); !got.whole() || w.state("claude1").State != route.StateOut {
 		t.Errorf("got %v and %+v, want the understudy's answer and the model out", got, w.state("claude1"))
+	}
+}
+
+// TestWhatOneAsksForKeepsNobodyFromTheModel: a vendor that does not have what a request names, or whose model does not do what
+// is asked of it, says nothing about the model. The refusals are the vendor's own.
+func TestWhatOneAsksForKeepsNobodyFromTheModel(t *testing.T) {
+	t.Parallel()
+	refusal := func(message, param, code string) string {
+		return `{"error":{"message":"` + message + `","type":"invalid_request_error","param":` + param + `,"code":` + code + `}}`
+	}
+	const chatPath = "/v1/chat/completions"
+	for _, test := range []struct {
+		path, body string
+		status     int
+		refusal    string
+		isModels   bool // it is the model that is not there
+	}{
+		{"/v1/responses", `"input":[{"type":"item_reference","id":"rs_1"}]`, 404, refusal("Item with id 'rs_1' not found. Items are not persisted when `store` is set to false.", `"input"`, `null`), false},
+		{"/v1/responses", `"input":"Hello","conversation":"conv_1"`, 404, refusal("Conversation with id 'conv_1' not found.", `null`, `null`), false},
+		{"/v1/completions", `"prompt":"Hello"`, 404, refusal("This is a chat model and not supported in the v1/completions endpoint.", `"model"`, `null`), false},
+		{"/v1/audio/speech", `"input":"Hello","voice":"alloy"`, 404, refusal("The model `model-a` does not exist or you do not have access to it.", `null`, `"model_not_found"`), false},
+		{"/v1/completions", `"prompt":"Hello"`, 403, refusal("You are not allowed to sample from this model", `null`, `null`), false},
+		{chatPath, `"messages":[{"role":"user","content":"Hello"}]`, 404, refusal("The model `model-a` does not exist or you do not have access to it.", `null`, `"model_not_found"`), true},
+		{chatPath, `"messages":[{"role":"user","content":"Hello"}]`, 404, refusal("This is not a chat model and thus not supported.", `"model"`, `null`), true},
+	} {
+		var isRefused atomic.Bool
+		isRefused.Store(true)
+		answer := tells("application/json", `{"id":"c","object":"chat.completion","created":1,"model":"model-a","choices":[{"index":0,"message":{"role":"assistant","content":"Hi."},"finish_reason":"stop"}]}`)
+		w := newRelayWorldOf(t, func(o *gateway.Options) { o.Health = route.NewHealth(route.HealthOptions{}) }, func(rw http.ResponseWriter, r *http.Request) {
+			if isRefused.Load() {
+				rw.Header().Set("Content-Type", "application/json")
+				rw.WriteHeader(test.status)
+				_, _ = rw.Write([]byte(test.refusal))
+				return
+			}
+			answer(rw, r)
+		}, answer)
+		w.do(t, "POST", test.path, "application/json", `{"model":"both",`+test.body+`}`)
+		isRefused.Store(false)
+		resp, got := w.do(t, "POST", chatPath, "application/json", `{"model":"both","messages":[{"role":"user","content":"Hello"}]}`)
+		want := "a/model-a"
+		if test.isModels {
+			want = "b/model-b"
+		}
+		if from := resp.Header.Get("X-Understudy-Target"); resp.StatusCode != 200 || from != want {
+			t.Errorf("after %s was refused %d %s: got %d %s from %s, want the answer of %s", test.path, test.status, test.refusal, resp.StatusCode, got, from, want)
+		}
 	}
 }

@@ -39,11 +39,17 @@ type relayWorld struct {
 // newRelayWorld serves the handlers as vendors that serve all of OpenAI's and Anthropic's APIs; change adjusts their facts.
 func newRelayWorld(t *testing.T, a, b http.HandlerFunc, change ...func(*provider.Facts)) *relayWorld {
 	t.Helper()
-	return newPaidRelayWorld(t, nil, a, b, change...)
+	return newRelayWorldOf(t, func(*gateway.Options) {}, a, b, change...)
 }
 
 // newPaidRelayWorld is newRelayWorld with a ledger.
 func newPaidRelayWorld(t *testing.T, ledger gateway.Ledger, a, b http.HandlerFunc, change ...func(*provider.Facts)) *relayWorld {
+	t.Helper()
+	return newRelayWorldOf(t, func(o *gateway.Options) { o.Ledger = ledger }, a, b, change...)
+}
+
+// newRelayWorldOf is newRelayWorld with options of the test's own.
+func newRelayWorldOf(t *testing.T, adjust func(*gateway.Options), a, b http.HandlerFunc, change ...func(*provider.Facts)) *relayWorld {
 	t.Helper()
 	w := &relayWorld{settle: make(chan gateway.Record, 100)}
 	var providers []*provider.Provider
@@ -85,11 +91,13 @@ func newPaidRelayWorld(t *testing.T, ledger gateway.Ledger, a, b http.HandlerFun
 	t.Cleanup(tr.Close)
 	limits := gateway.DefaultLimits()
 	limits.Heartbeat, limits.WriteTimeout = 50*time.Millisecond, time.Second
-	_, handler := forgetful(gateway.Options{
-		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New(), openairesponses.New(), bedrock.New(), anthropic.NewInvoke()}, Routes: relayRoutes{table}, Sender: tr, Limits: limits, Ledger: ledger,
+	o := gateway.Options{
+		Dialects: []*dialect.Dialect{openaichat.New(), anthropic.New(), openairesponses.New(), bedrock.New(), anthropic.NewInvoke()}, Routes: relayRoutes{table}, Sender: tr, Limits: limits,
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, NewID: func() string { return "call_1" },
 		Settle: func(r gateway.Record) { w.settle <- r },
-	})
+	}
+	adjust(&o)
+	_, handler := forgetful(o)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	w.url = server.URL

@@ -192,6 +192,9 @@ type Error struct {
 	Sealed bool
 	// OfModel says that a quota is the model's: the account's other models have their own.
 	OfModel bool
+	// OfObject says that what the vendor does not have is something that the request names, and not
+	// the model.
+	OfObject bool
 	// RetryAfter is when the vendor wants to be asked again; 0 when it did not say.
 	RetryAfter time.Duration
 	// Err is the cause. It is logged, never shown.

@@ -34,7 +34,7 @@ const (
 	CauseExcess                  // far more came than was asked for
 	CauseEmpty                   // an answer in which there is nothing
 	CauseCalm                    // the vendor asks, in HTTP/2's words, for fewer requests
-	CauseObject                  // what the vendor does not have is an object that the request is about
+	CauseObject                  // what the vendor does not have is not the model, but an object or a use that the request is about
 	CauseHurried                 // the client gave it less time than the route does
 )
 

@@ -148,6 +148,9 @@ func (f *Fault) ToError(status int) *llm.Error {
 		Type: Identifier(f.Kind), VendorCode: Identifier(f.Code), Param: Identifier(f.Param),
 	}
 	e.Sealed = f.Code == unreadable || f.Inner == unreadable
+	// Of a model that it does not have, the vendor says so by a code; of items, conversations, prompts and vector
+	// stores it says no more than this.
+	e.OfObject = code == llm.CodeModelGone && f.Kind == "invalid_request_error" && e.VendorCode == "" && f.Param != "model"
 	e.Message = ShownMessage(code, f.Message)
 	return e
 }
