@@ -222,7 +222,11 @@ func (c *call) most(a *attempt) budget.Tokens {
 	}
 	t := budget.Tokens{Fresh: min(size/2+1, budget.MaxTokens)}
 	switch limit := c.peeked.MaxTokens; {
-	case c.operation == dialect.Embed, c.operation == dialect.Rerank, !isPriced(c.operation):
+	case c.operation == dialect.Rerank:
+		if req, err := c.decoded(); err == nil && req.Rerank != nil { // each document is read with the query
+			t.Fresh = min(t.Fresh+int64(len(req.Rerank.Query)/2*len(req.Rerank.Documents)), budget.MaxTokens)
+		}
+	case c.operation == dialect.Embed, !isPriced(c.operation):
 	case limit > 0:
 		t.Output = min(limit, budget.MaxTokens)
 	case a.target.Facts.MaxOutput > 0:

@@ -2,12 +2,14 @@ package gateway_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/understudy-ai/understudy/budget"
+	"github.com/understudy-ai/understudy/dialect/openaichat"
 	"github.com/understudy-ai/understudy/gateway"
 	"github.com/understudy-ai/understudy/internal/fakeprovider"
 	"github.com/understudy-ai/understudy/llm"
@@ -161,5 +163,48 @@ func TestReservesTheDearest(t *testing.T) {
 		if got, want := cost(r.Most)-cost(answer(r.Most)), cost(tc.want)-cost(answer(tc.want)); got < want {
 			t.Errorf("%s: got %v reserved for the prompt, want no less than %v", tc.name, got, want)
 		}
+	}
+}
+
+// TestReservesForAll reserves for as many answers as a request asks for, and for a query with each document.
+func TestReservesForAll(t *testing.T) {
+	answers := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, `{"created":1,"data":[],"usage":{"input_tokens":10,"output_tokens":1000,"total_tokens":1010}}`)
+	}
+	l := &notebook{}
+	w := newPaidRelayWorld(t, l, answers, fails(503))
+	form := strings.ReplaceAll("--b\nContent-Disposition: form-data; name=\"model\"\n\nboth\n--b\nContent-Disposition: form-data; name=\"n\"\n\n4\n--b--\n", "\n", "\r\n")
+	const one = 16384 // as where nothing is known of the model
+	for _, tc := range []struct {
+		path, media, body string
+		want              int64
+	}{
+		{"/v1/images/generations", "application/json", `{"model":"both","prompt":"a boat"}`, 1},
+		{"/v1/images/generations", "application/json", `{"model":"both","prompt":"a boat","n":4}`, 4},
+		{"/v1/images/edits", "multipart/form-data; boundary=b", form, 4},
+		{"/v1/completions", "application/json", `{"model":"both","prompt":["a","b","c"],"n":1,"best_of":5}`, 15},
+		{"/v1/completions", "application/json", `{"model":"both","prompt":[101,102,103],"n":2}`, 2},
+		{"/v1/completions", "application/json", `{"model":"both","prompt":"a","n":3.0}`, 3},
+		{"/v1/completions", "application/json", `{"model":"both","prompt":"a","n":1e18}`, 1000},
+	} {
+		resp, text := w.do(t, http.MethodPost, tc.path, tc.media, tc.body)
+		if resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s: got status %d and %s, want an answer", tc.body, resp.StatusCode, text)
+		}
+		<-w.settle
+		if got := l.reserved[len(l.reserved)-1].Most.Output; got != tc.want*one {
+			t.Errorf("%s: got %d tokens reserved for the answers, want %d times %d", tc.body, got, tc.want, one)
+		}
+	}
+
+	l = &notebook{}
+	ranks := newWorld(t, withLedger(l), withDialect(openaichat.NewRerank(), "/v1/rerank", "jina1", "jina2"))
+	query := strings.Repeat("gulls ", 100)
+	if got := ranks.post(rerankAPIs[0], rerankBody("jina1", map[string]any{"query": query}), nil); got.status != http.StatusOK {
+		t.Fatalf("got %v, want a ranking", got)
+	}
+	if got := l.reserved[0].Most.Input(); got < 4*100 {
+		t.Errorf("got %d tokens reserved for a query of a hundred words with each of four documents, want no less than 400", got)
 	}
 }

@@ -99,8 +99,24 @@ func (c *call) readRaw() *llm.Error {
 		c.peeked.Model = name
 	}
 	c.peeked.Stream = string(value.Get("stream")) == "true"
+	n, _ := value.Get("n").Int()
+	best, _ := value.Get("best_of").Int()
+	c.peeked.Choices = choices(max(n, best))
+	if prompts := value.Get("prompt"); prompts.Kind() == jsontext.Array { // each is answered so often, but for one in tokens
+		all := int64(0)
+		_ = prompts.Array(func(_ int, prompt jsontext.Value) error {
+			if prompt.Kind() != jsontext.Number {
+				all++
+			}
+			return nil
+		})
+		c.peeked.Choices *= max(all, 1)
+	}
 	return c.checkModelName()
 }
+
+// choices is how many answers a request asks for; no vendor gives a thousand.
+func choices(n int64) int64 { return min(max(n, 1), 1000) }
 
 func (c *call) readForm(boundary string) *llm.Error {
 	fields, ok := formdata.Find(c.body, boundary, "model")
@@ -117,6 +133,10 @@ func (c *call) readForm(boundary string) *llm.Error {
 	}
 	if stream, _ := formdata.Find(c.body, boundary, "stream"); len(stream) > 0 {
 		c.peeked.Stream = string(stream[0].Value) == "true"
+	}
+	if all, _ := formdata.Find(c.body, boundary, "n"); len(all) > 0 {
+		n, _ := strconv.ParseInt(string(all[len(all)-1].Value), 10, 64)
+		c.peeked.Choices = choices(n)
 	}
 	return c.checkModelName()
 }
