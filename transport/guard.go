@@ -17,6 +17,8 @@ var (
 	metadata = prefixes(
 		"169.254.169.254/32", // most clouds
 		"fd00:ec2::254/128",  // Amazon, IPv6
+		"fd00:ec2::23/128",   // Amazon, IPv6, in containers
+		"fd20:ce::254/128",   // Google, IPv6
 		"100.100.100.200/32", // Alibaba
 		"192.0.0.192/32",     // Oracle
 		"168.63.129.16/32",   // Azure's platform, at a public address

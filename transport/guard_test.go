@@ -51,6 +51,8 @@ func TestAllowed(t *testing.T) {
 
 		{"169.254.169.254", never},
 		{"fd00:ec2::254", never},
+		{"fd00:ec2::23", never},
+		{"fd20:ce::254", never},
 		{"100.100.100.200", never},
 		{"192.0.0.192", never},
 		{"168.63.129.16", never},
