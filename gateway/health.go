@@ -42,6 +42,11 @@ func (c *call) order() *llm.Error {
 		if out != "" {
 			c.firstLast = min(c.firstLast, i)
 		}
+		switch out {
+		case route.ReasonOpen, route.ReasonProbing, route.ReasonCooling, route.ReasonFull:
+			c.standIn = c.standIn || s.Target == &c.route.Targets[0]
+		default:
+		}
 		if out = cmp.Or(out, s.Behind); out != "" {
 			c.skipped = append(c.skipped, skipped{s.Target.Name(), string(out), s.Wait})
 		}

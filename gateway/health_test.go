@@ -226,6 +226,32 @@ func TestComeBack(t *testing.T) {
 	}
 }
 
+// TestObjectionOfAStandIn: what an understudy objects to is not the request's fault while the lead is left alone
+// either, so that a target that is well is asked before the client is told. A refusal of its content policy is told.
+func TestObjectionOfAStandIn(t *testing.T) {
+	t.Parallel()
+	for kind, heard := range map[string]bool{"invalid-400": false, "unsupported-400": false, "unprocessable-422": false, "method-405": false, "content-filter-400": true} {
+		w := newWard(t)
+		w.fail("chat1", "rate-429-seconds")
+		w.fail("claude1", kind)
+		for call, leads := range []int{1, 1} {
+			got := w.hello("chat1>claude1>chat2")
+			switch {
+			case call == 0 && kind == "content-filter-400": // the lead was asked, and the next target is
+			case got.whole() == heard:
+				t.Errorf("%s, call %d: got %v, want an answer: %t", kind, call, got, !heard)
+			}
+			if w.count("chat1") != leads {
+				t.Errorf("%s, call %d: got %d requests to the lead, want %d", kind, call, w.count("chat1"), leads)
+			}
+		}
+		if heard != (w.count("chat2") < 2) {
+			t.Errorf("%s: got %d requests to the last target, want it asked in both calls: %t", kind, w.count("chat2"), !heard)
+		}
+		w.close()
+	}
+}
+
 // TestAmplification: a vendor that fails for everybody gets at most a tenth of its first attempts
 // again, a client's call at most two at one target, and what it sees is what the records say (F12).
 func TestAmplification(t *testing.T) {

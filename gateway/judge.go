@@ -53,6 +53,9 @@ func (c *call) judge(a *attempt, here int, alone bool) outcome {
 		if !a.lead && a.err.Code != llm.CodeUnavailable && a.err.Code != llm.CodeLedger {
 			return next
 		}
+		if c.standIn && (a.err.Code == llm.CodeInvalidRequest || a.err.Code == llm.CodeNotImplemented) {
+			return next // it is an understudy, though the first that was asked
+		}
 		if place := slices.Index(c.route.Targets, a.target); place >= 0 && a.err.Code == llm.CodeContextLength && c.after(place, a) < len(c.route.Targets) {
 			return next
 		}
