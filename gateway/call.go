@@ -67,7 +67,7 @@ type call struct {
 	keysTried []*provider.Provider // with which a target was asked, and is to be asked with another
 	tags      []string             // that the request requires of a provider
 	session   uint64               // tells sessions apart, where that matters; 0 if it does not
-	standIn   bool                 // the lead's health keeps it from being asked, so that an understudy is the first
+	missed    *route.Target        // the lead, if its health keeps it from being the first that is asked
 	firstLast int                  // from which of the route's targets on they are out, and tried if no other has answered
 	estimated int64                // tokens, where nobody counted them
 	reply     *reply

@@ -44,7 +44,9 @@ func (c *call) order() *llm.Error {
 		}
 		switch out {
 		case route.ReasonOpen, route.ReasonProbing, route.ReasonCooling, route.ReasonFull:
-			c.standIn = c.standIn || s.Target == &c.route.Targets[0]
+			if s.Target == &c.route.Targets[0] {
+				c.missed = s.Target
+			}
 		default:
 		}
 		if out = cmp.Or(out, s.Behind); out != "" {

@@ -252,6 +252,20 @@ func TestObjectionOfAStandIn(t *testing.T) {
 	}
 }
 
+// TestLeadsFailureBeforeAStandInsObjection: a lead that is out is asked after an understudy that objects, and it is its
+// failure that the client is told.
+func TestLeadsFailureBeforeAStandInsObjection(t *testing.T) {
+	t.Parallel()
+	w := newWard(t)
+	w.fail("chat1", "overloaded-529")
+	w.fail("claude1", "invalid-400")
+	for call := range 2 {
+		if got := w.hello("chat1>claude1"); got.status != 529 || w.count("chat1") < call+1 {
+			t.Errorf("call %d: got %v after %d requests to the lead, want the lead's failure", call, got, w.count("chat1"))
+		}
+	}
+}
+
 // TestAmplification: a vendor that fails for everybody gets at most a tenth of its first attempts
 // again, a client's call at most two at one target, and what it sees is what the records say (F12).
 func TestAmplification(t *testing.T) {

@@ -53,7 +53,7 @@ func (c *call) judge(a *attempt, here int, alone bool) outcome {
 		if !a.lead && a.err.Code != llm.CodeUnavailable && a.err.Code != llm.CodeLedger {
 			return next
 		}
-		if c.standIn && (a.err.Code == llm.CodeInvalidRequest || a.err.Code == llm.CodeNotImplemented) {
+		if c.missed != nil && (a.err.Code == llm.CodeInvalidRequest || a.err.Code == llm.CodeNotImplemented) {
 			return next // it is an understudy, though the first that was asked
 		}
 		if place := slices.Index(c.route.Targets, a.target); place >= 0 && a.err.Code == llm.CodeContextLength && c.after(place, a) < len(c.route.Targets) {
@@ -137,11 +137,11 @@ func (c *call) verdict() *llm.Error {
 	return &e
 }
 
-// leadAttempt is the latest attempt at the first target that was asked.
+// leadAttempt is the latest attempt at the lead, or at the first target that was asked if the lead was not.
 func (c *call) leadAttempt() *attempt {
 	lead := c.attempts[0]
 	for _, a := range c.attempts[1:] {
-		if a.lead {
+		if a.lead || c.missed != nil && a.target.IsSame(*c.missed) {
 			lead = a
 		}
 	}
