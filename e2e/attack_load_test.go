@@ -173,7 +173,8 @@ func TestReloadUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	streams := h.wholeStreams(atFullLength(1000, 20), atFullLength(150, 40))
+	opened := atFullLength(1000, 20)
+	streams := h.wholeStreams(opened, atFullLength(150, 40))
 	write := func(text string) {
 		if err := os.WriteFile(h.config, []byte(text), 0o600); err != nil {
 			t.Error(err)
@@ -232,6 +233,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	if calls.Load() < 100 {
 		t.Errorf("got %d calls, want traffic", calls.Load())
 	}
+	t.Logf("%d reloads, one in five refused: %d calls and %d open streams", atFullLength(100, 20), calls.Load(), opened)
 	h.stop()
 }
 
@@ -323,6 +325,7 @@ func TestStopCutsNoStream(t *testing.T) {
 					t.Fatalf("%s: got a stream that ends with %.300q (%v), want an error event: %v", s.path, text[max(0, len(text)-300):], err, twice)
 				}
 			}
+			t.Logf("%d streams over %v after the signal", n, time.Since(begin).Round(time.Second))
 			if !twice {
 				h.wantEnd(patience)
 				return

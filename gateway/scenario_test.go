@@ -81,6 +81,7 @@ func playDown(t *testing.T) {
 	if got := s.count("chat1") - before; got > 5+concurrent+60/5 {
 		t.Errorf("got %d requests to the vendor in its outage, want 5, those under way and one every five seconds", got)
 	}
+	t.Logf("%d calls in the outage, %d requests to the vendor", len(calls), s.count("chat1")-before)
 	s.mend("chat1")
 	s.wantAllWhole(s.during(30*time.Second, pair))
 	if got := share(s.during(10*time.Second, pair), isBy("chat1")); got < 0.99 {
