@@ -123,8 +123,15 @@ type tap struct {
 	started, finished, ended bool
 	id                       string
 	counts                   counts
-	open, begun              []int64             // the indexes of blocks
-	places                   forms.Places[int64] // of those that have begun
+	begun                    []begun             // the blocks
+	places                   forms.Places[int64] // of these, by their index
+	open                     int                 // how many of them are
+}
+
+// begun is a block that has begun.
+type begun struct {
+	index  int64
+	isOpen bool
 }
 
 // Frame looks at one frame of a stream.
@@ -252,17 +259,17 @@ func (t *tap) blockStart(e *eventText) error {
 	if t.places.Find(index) >= 0 {
 		return badAnswer("a content block began twice", nil)
 	}
-	t.begun = append(t.begun, index)
+	t.begun = append(t.begun, begun{index, true})
 	t.places.Add(index)
-	t.open = append(t.open, index)
+	t.open++
 	return nil
 }
 
-// openBlock returns the place in open of the block that an event is about.
+// openBlock returns the place of the block that an event is about.
 func (t *tap) openBlock(e *eventText) (int, error) {
 	latest := int64(missing)
 	if n := len(t.begun); n > 0 {
-		latest = t.begun[n-1]
+		latest = t.begun[n-1].index
 	}
 	index, err := e.indexOf(latest)
 	if err != nil {
@@ -272,8 +279,8 @@ func (t *tap) openBlock(e *eventText) (int, error) {
 }
 
 func (t *tap) openIndex(index int64) (int, error) {
-	i := place(t.open, index)
-	if i < 0 {
+	i := t.places.Find(index)
+	if i < 0 || !t.begun[i].isOpen {
 		return 0, badAnswer("an event for content block "+strconv.FormatInt(index, 10)+", which is not open", nil)
 	}
 	return i, nil
@@ -282,18 +289,10 @@ func (t *tap) openIndex(index int64) (int, error) {
 func (t *tap) blockStop(e *eventText) error {
 	i, err := t.openBlock(e)
 	if err == nil {
-		t.open = append(t.open[:i], t.open[i+1:]...)
+		t.begun[i].isOpen = false
+		t.open--
 	}
 	return err
-}
-
-func place(list []int64, n int64) int {
-	for i := len(list) - 1; i >= 0; i-- {
-		if list[i] == n {
-			return i
-		}
-	}
-	return -1
 }
 
 func (t *tap) messageDelta(e *eventText) (finish bool, err error) {
@@ -304,7 +303,7 @@ func (t *tap) messageDelta(e *eventText) (finish bool, err error) {
 	if e.delta.Value().Get("stop_reason").IsNull() || t.finished {
 		return false, nil
 	}
-	if len(t.open) > 0 {
+	if t.open > 0 {
 		return false, badAnswer("the message finished inside a content block", nil)
 	}
 	t.finished = true
@@ -335,13 +334,13 @@ type sent struct {
 // Sent says how far the blocks have come. They must be numbered as a writer numbers them.
 func (t *tap) Sent() any {
 	n := len(t.begun)
-	if !t.started || t.finished || len(t.open) > 1 || n > 0 && t.begun[n-1] != int64(n-1) {
+	if !t.started || t.finished || t.open > 1 || n > 0 && t.begun[n-1].index != int64(n-1) {
 		return nil
 	}
-	if len(t.open) == 1 && t.open[0] != t.begun[n-1] {
+	if t.open == 1 && !t.begun[n-1].isOpen {
 		return nil
 	}
-	return sent{blocks: n, isOpen: len(t.open) == 1}
+	return sent{blocks: n, isOpen: t.open == 1}
 }
 
 // Body reads a whole answer.

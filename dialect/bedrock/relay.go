@@ -67,14 +67,8 @@ type tap struct {
 	repeat                   repeat
 	started, finished, ended bool
 	usage                    llm.Usage
-	open                     []openBlock
+	open                     open[llm.PartKind]
 	last                     int64 // index of the block that began last
-}
-
-// openBlock is a block that has begun and not ended.
-type openBlock struct {
-	index int64
-	kind  llm.PartKind
 }
 
 // Frame looks at one frame of a stream.
@@ -108,14 +102,14 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 		s.Content, s.Other = true, true
 		err = t.blockStart(&e)
 	case eventBlockStop:
-		t.drop(e.index)
+		t.open.end(e.index)
 	case eventMessageStart:
 		if t.started {
 			err = badAnswer("a second messageStart", nil)
 		}
 		t.started = true
 	case eventMessageStop:
-		if len(t.open) > 0 || t.finished || forms.TextOf(e.all.Get("stopReason")) == "" {
+		if t.open.n > 0 || t.finished || forms.TextOf(e.all.Get("stopReason")) == "" {
 			err = badAnswer("the message ended inside a block, twice or without a reason", nil)
 		}
 		t.finished, s.Finish = true, true
@@ -132,27 +126,9 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	return s, nil
 }
 
-func (t *tap) find(index int64) *openBlock {
-	for i := range t.open {
-		if t.open[i].index == index {
-			return &t.open[i]
-		}
-	}
-	return nil
-}
-
-func (t *tap) drop(index int64) {
-	for i := range t.open {
-		if t.open[i].index == index {
-			t.open = append(t.open[:i], t.open[i+1:]...)
-			return
-		}
-	}
-}
-
 // blockStart begins a block of a kind that has a start.
 func (t *tap) blockStart(e *eventText) error {
-	if t.finished || e.index == missing || t.find(e.index) != nil {
+	if t.finished || e.index == missing || t.open.find(e.index) != nil {
 		return badAnswer("a content block began twice, without its index or after the end", nil)
 	}
 	key, v, err := only(e.start)
@@ -173,7 +149,7 @@ func (t *tap) blockStart(e *eventText) error {
 }
 
 func (t *tap) begin(index int64, kind llm.PartKind) {
-	t.open = append(t.open, openBlock{index, kind})
+	t.open.add(index, kind)
 	t.last = index
 }
 
@@ -182,7 +158,7 @@ func (t *tap) delta(index int64, d *deltaText) (s dialect.Signal, err error) {
 	if t.finished || index == missing {
 		return s, badAnswer("a piece of content without its block or after the end", nil)
 	}
-	b := t.find(index)
+	b := t.open.find(index)
 	kind := d.kind()
 	said := d.piece()
 	switch {
@@ -193,7 +169,7 @@ func (t *tap) delta(index int64, d *deltaText) (s dialect.Signal, err error) {
 			return s, nil
 		}
 		t.begin(index, kind)
-	case b == nil, b.kind != kind && (kind != llm.PartToolCall || b.kind != llm.PartOpaque), !d.redacted.IsNull():
+	case b == nil, *b != kind && (kind != llm.PartToolCall || *b != llm.PartOpaque), !d.redacted.IsNull():
 		return s, misplaced("a piece of content")
 	}
 	switch {
@@ -260,10 +236,10 @@ type sent struct {
 
 // Sent says how far the blocks have come.
 func (t *tap) Sent() any {
-	if !t.started || t.finished || len(t.open) > 1 || len(t.open) == 1 && t.open[0].index != t.last {
+	if !t.started || t.finished || t.open.n > 1 || t.open.n == 1 && t.open.find(t.last) == nil {
 		return nil
 	}
-	return sent{last: t.last, isOpen: len(t.open) == 1}
+	return sent{last: t.last, isOpen: t.open.n == 1}
 }
 
 // Body reads a whole answer.

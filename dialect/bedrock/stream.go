@@ -21,15 +21,14 @@ type streamReader struct {
 	started  bool
 	finished bool
 	ended    bool
-	blocks   []block // those that are open, in the order they started
-	parts    int     // how many parts have started
-	hasCall  bool    // the client is to run something
+	blocks   open[block]
+	parts    int  // how many parts have started
+	hasCall  bool // the client is to run something
 }
 
 // block is a content block that is open.
 type block struct {
-	wire   int64 // the vendor's index
-	part   int   // llm's index
+	part   int // llm's index
 	kind   llm.PartKind
 	joiner jsontext.TextJoiner
 	// signature is held back until the block ends: it comes once and last.
@@ -97,24 +96,9 @@ func readException(f dialect.Frame) *llm.Error {
 	return readError(0, f.Event, doc)
 }
 
-func (r *streamReader) find(index int64) *block {
-	for i := len(r.blocks) - 1; i >= 0; i-- {
-		if r.blocks[i].wire == index {
-			return &r.blocks[i]
-		}
-	}
-	return nil
-}
-
-// add opens a block; one that is told at its end gets its part then.
-func (r *streamReader) add(b block) *block {
-	r.blocks = append(r.blocks, b)
-	return &r.blocks[len(r.blocks)-1]
-}
-
 // begin opens a block and starts its part.
 func (r *streamReader) begin(dst *[]llm.Event, wire int64, p llm.Part) *block {
-	b := r.add(block{wire: wire, part: r.parts, kind: p.Kind})
+	b := r.blocks.add(wire, block{part: r.parts, kind: p.Kind})
 	if p.Thinking != nil {
 		b.issuer = p.Thinking.Issuer
 	}
@@ -124,7 +108,7 @@ func (r *streamReader) begin(dst *[]llm.Event, wire int64, p llm.Part) *block {
 }
 
 func (r *streamReader) blockStart(dst []llm.Event, e *eventText) ([]llm.Event, error) {
-	if r.finished || e.index == missing || r.find(e.index) != nil {
+	if r.finished || e.index == missing || r.blocks.find(e.index) != nil {
 		return dst, badAnswer("a content block began twice, without its index or after the end", nil)
 	}
 	key, v, err := only(e.start)
@@ -139,9 +123,9 @@ func (r *streamReader) blockStart(dst []llm.Event, e *eventText) ([]llm.Event, e
 		r.hasCall = true
 		r.begin(&dst, e.index, llm.Part{Kind: llm.PartToolCall, Call: call})
 	case key == "image":
-		r.add(block{wire: e.index, kind: llm.PartImage, start: clone(e.start)})
+		r.blocks.add(e.index, block{kind: llm.PartImage, start: clone(e.start)}) // which gets its part at its end
 	default:
-		r.add(block{wire: e.index, kind: llm.PartOpaque, start: clone(e.start)})
+		r.blocks.add(e.index, block{kind: llm.PartOpaque, start: clone(e.start)})
 	}
 	return dst, nil
 }
@@ -154,7 +138,7 @@ func (r *streamReader) delta(dst []llm.Event, index int64, d *deltaText) ([]llm.
 	if r.finished || index == missing {
 		return dst, badAnswer("a piece of content without its block or after the end", nil)
 	}
-	b := r.find(index)
+	b := r.blocks.find(index)
 	switch {
 	case d.hasText:
 		return r.text(dst, b, index, llm.PartText, d.text)
@@ -292,7 +276,7 @@ func (r *streamReader) image(b *block, v jsontext.Value) error {
 
 // blockStop ends a block. One of which nothing came was never begun, and is no part of the answer.
 func (r *streamReader) blockStop(dst []llm.Event, e *eventText) ([]llm.Event, error) {
-	b := r.find(e.index)
+	b := r.blocks.find(e.index)
 	if b == nil {
 		return dst, nil
 	}
@@ -316,12 +300,7 @@ func (r *streamReader) blockStop(dst []llm.Event, e *eventText) ([]llm.Event, er
 		}
 	}
 	dst = append(dst, llm.Event{Kind: llm.EventPartEnd, Index: b.part})
-	for i := range r.blocks {
-		if &r.blocks[i] == b {
-			r.blocks = append(r.blocks[:i], r.blocks[i+1:]...)
-			break
-		}
-	}
+	r.blocks.end(e.index)
 	return dst, nil
 }
 
@@ -370,8 +349,8 @@ func (r *streamReader) messageStop(dst []llm.Event, all jsontext.Value) ([]llm.E
 	switch {
 	case stop.Reason == "" || r.finished:
 		return dst, badAnswer("the message ended twice or without a reason", nil)
-	case len(r.blocks) > 0:
-		return dst, badAnswer("the message finished inside content block "+strconv.FormatInt(r.blocks[0].wire, 10), nil)
+	case r.blocks.n > 0:
+		return dst, badAnswer("the message finished inside content block "+strconv.FormatInt(r.blocks.first(), 10), nil)
 	}
 	r.finished = true
 	return append(dst, llm.Event{

@@ -33,6 +33,9 @@ func (p *Places[K]) Set(at int, key K) {
 	}
 }
 
+// Clear makes the list empty.
+func (p *Places[K]) Clear() { p.few, p.many = p.few[:0], nil }
+
 // Add notes that something with a key is now the last in the list.
 func (p *Places[K]) Add(key K) {
 	if p.few = append(p.few, key); p.many != nil {
