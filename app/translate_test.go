@@ -80,3 +80,46 @@ func TestTranslateWithoutAModel(t *testing.T) {
 		}
 	}
 }
+
+// TestTranslateReportsWhatAnswersSayBeside: what Google says of an answer's end and of its harms, and OpenAI of what a message
+// is, is shown or reported to clients of every other API, whole and streamed.
+func TestTranslateReportsWhatAnswersSayBeside(t *testing.T) {
+	const ratings = `"safetyRatings":[{"category":"HARM_CATEGORY_HARASSMENT","probability":"LOW"}]`
+	gemini := func(more, feedback string) string {
+		return `{"candidates":[{"content":{"role":"model","parts":[{"text":"hi"}]},"index":0,` + more + `}],` + feedback +
+			`"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":1,"totalTokenCount":2},"modelVersion":"m"}`
+	}
+	const message = `{"type":"message","id":"m","role":"assistant","status":"completed","phase":"commentary","content":[{"type":"output_text","text":"hi","annotations":[]}]}`
+	const response = `{"id":"r","object":"response","created_at":1,"status":"completed","model":"m","output":[` + message + `],"usage":{"input_tokens":1,"output_tokens":1,"total_tokens":2}}`
+	for _, tc := range []struct{ from, whole, stream, want, shows string }{
+		{"gemini-generate", gemini(`"finishReason":"MAX_TOKENS","finishMessage":"Enough said."`, ""), "", "stop_detail=dropped(tuning)", "Enough said."},
+		{"gemini-generate", gemini(`"finishReason":"SAFETY","finishMessage":"Enough said."`, ""), "", "stop_detail=dropped(tuning)", "Enough said."},
+		{"gemini-generate", gemini(`"finishReason":"STOP",`+ratings, ""), "", "answer.candidates[].safetyRatings=dropped(tuning)", ""},
+		{"gemini-generate", gemini(`"finishReason":"STOP"`, `"promptFeedback":{`+ratings+`},`), "", "answer.promptFeedback.safetyRatings=dropped(tuning)", ""},
+		{
+			"openai-responses", response,
+			`data: {"type":"response.created","sequence_number":0,"response":{"id":"r","object":"response","created_at":1,"status":"in_progress","model":"m","output":[]}}` + "\n\n" +
+				`data: {"type":"response.output_item.done","sequence_number":1,"output_index":0,"item":` + message + `}` + "\n\n" +
+				`data: {"type":"response.completed","sequence_number":2,"response":` + response + `}` + "\n\n",
+			"phase=dropped(tuning)", "",
+		},
+	} {
+		if tc.stream == "" {
+			tc.stream = "data: " + tc.whole + "\n\n"
+		}
+		for _, to := range DialectNames() {
+			if d, err := dialectNamed(to); err != nil || d.Does() != dialect.Generate || to == tc.from {
+				continue
+			}
+			for kind, in := range map[string]string{"response": tc.whole, "stream": tc.stream} {
+				var out bytes.Buffer
+				losses, err := Translate(strings.NewReader(in), &out, Translation{From: tc.from, To: to, Kind: kind})
+				isLost := slices.ContainsFunc(losses, func(l string) bool { return strings.HasSuffix(l, tc.want) })
+				isShown := tc.shows != "" && strings.Contains(out.String(), tc.shows)
+				if err != nil || isLost == isShown {
+					t.Errorf("%s to %s: got %s with the losses %q, %v, want %q shown or %s\nof %s", kind, to, &out, losses, err, tc.shows, tc.want, in)
+				}
+			}
+		}
+	}
+}

@@ -343,7 +343,7 @@ func gist(c llm.Choice, lost func(llm.Feature) bool) string {
 	if said == "" && ending == "refused" {
 		said = c.Stop.Detail
 	}
-	if lost("refusal_detail") {
+	if lost("stop_detail") {
 		said = strings.TrimSuffix(said, c.Stop.Detail)
 	}
 	if lost(llm.FeatureThinkingHistory) {

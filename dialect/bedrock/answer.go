@@ -53,7 +53,7 @@ func (l *lossList) hide(p *llm.Part) {
 // stop reports what of the end of an answer has no place.
 func (l *lossList) stop(stop llm.Stop) {
 	if stop.Detail != "" {
-		l.add("refusal_detail", llm.Tuning, "why the answer was refused")
+		l.add("stop_detail", llm.Tuning, "why the answer ended, in words")
 	}
 }
 

@@ -67,6 +67,11 @@ func (s *shown) part(p *llm.Part) {
 	s.losses.add(f, llm.ActionDropped, llm.Tuning, "a part of kind "+p.Kind.String()+" has no place in this dialect's answer")
 }
 
+// detail records that why an answer ended is not shown in the vendor's words.
+func (s *shown) detail() {
+	s.losses.add("stop_detail", llm.ActionDropped, llm.Tuning, "why the answer ended, in words, where that is no refusal without any")
+}
+
 // stop records a reason that the dialect has no word for.
 func (s *shown) stop(stop llm.Stop) {
 	switch stop.Reason {
@@ -109,7 +114,11 @@ func (e *answerEncoder) message(ch *llm.Choice) {
 			e.shown.part(p)
 		}
 	}
-	if p := explanation(ch.Stop, ch.Parts); p != nil {
+	p := explanation(ch.Stop, ch.Parts)
+	if p == nil && ch.Stop.Detail != "" {
+		e.shown.detail()
+	}
+	if p != nil {
 		texts = append(texts, p)
 	}
 	if len(texts) == 0 && calls == 0 {

@@ -349,6 +349,9 @@ func (s *streamWriter) close(dst []byte) []byte {
 // and a content for an answer without any.
 func (s *streamWriter) end(dst []byte) []byte {
 	explained := isRefusal(s.stop.Reason) && s.stop.Detail != "" && !s.refused
+	if !explained && s.stop.Detail != "" {
+		s.shown.detail()
+	}
 	if explained || s.contents+s.calls == 0 {
 		text := ""
 		if explained {

@@ -37,6 +37,7 @@ func New() *dialect.Dialect {
 		Client:       clientSide{},
 		Provider:     providerSide{},
 		Beside:       answers.Unread,
+		Kept:         map[string]string{"safetyRatings": "candidates[].safetyRatings"},
 		Relay:        relay{},
 		Models:       modelLister{},
 		Fields:       fields(),
@@ -131,6 +132,7 @@ var memberNames = dialect.NamesOf(fields(), "id", "text", "thought", "thoughtSig
 // ids, times, counts and echoes of the request.
 var answers = forms.NewOutline(camel, [][2]string{
 	{"", "candidates promptFeedback usageMetadata modelVersion responseId createTime response error turnToken"},
+	{"promptFeedback", "blockReason blockReasonMessage"},
 	{"candidates[]", "content index finishReason finishMessage safetyRatings logprobsResult avgLogprobs tokenCount groundingMetadata citationMetadata"},
 	{"candidates[].content", "parts role"},
 	{

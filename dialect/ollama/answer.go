@@ -71,6 +71,11 @@ func (s *shown) cutCall() {
 	s.losses.add("tool_arguments", llm.ActionDropped, llm.Tuning, "a call that was cut by the token limit is left out")
 }
 
+// detail records that why an answer ended is not shown in the vendor's words.
+func (s *shown) detail() {
+	s.losses.add("stop_detail", llm.ActionDropped, llm.Tuning, "why the answer ended, in words, where that is no refusal without any")
+}
+
 // stop records a reason that the dialect has no word for.
 func (s *shown) stop(stop llm.Stop) {
 	switch stop.Reason {
@@ -120,8 +125,12 @@ func (e *answerEncoder) message(ch *llm.Choice) error {
 			e.shown.part(p)
 		}
 	}
-	if isRefusal(ch.Stop.Reason) && !refusal {
+	switch {
+	case ch.Stop.Detail == "":
+	case isRefusal(ch.Stop.Reason) && !refusal:
 		text.WriteString(ch.Stop.Detail)
+	default:
+		e.shown.detail()
 	}
 	w := &e.w
 	w.BeginObject()

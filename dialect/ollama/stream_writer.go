@@ -236,9 +236,13 @@ func (s *streamWriter) end(dst []byte) []byte {
 		dst = s.call(dst, p, jsontext.AppendString(nil, p.args.String()))
 	}
 	s.shown.stop(s.stop)
-	if isRefusal(s.stop.Reason) && !s.refused && s.stop.Detail != "" {
+	switch {
+	case s.stop.Detail == "":
+	case isRefusal(s.stop.Reason) && !s.refused:
 		s.open(dst, s.stop.Detail)
 		dst = s.close()
+	default:
+		s.shown.detail()
 	}
 	s.open(dst, "")
 	s.w.EndObject()

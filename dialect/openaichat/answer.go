@@ -91,6 +91,11 @@ func (s *shown) kept(extra llm.Extra) {
 	}
 }
 
+// detail records that why an answer ended is not shown in the vendor's words.
+func (s *shown) detail() {
+	s.lose(loss("stop_detail", llm.ActionDropped, llm.Tuning, "why the answer ended, in words, where that is no refusal without any"))
+}
+
 // citation records a citation that the dialect has no form for, and reports whether it has one.
 func (s *shown) citation(c *llm.Citation) bool {
 	if c.Kind == llm.CiteURL {
@@ -157,8 +162,12 @@ func (e *answerEncoder) message(ch *llm.Choice) {
 			e.shown.part(p)
 		}
 	}
-	if refusal.Len() == 0 && isRefusal(ch.Stop.Reason) {
+	switch {
+	case ch.Stop.Detail == "":
+	case refusal.Len() == 0 && isRefusal(ch.Stop.Reason):
 		refusal.WriteString(ch.Stop.Detail)
+	default:
+		e.shown.detail()
 	}
 	w.BeginObject()
 	w.StringField("role", "assistant")

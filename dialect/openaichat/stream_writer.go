@@ -362,10 +362,14 @@ func (s *streamWriter) partEnd(dst []byte, e *llm.Event) []byte {
 // refusal that came without words, and the empty arguments of calls that are whole.
 func (s *streamWriter) finish(dst []byte, e *llm.Event) []byte {
 	ch := s.choice(e.Choice)
-	if isRefusal(e.Stop.Reason) && e.Stop.Detail != "" && !ch.refused {
+	switch {
+	case e.Stop.Detail == "":
+	case isRefusal(e.Stop.Reason) && !ch.refused:
 		s.open(dst, e.Choice)
 		s.w.StringField("refusal", e.Stop.Detail)
 		dst = s.close()
+	default:
+		s.shown.detail()
 	}
 	if isWhole(e.Stop.Reason) {
 		for _, call := range ch.empty {

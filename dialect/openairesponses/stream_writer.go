@@ -336,9 +336,13 @@ func (s *streamWriter) finish(dst []byte, stop llm.Stop) []byte {
 		s.parts[i].ended = true
 	}
 	dst = s.next(dst)
-	if (stop.Reason == llm.StopRefusal || stop.Reason == llm.StopContentFilter) && stop.Detail != "" && !s.refused {
+	switch {
+	case stop.Detail == "":
+	case (stop.Reason == llm.StopRefusal || stop.Reason == llm.StopContentFilter) && !s.refused:
 		dst = s.partStart(dst, &llm.Event{Index: -2, Part: llm.Part{Kind: llm.PartRefusal, Text: stop.Detail}})
 		s.refused = false // the vendor's word, not the model's
+	default:
+		s.losses.add("stop_detail", llm.ActionDropped, tuning, "why the answer ended, in words, where that is no refusal without any")
 	}
 	if s.open != none {
 		p := s.find(s.open)

@@ -245,7 +245,7 @@ var answers = forms.NewOutline(nil, [][2]string{
 
 // The members of the items and parts that an answer may have.
 const (
-	messageMembers = "id type status role content phase"
+	messageMembers = "id type status role content"
 	textMembers    = "type text annotations logprobs"
 	tokenMembers   = "token logprob bytes top_logprobs"
 	noteMembers    = "type url_citation url title start_index end_index"
