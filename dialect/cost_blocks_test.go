@@ -109,6 +109,7 @@ func openBlocks(name dialect.Name, n int) []dialect.Frame {
 			say("response.output_item.done", fmt.Sprintf(`"output_index":%d,"item":%s`, i, item))
 		}
 		say("response.completed", `"response":{"id":"r","object":"response","created_at":1,"model":"m","status":"completed","output":[`+strings.Join(items, ",")+`],"usage":{"input_tokens":1,"output_tokens":1,"total_tokens":2}}`)
+	default:
 	}
 	return frames
 }
