@@ -107,10 +107,8 @@ func (l limited) Accept() (net.Conn, error) {
 		case err != nil:
 			return conn, err
 		case l.server.hasRoom():
-			// What a client is sent while nobody reads it is taken in by the kernel, which
-			// would try to deliver it for a quarter of an hour.
 			if tcp, ok := conn.(*net.TCPConn); ok {
-				_ = transport.ReadySlow(tcp, l.server.patience) // without it, only the delay is longer, and more is buffered
+				conn, _ = transport.Client(tcp, l.server.patience) // if it is not set up, only the delay is longer, and more is buffered
 			}
 			return conn, nil
 		default:

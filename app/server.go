@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/understudy-ai/understudy/internal/fastlane"
+	"github.com/understudy-ai/understudy/transport"
 )
 
 // Limits of the two HTTP servers. A body has its own, in the config, and an answer
@@ -44,6 +45,7 @@ func newServer(h http.Handler, log *slog.Logger, patience time.Duration) *server
 	protocols.SetUnencryptedHTTP2(true)
 	s.http = http.Server{
 		Protocols:         &protocols,
+		HTTP2:             &http.HTTP2Config{WriteByteTimeout: patience}, // an answer's own time ends the answer only
 		Handler:           s.lastAnswers(h),
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
@@ -67,6 +69,9 @@ func (s *server) start(address string, given net.Listener) error {
 			}
 			return err
 		}
+	}
+	if tcp, ok := l.(*net.TCPListener); ok {
+		_ = transport.ListenSlow(tcp) // without it, only clients on this machine that read slowly are given up sooner
 	}
 	s.listener = l
 	serve := func(l net.Listener) error { return s.http.Serve(counting{l}) }

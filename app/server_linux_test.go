@@ -4,13 +4,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"syscall"
 	"testing"
 	"time"
 )
 
 // accepted is a connection from a client that does nothing.
-func accepted(t *testing.T, patience time.Duration) *net.TCPConn {
+func accepted(t *testing.T, patience time.Duration) net.Conn {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -27,32 +26,7 @@ func accepted(t *testing.T, patience time.Duration) *net.TCPConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return conn.(*net.TCPConn)
-}
-
-// TestVanishedClientsAreNoticed reads back the limits of an accepted connection.
-func TestVanishedClientsAreNoticed(t *testing.T) {
-	t.Parallel()
-	const patience = 30 * time.Second
-	conn := accepted(t, patience)
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	option := func(name int) (value int) {
-		if controlErr := raw.Control(func(fd uintptr) { value, err = syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, name) }); controlErr != nil || err != nil {
-			t.Fatal(controlErr, err)
-		}
-		return value
-	}
-	const userTimeout = 0x12 // TCP_USER_TIMEOUT
-	if got := time.Duration(option(userTimeout)) * time.Millisecond; got != patience {
-		t.Errorf("got sent bytes given up after %v, want what a client may refuse to read, %v", got, patience)
-	}
-	silent := time.Duration(option(syscall.TCP_KEEPIDLE)+option(syscall.TCP_KEEPINTVL)*option(syscall.TCP_KEEPCNT)) * time.Second
-	if silent > 30*time.Second {
-		t.Errorf("got a silent client given up after %v, want at most 30 s", silent)
-	}
+	return conn
 }
 
 // TestUnreadBytesAreBounded writes to a client that does not read until it would have to wait.

@@ -314,7 +314,7 @@ type Limits struct {
 	// Heartbeat is the silence after which a streaming client is sent a sign of
 	// life: 10s.
 	Heartbeat time.Duration `yaml:"heartbeat"`
-	// WriteTimeout is how long a client may refuse to read: 30s.
+	// WriteTimeout is how long a client may refuse to read: 3m.
 	WriteTimeout time.Duration `yaml:"write_timeout"`
 	// Memory is how much the gateway may take, 128MiB to 1024GiB. What finds none left is
 	// refused at once, before its body is read. If not given, what GOMEMLIMIT says, else three
@@ -370,7 +370,7 @@ func defaults() *Config {
 		Drain:  15 * time.Minute,
 		Limits: Limits{
 			Body: 64 << 20, BodyTimeout: 60 * time.Second,
-			Heartbeat: 10 * time.Second, WriteTimeout: 30 * time.Second, Rescue: 256 << 20,
+			Heartbeat: 10 * time.Second, WriteTimeout: 3 * time.Minute, Rescue: 256 << 20,
 		},
 		Telemetry: Telemetry{Share: 1},
 		at:        map[string]position{},

@@ -171,6 +171,21 @@ func TestSlowReaders(t *testing.T) {
 	alone(t)
 	fast, slow, lasts := atFullLength(500, 10), atFullLength(500, 16), atFullLength(30*time.Second, 500*time.Millisecond)
 	var asked atomic.Int64
+	h := openHouse(t, talker(t, &asked)+standard)
+	var late string
+	for range 3 { // others use the machine, too, and only make it worse
+		if late = h.beside(fast, slow, lasts, &asked); late == "" || t.Failed() {
+			break
+		}
+	}
+	if late != "" {
+		t.Error(late)
+	}
+	h.wantUp("chat", "flood")
+}
+
+// talker is a provider whose vendor says as much as it is let, and counts who asks.
+func talker(t *testing.T, asked *atomic.Int64) string {
 	text := fmt.Sprintf("data: {\"id\":\"x\",\"model\":\"small\",\"choices\":[{\"index\":0,\"delta\":{\"content\":%q},\"finish_reason\":null}]}\n\n", strings.Repeat("word ", 800))
 	vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -182,19 +197,11 @@ func TestSlowReaders(t *testing.T) {
 			}
 		}
 	}))
-	defer vendor.Close()
-	defer vendor.CloseClientConnections()
-	h := openHouse(t, fmt.Sprintf("  flood: {base_url: \"%s\", key: env:TEST_KEY, auth: bearer, dialects: {openai-chat: /v1/chat/completions}}\n", vendor.URL)+standard)
-	var late string
-	for range 3 { // others use the machine, too, and only make it worse
-		if late = h.beside(fast, slow, lasts, &asked); late == "" || t.Failed() {
-			break
-		}
-	}
-	if late != "" {
-		t.Error(late)
-	}
-	h.wantUp("chat", "flood")
+	t.Cleanup(func() {
+		vendor.CloseClientConnections()
+		vendor.Close()
+	})
+	return fmt.Sprintf("  flood: {base_url: \"%s\", key: env:TEST_KEY, auth: bearer, dialects: {openai-chat: /v1/chat/completions}}\n", vendor.URL)
 }
 
 // beside measures fast streams beside slow readers, and says what is wrong with them.

@@ -5,10 +5,13 @@ package e2e
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -87,6 +90,45 @@ func TestVanishedClients(t *testing.T) {
 			t.Errorf("got\n%s\nwant %q in it", out, line)
 		}
 	}
+}
+
+// TestSteadyReaders has clients that read a kibibyte a second for longer than any may refuse to read. They make room again and again,
+// though never for all that waits, and are not taken for vanished ones.
+func TestSteadyReaders(t *testing.T) {
+	if os.Getenv(networkVariable) == "" {
+		t.Skip("skipped: it reads for half a minute, as `.ci/run network` does")
+	}
+	t.Parallel()
+	const lasts = 35 * time.Second
+	var asked atomic.Int64
+	h := openHouse(t, talker(t, &asked)+"limits: {write_timeout: 20s}\nmodels: {flood: {lead: flood/small}}\n")
+	// A connection over loopback holds as much as is read in a minute or two otherwise, and nothing comes meanwhile.
+	small := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<10) })
+	}}
+	var all sync.WaitGroup
+	for _, c := range faultClients {
+		conn, err := small.DialContext(t.Context(), "tcp", h.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, request(c.path, "", c.ask("flood", true)))
+		all.Go(func() {
+			piece := make([]byte, 1<<10)
+			for begun := time.Now(); time.Since(begun) < lasts; time.Sleep(time.Second) {
+				if _, err := io.ReadFull(conn, piece); err != nil {
+					t.Errorf("%s: got %v after %v, want more of the answer", c.name, err, time.Since(begun))
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	if got := int(h.metric("understudy_calls_running")); got != len(faultClients) {
+		t.Errorf("got %d calls that run, want all: what clients still read was sent before", got)
+	}
+	h.wantUp("flood")
 }
 
 // quiet sends a request on a connection of its own, and returns it when some of the answer's text has come, if that is

@@ -120,7 +120,7 @@ type Limits struct {
 
 // DefaultLimits returns the limits that hold when the config says nothing.
 func DefaultLimits() Limits {
-	return Limits{Body: 64 << 20, BodyTimeout: 60 * time.Second, Heartbeat: 10 * time.Second, WriteTimeout: 30 * time.Second, Text: 256 << 20}
+	return Limits{Body: 64 << 20, BodyTimeout: 60 * time.Second, Heartbeat: 10 * time.Second, WriteTimeout: 3 * time.Minute, Text: 256 << 20}
 }
 
 // Gateway serves the client APIs of all its dialects.

@@ -286,7 +286,7 @@ func (p *reply) begin(status int) {
 
 // maxWrite is how much is written at a time: a client that reads slowly may take
 // longer for a large answer than it may refuse to read.
-const maxWrite = 64 << 10
+const maxWrite = 16 << 10
 
 // write moves the client's deadline as it goes, and notices when the client is gone.
 func (p *reply) write(b []byte) { p.writeAt(time.Now(), b) }

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestBlackHole connects to a socket whose queue is full, so that nothing answers.
@@ -59,7 +61,7 @@ func TestSocketOptions(t *testing.T) {
 		raw.Control(func(fd uintptr) { value, err = syscall.GetsockoptInt(int(fd), level, name) })
 		return value
 	}
-	if got := option(syscall.IPPROTO_TCP, tcpUserTimeout); got != int(deadAfter.Milliseconds()) || err != nil {
+	if got := option(syscall.IPPROTO_TCP, unix.TCP_USER_TIMEOUT); got != int(deadAfter.Milliseconds()) || err != nil {
 		t.Errorf("TCP_USER_TIMEOUT: got %d, %v, want %d", got, err, deadAfter.Milliseconds())
 	}
 	idle := option(syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE)

@@ -4,12 +4,8 @@ import (
 	"os"
 	"syscall"
 	"time"
-)
 
-// Options of linux/tcp.h that package syscall does not name.
-const (
-	tcpUserTimeout  = 0x12 // TCP_USER_TIMEOUT: how long sent bytes may go without acknowledgement, in milliseconds
-	tcpNotsentLowat = 0x19 // TCP_NOTSENT_LOWAT: how many bytes that the peer has no room for are taken, about
+	"golang.org/x/sys/unix"
 )
 
 // unsent is how much of what a client has no room for the kernel takes. By itself it takes 4 MiB for each, and asks
@@ -17,14 +13,35 @@ const (
 // at all, and then be written thousands of events at once, while other clients wait.
 const unsent = 16 << 10
 
-// setUserTimeout has the kernel give a connection up whose peer acknowledges, or reads, nothing for d. Keep-alive
-// probes do not run while bytes are under way.
+// setUserTimeout has the kernel give a connection up whose peer acknowledges nothing for d, or has no room for what comes next
+// (TCP_USER_TIMEOUT). Keep-alive probes do not run while bytes are under way.
 func setUserTimeout(c syscall.RawConn, d time.Duration) error {
-	return setOption(c, tcpUserTimeout, int(d.Milliseconds()))
+	return setOption(c, unix.TCP_USER_TIMEOUT, int(d.Milliseconds()))
 }
 
-// boundUnsent has the kernel take no more than unsent.
-func boundUnsent(c syscall.RawConn) error { return setOption(c, tcpNotsentLowat, unsent) }
+// boundUnsent has the kernel take no more than unsent (TCP_NOTSENT_LOWAT).
+func boundUnsent(c syscall.RawConn) error { return setOption(c, unix.TCP_NOTSENT_LOWAT, unsent) }
+
+// maxSegment is what fits into a packet of an Ethernet with jumbo frames.
+const maxSegment = 9000 - 40
+
+// boundSegments has the connections that a listener accepts carry segments that networks have (TCP_MAXSEG). Over loopback they have
+// 64 KiB otherwise, and a peer says that it has room when it has it for one: a client on the same machine that reads
+// a kibibyte a second would seem not to read for a minute or two.
+func boundSegments(c syscall.RawConn) error {
+	return setOption(c, unix.TCP_MAXSEG, maxSegment)
+}
+
+// acknowledged returns how long ago the peer last acknowledged anything, to some milliseconds, and whether it has yet to acknowledge
+// what it was sent, or answer whether it has room again.
+func acknowledged(c syscall.RawConn) (ago time.Duration, underWay bool) {
+	_ = c.Control(func(fd uintptr) { // if that fails the connection is closed already
+		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			ago, underWay = time.Duration(info.Last_ack_recv)*time.Millisecond, info.Unacked > 0 || info.Probes > 0
+		}
+	})
+	return ago, underWay
+}
 
 func setOption(c syscall.RawConn, name, value int) error {
 	var set error
