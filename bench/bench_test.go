@@ -50,7 +50,7 @@ func TestRun(t *testing.T) {
 		t.Skip("the CPU time of another process is read on Linux only")
 	}
 	o := options{
-		duration: 800 * time.Millisecond, rounds: 1, connections: 2, rate: 500, streams: 8, starts: 1,
+		duration: 800 * time.Millisecond, rounds: 1, turns: 11, connections: 2, rate: 500, streams: 8, starts: 1,
 		only: regexp.MustCompile(""), json: true, ledger: true, binary: understudy,
 	}
 	var out, progress bytes.Buffer
@@ -94,7 +94,7 @@ func TestLoad(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the CPU time of another process is read on Linux only")
 	}
-	o := options{duration: 500 * time.Millisecond, streams: 20, only: regexp.MustCompile("many events|slow readers, (HTTP/2|vendor alone)"), load: true, ledger: true, binary: understudy}
+	o := options{duration: 500 * time.Millisecond, streams: 20, only: regexp.MustCompile("many events|slow readers, (HTTP/2|vendor alone)"), load: true, turns: 11, ledger: true, binary: understudy}
 	var out, progress bytes.Buffer
 	if err := run(t.Context(), o, &out, &progress); err != nil {
 		t.Fatalf("run: got %v, want none; progress:\n%s", err, &progress)
@@ -253,7 +253,7 @@ func TestSpread(t *testing.T) {
 }
 
 func TestFlags(t *testing.T) {
-	for _, args := range [][]string{{"-only", "nothing like it"}, {"-only", "("}, {"-rounds", "0"}, {"-rate", "1"}, {"stray"}} {
+	for _, args := range [][]string{{"-only", "nothing like it"}, {"-only", "("}, {"-rounds", "0"}, {"-turns", "0"}, {"-rate", "1"}, {"stray"}} {
 		if _, err := parseFlags(args); err == nil {
 			t.Errorf("%v: got no error, want one", args)
 		}

@@ -60,6 +60,7 @@ type options struct {
 	only        *regexp.Regexp
 	binary      string
 	json        bool
+	turns       int  // of slow readers, and of others alone
 	load        bool // the figures that only show under load, in the place of the others
 }
 
@@ -75,6 +76,7 @@ func parseFlags(args []string) (options, error) {
 	flags.IntVar(&o.starts, "starts", 5, "cold starts to take the median of; 0 leaves this out")
 	flags.DurationVar(&o.pause, "pause", 2*time.Millisecond, "the vendor's pause between the chunks of a stream; 0 sends them back to back")
 	flags.BoolVar(&o.ledger, "ledger", true, "keep the ledger, durably, as serve does if nothing is said")
+	flags.IntVar(&o.turns, "turns", 11, "turns of load with slow readers and without; more are steadier")
 	flags.BoolVar(&o.load, "load", false, "measure what only shows under load: many streams and events, churn, overload, little memory; -streams and -duration say how much")
 	flags.BoolVar(&o.json, "json", false, "print the report as JSON")
 	flags.StringVar(&o.binary, "binary", "", "measure this understudy binary instead of building one")
@@ -96,7 +98,7 @@ func (o options) check(surplus int) error {
 	switch {
 	case surplus > 0:
 		return errors.New("got an argument, want flags only")
-	case o.duration <= 0 || o.rounds < 1 || o.connections < 1 || o.rate < 10 || o.streams < 0 || o.starts < 0 || o.pause < 0:
+	case o.duration <= 0 || o.rounds < 1 || o.turns < 1 || o.connections < 1 || o.rate < 10 || o.streams < 0 || o.starts < 0 || o.pause < 0:
 		return errors.New("got a number out of range, want positive ones and a rate of at least 10")
 	case o.load && !slices.ContainsFunc((&bench{options: o}).allFigures(), func(f under) bool { return o.only.MatchString(f.name) }):
 		return fmt.Errorf("got no load that matches %q", o.only)

@@ -13,16 +13,15 @@ import (
 )
 
 const (
-	slowRate  = 1 << 10 // bytes a second that a slow client reads
-	fastPace  = 100     // milliseconds between the events of a stream that is read at once
-	slowPairs = 11      // how often events are timed alone and beside slow readers
+	slowRate = 1 << 10 // bytes a second that a slow client reads
+	fastPace = 100     // milliseconds between the events of a stream that is read at once
 )
 
 // slowReaders is L5: streams that are read at once, alone, and beside as many that are read at a kibibyte a second, for
 // which their vendors, who say as much as they can, have to wait. Both take turns, since the machine changes more from one
 // minute to the next than slow readers cost.
 func (b *bench) slowReaders(ctx context.Context, s *stage) ([]figure, error) {
-	f := &beside{stage: s, n: max(b.streams/10, 1), each: b.duration / (10 * slowPairs)}
+	f := &beside{stage: s, n: max(b.streams/10, 1), each: b.duration / time.Duration(10*b.turns), turns: b.turns}
 	var all sync.WaitGroup
 	defer all.Wait()
 	for range f.n {
@@ -39,8 +38,8 @@ func (b *bench) slowReaders(ctx context.Context, s *stage) ([]figure, error) {
 			f.late.follow(answer.Body)
 		})
 	}
-	for i := range slowPairs {
-		if err := f.pair(ctx, i == slowPairs-1); err != nil {
+	for i := range f.turns {
+		if err := f.pair(ctx, i == f.turns-1); err != nil {
 			return nil, err
 		}
 	}
@@ -54,7 +53,7 @@ func (b *bench) slowReaders(ctx context.Context, s *stage) ([]figure, error) {
 		{"bytes a second that slow readers got", fmt.Sprintf("%.0f of %d", spreadOf(f.rates).Median, slowRate), "all"},
 		{"event on its way, p50 / p99, alone", f.alone.times(), ""},
 		{"event on its way, p50 / p99, beside slow readers", f.beside.times(), ""},
-		{fmt.Sprintf("p99 beside to alone, median of %d (least–most)", slowPairs), f.ratio(), goal},
+		{fmt.Sprintf("p99 beside to alone, median of %d (least–most)", f.turns), f.ratio(), goal},
 		{"cores, alone and beside", fmt.Sprintf("%.2f and %.2f", spreadOf(f.alone.cores).Median, spreadOf(f.beside.cores).Median), ""},
 		{"memory beside them at the beginning and the end", fmt.Sprintf("%d and %d MiB", f.first>>20, f.last>>20), flat},
 	}, ctx.Err()
@@ -64,6 +63,7 @@ func (b *bench) slowReaders(ctx context.Context, s *stage) ([]figure, error) {
 type beside struct {
 	stage         *stage
 	n             int // streams of each kind
+	turns         int // alone and beside
 	each          time.Duration
 	late          late
 	failed, cut   int
@@ -158,7 +158,7 @@ func (f *beside) stay(ctx context.Context, pid int) (err error) {
 	if f.first, err = memory(pid); err != nil {
 		return err
 	}
-	wait(ctx, slowPairs*f.each)
+	wait(ctx, time.Duration(f.turns)*f.each)
 	f.last, err = memory(pid)
 	return err
 }
