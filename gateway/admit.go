@@ -15,11 +15,7 @@ import (
 // admit finds out who is calling and whether they may. It runs before the body
 // is read: a refused caller costs no memory.
 func (c *call) admit() *llm.Error {
-	var inQuery []string
-	if name := c.dialect.KeyQuery; name != "" && c.r.URL.RawQuery != "" {
-		inQuery = c.r.URL.Query()[name]
-	}
-	grant, err := c.g.opts.Access.Check(c.r.Header, c.r.RemoteAddr, inQuery...)
+	grant, err := c.checkKey()
 	if err != nil {
 		return err
 	}
@@ -29,6 +25,22 @@ func (c *call) admit() *llm.Error {
 		return nil
 	}
 	c.caller = grant.Caller
+	return nil
+}
+
+func (c *call) checkKey() (*access.Grant, *llm.Error) {
+	var inQuery []string
+	if name := c.dialect.KeyQuery; name != "" && c.r.URL.RawQuery != "" {
+		inQuery = c.r.URL.Query()[name]
+	}
+	return c.g.opts.Access.Check(c.r.Header, c.r.RemoteAddr, inQuery...)
+}
+
+// isStillTaken finds whether the key of a call that lasts is revoked, disabled or over.
+func (c *call) isStillTaken() *llm.Error {
+	if _, err := c.checkKey(); err != nil && err.Code == llm.CodeAuthentication {
+		return err
+	}
 	return nil
 }
 

@@ -158,7 +158,7 @@ func (c *call) spent(a *attempt) budget.Result {
 	}
 	if c.operation == dialect.Realtime { // each answer was held to what can be true when it came
 		r.Input, r.Output = a.usage.Input(), a.usage.Output()
-		r.Whole = r.Whole || r.Code == llm.CodeQuota || r.Code == llm.CodeLedger
+		r.Whole = r.Whole || r.Code == llm.CodeQuota || r.Code == llm.CodeLedger || r.Code == llm.CodeAuthentication
 	}
 	if s := a.stream; s != nil {
 		r.Streamed, r.Begun, r.Output = true, s.begun || a.committed, s.tokens

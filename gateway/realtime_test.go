@@ -12,7 +12,9 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/understudy-ai/understudy/access"
 	"github.com/understudy-ai/understudy/budget"
+	"github.com/understudy-ai/understudy/gateway"
 )
 
 func TestRealtime(t *testing.T) {
@@ -206,5 +208,53 @@ func TestBackgroundIsPaid(t *testing.T) {
 	<-w.settle
 	if got := l.settled[1][0].Outcome; got.Kind != budget.Uncertain || got.Tokens != l.reserved[0].Most || got.Tokens.All() != 5000 {
 		t.Errorf("got %v of %+v, want it uncertain with all that was reserved, %+v", got.Kind, got.Tokens, l.reserved[0].Most)
+	}
+}
+
+// TestRealtimeOfARevokedKey ends behind the answer that is under way: the next would be one of nobody's.
+func TestRealtimeOfARevokedKey(t *testing.T) {
+	t.Parallel()
+	keys := access.NewRegistry(access.Options{})
+	declared := access.Declared{Keys: []access.DeclaredKey{{ID: "web", Text: limitedKey, Spec: access.Spec{Models: []string{"*"}}}}}
+	if err := keys.Open(t.Context(), access.NewSecret(), &access.Memory{}, false, declared); err != nil {
+		t.Fatal(err)
+	}
+	answers := func(w http.ResponseWriter, r *http.Request) {
+		conn, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer conn.CloseNow()
+		for err == nil {
+			if _, _, err = conn.Read(r.Context()); err == nil {
+				err = conn.Write(r.Context(), websocket.MessageText, []byte(`{"type":"response.done","response":{"usage":{"input_tokens":3,"output_tokens":4}}}`))
+			}
+		}
+	}
+	l := &notebook{}
+	w := newRelayWorldOf(t, func(o *gateway.Options) { o.Ledger, o.Access = l, keys }, answers, fails(503))
+	conn, _, err := websocket.Dial(t.Context(), w.url+"/v1/realtime?model=both", &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer " + limitedKey}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow()
+	got := 0
+	for range 5 {
+		if err = conn.Write(t.Context(), websocket.MessageText, []byte(`{"type":"response.create"}`)); err != nil {
+			break
+		}
+		if _, _, err = conn.Read(t.Context()); err != nil {
+			break
+		}
+		if got++; got == 2 {
+			keys.Declare(access.Declared{})
+		}
+	}
+	if got != 3 || websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
+		t.Errorf("got %d answers and %v, want one more than the two before the key was taken away, and a close that says so", got, err)
+	}
+	<-w.settle
+	if s := l.settled[1][0]; s.Outcome.Kind != budget.Posted || s.Outcome.Tokens.All() != 12 {
+		t.Errorf("got %v of %+v, want three answers posted", s.Outcome.Kind, s.Outcome.Tokens)
 	}
 }

@@ -63,7 +63,8 @@ func (a *attempt) countInHeaders(h http.Header) {
 }
 
 // payMessage adds what an answer in a realtime session has used, and reserves as much for the next one, with all that it
-// may say: openai-realtime.yaml, RealtimeServerEventResponseDone. The error ends the session: there is too little left.
+// may say: openai-realtime.yaml, RealtimeServerEventResponseDone. The error ends the session: there is too little left,
+// or the key is taken no more.
 func (c *call) payMessage(a *attempt, message []byte) *llm.Error {
 	if !bytes.Contains(message, []byte(`"response.done"`)) {
 		return nil
@@ -76,14 +77,13 @@ func (c *call) payMessage(a *attempt, message []byte) *llm.Error {
 	one := budget.Result{Sent: true, Whole: true, Usage: u}
 	switch {
 	case !u.Known:
-		return nil
 	case one.Outcome().Rejected: // each is held to what can be true by itself: a session has no end of them
 		a.usage.Absurd = true
-		return nil
+	default:
+		a.usage = a.usage.Plus(u)
 	}
-	a.usage = a.usage.Plus(u)
-	if a.line == nil {
-		return nil
+	if err := c.isStillTaken(); err != nil || a.line == nil {
+		return err
 	}
 	used := budget.TokensOf(a.usage)
 	next, answer := budget.TokensOf(a.usage.Plus(u)), c.dearest(a, budget.Tokens{Output: a.most.Output})
