@@ -168,7 +168,7 @@ func New(o Options) (*App, error) {
 	})
 	a.clients = newServer(a.gateway, o.Log, l.WriteTimeout)
 	a.clients.fast = fastlane.New(&a.clients.http)
-	a.clients.fast.Handed = countResets
+	a.clients.fast.Handed, a.clients.fast.Malformed = countResets, a.gateway.Malformed
 	a.clients.porter = newPorter(a.gateway.Shed, o.Log, l.WriteTimeout)
 	a.operators = newServer(nil, o.Log, l.WriteTimeout) // its handler needs what Start opens
 	a.operators.http.ReadTimeout = readHeaderTimeout    // bodies there are short

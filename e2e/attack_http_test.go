@@ -96,12 +96,21 @@ func TestAttackS1ToS5Framing(t *testing.T) {
 				if !slices.Contains(test.statuses, status(answer)) || !closed || strings.Count(answer, "HTTP/1.") != 1 {
 					t.Errorf("%s, %s: got %.60q (closed: %v), want %v, once, and the connection closed", test.name, way.name, answer, closed, test.statuses)
 				}
+				if !strings.Contains(answer, "\r\nX-Understudy-Call: call_") || !strings.Contains(answer, "\r\n\r\n{\"error\":{\"") {
+					t.Errorf("%s, %s: got %.600q, want an error in the words of the client's API, and the call's id", test.name, way.name, answer)
+				}
 			})
 		}
 	}
 	all.Wait()
 	h.wantCalls(len(tests))
 	h.chat.Forget()
+	for _, way := range h.ways() {
+		answer, _ := way.raw("POST " + messagesPath + " HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n{}")
+		if !strings.HasPrefix(answer, "HTTP/1.1 400 ") || !strings.Contains(answer, `{"type":"error","error":{"type":"invalid_request_error","message":"`) {
+			t.Errorf("%s: got %.600q, want the words of the other API", way.name, answer)
+		}
+	}
 
 	// With both, Transfer-Encoding wins, the vendor sees one request that we framed,
 	// and what follows on the connection is not taken for a request.

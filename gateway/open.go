@@ -169,6 +169,25 @@ func (c *call) open() *llm.Error {
 	}
 }
 
+// Malformed refuses what is no request of HTTP, which the server has given a status.
+func (g *Gateway) Malformed(w http.ResponseWriter, r *http.Request, status int, why string) {
+	c := g.newCall(w, r)
+	defer c.settle()
+	_ = c.open() // whose words are used, where that can be told
+	code := llm.CodeInvalidRequest
+	switch status {
+	case http.StatusRequestHeaderFieldsTooLarge:
+		code = llm.CodeTooLarge
+	case http.StatusNotImplemented:
+		code = llm.CodeNotImplemented
+	}
+	c.fail(&llm.Error{
+		Code: code, Origin: llm.OriginClient,
+		Message: "This is no request of HTTP that can be read: " + why + ". Nothing was sent to a provider.",
+	})
+	c.reply.status = status
+}
+
 // become makes the call one to an endpoint.
 func (c *call) become(e *endpoint) {
 	c.dialect, c.operation, c.endpoint = e.dialect, e.Operation, e

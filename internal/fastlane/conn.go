@@ -94,7 +94,7 @@ func (c *conn) serve() {
 			ours = false
 			c.s.note(c.nc, http.StateHijacked)    // first, as net/http may have answered before hand returns
 			_ = c.nc.SetReadDeadline(time.Time{}) // if that fails the connection is closed already
-			c.s.handOver(newBegun(c.nc, bytes.Clone(c.in[c.start:c.end]), c.headBy))
+			c.s.handOver(c.s.newBegun(c.nc, bytes.Clone(c.in[c.start:c.end]), c.headBy))
 			return
 		case plain:
 		}

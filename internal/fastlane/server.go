@@ -26,6 +26,9 @@ type Server struct {
 	HTTP *http.Server
 	// Handed makes what is handed over of a connection; nil hands it over as it is.
 	Handed func(net.Conn) net.Conn
+	// Malformed puts an answer together for what is no request, in the place of HTTP's own plain text: of r the method and the address are
+	// known if they could be read, status goes out whatever w is told, and why is HTTP's word for it. It may be nil.
+	Malformed func(w http.ResponseWriter, r *http.Request, status int, why string)
 
 	watch watch
 	rest  rest // connections that are handed over
@@ -258,10 +261,15 @@ type begun struct {
 	net.Conn
 	read []byte
 	by   atomic.Pointer[time.Time] // when the head must be there that was begun; nil once it is
+
+	malformed func(w http.ResponseWriter, r *http.Request, status int, why string) // see Server
+	line      []byte                                                               // the first that was read
+	whole     bool                                                                 // nothing more of it is kept
 }
 
-func newBegun(nc net.Conn, read []byte, by time.Time) *begun {
-	b := &begun{Conn: nc, read: read}
+func (s *Server) newBegun(nc net.Conn, read []byte, by time.Time) *begun {
+	b := &begun{Conn: nc, read: read, malformed: s.Malformed}
+	b.keep(read)
 	if !by.IsZero() {
 		b.by.Store(&by)
 	}
@@ -285,7 +293,9 @@ func (b *begun) Read(p []byte) (int, error) {
 		b.read = b.read[n:]
 		return n, nil
 	}
-	return b.Conn.Read(p) //nolint:wrapcheck // a connection passes its errors on
+	n, err := b.Conn.Read(p)
+	b.keep(p[:n])
+	return n, err //nolint:wrapcheck // a connection passes its errors on
 }
 
 // CloseWrite says that nothing more is sent.
