@@ -86,6 +86,11 @@ type page struct {
 	body   bytes.Buffer
 }
 
-func (p *page) Header() http.Header         { return p.header }
-func (p *page) WriteHeader(int)             {}
+// Header is what goes out above it.
+func (p *page) Header() http.Header { return p.header }
+
+// WriteHeader does nothing: the status is given.
+func (p *page) WriteHeader(int) {}
+
+// Write adds to it.
 func (p *page) Write(b []byte) (int, error) { return p.body.Write(b) }
