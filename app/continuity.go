@@ -93,7 +93,7 @@ func losses(from dialect.Name, at route.Target) ([]llm.Loss, bool) {
 			}
 		}
 	}
-	for _, path := range at.Provider.Facts.Edits[to.Name].Drop {
+	for _, path := range slices.Concat(at.Provider.Facts.Edits[to.Name].Drop, to.Untaken(at.Facts)) {
 		if l, lost := to.EditLoss(path, llm.ActionDropped); lost {
 			all = append(all, l)
 		}

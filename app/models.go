@@ -35,6 +35,7 @@ type Model struct {
 	Structured    *bool  `json:"structured,omitempty"`
 	Thinking      string `json:"thinking,omitempty"`    // how it is controlled, or none
 	NoSampling    bool   `json:"no_sampling,omitempty"` // temperature, top_p and top_k are refused
+	NoStop        bool   `json:"no_stop,omitempty"`     // stop sequences are
 	Prefill       bool   `json:"prefill,omitempty"`
 	Released      string `json:"released,omitempty"`
 	Retires       string `json:"retires,omitempty"`
@@ -233,7 +234,7 @@ func describe(r route.Route) Model {
 	m.Window, m.MaxInput, m.MaxOutput = f.Window, f.MaxInput, f.MaxOutput
 	m.Input, m.Output = f.Modalities.Input, f.Modalities.Output
 	m.Tools, m.ParallelTools, m.Structured = f.Tools, f.ParallelTools, f.Structured
-	m.NoSampling, m.Prefill = f.NoSampling, f.Prefill
+	m.NoSampling, m.NoStop, m.Prefill = f.NoSampling, f.NoStop, f.Prefill
 	m.Released, m.Retires, m.Status = f.Released, f.Retires, f.Status
 	return m
 }

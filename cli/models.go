@@ -217,6 +217,7 @@ func compare(models []app.Model) []row {
 	add("structured", func(m app.Model) string { return yesNo(m.Structured) })
 	add("thinking", func(m app.Model) string { return m.Thinking })
 	add("no_sampling", func(m app.Model) string { return strconv.FormatBool(m.NoSampling) })
+	add("no_stop", func(m app.Model) string { return strconv.FormatBool(m.NoStop) })
 	add("prefill", func(m app.Model) string { return strconv.FormatBool(m.Prefill) })
 	add("released", func(m app.Model) string { return m.Released })
 	add("status", func(m app.Model) string { return m.Status })

@@ -251,7 +251,7 @@ func TestEveryKey(t *testing.T) {
 				Input: 0.5, Output: 1.5, CacheRead: 0.05, CacheWrite: 0.6, CacheWrite1h: 0.8, Reasoning: 2, AudioInput: 3, AudioOutput: 6,
 				Tiers: []provider.Tier{{Above: 64000, Input: 1, Output: 3, CacheRead: 0.1, CacheWrite: 1.2}},
 			},
-			Released: "2026-01-31", Retires: "2027-01", Status: "beta", Tools: &yes, ParallelTools: &no, Structured: &yes, NoSampling: true, Prefill: true, MidSystem: true, Thinking: llm.ThinkingEffort, Efforts: []string{"low", "medium", "high"},
+			Released: "2026-01-31", Retires: "2027-01", Status: "beta", Tools: &yes, ParallelTools: &no, Structured: &yes, NoSampling: true, NoStop: true, Prefill: true, MidSystem: true, Thinking: llm.ThinkingEffort, Efforts: []string{"low", "medium", "high"},
 		}, {ID: "vectors", Operation: dialect.Embed, Dimensions: 1024}},
 	}}
 	if !ok || !reflect.DeepEqual(*p, wantProvider) {

@@ -170,6 +170,17 @@ func (d *Dialect) EditLoss(path string, action llm.Action) (l llm.Loss, lost boo
 	return l, true
 }
 
+// Untaken lists where a request in this dialect may ask for what a model is known to refuse.
+func (d *Dialect) Untaken(facts llm.ModelFacts) []string {
+	var paths []string
+	for _, field := range d.Fields {
+		if facts.NoStop && field.Feature == llm.FeatureStop {
+			paths = append(paths, field.Path)
+		}
+	}
+	return paths
+}
+
 // fieldOf finds the row of a path, or of the nearest path above it.
 func (d *Dialect) fieldOf(path string) (Field, bool) {
 	for path != "" {

@@ -269,3 +269,26 @@ func TestT045T050IDsAndNamesAreMappedEverywhere(t *testing.T) {
 	}
 	contains(t, string(out), []string{`"name":"my.tool"`}, nil)
 }
+
+// TestModelsWithoutStops: a model that refuses stop sequences is sent none in any dialect, and that is a loss of the
+// contract as it is where the dialect has none.
+func TestModelsWithoutStops(t *testing.T) {
+	t.Parallel()
+	from := anthropic.New()
+	for _, to := range everyDialect() {
+		for _, stops := range []string{`["THE END"]`, `["THE END","a","b","c","d","e","f"]`} {
+			body := `{"model":"m","max_tokens":99,"messages":[{"role":"user","content":"hi"}],"stop_sequences":` + stops + `}`
+			enc, losses, err := crossRequest(from, to.Dialect, body, llm.ModelFacts{NoStop: true})
+			if err == nil || !strings.Contains(err.Error(), "cannot carry: stop") || strings.Contains(string(enc.Body), "THE END") {
+				t.Errorf("%s: got %s, %v and %v, want stop sequences refused", to.Name, enc.Body, losses, err)
+			}
+			if refused, told := llm.LossLenient.Apply(losses); len(refused) > 0 || len(told) != 1 || told[0].Feature != llm.FeatureStop {
+				t.Errorf("%s: got %v told to who takes any loss, want it once", to.Name, told)
+			}
+		}
+		body := `{"model":"m","max_tokens":99,"messages":[{"role":"user","content":"hi"}]}`
+		if _, losses, err := crossRequest(from, to.Dialect, body, llm.ModelFacts{NoStop: true}); err != nil || len(losses) > 0 {
+			t.Errorf("%s: got %v and %v of a request without stop sequences, want no loss", to.Name, losses, err)
+		}
+	}
+}

@@ -33,6 +33,7 @@ func (c *call) prepare(a *attempt) *llm.Error {
 	if err != nil {
 		return err
 	}
+	c.spare(a)
 	if a.plan.edits.IsZero() {
 		return nil
 	}
@@ -50,6 +51,21 @@ func (c *call) prepare(a *attempt) *llm.Error {
 		}
 	}
 	return c.accept(a, c.editLosses(a, changed))
+}
+
+// spare has left out of a request that is relayed what a stand-in's model is known to refuse. The lead is sent what the
+// client wrote: its vendor's word is the client's.
+func (c *call) spare(a *attempt) {
+	isOther := func(earlier *attempt) bool { return !earlier.target.IsSame(a.target) }
+	standsIn := !a.lead || c.missed != nil && !a.target.IsSame(*c.missed) || slices.ContainsFunc(c.refused, isOther)
+	if !standsIn || a.plan.mode == ModeTranslate {
+		return
+	}
+	for _, path := range a.plan.dialect.Untaken(a.target.Facts) {
+		if _, n, err := jsontext.Drop(a.body, path); err == nil && n > 0 {
+			a.plan.mode, a.plan.edits.Drop = ModeEdit, append(slices.Clip(a.plan.edits.Drop), path)
+		}
+	}
 }
 
 // unseal takes out of the request what the vendor signed or sealed.

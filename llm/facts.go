@@ -9,6 +9,8 @@ type ModelFacts struct {
 	Window, MaxOutput int64
 	// NoSampling models refuse temperature, top_p and top_k.
 	NoSampling bool
+	// NoStop models refuse stop sequences.
+	NoStop bool
 	// Prefill models continue an assistant message that stands last.
 	Prefill bool
 	// MidSystem models accept system messages in mid-conversation.

@@ -95,7 +95,12 @@ func TestFacts(t *testing.T) {
 		want            llm.ModelFacts
 	}{
 		{"openai", "gpt-4o", llm.ModelFacts{Window: 128000, MaxOutput: 16384, Thinking: llm.ThinkingNone}},
-		{"openai", "gpt-5", llm.ModelFacts{Window: 400000, MaxOutput: 128000, NoSampling: true, Thinking: llm.ThinkingEffort, Efforts: takes("minimal", "low", "medium", "high")}},
+		{"openai", "gpt-5", llm.ModelFacts{Window: 400000, MaxOutput: 128000, NoSampling: true, NoStop: true, Thinking: llm.ThinkingEffort, Efforts: takes("minimal", "low", "medium", "high")}},
+		{"openai", "gpt-5-chat-latest", llm.ModelFacts{Window: 400000, MaxOutput: 128000, Thinking: llm.ThinkingNone}},
+		{"openai", "o4-mini", llm.ModelFacts{Window: 200000, MaxOutput: 100000, NoSampling: true, NoStop: true, Thinking: llm.ThinkingEffort, Efforts: takes("low", "medium", "high")}},
+		{"openai", "o3-mini", llm.ModelFacts{Window: 200000, MaxOutput: 100000, NoSampling: true, Thinking: llm.ThinkingEffort, Efforts: takes("low", "medium", "high")}},
+		{"azure", "gpt-5-chat", llm.ModelFacts{Window: 128000, MaxOutput: 16384, NoSampling: true, Thinking: llm.ThinkingNone}},
+		{"azure", "o1-mini", llm.ModelFacts{Window: 128000, MaxOutput: 65536, NoSampling: true, NoStop: true, Thinking: llm.ThinkingAlways}},
 		{"anthropic", "claude-haiku-4-5", llm.ModelFacts{Window: 200000, MaxOutput: 64000, Prefill: true, Thinking: llm.ThinkingBudget}},
 		{"anthropic", "claude-sonnet-4-6", llm.ModelFacts{Window: 1000000, MaxOutput: 64000, Thinking: llm.ThinkingBoth, Efforts: takes("none", "low", "medium", "high", "max")}},
 		{"anthropic", "claude-sonnet-5", llm.ModelFacts{Window: 1000000, MaxOutput: 128000, NoSampling: true, Thinking: llm.ThinkingAdaptive, Efforts: takes("none", "low", "medium", "high", "xhigh", "max")}},

@@ -174,6 +174,7 @@ type Model struct {
 	Structured    *bool `yaml:"structured"`
 	// NoSampling: temperature, top_p and top_k are refused.
 	NoSampling bool                `yaml:"no_sampling"`
+	NoStop     bool                `yaml:"no_stop"`    // stop sequences are refused
 	Prefill    bool                `yaml:"prefill"`    // it goes on with an assistant's message that comes last
 	MidSystem  bool                `yaml:"mid_system"` // system messages may come later than first
 	Thinking   llm.ThinkingControl `yaml:"thinking"`   // how it is asked for: none, effort, budget, adaptive, both, toggle or always
@@ -235,7 +236,7 @@ func (m Model) Identity(service string) string {
 // Facts returns what codecs need to know of the model.
 func (m Model) Facts() llm.ModelFacts {
 	return llm.ModelFacts{
-		Window: m.Window, MaxOutput: m.MaxOutput, NoSampling: m.NoSampling,
+		Window: m.Window, MaxOutput: m.MaxOutput, NoSampling: m.NoSampling, NoStop: m.NoStop,
 		Prefill: m.Prefill, MidSystem: m.MidSystem, Thinking: m.Thinking, Efforts: llm.EffortsOf(m.Efforts),
 	}
 }

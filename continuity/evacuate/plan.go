@@ -380,6 +380,7 @@ func lacks(was, next provider.Model) []string {
 	add(no(was.Structured, next.Structured), "no JSON schema for answers")
 	add(next.Thinking == llm.ThinkingNone && was.Thinking != llm.ThinkingNone && was.Thinking != llm.ThinkingUnknown, "no thinking")
 	add(next.NoSampling && !was.NoSampling, "no temperature, top_p or top_k")
+	add(next.NoStop && !was.NoStop, "no stop sequences")
 	return missing
 }
 

@@ -196,8 +196,12 @@ func (e *encoder) maxTokens() {
 }
 
 func (e *encoder) writeInference(s sampled) {
+	asked, lost := forms.StopsTaken(e.to.Facts, e.req.Stop, 0)
+	if lost.Feature != "" {
+		e.lose(lost.Feature, lost.Action, lost.Severity, lost.Detail)
+	}
 	var stops []string
-	for _, stop := range e.req.Stop {
+	for _, stop := range asked {
 		if strings.TrimSpace(stop) == "" && (stop == "" || e.isClaude()) {
 			e.lose(llm.FeatureStop, llm.ActionRefused, llm.Contract, "the target refuses stop sequences of white space alone")
 			continue

@@ -307,13 +307,12 @@ func (e *requestEncoder) limits() {
 	if r.MaxTokens != nil {
 		w.IntField("max_tokens", *r.MaxTokens)
 	}
-	stops := r.Stop
+	stops, lost := forms.StopsTaken(e.facts, r.Stop, maxStops)
+	if lost.Feature != "" {
+		e.lose(lost.Feature, lost.Action, lost.Severity, lost.Detail)
+	}
 	if len(stops) == 0 {
 		return
-	}
-	if len(stops) > maxStops {
-		e.lose(llm.FeatureStop, llm.ActionRefused, llm.Contract, "at most 5 stop sequences")
-		stops = stops[:maxStops]
 	}
 	w.Key("stop_sequences")
 	w.BeginArray()

@@ -1,6 +1,8 @@
 package forms
 
 import (
+	"strconv"
+
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
@@ -37,6 +39,21 @@ func EffortTaken(taken llm.EffortSet, asked string) (string, llm.Loss) {
 		loss.Detail = asked + " became " + effort + ", the nearest that the model takes"
 	}
 	return effort, loss
+}
+
+// StopsTaken are the stop sequences that a model takes of those that are asked for, in a dialect that takes so many or,
+// if most is 0, any number; and what that loses: nothing if the loss is of no feature.
+func StopsTaken(facts llm.ModelFacts, asked []string, most int) ([]string, llm.Loss) {
+	loss := llm.Loss{Feature: llm.FeatureStop, Action: llm.ActionRefused, Severity: llm.Contract}
+	switch {
+	case facts.NoStop && len(asked) > 0:
+		loss.Detail = "the model takes no stop sequences"
+		return nil, loss
+	case most > 0 && len(asked) > most:
+		loss.Detail = "at most " + strconv.Itoa(most) + " stop sequences"
+		return asked[:most], loss
+	}
+	return asked, llm.Loss{}
 }
 
 // TokensOf reads the log probabilities of tokens, and of those that could have stood there.

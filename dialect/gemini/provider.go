@@ -179,10 +179,9 @@ func (e *encoder) writeLimits() {
 	if e.req.N > 1 {
 		w.IntField("candidateCount", int64(e.req.N))
 	}
-	stops := e.req.Stop
-	if len(stops) > maxStops {
-		stops = stops[:maxStops]
-		e.lose(llm.FeatureStop, llm.ActionRefused, llm.Contract, "the target takes at most 5")
+	stops, lost := forms.StopsTaken(e.to.Facts, e.req.Stop, maxStops)
+	if lost.Feature != "" {
+		e.lose(lost.Feature, lost.Action, lost.Severity, lost.Detail)
 	}
 	if len(stops) > 0 {
 		w.Key("stopSequences")

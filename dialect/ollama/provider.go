@@ -201,10 +201,14 @@ func (e *requestEncoder) options() {
 	if r.Seed != nil {
 		w.IntField("seed", *r.Seed)
 	}
-	if len(r.Stop) > 0 {
+	stops, lost := forms.StopsTaken(e.facts, r.Stop, 0)
+	if lost.Feature != "" {
+		e.lose(lost.Feature, lost.Action, lost.Severity, lost.Detail)
+	}
+	if len(stops) > 0 {
 		w.Key("stop")
 		w.BeginArray()
-		for _, s := range r.Stop {
+		for _, s := range stops {
 			w.String(s)
 		}
 		w.EndArray()

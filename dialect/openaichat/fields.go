@@ -119,7 +119,7 @@ func carries() dialect.Carries {
 		llm.FeatureThinkingAdaptive: {Action: llm.ActionEmulated, Note: "a model of this dialect decides by itself when no effort is set"},
 		llm.FeatureJSONSchema:       {Action: llm.ActionMapped, Note: "strict only for schemas that the vendor's strict mode takes"},
 		llm.FeatureToolStrict:       {Action: llm.ActionMapped, Note: "only for schemas that the vendor's strict mode takes"},
-		llm.FeatureStop:             {Action: llm.ActionMapped, Note: "at most 4"},
+		llm.FeatureStop:             {Action: llm.ActionMapped, Note: "at most 4; not for models that take none"},
 		llm.FeatureTemperature:      {Action: llm.ActionMapped, Note: "not for models without sampling"},
 		llm.FeatureTopP:             {Action: llm.ActionMapped, Note: "not for models without sampling"},
 		llm.FeatureThinkingOff:      {Action: llm.ActionMapped, Note: "as effort none"},

@@ -315,11 +315,11 @@ func (e *requestEncoder) limits() {
 		}
 		w.IntField("max_completion_tokens", limit)
 	}
-	if stops := r.Stop; len(stops) > 0 {
-		if len(stops) > maxStops {
-			e.lose(llm.FeatureStop, llm.ActionRefused, llm.Contract, "at most 4 stop sequences")
-			stops = stops[:maxStops]
-		}
+	stops, lost := forms.StopsTaken(e.facts, r.Stop, maxStops)
+	if lost.Feature != "" {
+		e.lose(lost.Feature, lost.Action, lost.Severity, lost.Detail)
+	}
+	if len(stops) > 0 {
 		w.Key("stop")
 		w.BeginArray()
 		for _, s := range stops {
