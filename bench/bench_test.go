@@ -94,7 +94,7 @@ func TestLoad(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the CPU time of another process is read on Linux only")
 	}
-	o := options{duration: 500 * time.Millisecond, streams: 20, only: regexp.MustCompile("many events|slow readers, (HTTP/2|vendor alone)"), load: true, turns: 11, ledger: true, binary: understudy}
+	o := options{duration: 500 * time.Millisecond, streams: 20, only: regexp.MustCompile("many events|slow readers, (HTTP/2|vendor alone)|reloads"), load: true, turns: 11, ledger: true, binary: understudy}
 	var out, progress bytes.Buffer
 	if err := run(t.Context(), o, &out, &progress); err != nil {
 		t.Fatalf("run: got %v, want none; progress:\n%s", err, &progress)
@@ -104,6 +104,7 @@ func TestLoad(t *testing.T) {
 		`many events, HTTP/2: events a second, lost +\d+ of 40, 0 `, `many events, HTTP/2: memory, KiB a stream .* ≤ 64\n`,
 		`slow readers, HTTP/2: streams read at once and slowly, failed, cut +2 and 2, 0, 0 `, `slow readers, HTTP/2: events lost +0 `,
 		`slow readers, vendor alone: streams read at once and slowly, failed, cut +2 and 2, 0, 0 `,
+		`reloads: configs taken, refused +4, 1 +4, 1\n`, `reloads: streams whole, cut, events lost +2, 0, 0 `, `reloads: whole answers a second, others +\d+ of 500, 0 `,
 	} {
 		if !regexp.MustCompile(want).MatchString(out.String()) {
 			t.Errorf("got\n%s\nwant %q in it", &out, want)

@@ -87,6 +87,7 @@ func (b *bench) allFigures() []under {
 		{"slow readers, vendor alone", "", direct, b.slowReaders},
 		{"churn", "{}", overHTTP1, b.churn},
 		{"overload", fmt.Sprintf("{calls: %d}", overloadCalls), overHTTP1, b.overload},
+		{"reloads", "{}", overHTTP1, b.reloads},
 		{"little memory", "{memory: 512MiB}", overHTTP2, b.littleMemory},
 	}
 }
@@ -190,13 +191,13 @@ type late struct {
 	lost atomic.Int64
 }
 
-// follow reads a stream's events to its end, or until it is closed.
-func (l *late) follow(body io.Reader) {
+// follow reads a stream's events to its end, or until it is closed, and returns how many there were.
+func (l *late) follow(body io.Reader) (next int64) {
 	r := bufio.NewReaderSize(body, 1<<10)
-	for next := int64(0); ; {
+	for {
 		line, err := r.ReadSlice('\n')
 		if err != nil {
-			return
+			return next
 		}
 		_, text, _ := bytes.Cut(line, []byte(`"content":"`))
 		text, _, _ = bytes.Cut(text, []byte(`"`))

@@ -77,7 +77,7 @@ func parseFlags(args []string) (options, error) {
 	flags.DurationVar(&o.pause, "pause", 2*time.Millisecond, "the vendor's pause between the chunks of a stream; 0 sends them back to back")
 	flags.BoolVar(&o.ledger, "ledger", true, "keep the ledger, durably, as serve does if nothing is said")
 	flags.IntVar(&o.turns, "turns", 11, "turns of load with slow readers and without; more are steadier")
-	flags.BoolVar(&o.load, "load", false, "measure what only shows under load: many streams and events, churn, overload, little memory; -streams and -duration say how much")
+	flags.BoolVar(&o.load, "load", false, "measure what only shows under load: many streams and events, slow readers, churn, overload, reloads, little memory; -streams and -duration say how much")
 	flags.BoolVar(&o.json, "json", false, "print the report as JSON")
 	flags.StringVar(&o.binary, "binary", "", "measure this understudy binary instead of building one")
 	only := flags.String("only", "", "run only the scenarios, or loads, whose name matches this regular expression")

@@ -20,9 +20,9 @@ const (
 func (b *bench) overload(ctx context.Context, s *stage) ([]figure, error) {
 	const capacity, usual = overloadCalls * 1000 / overloadWait, overloadCalls * 1000 / overloadWait * 4 / 5
 	lasts := b.duration / 5
-	before := s.offer(ctx, usual, lasts/2)
-	during := s.offer(ctx, 4*capacity, lasts)
-	after := s.offer(ctx, usual, lasts)
+	before := s.offer(ctx, overloadWait, usual, lasts/2)
+	during := s.offer(ctx, overloadWait, 4*capacity, lasts)
+	after := s.offer(ctx, overloadWait, usual, lasts)
 	refusals := during.times(false)
 	normal := before.p99()
 	return []figure{
@@ -80,8 +80,8 @@ func (o *offered) normalAfter(usual time.Duration) string {
 	return fmt.Sprintf("%ds", from)
 }
 
-// offer asks at a rate, whether or not there are answers.
-func (s *stage) offer(ctx context.Context, rate int, lasts time.Duration) *offered {
+// offer asks at a rate, whether or not there are answers, which take so many milliseconds.
+func (s *stage) offer(ctx context.Context, takes, rate int, lasts time.Duration) *offered {
 	o := &offered{lasts: lasts}
 	var all sync.WaitGroup
 	var mu sync.Mutex
@@ -90,7 +90,7 @@ func (s *stage) offer(ctx context.Context, rate int, lasts time.Duration) *offer
 		due := time.Duration(i) * time.Second / time.Duration(rate)
 		time.Sleep(time.Until(begun.Add(due)))
 		all.Go(func() {
-			status, took, err := s.ask(ctx, fmt.Sprintf("wait-%d", overloadWait))
+			status, took, err := s.ask(ctx, fmt.Sprintf("wait-%d", takes))
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil || status != http.StatusOK && status != http.StatusServiceUnavailable {

@@ -83,6 +83,7 @@ func playRole(role string) error {
 type process struct {
 	name    string
 	address string
+	config  string // the file, if it has one
 	cmd     *exec.Cmd
 	stdin   io.Closer
 }
@@ -158,7 +159,7 @@ func (b *bench) serve(ctx context.Context, config string, env ...string) (*proce
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start understudy: %w", err)
 	}
-	return &process{name: understudyName, address: address, cmd: cmd}, nil
+	return &process{name: understudyName, address: address, config: path, cmd: cmd}, nil
 }
 
 func (b *bench) logPath() string { return filepath.Join(b.dir, "understudy.log") }
