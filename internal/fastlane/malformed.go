@@ -16,10 +16,13 @@ const plainWords = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: c
 // maxWords is more than such an answer has.
 const maxWords = 512
 
+// statusLine is how its first line begins.
+var statusLine = []byte("HTTP/1.1 ")
+
 // Write writes, and has what net/http says of a request that it cannot read said in other words.
 func (b *begun) Write(p []byte) (int, error) {
-	if b.malformed != nil && len(p) <= maxWords {
-		if status, why, ok := refusal(p); ok {
+	if b.malformed != nil && len(p) <= maxWords && bytes.HasPrefix(p, statusLine) { // few of HTTP/2's many small writes are that
+		if status, why, ok := refusal(string(p[len(statusLine):])); ok {
 			if _, err := b.Conn.Write(b.inOtherWords(status, why)); err != nil {
 				return 0, err //nolint:wrapcheck // a connection passes its errors on
 			}
@@ -29,14 +32,12 @@ func (b *begun) Write(p []byte) (int, error) {
 	return b.Conn.Write(p) //nolint:wrapcheck // as above
 }
 
-// refusal takes an answer of net/http's own apart.
-func refusal(p []byte) (status int, why string, ok bool) {
-	head, why, found := strings.Cut(string(p), plainWords)
-	first, found1 := strings.CutPrefix(head, "HTTP/1.1 ")
-	code, _, _ := strings.Cut(first, " ")
+// refusal takes an answer of net/http's own apart, behind the first words of its status line.
+func refusal(p string) (status int, why string, ok bool) {
+	head, why, ok := strings.Cut(p, plainWords)
+	code, _, _ := strings.Cut(head, " ")
 	status, err := strconv.Atoi(code)
-	why = strings.TrimPrefix(why, code+" ")
-	return status, why, found && found1 && err == nil && !strings.Contains(head, "\r\n")
+	return status, strings.TrimPrefix(why, code+" "), ok && err == nil && !strings.Contains(head, "\r\n")
 }
 
 // inOtherWords is an answer to the request that was begun, of which only the first line is known to be readable.
