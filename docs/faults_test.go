@@ -17,11 +17,11 @@ import (
 // hundreds of calls a second: the gateway's tests play them shortened, or by a clock of their own, which no binary has, and
 // make scenarios at full length.
 var testsOfFaults = map[string]string{
-	"A1": "TestFaultsOfConnections", "A2": "TestNames", "A3": "TestNames", "A4": "TestFaultsOfConnections", "A5": "TestBlackHoles", "A6": "TestFaultsOfConnections",
-	"A7": "TestFaultsOfConnections", "A9": "TestFewDescriptors", "A10": "TestFaultsOfConnections", "A13": "TestBlackHoles", "B4": "TestFaultsOfDialects",
+	"A1": "TestFaultsOfConnections", "A2": "TestNetworkNames", "A3": "TestNetworkNames", "A4": "TestFaultsOfConnections", "A5": "TestNetworkBlackHoles", "A6": "TestFaultsOfConnections",
+	"A7": "TestFaultsOfConnections", "A9": "TestFewDescriptors", "A10": "TestFaultsOfConnections", "A13": "TestNetworkBlackHoles", "B4": "TestFaultsOfDialects",
 	"D23": "TestTinyEvents", "D32": "TestFaultsOfDialects", "H1": "TestFaultsOfConnections", "H2": "TestFaultsOfConnections", "H3": "TestFaultsOfConnections",
 	"H4": "TestFaultsOfConnections", "H5": "TestFaultsOfConnections", "H6": "TestFaultsOfConnections", "H7": "TestFaultsOfConnections", "H8": "TestConnectionDiesUnderItsStreams", "H9": "TestOneStreamAtATime", "G1": "TestFaultCatalogue",
-	"G2": "TestFaultsOfClients", "G3": "TestFaultsOfClients", "G4": "TestFaultsOfClients", "G5": "TestVanishedClients",
+	"G2": "TestFaultsOfClients", "G3": "TestFaultsOfClients", "G4": "TestFaultsOfClients", "G5": "TestNetworkVanishedClients",
 	"G6": "TestSlowReaders", "G7": "TestFaultsOfClients", "G8": "TestFaultsOfClients", "G9": "TestPanics", "G10": "TestFaultsOfClients",
 	"V1": "TestScenarios", "V2": "TestScenarios", "V3": "TestScenariosByTheClock", "V4": "TestScenarios", "V5": "TestScenariosByTheClock",
 	"V6": "TestScenariosByTheClock", "V7": "TestScenarios", "V8": "TestScenarios", "V9": "TestScenarios", "V10": "TestScenarios",

@@ -184,9 +184,9 @@ func TestNetworkFaults(t *testing.T) {
 	both("down", false)
 }
 
-// TestBlackHoles takes packets away in a network namespace: of a connection that is not there yet, and of one
+// TestNetworkBlackHoles takes packets away in a network namespace: of a connection that is not there yet, and of one
 // that a stream is on. Nobody answers, not even with a reset.
-func TestBlackHoles(t *testing.T) {
+func TestNetworkBlackHoles(t *testing.T) {
 	needNetwork(t)
 	space := newSpace(t)
 	h := openHouse(t, fmt.Sprintf("  far: {use: openai, base_url: \"http://%s/v1\", key: env:TEST_KEY}\nmodels:\n"+
@@ -289,10 +289,10 @@ func listenIn(t *testing.T, space, address string) net.Listener {
 	return m.Listener
 }
 
-// TestNames has the gateway ask a name server of the test's own: names that are none, a server that fails or says
+// TestNetworkNames has the gateway ask a name server of the test's own: names that are none, a server that fails or says
 // nothing, and addresses that no vendor has, for clients of three APIs, whole and streamed (A1 to A3). While the server
 // fails, the last good addresses stand.
-func TestNames(t *testing.T) {
+func TestNetworkNames(t *testing.T) {
 	needNetwork(t)
 	names := newNames(t)
 	certs := newCertificates(t)

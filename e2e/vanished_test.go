@@ -20,11 +20,11 @@ import (
 	"github.com/understudy-ai/understudy/internal/fakeprovider"
 )
 
-// TestVanishedClients is G5 through the binary, for clients of three APIs that vanish without a word while their answer is
+// TestNetworkVanishedClients is G5 through the binary, for clients of three APIs that vanish without a word while their answer is
 // quiet: a whole one, a stream that has nothing but signs of life, and one that has begun. The gateway's system finds
 // out when nothing was acknowledged for 20 s, or for as long as a client may refuse to read if that is longer; then the
 // vendors are left, and are not to blame.
-func TestVanishedClients(t *testing.T) {
+func TestNetworkVanishedClients(t *testing.T) {
 	if os.Getenv(networkVariable) == "" {
 		t.Skip("skipped: it waits for half a minute, as `.ci/run network` does")
 	}
@@ -92,9 +92,9 @@ func TestVanishedClients(t *testing.T) {
 	}
 }
 
-// TestSteadyReaders has clients that read a kibibyte a second for longer than any may refuse to read. They make room again and again,
+// TestNetworkSteadyReaders has clients that read a kibibyte a second for longer than any may refuse to read. They make room again and again,
 // though never for all that waits, and are not taken for vanished ones.
-func TestSteadyReaders(t *testing.T) {
+func TestNetworkSteadyReaders(t *testing.T) {
 	if os.Getenv(networkVariable) == "" {
 		t.Skip("skipped: it reads for half a minute, as `.ci/run network` does")
 	}

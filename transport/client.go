@@ -97,11 +97,21 @@ func (c *client) Write(b []byte) (written int, err error) {
 	}
 }
 
+// tick is more than what the kernel's account of when something was acknowledged may be off, by which the answer to one's own
+// last look comes to be before or after it by chance. It counts in as little as a hundredth of a second.
+const tick = 25 * time.Millisecond
+
 // hasVanished reports whether what was sent for as long as c.gone is not acknowledged, nor anything else since.
 func (c *client) hasVanished(now time.Time) bool {
-	at, next := now.UnixNano(), now.Add(c.gone/looks).UnixNano()
 	ago, underWay := acknowledged(c.raw)
-	if since := c.since.Load(); underWay && since != 0 && at-int64(ago) <= since {
+	return c.unheard(now.UnixNano(), ago, underWay)
+}
+
+// unheard is hasVanished at a time in nanoseconds since 1970, when the last acknowledgement came so long ago and something is
+// under way or not.
+func (c *client) unheard(at int64, ago time.Duration, underWay bool) bool {
+	next := at + int64(c.gone/looks)
+	if since := c.since.Load(); underWay && since != 0 && at-int64(ago) <= since+int64(tick) {
 		c.next.Store(min(next, since+int64(c.gone)))
 		return at-since >= int64(c.gone)
 	}

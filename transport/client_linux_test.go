@@ -98,6 +98,30 @@ func clientVanishes(t *testing.T, size int) {
 	}
 }
 
+// TestClientVanishesAfterALook has the last acknowledgement come when something was written after a look, at once. The kernel
+// counts in ticks, and has it before that look at one time and after it at another.
+func TestClientVanishesAfterALook(t *testing.T) {
+	const second = int64(time.Second)
+	c := &client{gone: 20 * time.Second}
+	begun := 1000 * second
+	if c.unheard(begun, time.Minute, false) {
+		t.Fatal("got a client vanished that nothing was sent to")
+	}
+	for n := range int64(20) {
+		after := n % 3 * int64(10*time.Millisecond) / 2
+		at := begun + n*second
+		if c.unheard(at, time.Duration(at-begun-after), true) {
+			t.Errorf("got a client vanished %d s after it was heard, want 20", n)
+		}
+	}
+	if at := begun + 20*second; !c.unheard(at, 20*time.Second, true) {
+		t.Error("got a client there that was not heard for 20 s")
+	}
+	if at := begun + 20*second; c.unheard(at, 19*time.Second, true) {
+		t.Error("got a client vanished that was heard after its last look, want it there")
+	}
+}
+
 // TestClientReadsSlowly writes to a client that makes room for a little again and again, and never for all that waits.
 func TestClientReadsSlowly(t *testing.T) {
 	t.Parallel()
