@@ -43,6 +43,14 @@ func Bench(b *testing.B, d *dialect.Dialect) {
 		_, err := d.Provider.EncodeRequest(question, dialect.Target{Model: model})
 		return err
 	})
+	usual := *question
+	usual.Stream, usual.MaxTokens, usual.Temperature, usual.TopP = true, new(int64(500)), new(0.5), new(0.9)
+	usual.Tools = []llm.Tool{{Name: "look", Schema: []byte(`{"type":"object","properties":{}}`)}}
+	relayed, err := d.Provider.EncodeRequest(&usual, dialect.Target{Model: model})
+	if err != nil {
+		b.Fatal(err)
+	}
+	bench(b, "Peek", func() error { _, err := d.Relay.Peek(relayed.Body); return err })
 	bench(b, "DecodeRequest", func() error { _, err := d.Client.DecodeRequest(asked.Body); return err })
 	bench(b, "EncodeResponse", func() error { _, _, err := d.Client.EncodeResponse(answer); return err })
 	bench(b, "DecodeResponse", func() error { _, err := d.Provider.DecodeResponse(said); return err })
