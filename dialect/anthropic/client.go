@@ -315,6 +315,9 @@ func boolOf(v jsontext.Value) (*bool, error) {
 }
 
 func (d *requestReader) toolChoice(v jsontext.Value) error {
+	if v.Kind() != jsontext.Object {
+		return jsontext.Mismatch("object", v)
+	}
 	kind, err := v.Get("type").Text()
 	if err != nil {
 		return jsontext.At("type", err)
@@ -399,6 +402,9 @@ func (d *requestReader) outputConfig(key string, v jsontext.Value) (err error) {
 
 // format reads an answer's schema. The vendor always enforces it, so it is strict.
 func (d *requestReader) format(v jsontext.Value) error {
+	if v.Kind() != jsontext.Object {
+		return jsontext.Mismatch("object", v)
+	}
 	if kind := v.Get("type"); !is(kind, "json_schema") {
 		return jsontext.At("type", errors.New("want json_schema"))
 	}

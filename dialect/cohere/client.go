@@ -215,6 +215,9 @@ func (d *requestDecoder) thinking(v jsontext.Value) (*llm.Reasoning, error) {
 
 // formatOf reads response_format [coh:ResponseFormatV2]. The vendor also takes the type json_schema.
 func formatOf(v jsontext.Value) (*llm.Format, error) {
+	if v.Kind() != jsontext.Object {
+		return nil, jsontext.Mismatch("object", v)
+	}
 	kind, err := v.Get("type").Text()
 	if err != nil {
 		return nil, jsontext.At("type", err)

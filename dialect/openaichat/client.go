@@ -265,6 +265,9 @@ func (d *requestDecoder) streamOptions(key string, v jsontext.Value) (err error)
 
 // format reads response_format: openai.yaml, ResponseFormatText, ...JsonObject, ...JsonSchema.
 func (d *requestDecoder) format(v jsontext.Value) error {
+	if v.Kind() != jsontext.Object {
+		return jsontext.Mismatch("object", v)
+	}
 	kind, err := v.Get("type").Text()
 	if err != nil {
 		return jsontext.At("type", err)

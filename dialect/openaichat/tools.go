@@ -162,6 +162,9 @@ func functionChoiceOf(v jsontext.Value) (llm.ToolChoice, error) {
 	if v.Kind() == jsontext.String {
 		return choiceWord(v, "")
 	}
+	if v.Kind() != jsontext.Object {
+		return llm.ToolChoice{}, jsontext.Mismatch("string or object", v)
+	}
 	name, err := v.Get("name").Text()
 	return llm.ToolChoice{Mode: llm.ChoiceNamed, Names: []string{name}}, jsontext.At("name", err)
 }
