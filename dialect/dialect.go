@@ -276,8 +276,10 @@ type ProviderSide interface {
 // Relay is the dialect towards a provider that speaks it too: bytes stay as they
 // are.
 type Relay interface {
-	// Peek reads what routing needs from a checked body. What the path says (Endpoint)
-	// is not its business: a dialect that names the model there peeks none.
+	// Peek reads what routing needs from a checked body, and refuses it, as DecodeRequest
+	// does, if a member of it is of a kind that the dialect does not know it to have. What
+	// the path says (Endpoint) is not its business: a dialect that names the model there
+	// peeks none.
 	Peek(body []byte) (Peeked, error)
 	// SetModel replaces the model's name, where the body has it, and nothing else; ask
 	// adds what the gateway itself needs to be told (usage in a stream).

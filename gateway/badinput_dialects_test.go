@@ -13,6 +13,7 @@ import (
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/gateway"
+	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -94,6 +95,69 @@ func TestBadBodiesInEveryDialect(t *testing.T) {
 	}
 	w.wantNothingSent(t)
 	hasty.wantNothingSent(t)
+}
+
+// wrongTypes are members of a request in each dialect, of kinds that they may not have.
+var wrongTypes = map[dialect.Name]map[string]string{
+	dialect.OpenAIChat: {
+		"messages": `"x"`, "tools": `{}`, "temperature": `"warm"`, "max_tokens": `"ten"`, "stop": `7`, "tool_choice": `[]`,
+		"logprobs": `"yes"`, "response_format": `"json"`, "metadata": `[]`, "user": `7`, "stream_options": `true`,
+	},
+	dialect.AnthropicMessages: {
+		"messages": `"x"`, "tools": `{}`, "temperature": `"warm"`, "max_tokens": `"ten"`, "system": `7`, "tool_choice": `"auto"`,
+		"stop_sequences": `"x"`, "thinking": `true`, "metadata": `"x"`,
+	},
+	dialect.OpenAIResponses: {
+		"input": `{}`, "tools": `{}`, "temperature": `"warm"`, "max_output_tokens": `"ten"`, "instructions": `[]`,
+		"background": `"yes"`, "text": `"x"`, "reasoning": `"high"`, "include": `"x"`,
+	},
+	dialect.GeminiGenerate: {
+		"contents": `"x"`, "tools": `7`, "generationConfig": `[]`, "generation_config": `"x"`, "systemInstruction": `"x"`, "tool_config": `[]`,
+	},
+	dialect.BedrockConverse: {
+		"messages": `{}`, "system": `"x"`, "inferenceConfig": `[]`, "toolConfig": `[]`, "requestMetadata": `"x"`,
+	},
+	dialect.CohereChat: {
+		"messages": `"x"`, "tools": `{}`, "temperature": `"warm"`, "max_tokens": `"ten"`, "documents": `{}`, "stop_sequences": `"x"`,
+	},
+	dialect.OllamaChat: {
+		"messages": `"x"`, "tools": `{}`, "options": `[]`, "format": `true`, "think": `[]`, "logprobs": `1`,
+	},
+}
+
+// TestWrongTypesInEveryDialect: a member of the wrong kind is refused in words that name it, relayed and translated alike; no
+// vendor hears of it.
+func TestWrongTypesInEveryDialect(t *testing.T) {
+	t.Parallel()
+	w := matrixWorld(t)
+	for name, d := range matrixDialects() {
+		for _, lead := range matrixVendors {
+			if lead.dialect != name && lead.dialect != dialect.OpenAIChat && lead.dialect != dialect.AnthropicMessages {
+				continue
+			}
+			a := api{name: string(name), path: pathFor(d, lead.id, false)}
+			sound := "{" + matrixMembers[name] + "}"
+			if name == dialect.AnthropicMessages {
+				a.header = messagesAPI.header
+			}
+			if !strings.Contains(d.Path(), "{model}") {
+				sound = `{"model":"` + lead.id + `",` + matrixMembers[name] + "}"
+			}
+			for member, wrong := range wrongTypes[name] {
+				body, err := jsontext.Set([]byte(sound), member, []byte(wrong))
+				if err != nil {
+					t.Fatal(err)
+				}
+				got := w.post(a, body, nil)
+				what := fmt.Sprintf("%s to %s from %s", body, name, lead.id)
+				w.holdRefused(t, what, d, got, 400)
+				if !bytes.Contains(got.body, []byte(member)) || !bytes.Contains(got.body, []byte("want ")) {
+					t.Errorf("%s: got %s want %s named, and what it may be", what, got.body, member)
+				}
+			}
+		}
+	}
+	w.wantNothingSent(t)
 }
 
 // holdRefused asserts an error in the dialect's own form.

@@ -68,7 +68,7 @@ func TestBadBodies(t *testing.T) {
 	w.wantNothingSent(t)
 }
 
-// TestWrongTypes: fields of the wrong type are the translator's to find.
+// TestWrongTypes: what stands inside of a field and is of the wrong type, or out of range, is the translator's to find.
 func TestWrongTypes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

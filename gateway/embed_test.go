@@ -324,6 +324,7 @@ func TestEmbedLosses(t *testing.T) {
 // TestEmbedRefuses: what is wrong with a request is said in the client's dialect, by the gateway and by vendors.
 func TestEmbedRefuses(t *testing.T) {
 	t.Parallel()
+	const wrongKind = "a text for a number"
 	w := embedWorld(t)
 	for _, client := range embedAPIs()[:2] {
 		for _, vendor := range embedAPIs() {
@@ -331,10 +332,15 @@ func TestEmbedRefuses(t *testing.T) {
 				"no input":      {"model": vendor.id()},
 				"an empty list": mergeMaps(client.ask([]string{}), map[string]any{"model": vendor.id()}),
 				"no model":      client.ask([]string{"sea"}),
+				wrongKind:       mergeMaps(client.ask([]string{"sea"}), map[string]any{"model": vendor.id(), client.dimensions: "3"}),
 			} {
+				before := w.count(vendor.id())
 				got := w.post(client.api, b, nil)
 				if got.status != 400 || len(got.body) == 0 || client.name == "openai-embeddings" != strings.Contains(string(got.body), `"error"`) {
 					t.Errorf("%s, %s from %s: got %v want 400 in the client's words", name, client.name, vendor.name, got)
+				}
+				if name == wrongKind && w.count(vendor.id()) != before {
+					t.Errorf("%s, %s from %s: got it sent", name, client.name, vendor.name)
 				}
 			}
 		}

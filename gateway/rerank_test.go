@@ -102,6 +102,8 @@ func TestRerankRefuses(t *testing.T) {
 		{"an object that is a text", "cohere1", plain, 200},
 		{"no documents", "cohere1", map[string]any{"documents": []any{}}, 400},
 		{"a query that is no text", "cohere1", map[string]any{"query": 7}, 400},
+		{"a query that is no text, relayed", "jina1", map[string]any{"query": 7}, 400},
+		{"documents that are no list, relayed", "jina1", map[string]any{"documents": "a"}, 400},
 	} {
 		before := w.count(tc.model)
 		got := w.post(rerankAPIs[0], rerankBody(tc.model, tc.more), nil)

@@ -58,6 +58,9 @@ func FuzzDecodeRequest(f *testing.F) {
 		if _, _, err := New().Relay.Strip(body); err != nil {
 			t.Errorf("Strip: %v", err)
 		}
+		if _, err := New().Relay.Peek(body); err != nil {
+			t.Errorf("Peek: %v", err)
+		}
 	})
 }
 

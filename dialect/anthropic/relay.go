@@ -15,26 +15,44 @@ type relay struct{}
 
 var _ dialect.Relay = relay{}
 
+// types are the kinds of a request's members [asdk:MessageCreateParams].
+var types = forms.NewTypes(
+	[2]string{"string", "model service_tier"},
+	[2]string{"array", "messages tools stop_sequences"},
+	[2]string{"string or array of content blocks", "system"},
+	[2]string{"boolean", "stream"},
+	[2]string{"integer", "max_tokens top_k"},
+	[2]string{"number", "temperature top_p"},
+	[2]string{"object", "tool_choice thinking output_config output_format cache_control metadata thread"},
+)
+
 // Peek reads what routing needs. A stream of this dialect always tells its usage.
 func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	doc := jsontext.Value(bytes.TrimSpace(body))
 	if doc.Kind() != jsontext.Object {
 		return dialect.Peeked{}, forms.Invalid(jsontext.Mismatch("object", doc))
 	}
-	model, err := doc.Get("model").Text()
-	if err != nil || model == "" {
+	var p dialect.Peeked
+	err := doc.Members(func(name []byte, v jsontext.Value) error {
+		err := types.Check(name, v)
+		switch key := string(name); {
+		case err != nil, v.IsNull():
+		case key == "model":
+			p.Model, err = v.Text()
+		case key == "stream":
+			p.Stream, err = v.Bool()
+		case key == "max_tokens":
+			p.MaxTokens, _ = v.Int() // whether it is legal is the vendor's to say
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return dialect.Peeked{}, forms.Invalid(err)
+	case p.Model == "":
 		return dialect.Peeked{}, llm.Invalid("model", "model: want the name of a model")
 	}
-	p := dialect.Peeked{Model: model}
-	if v := doc.Get("stream"); !v.IsNull() {
-		if p.Stream, err = v.Bool(); err != nil {
-			return dialect.Peeked{}, forms.Invalid(jsontext.At("stream", err))
-		}
-	}
 	p.StreamUsage = p.Stream
-	if v := doc.Get("max_tokens"); v.Kind() == jsontext.Number {
-		p.MaxTokens, _ = v.Int() // whether it is legal is the vendor's to say
-	}
 	return p, nil
 }
 

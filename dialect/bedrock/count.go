@@ -143,8 +143,21 @@ func (countProvider) DecodeResponse(body []byte) (*llm.Response, error) {
 // countRelay is the dialect towards a provider that speaks it too.
 type countRelay struct{}
 
+// countTypes are the kinds of a request's members [bed:CountTokensRequest].
+var countTypes = forms.NewTypes([2]string{"object", keyInput})
+
 // Peek reads nothing: the path says it all.
-func (countRelay) Peek(body []byte) (dialect.Peeked, error) { return titanRelay{}.Peek(body) }
+func (countRelay) Peek(body []byte) (dialect.Peeked, error) {
+	doc := jsontext.Value(bytes.TrimSpace(body))
+	if err := countTypes.CheckAll(doc); err != nil {
+		return dialect.Peeked{}, forms.Invalid(err)
+	}
+	if prompt := doc.Get(keyInput, keyConverse); !prompt.IsNull() {
+		_, err := relay{}.Peek(prompt)
+		return dialect.Peeked{}, err
+	}
+	return dialect.Peeked{}, nil
+}
 
 // SetModel returns body: the path names the model.
 func (countRelay) SetModel(body []byte, _ string, _ dialect.Ask) ([]byte, error) { return body, nil }

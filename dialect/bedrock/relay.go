@@ -14,6 +14,13 @@ type relay struct{}
 
 var _ dialect.Relay = relay{}
 
+// types are the kinds of a request's members [bed:ConverseRequest].
+var types = forms.NewTypes(
+	[2]string{"array", "messages"},
+	[2]string{"array of content blocks", "system"},
+	[2]string{"object", inferenceConfig + " toolConfig serviceTier requestMetadata " + additionalFields + " " + outputConfig},
+)
+
 // Peek reads what routing needs. The model and whether to stream are in the path; a stream always tells its usage.
 func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	doc := jsontext.Value(bytes.TrimSpace(body))
@@ -21,8 +28,14 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 		return dialect.Peeked{}, forms.Invalid(jsontext.Mismatch("object", doc))
 	}
 	p := dialect.Peeked{StreamUsage: true}
-	if v := doc.Get(inferenceConfig, "maxTokens"); v.Kind() == jsontext.Number {
-		p.MaxTokens, _ = v.Int() // whether it is legal is the vendor's to say
+	err := doc.Members(func(name []byte, v jsontext.Value) error {
+		if string(name) == inferenceConfig {
+			p.MaxTokens, _ = v.Get("maxTokens").Int() // whether it is legal is the vendor's to say
+		}
+		return types.Check(name, v)
+	})
+	if err != nil {
+		return dialect.Peeked{}, forms.Invalid(err)
 	}
 	return p, nil
 }

@@ -38,6 +38,13 @@ var (
 	_ dialect.Relay        = titanRelay{}
 )
 
+// titanTypes are the kinds of a request's members.
+var titanTypes = forms.NewTypes(
+	[2]string{"string", "inputText"},
+	[2]string{"integer", "dimensions"},
+	[2]string{"array", "embeddingTypes"},
+)
+
 func titanFields() []dialect.Field {
 	return []dialect.Field{
 		{Path: "inputText", Feature: llm.FeatureCommon},
@@ -220,8 +227,8 @@ type titanRelay struct{}
 
 // Peek reads nothing: the path says it all.
 func (titanRelay) Peek(body []byte) (dialect.Peeked, error) {
-	if doc := jsontext.Value(bytes.TrimSpace(body)); doc.Kind() != jsontext.Object {
-		return dialect.Peeked{}, forms.Invalid(jsontext.Mismatch("object", doc))
+	if err := titanTypes.CheckAll(bytes.TrimSpace(body)); err != nil {
+		return dialect.Peeked{}, forms.Invalid(err)
 	}
 	return dialect.Peeked{}, nil
 }

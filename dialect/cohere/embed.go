@@ -2,6 +2,7 @@ package cohere
 
 import (
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -15,7 +16,7 @@ func NewEmbed() *dialect.Dialect {
 		RelayHeaders:    []string{"X-Client-Name"},
 		Client:          embedClient{},
 		Provider:        embedProvider{},
-		Relay:           wholeRelay{embedProvider{}},
+		Relay:           wholeRelay{embedProvider{}, embedTypes},
 		Fields:          embedFields(),
 		Carries:         embedCarries(),
 	}
@@ -63,11 +64,21 @@ func embedCarries() dialect.Carries {
 }
 
 // wholeRelay relays what is never streamed and has nothing of this gateway's in it.
-type wholeRelay struct{ provider dialect.ProviderSide }
+type wholeRelay struct {
+	provider dialect.ProviderSide
+	types    *forms.Types
+}
+
+// embedTypes are the kinds of a request's members [coh:/v2/embed].
+var embedTypes = forms.NewTypes(
+	[2]string{"string", "model input_type truncate"},
+	[2]string{"array", "texts images inputs embedding_types"},
+	[2]string{"integer", "output_dimension"},
+)
 
 // Peek reads the model, as Chat does.
-func (wholeRelay) Peek(body []byte) (dialect.Peeked, error) {
-	p, err := relay{}.Peek(body)
+func (r wholeRelay) Peek(body []byte) (dialect.Peeked, error) {
+	p, err := peek(body, r.types)
 	return dialect.Peeked{Model: p.Model}, err
 }
 

@@ -54,6 +54,9 @@ func FuzzDecodeRequest(f *testing.F) {
 		if _, _, err := (relay{}).Strip(body); err != nil {
 			t.Fatalf("strip: %v", err)
 		}
+		if _, err := (relay{}).Peek(body); err != nil {
+			t.Fatalf("peek: %v", err)
+		}
 		enc, err := providerSide{}.EncodeRequest(r, dialect.Target{Model: "m"})
 		if err != nil {
 			asLLM(t, err)

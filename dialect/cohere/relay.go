@@ -12,16 +12,29 @@ import (
 // relay is the dialect towards a provider that speaks it too.
 type relay struct{}
 
+// types are the kinds of a request's members [coh:/v2/chat].
+var types = forms.NewTypes(
+	[2]string{"string", "model tool_choice safety_mode"},
+	[2]string{"array", "messages tools documents stop_sequences"},
+	[2]string{"boolean", "stream strict_tools logprobs"},
+	[2]string{"integer", "max_tokens k seed"},
+	[2]string{"number", "temperature p frequency_penalty presence_penalty"},
+	[2]string{"object", "response_format thinking citation_options"},
+)
+
 // Peek reads the model and whether the answer shall be streamed; a stream always ends with its usage.
-func (relay) Peek(body []byte) (dialect.Peeked, error) {
+func (relay) Peek(body []byte) (dialect.Peeked, error) { return peek(body, types) }
+
+func peek(body []byte, types *forms.Types) (dialect.Peeked, error) {
 	var p dialect.Peeked
 	v := forms.Trim(body)
 	if v.Kind() != jsontext.Object {
 		return p, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
 	}
-	err := v.Members(func(name []byte, v jsontext.Value) (err error) {
+	err := v.Members(func(name []byte, v jsontext.Value) error {
+		err := types.Check(name, v)
 		switch key := string(name); {
-		case v.IsNull():
+		case err != nil, v.IsNull():
 		case key == "model":
 			p.Model, err = v.Text()
 		case key == "stream":

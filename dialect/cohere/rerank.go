@@ -17,7 +17,7 @@ func NewRerank() *dialect.Dialect {
 		RelayHeaders:    []string{"X-Client-Name"},
 		Client:          rerankClient{},
 		Provider:        rerankProvider{},
-		Relay:           wholeRelay{rerankProvider{}},
+		Relay:           wholeRelay{rerankProvider{}, rerankTypes},
 		Fields:          rerankFields(),
 		Carries:         dialect.Carries{},
 	}
@@ -29,6 +29,13 @@ const selfRerank = string(dialect.CohereRerank)
 var (
 	_ dialect.ClientSide   = rerankClient{}
 	_ dialect.ProviderSide = rerankProvider{}
+)
+
+// rerankTypes are the kinds of a request's members [coh:/v2/rerank].
+var rerankTypes = forms.NewTypes(
+	[2]string{"string", "model query"},
+	[2]string{"array", "documents"},
+	[2]string{"integer", "top_n"},
 )
 
 func rerankFields() []dialect.Field {

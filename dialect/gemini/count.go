@@ -156,7 +156,14 @@ func (countProvider) DecodeResponse(body []byte) (*llm.Response, error) {
 type countRelay struct{}
 
 // Peek reads nothing: the path says it all.
-func (countRelay) Peek(body []byte) (dialect.Peeked, error) { return embedRelay{}.Peek(body) }
+func (countRelay) Peek(body []byte) (dialect.Peeked, error) {
+	doc := jsontext.Value(bytes.TrimSpace(body))
+	if whole := get(doc, keyWhole); !whole.IsNull() {
+		doc = whole
+	}
+	_, err := relay{}.Peek(doc)
+	return dialect.Peeked{}, err
+}
 
 // SetModel replaces the model's name wherever the body has it, beside the path.
 func (countRelay) SetModel(body []byte, model string, ask dialect.Ask) ([]byte, error) {

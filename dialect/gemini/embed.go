@@ -258,6 +258,9 @@ func taskOf(p llm.Purpose) string {
 
 // embedInput reads a content: one text, or parts that get one vector together.
 func embedInput(v jsontext.Value) (in llm.EmbedInput, err error) {
+	if v.Kind() != jsontext.Object {
+		return in, jsontext.Mismatch("object", v)
+	}
 	err = get(v, "parts").Array(func(_ int, v jsontext.Value) error {
 		p := llm.Part{Kind: llm.PartText}
 		var err error
@@ -463,10 +466,25 @@ func (embedProvider) DecodeResponse(body []byte) (*llm.Response, error) {
 // embedRelay is the dialect towards a provider that speaks it too.
 type embedRelay struct{ embedForm }
 
+// The kinds of a request's members [gem:EmbedContentRequest, gem:BatchEmbedContentsRequest].
+var (
+	embedTypes = newTypes(
+		[2]string{"string", "model taskType"},
+		[2]string{"object", "content embedContentConfig"},
+		[2]string{"integer", "outputDimensionality"},
+		[2]string{"boolean", "autoTruncate"},
+	)
+	batchTypes = newTypes([2]string{"array", "requests"})
+)
+
 // Peek reads nothing: the path says it all.
-func (embedRelay) Peek(body []byte) (dialect.Peeked, error) {
-	if doc := jsontext.Value(bytes.TrimSpace(body)); doc.Kind() != jsontext.Object {
-		return dialect.Peeked{}, forms.Invalid(jsontext.Mismatch("object", doc))
+func (r embedRelay) Peek(body []byte) (dialect.Peeked, error) {
+	types := embedTypes
+	if r.batch {
+		types = batchTypes
+	}
+	if err := types.CheckAll(bytes.TrimSpace(body)); err != nil {
+		return dialect.Peeked{}, forms.Invalid(err)
 	}
 	return dialect.Peeked{}, nil
 }

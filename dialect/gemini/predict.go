@@ -333,11 +333,14 @@ func (predictProvider) DecodeResponse(body []byte) (*llm.Response, error) {
 // predictRelay is the dialect towards a provider that speaks it too.
 type predictRelay struct{}
 
+// predictTypes are the kinds of a request's members [vtx:PredictRequest], but for the instances, of which more is asked.
+var predictTypes = newTypes([2]string{"object", "parameters"})
+
 // Peek refuses what is no embedding of text: the answer could not be read.
 func (predictRelay) Peek(body []byte) (dialect.Peeked, error) {
 	doc := jsontext.Value(bytes.TrimSpace(body))
-	if doc.Kind() != jsontext.Object {
-		return dialect.Peeked{}, forms.Invalid(jsontext.Mismatch("object", doc))
+	if err := predictTypes.CheckAll(doc); err != nil {
+		return dialect.Peeked{}, forms.Invalid(err)
 	}
 	err := each(doc.Get("instances"), func(v jsontext.Value) error {
 		if v.Get("content").Kind() != jsontext.String {

@@ -15,6 +15,25 @@ type relay struct{}
 
 var _ dialect.Relay = relay{}
 
+// types are the kinds of a request's members [gem:GenerateContentRequest].
+var types = newTypes(
+	[2]string{"string", "model serviceTier"},
+	[2]string{"array or object", "contents tools"}, // one stands for a list of one
+	[2]string{"object", "systemInstruction toolConfig generationConfig"},
+)
+
+// newTypes makes a table of members in either spelling.
+func newTypes(rows ...[2]string) *forms.Types {
+	for i := range rows {
+		for _, name := range strings.Fields(rows[i][1]) {
+			if other := snake(name); other != name {
+				rows[i][1] += " " + other
+			}
+		}
+	}
+	return forms.NewTypes(rows...)
+}
+
 // Peek reads what routing needs. The path says the rest. A stream of this dialect always tells its usage.
 func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	doc := jsontext.Value(bytes.TrimSpace(body))
@@ -22,7 +41,16 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 		return dialect.Peeked{}, forms.Invalid(jsontext.Mismatch("object", doc))
 	}
 	p := dialect.Peeked{StreamUsage: true}
-	config := get(doc, "generationConfig")
+	var config jsontext.Value
+	err := doc.Members(func(name []byte, v jsontext.Value) error {
+		if key := string(name); !v.IsNull() && (key == "generationConfig" || key == "generation_config") {
+			config = v
+		}
+		return types.Check(name, v)
+	})
+	if err != nil {
+		return dialect.Peeked{}, forms.Invalid(err)
+	}
 	if n, err := get(config, "candidateCount").Int(); err == nil && n > 1 && n <= maxCandidates { // whether it is legal is the vendor's to say
 		p.Choices = n
 	}

@@ -33,6 +33,14 @@ var (
 	_ dialect.Relay        = embedRelay{}
 )
 
+// embedTypes are the kinds of a request's members [oll:EmbedRequest].
+var embedTypes = forms.NewTypes(
+	[2]string{"string", "model"},
+	[2]string{"string or array", "input"},
+	[2]string{"integer", "dimensions"},
+	[2]string{"boolean", "truncate"},
+)
+
 func embedFields() []dialect.Field {
 	return []dialect.Field{
 		{Path: "model", Feature: llm.FeatureCommon, Note: "replaced by the target's"},
@@ -230,7 +238,7 @@ type embedRelay struct{}
 
 // Peek reads the model, as Chat does.
 func (embedRelay) Peek(body []byte) (dialect.Peeked, error) {
-	p, err := relay{}.Peek(body)
+	p, err := peek(body, embedTypes)
 	return dialect.Peeked{Model: p.Model}, err
 }
 

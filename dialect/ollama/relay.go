@@ -13,16 +13,30 @@ import (
 // relay is the dialect towards a provider that speaks it too.
 type relay struct{}
 
+// types are the kinds of a request's members [oll:ChatRequest].
+var types = forms.NewTypes(
+	[2]string{"string", "model"},
+	[2]string{"array", "messages tools"},
+	[2]string{"boolean", "stream logprobs"},
+	[2]string{"integer", "top_logprobs"},
+	[2]string{"object", "options"},
+	[2]string{"string or object", "format"},
+	[2]string{"boolean or string", "think"},
+)
+
 // Peek reads the model and whether the answer shall be streamed: it shall, unless the request says otherwise.
-func (relay) Peek(body []byte) (dialect.Peeked, error) {
+func (relay) Peek(body []byte) (dialect.Peeked, error) { return peek(body, types) }
+
+func peek(body []byte, types *forms.Types) (dialect.Peeked, error) {
 	p := dialect.Peeked{Stream: true}
 	v := forms.Trim(body)
 	if v.Kind() != jsontext.Object {
 		return dialect.Peeked{}, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
 	}
-	err := v.Members(func(name []byte, v jsontext.Value) (err error) {
+	err := v.Members(func(name []byte, v jsontext.Value) error {
+		err := types.Check(name, v)
 		switch key := string(name); {
-		case v.IsNull():
+		case err != nil, v.IsNull():
 		case key == "model":
 			p.Model, err = v.Text()
 		case key == "stream":

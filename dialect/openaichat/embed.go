@@ -28,7 +28,7 @@ func NewEmbeddings() *dialect.Dialect {
 		Rates:           dialect.OpenAIRates,
 		Client:          embedClient{},
 		Provider:        embedProvider{},
-		Relay:           wholeRelay{embedProvider{}},
+		Relay:           wholeRelay{embedProvider{}, embedTypes},
 		Fields:          embedFields(),
 		Carries:         embedCarries(),
 	}
@@ -41,6 +41,13 @@ var (
 	_ dialect.ClientSide   = embedClient{}
 	_ dialect.ProviderSide = embedProvider{}
 	_ dialect.Relay        = wholeRelay{}
+)
+
+// embedTypes are the kinds of a request's members.
+var embedTypes = forms.NewTypes(
+	[2]string{"string", "model encoding_format user"},
+	[2]string{"string or array", "input"},
+	[2]string{"integer", "dimensions"},
 )
 
 func embedFields() []dialect.Field {
@@ -367,18 +374,26 @@ func vectorsOf(data jsontext.Value) (list []llm.Vector, kind llm.VectorKind, err
 }
 
 // wholeRelay relays what is never streamed and has nothing of this gateway's in it.
-type wholeRelay struct{ provider dialect.ProviderSide }
+type wholeRelay struct {
+	provider dialect.ProviderSide
+	types    *forms.Types
+}
 
 // Peek reads the model, which a path may name instead.
-func (wholeRelay) Peek(body []byte) (p dialect.Peeked, err error) {
+func (r wholeRelay) Peek(body []byte) (p dialect.Peeked, err error) {
 	v := forms.Trim(body)
 	if v.Kind() != jsontext.Object {
 		return p, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
 	}
-	if model := v.Get("model"); !model.IsNull() {
-		if p.Model, err = model.Text(); err != nil {
-			return p, forms.OpenAIInvalid(jsontext.At("model", err))
+	err = v.Members(func(name []byte, v jsontext.Value) error {
+		err := r.types.Check(name, v)
+		if err == nil && string(name) == "model" && !v.IsNull() {
+			p.Model, err = v.Text()
 		}
+		return err
+	})
+	if err != nil {
+		return dialect.Peeked{}, forms.OpenAIInvalid(err)
 	}
 	return p, nil
 }

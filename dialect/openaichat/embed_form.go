@@ -65,7 +65,7 @@ func newEmbedForm(f embedForm, more ...dialect.Field) *dialect.Dialect {
 	}
 	return &dialect.Dialect{
 		Name: f.name, Operation: dialect.Embed, RequestIDHeader: "X-Request-Id",
-		Client: formClient{embedForm: f}, Provider: formProvider{embedForm: f}, Relay: wholeRelay{formProvider{embedForm: f}},
+		Client: formClient{embedForm: f}, Provider: formProvider{embedForm: f}, Relay: wholeRelay{formProvider{embedForm: f}, f.types()},
 		Fields: fields, Carries: carries,
 	}
 }
@@ -118,6 +118,16 @@ func (c formClient) DecodeRequest(body []byte) (*llm.Request, error) {
 		return nil, llm.Invalid("input", "Missing required parameter: 'input'.")
 	}
 	return req, nil
+}
+
+// types are the kinds of a request's members.
+func (f embedForm) types() *forms.Types {
+	return forms.NewTypes(
+		[2]string{"string", "model"},
+		[2]string{"string or array", "input"},
+		[2]string{"integer", f.dimensions},
+		[2]string{"boolean", f.truncate},
+	)
 }
 
 func (f embedForm) purposeOf(word string) llm.Purpose {

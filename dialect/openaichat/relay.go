@@ -12,6 +12,20 @@ import (
 // relay is the dialect towards a provider that speaks it too.
 type relay struct{}
 
+// types are the kinds of a request's members: openai.yaml, CreateChatCompletionRequest.
+var types = forms.NewTypes(
+	[2]string{"array", "messages tools functions"},
+	[2]string{"string", "model verbosity safety_identifier user service_tier prompt_cache_key"},
+	[2]string{"boolean", "stream store parallel_tool_calls"},
+	[2]string{"integer", "max_tokens max_completion_tokens n seed random_seed top_logprobs"},
+	[2]string{"number", "temperature top_p frequency_penalty presence_penalty"},
+	[2]string{"object", "stream_options response_format logit_bias metadata"},
+	[2]string{"string or array", "stop"},
+	[2]string{"string or object", "tool_choice function_call"},
+	[2]string{"boolean or integer", "logprobs"},                   // a number at Together AI
+	[2]string{"string or integer or boolean", "reasoning_effort"}, // any of these at Fireworks AI
+)
+
 // Peek reads the model, which a path may name instead, and whether the answer shall be streamed, with usage.
 func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	var p dialect.Peeked
@@ -19,9 +33,10 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	if v.Kind() != jsontext.Object {
 		return p, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
 	}
-	err := v.Members(func(name []byte, v jsontext.Value) (err error) {
+	err := v.Members(func(name []byte, v jsontext.Value) error {
+		err := types.Check(name, v)
 		switch key := string(name); {
-		case v.IsNull():
+		case err != nil, v.IsNull():
 		case key == "model":
 			p.Model, err = v.Text()
 		case key == "stream":

@@ -51,6 +51,17 @@ func jinaForm() rerankForm {
 	return rerankForm{name: dialect.JinaRerank, top: "top_n", results: "results"}
 }
 
+// types are the kinds of a request's members. To servers that rank images, too, the query and the documents may be objects.
+func (f rerankForm) types() *forms.Types {
+	return forms.NewTypes(
+		[2]string{"string", "model"},
+		[2]string{"string or object", "query"},
+		[2]string{"array or object", "documents"},
+		[2]string{"integer", f.top},
+		[2]string{"boolean", "return_documents"},
+	)
+}
+
 func newRerank(f rerankForm, fields []dialect.Field) *dialect.Dialect {
 	f.names = dialect.NamesOf(fields)
 	return &dialect.Dialect{
@@ -58,7 +69,7 @@ func newRerank(f rerankForm, fields []dialect.Field) *dialect.Dialect {
 		RequestIDHeader: "X-Request-Id",
 		Client:          rerankClient{rerankForm: f},
 		Provider:        rerankProvider{rerankForm: f},
-		Relay:           wholeRelay{rerankProvider{rerankForm: f}},
+		Relay:           wholeRelay{rerankProvider{rerankForm: f}, f.types()},
 		Fields:          fields,
 		Carries:         dialect.Carries{},
 	}

@@ -72,6 +72,9 @@ func FuzzDecodeRequest(f *testing.F) {
 		if _, _, err := (relay{}).Strip(body); err != nil {
 			t.Fatalf("strip: %v", err)
 		}
+		if _, err := (relay{}).Peek(body); err != nil {
+			t.Fatalf("peek: %v", err)
+		}
 	})
 }
 

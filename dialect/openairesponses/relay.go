@@ -12,6 +12,18 @@ import (
 // relay is the dialect towards a provider that speaks it too.
 type relay struct{}
 
+// types are the kinds of a request's members: openai.yaml, CreateResponse.
+var types = forms.NewTypes(
+	[2]string{"string", "model instructions safety_identifier user service_tier prompt_cache_key truncation"},
+	[2]string{"string or array of items", "input"},
+	[2]string{"array", "tools include"},
+	[2]string{"string or object", "tool_choice"},
+	[2]string{"boolean", "stream store background parallel_tool_calls"},
+	[2]string{"integer", "max_output_tokens top_logprobs"},
+	[2]string{"number", "temperature top_p"},
+	[2]string{"object", "stream_options metadata text reasoning"},
+)
+
 // Peek reads the model and whether the answer shall be streamed. A stream of this dialect always tells its usage.
 func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	var p dialect.Peeked
@@ -19,15 +31,16 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	if v.Kind() != jsontext.Object {
 		return p, llm.Invalid("", "The request's body must be a JSON object, but it is: %s.", v.Kind())
 	}
-	err := v.Members(func(name []byte, v jsontext.Value) (err error) {
+	err := v.Members(func(name []byte, v jsontext.Value) error {
+		err := types.Check(name, v)
 		switch key := string(name); {
-		case v.IsNull():
+		case err != nil, v.IsNull():
 		case key == "model":
 			p.Model, err = v.Text()
 		case key == "stream":
 			p.Stream, err = v.Bool()
 		case key == "background":
-			p.Background, _ = v.Bool() // what is neither true nor false is the vendor's to refuse
+			p.Background, err = v.Bool()
 		case key == "previous_response_id", key == "conversation":
 			p.Object = objectID(v)
 		case key == "max_output_tokens":

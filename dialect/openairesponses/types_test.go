@@ -1,0 +1,13 @@
+package openairesponses
+
+import (
+	"testing"
+
+	"github.com/understudy-ai/understudy/dialect/dialecttest"
+)
+
+// TestTypes: what is wrong of kind is refused whether a request is relayed or translated.
+func TestTypes(t *testing.T) {
+	t.Parallel()
+	dialecttest.Types(t, New(), types, `{"model":"m","input":"hi"}`)
+}
