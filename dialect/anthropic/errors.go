@@ -129,7 +129,7 @@ func classify(status int, s saying) llm.Code {
 		case strings.HasPrefix(s.message, tooLong), strings.HasPrefix(s.message, "Input is too long"),
 			strings.HasPrefix(s.message, "input length and `max_tokens` exceed context limit"):
 			return llm.CodeContextLength
-		case status == 409, status == 413, status == 424, status == 425:
+		case saysMore(status):
 			return llm.CodeOfStatus(status)
 		}
 		return llm.CodeInvalidRequest
@@ -154,6 +154,16 @@ func classify(status int, s saying) llm.Code {
 		return code
 	}
 	return llm.CodeOfStatus(status)
+}
+
+// saysMore reports whether a status tells more than the type for any fault of a request's, which compatible servers and
+// proxies give to limits, empty accounts and failures as well.
+func saysMore(status int) bool {
+	switch status {
+	case 401, 402, 403, 408, 409, 413, 424, 425, 429:
+		return true
+	}
+	return status > 500
 }
 
 // isUnreadable reports whether a message says that the signature of a block, which it begins with, is not the vendor's
