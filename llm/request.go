@@ -126,6 +126,9 @@ type ToolChoice struct {
 	Names []string
 }
 
+// IsForced reports whether the model must call a tool.
+func (c ToolChoice) IsForced() bool { return c.Mode == ChoiceRequired || c.Mode == ChoiceNamed }
+
 // FormatKind is the kind of a structured answer.
 type FormatKind string
 

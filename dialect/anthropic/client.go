@@ -160,6 +160,8 @@ func (d *requestReader) check() error {
 		return unsupported("max_tokens", "max_tokens: 0 only fills the vendor's prompt cache, which no other API can do")
 	case len(r.Messages) == 0:
 		return llm.Invalid("messages", "messages: at least one message is required")
+	case len(r.Tools) == 0 && r.ToolChoice.IsForced() && !hasExtra(r.Extra, "mcp_servers"):
+		return llm.Invalid("tool_choice", "tool_choice: a tool must be called, and the request has none")
 	case r.Reasoning != nil && r.Reasoning.Mode == llm.ReasoningBudget && r.Reasoning.Budget < minBudget:
 		return llm.Invalid("thinking.budget_tokens", "thinking.budget_tokens: want %d or more, got %d",
 			minBudget, r.Reasoning.Budget)

@@ -32,6 +32,8 @@ func TestDecodeRequestRefuses(t *testing.T) {
 		{`{"model":"m","max_tokens":1,"tools":[{"name":"n"}],"messages":[]}`, "tools[0].input_schema", "schema"},
 		{`{"model":"m","max_tokens":1,"tools":[{"input_schema":{}}],"messages":[]}`, "tools[0].name", "name"},
 		{`{"model":"m","max_tokens":1,"tool_choice":{"type":"some"},"messages":[]}`, "tool_choice.type", "some"},
+		{`{"model":"m","max_tokens":1,"tool_choice":{"type":"any"},"messages":[{"role":"user","content":"x"}]}`, "tool_choice", "has none"},
+		{`{"model":"m","max_tokens":1,"tools":[],"tool_choice":{"type":"tool","name":"n"},"messages":[{"role":"user","content":"x"}]}`, "tool_choice", "has none"},
 		{`{"model":"m","max_tokens":1,"thinking":{"type":"enabled","budget_tokens":100},"messages":[{"role":"user","content":"x"}]}`, "thinking.budget_tokens", "1024"},
 		{`{"model":"m","max_tokens":1,"output_config":{"format":{"type":"json_schema"}},"messages":[]}`, "output_config.format.schema", "object"},
 		{`[]`, "", "object"},

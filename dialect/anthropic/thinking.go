@@ -146,7 +146,7 @@ func (e *encoder) checkThinking(r *llm.Reasoning) {
 	}
 	why := ""
 	switch {
-	case e.choice.Mode == llm.ChoiceRequired || e.choice.Mode == llm.ChoiceNamed:
+	case e.choice.IsForced():
 		why = "the target does not take it together with a forced tool call"
 	case e.loopUnsigned():
 		why = "the thinking before the tool calls that are being answered is not the target's own"

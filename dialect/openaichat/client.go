@@ -215,9 +215,12 @@ func (d *requestDecoder) finish() error {
 	return d.checkChoice()
 }
 
-// checkChoice refuses a choice of a tool that is not there.
+// checkChoice refuses a choice of a tool that is not there, as the vendor does: without tools nobody is told of it.
 func (d *requestDecoder) checkChoice() error {
 	if len(d.req.Tools) == 0 {
+		if d.req.ToolChoice.IsForced() {
+			return llm.Invalid("tool_choice", "'tool_choice' says that a tool must be called, and 'tools' has none.")
+		}
 		return nil
 	}
 	names := make(map[string]bool, len(d.req.Tools))

@@ -60,6 +60,8 @@ func TestDecodeRequestRefuses(t *testing.T) {
 		{withMessages(hello, `"response_format":{"type":"json_schema","json_schema":{"name":"x"}}`), "response_format.json_schema.schema", "missing"},
 		{withMessages(hello, `"tool_choice":"maybe"`), "tool_choice", "maybe"},
 		{withMessages(hello, `"tool_choice":{"type":"function"}`), "tool_choice.function.name", "want string"},
+		{withMessages(hello, `"tool_choice":"required"`), "tool_choice", "has none"},
+		{withMessages(hello, `"tools":[],"tool_choice":{"type":"function","function":{"name":"f"}}`), "tool_choice", "has none"},
 		{withMessages(hello, `"tools":[{"type":"function"}]`), "tools[0].function", "missing"},
 		{withMessages(hello, `"tools":[{"type":"function","function":{"parameters":{}}}]`), "tools[0].function.name", "missing"},
 		{withMessages(hello, `"tools":[{"type":"function","function":{"name":"f","parameters":[]}}]`), "tools[0].function.parameters", "want object"},
