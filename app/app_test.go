@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"path/filepath"
 	"strings"
@@ -230,6 +231,40 @@ func TestHTTP2(t *testing.T) {
 		_ = resp.Body.Close()
 		if err != nil || resp.ProtoMajor != 2 || !strings.Contains(string(got), "sea") {
 			t.Errorf("stream %s: got %s, %s, %v want an answer by HTTP/2", stream, resp.Proto, got, err)
+		}
+	}
+}
+
+// TestHTTP2Refused: what is refused before its body is read costs its own stream of HTTP/2 and not the connection, which
+// has other calls, and which some clients (curl 7.88) give up before they have read the answer.
+func TestHTTP2Refused(t *testing.T) {
+	a := start(t, parse(t, "providers: {v: {use: openai, base_url: $V/v1, key: env:TEST_KEY}}", map[string]*fakeprovider.Server{"V": newVendor(t)}), io.Discard)
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	client := newClient(t)
+	client.Transport.(*http.Transport).Protocols = &protocols
+	for i := range 4 {
+		reused := false
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(got httptrace.GotConnInfo) { reused = got.Reused }})
+		body := `{"model":"v/m","messages":[{"role":"user","content":"` + strings.Repeat("sea ", 20<<10) + `"}]}`
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+a.Addr()+"/v1/chat/completions", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer one")
+		r.Header.Set("X-Api-Key", "two")
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+		_ = resp.Body.Close()
+		if err != nil || resp.ProtoMajor != 2 || resp.StatusCode != 400 || !strings.Contains(string(got), "two credentials") {
+			t.Errorf("request %d: got %s, %d, %s, %v want 400 by HTTP/2", i, resp.Proto, resp.StatusCode, got, err)
+		}
+		if i > 0 && !reused {
+			t.Errorf("request %d: got another connection, want the one of the request before", i)
 		}
 	}
 }

@@ -275,7 +275,7 @@ func (p *reply) use(w dialect.StreamWriter) {
 func (p *reply) begin(status int) {
 	p.begun, p.status = true, status
 	h := p.w.Header()
-	if p.c.bodyLeft {
+	if p.c.bodyLeft && p.c.r.ProtoMajor == 1 { // HTTP/2 ends the stream alone: others go on beside it
 		p.put("Connection", "close")
 	}
 	if name := p.c.dialect.RequestIDHeader; name != "" {
