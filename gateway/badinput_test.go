@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -161,6 +162,27 @@ func TestCredentials(t *testing.T) {
 	if got := w.post(chatAPI, body("chat1", "Hello", false), same); !got.whole() {
 		t.Errorf("got %v, want one credential in two places accepted", got)
 	}
+}
+
+// TestRefusedByHTTP2: a small body is read although its call is refused, since a stream of HTTP/2 that ends before its
+// body is reset, which some clients take for no answer. A large one is not.
+func TestRefusedByHTTP2(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, size := range []int{100, 1 << 20} {
+		sent := strings.NewReader(strings.Repeat(" ", size))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, chatAPI.path, sent)
+		r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0
+		r.Header.Set("Authorization", "Bearer one")
+		r.Header.Set("X-Api-Key", "two")
+		got := httptest.NewRecorder()
+		w.handler.ServeHTTP(got, r)
+		if isRead := sent.Len() == 0; got.Code != 400 || got.Header().Get("Connection") != "" || isRead != (size == 100) {
+			t.Errorf("body of %d: got %d, Connection %q, %d bytes unread; want 400, no such header, all of a small body read",
+				size, got.Code, got.Header().Get("Connection"), sent.Len())
+		}
+	}
+	w.wantNothingSent(t)
 }
 
 // TestEncodings: gzip bodies are read, bombs and unknown encodings are refused (T085).

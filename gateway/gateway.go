@@ -180,6 +180,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer g.running.remove(c)
 	defer c.settle()
 	if err := c.guard(c.serve); err != nil {
+		if r.ProtoMajor == 2 { // a stream whose body is left is reset, which some clients (curl 7.88) take for no answer
+			c.skipSmallBody()
+		}
 		c.fail(err)
 	}
 	if c.reply.cut {

@@ -18,8 +18,7 @@ const (
 	bodyCost = 5
 )
 
-// smallBody is the size up to which a body is read although its call is shed, if it is there
-// already: the connection can then be kept.
+// smallBody is the size up to which a body is read although its call is refused, if it is there already.
 const (
 	smallBody     = 16 << 10
 	smallBodyTime = 5 * time.Millisecond
@@ -125,13 +124,18 @@ func (c *call) hold(size int64) {
 
 // shed refuses the call. It costs as little as can be, whatever the size of the body.
 func (c *call) shed() *llm.Error {
+	c.skipSmallBody() // the connection can then be kept
+	return noRoom()
+}
+
+// skipSmallBody reads a small body that nobody wants, if it is there already.
+func (c *call) skipSmallBody() {
 	if n := c.r.ContentLength; c.bodyLeft && n >= 0 && n <= smallBody {
 		_ = c.reply.control.SetReadDeadline(time.Now().Add(smallBodyTime))
 		if _, err := io.CopyN(io.Discard, c.r.Body, n+1); errors.Is(err, io.EOF) {
 			c.bodyRead()
 		}
 	}
-	return noRoom()
 }
 
 // Shed refuses a request whose connection there is no room for, whatever is asked and whoever asks.
