@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/understudy-ai/understudy/dialect"
@@ -117,30 +118,62 @@ func OneIn(n int) int {
 
 func readRecorded(t *testing.T, file string, every int, f func(*Exchange)) {
 	t.Helper()
-	in, err := os.Open(file)
+	kept, _ := recordings.LoadOrStore(file, sync.OnceValues(func() ([]*recording, error) { return unzip(file) }))
+	all, err := kept.(func() ([]*recording, error))()
 	if err != nil {
 		t.Fatal(err)
+	}
+	for n := 0; n < len(all); n += every {
+		x, err := all[n].exchange()
+		if err != nil {
+			t.Fatal(err)
+		}
+		f(&x)
+	}
+}
+
+// recordings are the files that were read, each once for all tests of a package: func() ([]*recording, error) by path.
+var recordings sync.Map
+
+// recording is a line of a file, which is parsed when it is first asked for.
+type recording struct {
+	once sync.Once
+	line []byte
+	x    Exchange
+	err  error
+}
+
+// exchange returns a copy, whose bodies nobody writes to.
+func (r *recording) exchange() (Exchange, error) {
+	r.once.Do(func() {
+		r.err = json.Unmarshal(r.line, &r.x)
+		r.line = nil
+	})
+	return r.x, r.err
+}
+
+func unzip(file string) ([]*recording, error) {
+	in, err := os.Open(file)
+	if err != nil {
+		return nil, err
 	}
 	defer func() { _ = in.Close() }()
 	unzipped, err := gzip.NewReader(in)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	lines := bufio.NewReader(unzipped)
-	for n := 0; ; n++ {
+	lines := bufio.NewReaderSize(unzipped, 1<<20) // most lines fit, which then are copied once
+	var all []*recording
+	for {
 		line, err := lines.ReadBytes('\n')
-		if len(line) > 0 && n%every == 0 {
-			var x Exchange
-			if err := json.Unmarshal(line, &x); err != nil {
-				t.Fatal(err)
-			}
-			f(&x)
+		if len(line) > 0 {
+			all = append(all, &recording{line: line})
 		}
 		switch {
 		case errors.Is(err, io.EOF):
-			return
+			return all, nil
 		case err != nil:
-			t.Fatal(err)
+			return nil, err
 		}
 	}
 }
