@@ -168,10 +168,14 @@ func (c *call) attemptAttrs(i int) []slog.Attr {
 	}
 }
 
-// logRecord writes a line for the call and one for each attempt: of those that succeeded for who debugs, since the
-// call's line says most of it. No body and no key is ever in them.
+// logRecord writes a line for the call and one for each attempt. That of a call's only attempt, if it succeeded, is for
+// who debugs: the call's line says as much. No body and no key is ever in them.
 func (c *call) logRecord(rec Record) {
 	ctx, log := c.r.Context(), c.g.opts.Log
+	well := slog.LevelInfo
+	if len(c.attempts) == 1 {
+		well = slog.LevelDebug
+	}
 	for i, a := range c.attempts {
 		if a.outcome.Rejected {
 			log.LogAttrs(ctx, slog.LevelWarn, "the provider's count of tokens cannot be true, and the gateway's own stands", slog.String("call", c.id),
@@ -180,8 +184,8 @@ func (c *call) logRecord(rec Record) {
 		}
 		switch {
 		case a.err == nil:
-			if log.Enabled(ctx, slog.LevelDebug) {
-				log.LogAttrs(ctx, slog.LevelDebug, "attempt", c.attemptAttrs(i)...)
+			if log.Enabled(ctx, well) {
+				log.LogAttrs(ctx, well, "attempt", c.attemptAttrs(i)...)
 			}
 		case a.err.Code == llm.CodeOutrun: // as it was meant
 			log.LogAttrs(ctx, slog.LevelInfo, "attempt failed", c.attemptAttrs(i)...)
