@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"cmp"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -10,7 +11,7 @@ import (
 
 // Field is one request field of a dialect, as a row of the loss contract.
 type Field struct {
-	// Path is where it stands: "logit_bias", "messages[].name".
+	// Path is where it stands: "logit_bias", "messages[].name"; a header's name in lower case.
 	Path string
 	// Feature is what it means in llm. Empty for a field that only this dialect has;
 	// the following say how losing that one counts.
@@ -111,6 +112,23 @@ func (d *Dialect) path(f llm.Feature) string {
 		}
 	}
 	return string(f)
+}
+
+// HeaderLosses are what a request says in headers that go to providers of its own dialect only, which have rows in
+// Fields by their names in lower case.
+func (d *Dialect) HeaderLosses(header http.Header) []llm.Loss {
+	var losses []llm.Loss
+	for _, name := range d.RelayHeaders {
+		if strings.Join(header[name], "") == "" {
+			continue
+		}
+		for _, field := range d.Fields {
+			if strings.EqualFold(field.Path, name) {
+				losses = append(losses, FieldLoss(field))
+			}
+		}
+	}
+	return losses
 }
 
 // Resends reports whether a client whose request was refused for a field sends it again in whole.

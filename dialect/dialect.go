@@ -198,7 +198,8 @@ type Dialect struct {
 	// what clients of others lose.
 	Kept map[string]string
 	// RelayHeaders are the request headers, in canonical form, that belong to the
-	// dialect and go to a provider that speaks it too.
+	// dialect and go to a provider that speaks it too. Those with a row in Fields,
+	// by their names in lower case, are losses elsewhere.
 	RelayHeaders []string
 	// MessagePath and PartPath are where a request holds its messages and their parts,
 	// as losses spell it; messages[] and messages[].content[] if empty.

@@ -85,3 +85,28 @@ func TestLossesOfAStream(t *testing.T) {
 		t.Errorf("got record %+v, want the loss in it", rec)
 	}
 }
+
+// TestTrialsAreReportedLost has clients name features in trial in a header, which no vendor of another API is sent.
+func TestTrialsAreReportedLost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, tc := range []struct {
+		api    api
+		header string
+		loss   string
+	}{
+		{chatAPI, "OpenAI-Beta", "openai-beta=dropped(harmless)"},
+		{messagesAPI, "anthropic-beta", "anthropic-beta=dropped(harmless)"},
+	} {
+		header := map[string]string{tc.header: "some-2025-01-01"}
+		if got := w.post(tc.api, body(tc.api.own[0], "Hello", false, nil), header); !got.whole() || strings.Contains(got.header.Get("X-Understudy-Loss"), "beta") {
+			t.Errorf("%s, its own vendor: got loss %q, want none of the header", tc.api.name, got.header.Get("X-Understudy-Loss"))
+		}
+		for value, want := range map[string]bool{"some-2025-01-01": true, "": false} {
+			got := w.post(tc.api, body(tc.api.other[0], "Hello", false, nil), map[string]string{tc.header: value})
+			if loss := got.header.Get("X-Understudy-Loss"); !got.whole() || strings.Contains(loss, tc.loss) != want {
+				t.Errorf("%s with %s: %q: got loss %q, want %s: %t", tc.api.name, tc.header, value, loss, tc.loss, want)
+			}
+		}
+	}
+}

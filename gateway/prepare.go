@@ -130,6 +130,11 @@ func (c *call) translateRequest(a *attempt) *llm.Error {
 			return err
 		}
 	}
+	if c.dialect.Name != a.plan.dialect.Name {
+		if err := c.accept(a, c.dialect.HeaderLosses(c.r.Header)); err != nil {
+			return err
+		}
+	}
 	encoded, encodeErr := a.plan.dialect.Provider.EncodeRequest(req, dialect.Target{Model: a.target.Model, Facts: a.target.Facts})
 	if encodeErr != nil {
 		return asError(encodeErr, llm.CodeInternal)

@@ -17,6 +17,7 @@ func fields() []dialect.Field {
 		{Path: "top_p", Feature: llm.FeatureTopP},
 		{Path: "top_k", Feature: llm.FeatureTopK},
 		{Path: "stop_sequences", Feature: llm.FeatureStop},
+		{Path: "anthropic-beta", Severity: llm.Harmless, Note: "a header: features in trial, which only the vendor's models have; what of them is in the body is told by itself"},
 		{Path: "cache_control", Feature: llm.FeatureCacheMark},
 		{Path: "metadata", Feature: llm.FeatureCommon, Note: "see metadata.user_id"},
 		{Path: "metadata.user_id", Feature: llm.FeatureUser},

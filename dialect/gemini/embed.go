@@ -471,7 +471,7 @@ var (
 	embedTypes = newTypes(
 		[2]string{"string", "model taskType"},
 		[2]string{"object", "content embedContentConfig"},
-		[2]string{"integer", "outputDimensionality"},
+		[2]string{"integer or string", "outputDimensionality"}, // https://protobuf.dev/programming-guides/json/
 		[2]string{"boolean", "autoTruncate"},
 	)
 	batchTypes = newTypes([2]string{"array", "requests"})

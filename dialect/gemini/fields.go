@@ -20,6 +20,8 @@ func fields() []dialect.Field {
 	)
 	return []dialect.Field{
 		{Path: "model", Feature: llm.FeatureCommon, Note: "the path's counts, which chooses the route"},
+		{Path: "x-vertex-ai-llm-request-type", Severity: llm.Harmless, Note: "a header: which of the vendor's capacities may be used"},
+		{Path: "x-vertex-ai-llm-shared-request-type", Severity: llm.Harmless, Note: "a header: which of the vendor's capacities may be used"},
 		{Path: "contents", Feature: llm.FeatureCommon, Note: "the conversation itself; see its parts"},
 		{Path: "systemInstruction", Feature: llm.FeatureCommon, Note: "the system messages that come first"},
 		{Path: "contents[].role", Feature: llm.FeaturePrefill, Note: "of a last content that is the model's"},

@@ -91,6 +91,7 @@ func fields() []dialect.Field {
 		is("prompt_cache_key", llm.FeatureCacheKey),
 		own("prompt_cache_retention", harmless, "how long a cache is kept, which depends on the model"),
 		own("prompt_cache_options", harmless, "how a cache is kept, which depends on the model"),
+		own("openai-beta", harmless, "a header: a version of the API that is in trial"),
 		own("prediction", harmless, "text to speed up the answer with"),
 		always("modalities", "an answer that is more than text"),
 		always("audio", "an answer in audio"),

@@ -131,6 +131,7 @@ func vendorFields() []dialect.Field {
 		own("metadata[]", harmless, "a label that is no text"),
 		means("prompt_cache_key", llm.FeatureCacheKey, ""),
 		own("prompt_cache_retention", harmless, "how long a cache is kept, which depends on the model"),
+		own("openai-beta", harmless, "a header: a version of the API that is in trial"),
 		own("prompt_cache_options", harmless, "how a cache is kept, which depends on the model"),
 	}
 }
