@@ -23,7 +23,7 @@ type Key struct {
 }
 
 var (
-	envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
+	envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 	errLiteralKey = errors.New("got a literal value, want env:NAME, file:/path or none" +
 		" (a key does not belong in this file: put it in an environment variable and write, for example, key: env:MY_KEY)")
@@ -39,7 +39,7 @@ func (k *Key) UnmarshalText(text []byte) error {
 	switch {
 	case string(text) == "none":
 		*k = Key{None: true}
-	case kind == "env" && envName.MatchString(rest):
+	case kind == "env" && len(rest) <= 64 && envName.MatchString(rest):
 		*k = Key{Env: rest}
 	case kind == "env":
 		return errEnvName
@@ -205,11 +205,11 @@ func FormatDuration(d time.Duration) string {
 	return s
 }
 
-var providerName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+var providerName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 // isProviderName reports whether a provider may be called so: the name stands in
 // headers, logs and before the slash of a target.
-func isProviderName(s string) bool { return providerName.MatchString(s) }
+func isProviderName(s string) bool { return len(s) <= 64 && providerName.MatchString(s) }
 
 // isModelName reports whether clients can ask for a model so: 1 to 256 printable
 // ASCII characters, no space.

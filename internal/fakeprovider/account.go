@@ -73,7 +73,7 @@ func (a *anthropicReader) account() {
 	}
 }
 
-var bedrockLabel = regexp.MustCompile(`^[a-zA-Z0-9\s:_@$#=/+,-.]{0,256}$`)
+var bedrockLabel = regexp.MustCompile(`^[a-zA-Z0-9\s:_@$#=/+,-.]*$`)
 
 // account checks what concerns the account at Bedrock.
 func (r *bedrockReader) account() {
@@ -89,7 +89,7 @@ func (r *bedrockReader) account() {
 	}
 	for key, v := range labels {
 		value, ok := v.(string)
-		if !ok || key == "" || !bedrockLabel.MatchString(key) || !bedrockLabel.MatchString(value) {
+		if !ok || key == "" || len(key) > 256 || len(value) > 256 || !bedrockLabel.MatchString(key) || !bedrockLabel.MatchString(value) {
 			r.bad("Value at 'requestMetadata' failed to satisfy constraint: Map keys and values must satisfy regular expression pattern: [a-zA-Z0-9\\s:_@$#=/+,-.]{1,256}")
 		}
 	}

@@ -15,7 +15,7 @@ var bedrockFields = []string{
 }
 
 var (
-	bedrockID       = regexp.MustCompile(`^[a-zA-Z0-9_.:-]{1,64}$`)
+	bedrockID       = regexp.MustCompile(`^[a-zA-Z0-9_.:-]+$`)
 	bedrockDocument = regexp.MustCompile(`^[a-zA-Z0-9()\[\]-]+( [a-zA-Z0-9()\[\]-]+)*$`)
 	documentFormats = []string{"pdf", "csv", "doc", "docx", "xls", "xlsx", "html", "txt", "md"}
 )
@@ -255,7 +255,7 @@ func (r *bedrockReader) blocks(i int, role string, content []any) (calls, result
 func (r *bedrockReader) call(at string, o object, others []string) string {
 	id := str(o, "toolUseId")
 	switch _, isObject := o["input"].(object); {
-	case !bedrockID.MatchString(id):
+	case len(id) > 64 || !bedrockID.MatchString(id):
 		r.bad("Value at '%s.toolUse.toolUseId' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.:-]+", at)
 	case slices.Contains(others, id):
 		r.bad("The toolUse blocks at %s contain duplicate Ids: %s", at, id)
