@@ -3,6 +3,7 @@ package gateway
 import (
 	"cmp"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -201,8 +202,11 @@ func (c *call) result(a *attempt) route.Result {
 
 // isOfObject reports whether what the vendor does not have may be something that the request names.
 func (c *call) isOfObject(a *attempt) bool {
-	return a.err.OfObject || c.operation.Keeps() || a.target.Model == "" || len(filesIn(c.body)) > 0
+	return a.err.OfObject || c.operation.Keeps() || a.target.Model == "" || len(filesIn(c.body)) > 0 || namedContainer.Match(c.body)
 }
+
+// namedContainer is a container of a vendor's that a request goes on with, by its id alone or beside what else it has.
+var namedContainer = regexp.MustCompile(`"container"\s*:\s*(?:"|\{(?:[^{}]*[{,\s])?"id"\s*:\s*")`)
 
 // isOfModel reports whether an attempt failed since its vendor does not have the model, or not for this key.
 func isOfModel(a *attempt) bool {

@@ -94,6 +94,24 @@ func TestCompactionIsNoAnswer(t *testing.T) {
 	}
 }
 
+// TestLostContainersAreNotTheModels: nor does a container that has expired.
+func TestLostContainersAreNotTheModels(t *testing.T) {
+	t.Parallel()
+	w := newWard(t)
+	w.fail("claude1", "model-404")
+	for _, container := range []any{"container_gone", map[string]any{"id": "container_gone"}, map[string]any{"expires": 1, "id": "container_gone"}} {
+		got := w.post(messagesAPI, body("claude1>chat1", "Hello", false, map[string]any{"container": container}), nil)
+		if got.status != 404 || w.state("claude1").State != route.StateUp {
+			t.Errorf("%v: got %v and %+v, want 404 and the model up", container, got, w.state("claude1"))
+		}
+	}
+	schema := map[string]any{"type": "object", "properties": map[string]any{"container": map[string]any{"type": "string"}}}
+	tool := map[string]any{"tools": []any{map[string]any{"name": "ship", "description": "Ships.", "input_schema": schema}}}
+	if got := w.post(messagesAPI, body("claude1>chat1", "Hello", false, tool), nil); !got.whole() || w.state("claude1").State != route.StateOut {
+		t.Errorf("got %v and %+v, want the understudy's answer and the model out", got, w.state("claude1"))
+	}
+}
+
 // TestLostFilesAreNotTheModels: a file that the vendor does not have, or not any more, does not take the model from
 // everybody else.
 func TestLostFilesAreNotTheModels(t *testing.T) {
