@@ -85,7 +85,10 @@ func carries() dialect.Carries {
 			Note: "asked for in words, since the target has no such mode; a JSON Schema would be enforced",
 		},
 		llm.FeatureSchemaLoose:      {Action: llm.ActionApproximated, Note: "the target always enforces a schema"},
-		llm.FeatureTemperature:      {Action: llm.ActionMapped, Note: "above 1 it is lowered to 1"},
+		llm.FeatureTemperature:      {Action: llm.ActionMapped, Note: "above 1 it is lowered to 1; not for models without sampling"},
+		llm.FeatureTopP:             {Action: llm.ActionMapped, Note: "not for models without sampling"},
+		llm.FeatureStop:             {Action: llm.ActionMapped, Note: "not for models that take none"},
+		llm.FeatureEffort:           {Action: llm.ActionMapped, Note: "on models that think by effort; others are told a number of tokens, or decide by themselves"},
 		llm.FeatureTopK:             {Action: llm.ActionMapped, Note: "on models that have it"},
 		llm.FeatureThinkingHistory:  {Action: llm.ActionMapped, Note: "what the target's vendor signed; the rest is dropped"},
 		llm.FeatureThinkingBudget:   {Action: llm.ActionMapped, Note: "on models that take a number of tokens; others are told an effort"},
@@ -104,7 +107,7 @@ func carries() dialect.Carries {
 	for _, f := range []llm.Feature{
 		llm.FeatureDocumentText, llm.FeatureDocumentContext, llm.FeatureDocumentCite, llm.FeatureTools, llm.FeatureToolStrict,
 		llm.FeatureToolResultImage, llm.FeatureToolResultDoc, llm.FeatureToolResultError, llm.FeatureMaxTokens,
-		llm.FeatureTopP, llm.FeatureStop, llm.FeatureJSONSchema, llm.FeatureEffort,
+		llm.FeatureJSONSchema,
 	} {
 		c[f] = mapped
 	}

@@ -59,6 +59,7 @@ func Run(t *testing.T, d *dialect.Dialect, dir string) {
 		})
 	}
 	t.Run("tables", func(t *testing.T) { tables(t, d) })
+	t.Run("footnotes", func(t *testing.T) { footnotes(t, d) })
 	t.Run("untrue counts", func(t *testing.T) { untrueCounts(t, d) })
 	t.Run("errors", func(t *testing.T) { errorBodies(t, d, filepath.Join(dir, "errors.txt")) })
 	t.Run("models", func(t *testing.T) { models(t, d) })

@@ -183,3 +183,39 @@ func models(t *testing.T, d *dialect.Dialect) {
 		}
 	}
 }
+
+// footnotes holds what the table of features says against what becomes of samplings and thinking on every kind of model:
+// what some models lose of a feature that is mapped, a note must say.
+func footnotes(t *testing.T, d *dialect.Dialect) {
+	if d.Does() != dialect.Generate {
+		return
+	}
+	silent := map[llm.Feature]string{}
+	for _, thinking := range []llm.ThinkingControl{
+		llm.ThinkingUnknown, llm.ThinkingNone, llm.ThinkingEffort, llm.ThinkingBudget, llm.ThinkingAdaptive, llm.ThinkingBoth,
+		llm.ThinkingToggle, llm.ThinkingAlways,
+	} {
+		for _, facts := range []llm.ModelFacts{{Thinking: thinking}, {Thinking: thinking, NoSampling: true, NoStop: true}} {
+			for _, wish := range []*llm.Reasoning{
+				nil, {Effort: "low"}, {Effort: "high"}, {Mode: llm.ReasoningOff}, {Mode: llm.ReasoningAdaptive}, {Mode: llm.ReasoningBudget, Budget: 2048},
+			} {
+				req := &llm.Request{Model: "m", MaxTokens: ptr(int64(4096)), Messages: []llm.Message{user("Hello")}, Reasoning: wish}
+				if wish == nil {
+					req.Temperature, req.TopP, req.TopK, req.Stop = ptr(0.5), ptr(0.5), ptr(int64(5)), []string{"END"}
+				}
+				enc, err := d.Provider.EncodeRequest(req, dialect.Target{Model: "m", Facts: facts})
+				if err != nil {
+					continue // refused, which nobody overlooks
+				}
+				for _, l := range enc.Losses {
+					if c := d.Carries[l.Feature]; c.Action == llm.ActionMapped && c.Note == "" && l.Severity != llm.Harmless {
+						silent[l.Feature] = l.Detail
+					}
+				}
+			}
+		}
+	}
+	for f, detail := range silent {
+		t.Errorf("carries %q: got it mapped without a note, and models that lose it (%s); want a note", f, detail)
+	}
+}

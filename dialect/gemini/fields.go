@@ -128,6 +128,9 @@ func carries() dialect.Carries {
 		llm.FeatureToolResultImage: {Action: llm.ActionMapped, Note: "bytes, on models that think by level; else in a user's turn after the results"},
 		llm.FeatureToolResultDoc:   {Action: llm.ActionMapped, Note: "bytes, on models that think by level; else in a user's turn after the results"},
 		llm.FeatureToolStrict:      {Action: llm.ActionMapped, Note: "for all tools of the request"},
+		llm.FeatureTemperature:     {Action: llm.ActionMapped, Note: "not for models without sampling"},
+		llm.FeatureTopP:            {Action: llm.ActionMapped, Note: "not for models without sampling"},
+		llm.FeatureTopK:            {Action: llm.ActionMapped, Note: "not for models without sampling"},
 		llm.FeatureStop:            {Action: llm.ActionMapped, Note: "at most 5"},
 		llm.FeatureSeed:            {Action: llm.ActionMapped, Note: "32 bits of it"},
 		llm.FeatureJSONMode:        {Action: llm.ActionMapped, Note: "not beside tools on models that think by budget"},
@@ -145,8 +148,8 @@ func carries() dialect.Carries {
 	}
 	for _, f := range []llm.Feature{
 		llm.FeatureImageData, llm.FeatureDocumentData, llm.FeatureAudio, llm.FeatureTools, llm.FeatureToolResultError,
-		llm.FeatureToolChoice, llm.FeatureAllowedTools, llm.FeatureMaxTokens, llm.FeatureTemperature, llm.FeatureTopP,
-		llm.FeatureTopK, llm.FeatureFrequencyPenalty, llm.FeaturePresencePenalty, llm.FeatureChoices, llm.FeatureLogProbs,
+		llm.FeatureToolChoice, llm.FeatureAllowedTools, llm.FeatureMaxTokens,
+		llm.FeatureFrequencyPenalty, llm.FeaturePresencePenalty, llm.FeatureChoices, llm.FeatureLogProbs,
 		llm.FeatureThinkingDisplay,
 	} {
 		c[f] = mapped

@@ -146,7 +146,7 @@ func carries() dialect.Carries {
 		llm.FeatureLogitBias:        mapped,
 		llm.FeatureJSONMode:         mapped,
 		llm.FeatureSchemaLoose:      mapped,
-		llm.FeatureEffort:           mapped,
+		llm.FeatureEffort:           {Action: llm.ActionMapped, Note: "on models that take one"},
 		llm.FeatureVerbosity:        mapped,
 		llm.FeatureUser:             {Action: llm.ActionMapped, Note: longID},
 		llm.FeatureTier:             {Action: llm.ActionMapped, Note: forms.OpenAITiers},

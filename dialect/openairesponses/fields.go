@@ -149,6 +149,7 @@ func carries() dialect.Carries {
 		llm.FeatureThinkingAdaptive: {Action: llm.ActionEmulated, Note: "a model of this dialect decides by itself when no effort is set"},
 		llm.FeatureThinkingDisplay:  {Action: llm.ActionEmulated, Note: "by asking for a summary, or for none"},
 		llm.FeatureThinkingHistory:  {Action: llm.ActionMapped, Note: "what the target's vendor sealed; the rest is dropped"},
+		llm.FeatureEffort:           {Action: llm.ActionMapped, Note: "on models that take one"},
 		llm.FeatureThinkingOff:      {Action: llm.ActionMapped, Note: "as effort none"},
 		llm.FeatureJSONSchema:       {Action: llm.ActionMapped, Note: "strict only for schemas that the vendor's strict mode takes"},
 		llm.FeatureToolStrict:       {Action: llm.ActionMapped, Note: "only for schemas that the vendor's strict mode takes"},
@@ -166,7 +167,7 @@ func carries() dialect.Carries {
 		llm.FeatureSystemPosition, llm.FeatureImageData, llm.FeatureImageURL, llm.FeatureImageDetail, llm.FeatureDocumentData,
 		llm.FeatureDocumentURL, llm.FeatureRefusalHistory, llm.FeatureTools, llm.FeatureToolResultImage, llm.FeatureToolResultDoc,
 		llm.FeatureToolChoice, llm.FeatureAllowedTools, llm.FeatureParallelCalls, llm.FeatureLogProbs, llm.FeatureJSONMode,
-		llm.FeatureSchemaLoose, llm.FeatureEffort, llm.FeatureVerbosity,
+		llm.FeatureSchemaLoose, llm.FeatureVerbosity,
 	} {
 		c[f] = dialect.Carriage{Action: llm.ActionMapped}
 	}
