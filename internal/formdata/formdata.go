@@ -105,6 +105,9 @@ func disposition(headers []byte) (name string, isFile, ok bool) {
 	if len(headers) > maxHeader {
 		return "", false, false
 	}
+	if name, ok := plainDisposition(headers); ok {
+		return name, false, true
+	}
 	for line := range bytes.SplitSeq(headers, []byte("\r\n")) {
 		if bytes.ContainsAny(line, "\r\n") {
 			return "", false, false
@@ -123,4 +126,22 @@ func disposition(headers []byte) (name string, isFile, ok bool) {
 		}
 	}
 	return name, isFile, ok
+}
+
+// plainDisposition reads headers that are no more than a name in quotes, of letters, digits and a few marks that need
+// nothing read twice, as nearly all clients write them.
+func plainDisposition(headers []byte) (name string, ok bool) {
+	quoted, ok := bytes.CutPrefix(bytes.TrimSuffix(headers, []byte("\r\n")), []byte(`Content-Disposition: form-data; name="`))
+	if !ok || !bytes.HasSuffix(quoted, []byte(`"`)) {
+		return "", false
+	}
+	quoted = quoted[:len(quoted)-1]
+	for _, c := range quoted {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-', c == '.', c == '[', c == ']':
+		default:
+			return "", false
+		}
+	}
+	return string(quoted), true
 }
