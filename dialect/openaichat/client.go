@@ -192,6 +192,8 @@ func (d *requestDecoder) finish() error {
 		return llm.Invalid("top_logprobs", "'top_logprobs' is only allowed when 'logprobs' is enabled.")
 	case d.tools && d.functions != nil:
 		return llm.Invalid("functions", "'functions' and 'tools' are not allowed in one request.")
+	case d.functions == nil && d.functionChoice.IsForced():
+		return llm.Invalid("function_call", "'function_call' says that a function must be called, and there are no 'functions'.")
 	}
 	r.Seed = cmp.Or(r.Seed, d.randomSeed)
 	if d.maxTokens != nil {

@@ -62,6 +62,7 @@ func TestDecodeRequestRefuses(t *testing.T) {
 		{withMessages(hello, `"tool_choice":{"type":"function"}`), "tool_choice.function.name", "want string"},
 		{withMessages(hello, `"tool_choice":"required"`), "tool_choice", "has none"},
 		{withMessages(hello, `"tools":[],"tool_choice":{"type":"function","function":{"name":"f"}}`), "tool_choice", "has none"},
+		{withMessages(hello, `"function_call":{"name":"f"}`), "function_call", "no 'functions'"},
 		{withMessages(hello, `"tools":[{"type":"function"}]`), "tools[0].function", "missing"},
 		{withMessages(hello, `"tools":[{"type":"function","function":{"parameters":{}}}]`), "tools[0].function.name", "missing"},
 		{withMessages(hello, `"tools":[{"type":"function","function":{"name":"f","parameters":[]}}]`), "tools[0].function.parameters", "want object"},
