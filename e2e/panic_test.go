@@ -23,7 +23,7 @@ func TestPanics(t *testing.T) {
 		for what, lead := range map[string]string{"asked": "panic-0", "read": "panic-1", "amid": "chunks-400+delay-10ms+panic-12"} {
 			config += fmt.Sprintf("  %s-%s: {lead: %s/small+%s, understudies: [%s/small]}\n", c.name, what, c.lead, lead, c.understudy)
 		}
-		config += fmt.Sprintf("  %s-beside: {lead: %s/small+first-30s, understudies: [%s/small+panic-0], hedge: {after: 10ms, most: 50%%}}\n", c.name, c.lead, c.understudy)
+		config += fmt.Sprintf("  %s-beside: {lead: %s/small+first-30s, understudies: [%s/small+panic-0], hedge: {after: 1s, most: 50%%}}\n", c.name, c.lead, c.understudy)
 		config += fmt.Sprintf("  %s-calm: {lead: calm-%s/small}\n", c.name, c.lead)
 	}
 	h := buildHouse(t, config)
