@@ -146,7 +146,7 @@ type countRelay struct{}
 // countTypes are the kinds of a request's members [bed:CountTokensRequest].
 var countTypes = forms.NewTypes([2]string{"object", keyInput})
 
-// Peek reads nothing: the path says it all.
+// Peek reads nothing, and only refuses: the path says all that routing needs.
 func (countRelay) Peek(body []byte) (dialect.Peeked, error) {
 	doc := jsontext.Value(bytes.TrimSpace(body))
 	if err := countTypes.CheckAll(doc); err != nil {

@@ -225,7 +225,7 @@ func (titanProvider) DecodeResponse(body []byte) (*llm.Response, error) {
 // titanRelay is the dialect towards a provider that speaks it too.
 type titanRelay struct{}
 
-// Peek reads nothing: the path says it all.
+// Peek reads nothing, and only refuses: the path says all that routing needs.
 func (titanRelay) Peek(body []byte) (dialect.Peeked, error) {
 	if err := titanTypes.CheckAll(bytes.TrimSpace(body)); err != nil {
 		return dialect.Peeked{}, forms.Invalid(err)

@@ -155,7 +155,7 @@ func (countProvider) DecodeResponse(body []byte) (*llm.Response, error) {
 // countRelay is the dialect towards a provider that speaks it too.
 type countRelay struct{}
 
-// Peek reads nothing: the path says it all.
+// Peek reads nothing, and only refuses: the path says all that routing needs.
 func (countRelay) Peek(body []byte) (dialect.Peeked, error) {
 	doc := jsontext.Value(bytes.TrimSpace(body))
 	if whole := get(doc, keyWhole); !whole.IsNull() {
