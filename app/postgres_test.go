@@ -8,12 +8,14 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/understudy-ai/understudy/budget"
 	"github.com/understudy-ai/understudy/internal/fakeprovider"
 )
 
@@ -104,6 +106,68 @@ func (c *cluster) fault(t *testing.T, during func(*link)) {
 	r, err := VerifyLedger(t.Context(), conf)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if had := int64(v.Count()); r.Entries != had || len(r.Problems) > 0 {
+		t.Errorf("got %d entries and problems %v, want the %d that the vendor had, once each", r.Entries, r.Problems, had)
+	}
+}
+
+// TestBudgetsInDoubt cuts the database off again and again when commits of draws, holds and what is given back were sent (K6).
+// Nothing of a budget is spent twice, and when it is over nothing is left reserved that nobody uses.
+func TestBudgetsInDoubt(t *testing.T) {
+	c := openCluster(t)
+	v := fakeprovider.New(fakeprovider.Options{Key: canary})
+	if _, err := v.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(v.Close)
+	l := c.link()
+	t.Cleanup(l.close)
+	conf := parse(t, "data: ./data\nstore: "+l.url(c.database())+`
+providers: {v: {use: openai, base_url: $V/v1, key: env:TEST_KEY, models: [{id: m, price: {input: 1, output: 1}}]}}
+budgets: [{account: provider:v, period: ever, most: 100 USD}, {account: key:anonymous, period: ever, most: 100 USD, strict: true}]`,
+		map[string]*fakeprovider.Server{"V": v})
+	a := start(t, conf, io.Discard)
+	client := newClient(t)
+	ask := func() int {
+		resp, err := client.Post("http://"+a.Addr()+"/v1/chat/completions", "application/json",
+			strings.NewReader(`{"model": "v/m", "max_tokens": 1000, "messages": [{"role": "user", "content": "hi"}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		return resp.StatusCode
+	}
+	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+		l.cutAt.CompareAndSwap(0, 3)
+		if s := ask(); s != http.StatusOK && s != http.StatusServiceUnavailable {
+			t.Fatalf("got status %d, want an answer, or to hear that the ledger cannot be reached", s)
+		}
+	}
+	l.cutAt.Store(0)
+	if n := l.cuts.Load(); n < 2 {
+		t.Errorf("got %d commits cut off, want some", n)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	if err := a.SyncLedger(ctx); err != nil {
+		t.Fatal(err)
+	}
+	var windows []budget.Window
+	eventually(t, "nothing reserved", func() bool {
+		var err error
+		windows, err = a.books.store.Windows(t.Context())
+		return err == nil && !slices.ContainsFunc(windows, func(w budget.Window) bool { return w.Pending != 0 })
+	})
+	r, err := VerifyLedger(t.Context(), conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range windows {
+		if w.Posted != r.Amount || w.Soft {
+			t.Errorf("got %+v, want the %v of all entries posted under a limit that holds", w, r.Amount)
+		}
 	}
 	if had := int64(v.Count()); r.Entries != had || len(r.Problems) > 0 {
 		t.Errorf("got %d entries and problems %v, want the %d that the vendor had, once each", r.Entries, r.Problems, had)

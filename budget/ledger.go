@@ -66,6 +66,9 @@ type Settlement struct {
 // ErrUnavailable says that nothing can be reserved, because nothing can be written down.
 var ErrUnavailable = errors.New("the ledger cannot be written")
 
+// ErrInDoubt says that a store may have done what it was asked, and may yet.
+var ErrInDoubt = errors.New("whether it was written is not known")
+
 // LimitError says that a reservation would go over a limit.
 type LimitError struct {
 	Account string
@@ -96,7 +99,8 @@ type Batch struct {
 // another process writes for the same gateway.
 var ErrMark = errors.New("the batch does not follow the last one")
 
-// Store keeps entries. Its methods may be called concurrently.
+// Store keeps entries. Its methods may be called concurrently. After an error that is ErrInDoubt nobody knows whether there
+// was a change; after any other there was none, but for one of Write.
 type Store interface {
 	// Mark is the place up to which a gateway's journal is in the store; zero at first.
 	Mark(ctx context.Context, node string) (Mark, error)
@@ -110,7 +114,7 @@ type Store interface {
 	// part of it, but no less than the gateway needs. It returns how much was added to each; a *LimitError if one
 	// has not so much left.
 	Draw(ctx context.Context, l Lease, draws []Draw) ([]Money, error)
-	// Return gives back of what was leased.
+	// Return gives back of what was leased. What a lease has not is not taken from it.
 	Return(ctx context.Context, l Lease, what map[Key]Money) error
 	// Sweep frees what is held and leased by a gateway's attempts up to a number: they are closed, or were never
 	// made.

@@ -172,15 +172,8 @@ func (j *Journal) Reserve(ctx context.Context, r *budget.Reservation) (int64, er
 	e := &budget.Entry{
 		Call: r.Call, Ordinal: r.Ordinal, Line: r.Line.ID(), Reserved: most, At: r.At.UnixMilli(),
 	}
-	if e.Attempt, err = j.admit(); err != nil {
+	if err := j.begin(ctx, e, r); err != nil {
 		return 0, err
-	}
-	if limits := j.leases.of(&r.Payer); len(limits) > 0 && most > 0 {
-		hold := budget.Hold{Attempt: e.Attempt, At: r.At, Amount: most, Limits: limits}
-		if e.Windows, err = j.leases.reserve(ctx, hold); err != nil {
-			return 0, err
-		}
-		j.opts.Reach("held")
 	}
 	j.mu.Lock()
 	if j.failed != nil || j.closed {
@@ -199,6 +192,27 @@ func (j *Journal) Reserve(ctx context.Context, r *budget.Reservation) (int64, er
 		return 0, g.err
 	}
 	return e.Attempt, nil
+}
+
+// begin gives an attempt its number, and reserves in the windows of those who pay.
+func (j *Journal) begin(ctx context.Context, e *budget.Entry, r *budget.Reservation) error {
+	limits := j.leases.of(&r.Payer)
+	for {
+		n, err := j.admit()
+		if err != nil {
+			return err
+		}
+		if e.Attempt = n; len(limits) == 0 || e.Reserved == 0 {
+			return nil
+		}
+		e.Windows, err = j.leases.reserve(ctx, budget.Hold{Attempt: n, At: r.At, Amount: e.Reserved, Limits: limits})
+		if err == nil {
+			j.opts.Reach("held")
+		}
+		if !errors.Is(err, errRenewed) {
+			return err
+		}
+	}
 }
 
 // admit gives an attempt its number, if there is room for it and for its settlement.

@@ -17,8 +17,8 @@ import (
 // again when it is over. The store has them as pending until their entries are written, or they are given back.
 type leases struct {
 	store budget.Store
-	lease budget.Lease
-	share int64 // of what is left, the part that is drawn
+	lease budget.Lease // of attempts from now on; changed by whoever draws
+	share int64        // of what is left, the part that is drawn
 	// wait bounds the time that a call waits for the store. For half of it the store is then left alone;
 	// meanwhile calls that need it are refused at once, and so are all others while one tries again.
 	wait time.Duration
@@ -33,8 +33,9 @@ type leases struct {
 
 	mu      sync.Mutex
 	windows map[budget.Key]*window
-	spent   map[int64][]*window // by attempts whose entries are not yet in the store
+	spent   map[int64][]*window // by attempts under limits whose entries are not yet in the store
 	owed    map[budget.Key]budget.Money
+	doubt   doubt
 	failed  error     // why the store did not answer;
 	again   time.Time // until then it is left alone
 }
@@ -42,6 +43,7 @@ type leases struct {
 // window is what is leased of one.
 type window struct {
 	budget.Key
+	since  int64        // of the lease that it is part of
 	most   budget.Money // the limit that it was drawn under
 	drawn  budget.Money // as the store has it
 	free   budget.Money // less than nothing where attempts cost more than they had reserved
@@ -118,6 +120,10 @@ func (l *leases) reserve(ctx context.Context, h budget.Hold) ([]budget.Key, erro
 	strict := budget.Hold{Attempt: h.Attempt, At: h.At, Amount: h.Amount}
 	var leased []*window
 	l.mu.Lock()
+	if !l.doubt.enter(h.Attempt) {
+		l.mu.Unlock()
+		return nil, errRenewed
+	}
 	for _, limit := range h.Limits {
 		k := limit.Key(h.At)
 		switch {
@@ -129,7 +135,7 @@ func (l *leases) reserve(ctx context.Context, h budget.Hold) ([]budget.Key, erro
 			keys = append(keys, k)
 			w := l.windows[k]
 			if w == nil {
-				w = &window{Key: k}
+				w = &window{Key: k, since: l.lease.Since}
 				l.windows[k] = w
 			}
 			w.most = limit.Most
@@ -139,18 +145,12 @@ func (l *leases) reserve(ctx context.Context, h budget.Hold) ([]budget.Key, erro
 	for _, w := range leased {
 		w.open++ // so that it stays
 	}
-	l.mu.Unlock()
 	slices.SortFunc(leased, func(a, b *window) int { return a.Compare(b.Key) })
+	l.spent[h.Attempt] = leased
+	l.mu.Unlock()
 	if err := l.take(ctx, leased, h.Amount); err != nil {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		leave(leased)
+		l.undo(h.Attempt, 0)
 		return nil, err
-	}
-	if len(leased) > 0 {
-		l.mu.Lock()
-		l.spent[h.Attempt] = leased
-		l.mu.Unlock()
 	}
 	if len(strict.Limits) > 0 {
 		held, err := l.hold(ctx, strict)
@@ -208,30 +208,29 @@ func (l *leases) draw(ctx context.Context, windows []*window, amount budget.Mone
 		return failed // another asks already, perhaps in vain
 	}
 	defer l.drawing.Unlock()
-	draws, err := l.lacking(windows, amount)
+	windows, draws, err := l.lacking(windows, amount)
 	if err != nil || len(draws) == 0 {
 		return err
 	}
-	got, err := l.ask(ctx, draws)
+	got, err := l.ask(ctx, windows[0].since, draws)
 	var over *budget.LimitError
 	if errors.As(err, &over) && l.awaitSweep(ctx) {
-		got, err = l.ask(ctx, draws)
+		got, err = l.ask(ctx, windows[0].since, draws)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case errors.As(err, &over):
-		for _, d := range draws {
-			if w := l.windows[d.Key]; d.Account == over.Account && d.Period == over.Period {
-				w.lacked, w.until = d.Need, l.now().Add(lackTime)
+		for i, w := range windows {
+			if w.Account == over.Account && w.Period == over.Period {
+				w.lacked, w.until = draws[i].Need, l.now().Add(lackTime)
 			}
 		}
 		return err
 	case err != nil:
 		return err
 	}
-	for i, d := range draws {
-		w := l.windows[d.Key]
+	for i, w := range windows {
 		w.drawn += got[i]
 		w.free += got[i]
 		w.slice = got[i]
@@ -239,11 +238,10 @@ func (l *leases) draw(ctx context.Context, windows []*window, amount budget.Mone
 	return nil
 }
 
-// lacking is what windows lack, or the refusal that still stands.
-func (l *leases) lacking(windows []*window, amount budget.Money) ([]budget.Draw, error) {
+// lacking is which windows lack something, and what, or the refusal that still stands.
+func (l *leases) lacking(windows []*window, amount budget.Money) (short []*window, draws []budget.Draw, _ error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var draws []budget.Draw
 	now := l.now()
 	for _, w := range windows {
 		need := amount - w.free
@@ -251,16 +249,17 @@ func (l *leases) lacking(windows []*window, amount budget.Money) ([]budget.Draw,
 			continue
 		}
 		if now.Before(w.until) && need >= w.lacked {
-			return nil, w.Refusal()
+			return nil, nil, w.Refusal()
 		}
+		short = append(short, w)
 		draws = append(draws, budget.Draw{Key: w.Key, Most: w.most, Need: need, Share: l.share})
 	}
-	return draws, nil
+	return short, draws, nil
 }
 
-func (l *leases) ask(ctx context.Context, draws []budget.Draw) (got []budget.Money, err error) {
+func (l *leases) ask(ctx context.Context, since int64, draws []budget.Draw) (got []budget.Money, err error) {
 	err = l.call(ctx, func(ctx context.Context) error {
-		got, err = l.store.Draw(ctx, l.lease, draws)
+		got, err = l.store.Draw(ctx, budget.Lease{Node: l.lease.Node, Since: since}, draws)
 		return err
 	})
 	return got, err
@@ -318,6 +317,7 @@ func (l *leases) call(ctx context.Context, ask func(context.Context) error) erro
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.failed, l.again = failed, l.now().Add(l.wait/2)
+	l.doubt.is = l.doubt.is || errors.Is(err, budget.ErrInDoubt)
 	return err
 }
 
@@ -388,10 +388,12 @@ func (l *leases) pay(ctx context.Context) error {
 	}
 	err := l.call(ctx, func(ctx context.Context) error { return l.store.Return(ctx, l.lease, owed) })
 	if err != nil {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		for k, amount := range owed {
-			l.owed[k] += amount
+		if !errors.Is(err, budget.ErrInDoubt) { // else the store may have it, and would take it twice
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			for k, amount := range owed {
+				l.owed[k] += amount
+			}
 		}
 		return fmt.Errorf("give back what is leased: %w", err)
 	}
@@ -422,7 +424,10 @@ func (l *leases) tidy(ctx context.Context) error {
 		}
 	}
 	l.mu.Unlock()
-	return l.pay(ctx)
+	if err := l.pay(ctx); err != nil {
+		return err
+	}
+	return l.resolve(ctx)
 }
 
 // isStoreThere asks the store something that no call waits for, and that says nothing of what calls ask.
@@ -451,7 +456,7 @@ func (l *leases) run(stop <-chan struct{}) {
 func (l *leases) isUsed() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.windows) > 0 || len(l.owed) > 0
+	return len(l.windows) > 0 || len(l.owed) > 0 || l.doubt.is || l.doubt.left > 0
 }
 
 // Free is what this gateway has leased of a window and not given to any attempt.

@@ -34,12 +34,19 @@ type shelf struct {
 	coming  *budget.Batch
 	refuse  error // of every hold and draw
 	silent  bool  // these are not answered
+	doubt   int   // so many of these, and of what is given back, succeed and are said to be in doubt
 	draws   int
 	drawn   map[budget.Key]budget.Money // posted and pending
+	leased  map[leasedPart]budget.Money
+}
+
+type leasedPart struct {
+	budget.Key
+	since int64
 }
 
 func newShelf() *shelf {
-	return &shelf{entries: map[int64]budget.Entry{}, lines: map[int64]*budget.Line{}, held: map[int64]bool{}, drawn: map[budget.Key]budget.Money{}}
+	return &shelf{entries: map[int64]budget.Entry{}, lines: map[int64]*budget.Line{}, held: map[int64]bool{}, drawn: map[budget.Key]budget.Money{}, leased: map[leasedPart]budget.Money{}}
 }
 
 var errDown = errors.New("the store is down")
@@ -96,6 +103,20 @@ func (s *shelf) take(b *budget.Batch) error {
 			return fmt.Errorf("attempt %d has no line", e.Attempt)
 		}
 		s.entries[e.Attempt] = e
+		for _, k := range e.Windows {
+			if s.held[e.Attempt] {
+				continue
+			}
+			from := leasedPart{Key: k}
+			for p := range s.leased {
+				if p.Key == k && p.since <= e.Attempt {
+					from.since = max(from.since, p.since)
+				}
+			}
+			taken := min(e.Amount, s.leased[from])
+			s.leased[from] -= taken
+			s.drawn[k] += e.Amount - taken
+		}
 		delete(s.held, e.Attempt)
 	}
 	s.mark = b.To
@@ -123,10 +144,22 @@ func (s *shelf) Hold(ctx context.Context, _ string, h budget.Hold) ([]budget.Key
 		return nil, s.refuse
 	}
 	s.held[h.Attempt] = true
+	if err := s.doubted(); err != nil {
+		return nil, err
+	}
 	return []budget.Key{{Account: h.Limits[0].Account, Period: budget.Ever}}, nil
 }
 
-func (s *shelf) Draw(ctx context.Context, _ budget.Lease, draws []budget.Draw) ([]budget.Money, error) {
+// doubted is the error of what has been done and is not known to be.
+func (s *shelf) doubted() error {
+	if s.doubt == 0 {
+		return nil
+	}
+	s.doubt--
+	return budget.ErrInDoubt
+}
+
+func (s *shelf) Draw(ctx context.Context, l budget.Lease, draws []budget.Draw) ([]budget.Money, error) {
 	if err := s.answers(ctx); err != nil {
 		return nil, err
 	}
@@ -146,17 +179,21 @@ func (s *shelf) Draw(ctx context.Context, _ budget.Lease, draws []budget.Draw) (
 	}
 	for i := range draws {
 		s.drawn[draws[i].Key] += got[i]
+		s.leased[leasedPart{draws[i].Key, l.Since}] += got[i]
 	}
-	return got, nil
+	return got, s.doubted()
 }
 
-func (s *shelf) Return(_ context.Context, _ budget.Lease, what map[budget.Key]budget.Money) error {
+func (s *shelf) Return(_ context.Context, l budget.Lease, what map[budget.Key]budget.Money) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for k, amount := range what {
-		s.drawn[k] -= amount
+		if from := (leasedPart{k, l.Since}); s.leased[from] >= amount {
+			s.leased[from] -= amount
+			s.drawn[k] -= amount
+		}
 	}
-	return nil
+	return s.doubted()
 }
 
 func (s *shelf) Sweep(_ context.Context, _ string, upTo int64) error {
@@ -166,6 +203,12 @@ func (s *shelf) Sweep(_ context.Context, _ string, upTo int64) error {
 	for n := range s.held {
 		if n <= upTo {
 			delete(s.held, n)
+		}
+	}
+	for p, amount := range s.leased {
+		if p.since <= upTo {
+			s.drawn[p.Key] -= amount
+			delete(s.leased, p)
 		}
 	}
 	return nil

@@ -147,13 +147,13 @@ func (d *DB) Draw(ctx context.Context, l budget.Lease, draws []budget.Draw) ([]b
 	return got, nil
 }
 
-// lease adds to a lease, or takes from it, and so to what is pending.
+// lease adds to a lease, and so to what is pending.
 func lease(ctx context.Context, tx pgx.Tx, l budget.Lease, k budget.Key, amount budget.Money) error {
 	_, err := tx.Exec(ctx, "UPDATE spending SET pending = pending + $1 WHERE account = $2 AND period = $3 AND start = $4",
 		int64(amount), k.Account, string(k.Period), k.Start)
 	if err == nil {
-		_, err = tx.Exec(ctx, `INSERT INTO lease VALUES ($1, $2, $3, $4, $5, greatest($6::bigint, 0))
-			ON CONFLICT (node, since, account, period, start) DO UPDATE SET amount = lease.amount + $6::bigint`,
+		_, err = tx.Exec(ctx, `INSERT INTO lease VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (node, since, account, period, start) DO UPDATE SET amount = lease.amount + excluded.amount`,
 			l.Node, l.Since, k.Account, string(k.Period), k.Start, int64(amount))
 	}
 	if err != nil {
@@ -166,12 +166,27 @@ func lease(ctx context.Context, tx pgx.Tx, l budget.Lease, k budget.Key, amount 
 func (d *DB) Return(ctx context.Context, l budget.Lease, what map[budget.Key]budget.Money) error {
 	return d.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		for _, k := range slices.SortedFunc(maps.Keys(what), budget.Key.Compare) {
-			if err := lease(ctx, tx, l, k, -what[k]); err != nil {
+			if err := unlease(ctx, tx, l, k, what[k]); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// unlease takes from a lease that has so much, and so from what is pending. The window is locked before the lease, as in Draw.
+func unlease(ctx context.Context, tx pgx.Tx, l budget.Lease, k budget.Key, amount budget.Money) error {
+	_, err := tx.Exec(ctx, "SELECT 1 FROM spending WHERE account = $1 AND period = $2 AND start = $3 FOR UPDATE", k.Account, string(k.Period), k.Start)
+	if err == nil {
+		_, err = tx.Exec(ctx, `WITH given AS (
+				UPDATE lease SET amount = amount - $1 WHERE node = $2 AND since = $3 AND account = $4 AND period = $5 AND start = $6 AND amount >= $1 RETURNING 1
+			) UPDATE spending SET pending = pending - $1 FROM given WHERE account = $4 AND period = $5 AND start = $6`,
+			int64(amount), l.Node, l.Since, k.Account, string(k.Period), k.Start)
+	}
+	if err != nil {
+		return fmt.Errorf("give back of %s: %w", k.Account, err)
+	}
+	return nil
 }
 
 // settleWindows posts what entries cost in the windows that they were reserved in.

@@ -159,8 +159,16 @@ const maxTries = 4
 // transact does something in a transaction, and again if it collided with another one.
 func (d *DB) transact(ctx context.Context, do func(context.Context, pgx.Tx) error) error {
 	for try := 1; ; try++ {
-		err := pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error { return do(ctx, tx) })
+		sent := false // to be committed
+		err := pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
+			err := do(ctx, tx)
+			sent = err == nil
+			return err
+		})
 		var pg *pgconn.PgError
+		if err != nil && sent && !errors.As(err, &pg) && !errors.Is(err, pgx.ErrTxCommitRollback) {
+			return fmt.Errorf("%w: %w", budget.ErrInDoubt, err)
+		}
 		const serialization, deadlock = "40001", "40P01"
 		if try == maxTries || !errors.As(err, &pg) || pg.Code != serialization && pg.Code != deadlock {
 			return err

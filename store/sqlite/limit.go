@@ -133,9 +133,9 @@ func (d *DB) Draw(ctx context.Context, l budget.Lease, draws []budget.Draw) (got
 	return got, nil
 }
 
-// lease adds to a lease, or takes from it, and so to what is pending.
+// lease adds to a lease, and so to what is pending.
 func lease(ctx context.Context, tx *sql.Tx, l budget.Lease, k budget.Key, amount budget.Money) error {
-	_, err := tx.ExecContext(ctx, "INSERT INTO lease VALUES (?, ?, ?, ?, max(?5, 0)) ON CONFLICT DO UPDATE SET amount = amount + ?5",
+	_, err := tx.ExecContext(ctx, "INSERT INTO lease VALUES (?, ?, ?, ?, ?5) ON CONFLICT DO UPDATE SET amount = amount + ?5",
 		l.Since, k.Account, string(k.Period), k.Start, int64(amount))
 	if err == nil {
 		_, err = tx.ExecContext(ctx, "UPDATE spending SET pending = pending + ? WHERE account = ? AND period = ? AND start = ?",
@@ -151,12 +151,30 @@ func lease(ctx context.Context, tx *sql.Tx, l budget.Lease, k budget.Key, amount
 func (d *DB) Return(ctx context.Context, l budget.Lease, what map[budget.Key]budget.Money) error {
 	return d.perform(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		for k, amount := range what {
-			if err := lease(ctx, tx, l, k, -amount); err != nil {
+			if err := unlease(ctx, tx, l, k, amount); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// unlease takes from a lease that has so much, and so from what is pending.
+func unlease(ctx context.Context, tx *sql.Tx, l budget.Lease, k budget.Key, amount budget.Money) error {
+	done, err := tx.ExecContext(ctx, "UPDATE lease SET amount = amount - ?1 WHERE since = ? AND account = ? AND period = ? AND start = ? AND amount >= ?1",
+		int64(amount), l.Since, k.Account, string(k.Period), k.Start)
+	var had int64
+	if err == nil {
+		had, err = done.RowsAffected()
+	}
+	if err == nil && had > 0 {
+		_, err = tx.ExecContext(ctx, "UPDATE spending SET pending = pending - ? WHERE account = ? AND period = ? AND start = ?",
+			int64(amount), k.Account, string(k.Period), k.Start)
+	}
+	if err != nil {
+		return fmt.Errorf("give back of %s: %w", k.Account, err)
+	}
+	return nil
 }
 
 // settleWindows posts what entries cost in the windows that they were reserved in.

@@ -131,6 +131,12 @@ func testStarts(t *testing.T, s *stage) {
 		t.Fatal(err)
 	}
 	s.stands(11, 24, 0)
+	for since, amount := range map[int64]budget.Money{10: 5, 20: 25} { // what is not leased, or not so much, is not given back
+		if err := s.store.Return(t.Context(), budget.Lease{Node: node, Since: since}, map[budget.Key]budget.Money{leased: amount}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.stands(11, 24, 0)
 	if got, err := s.draw(20, 65, 1); err != nil || got != 65 {
 		t.Errorf("got %d, %v, want all that is left", got, err)
 	}
