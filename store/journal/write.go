@@ -7,30 +7,18 @@ import (
 	"github.com/understudy-ai/understudy/budget"
 )
 
-// A flush costs as much for one as for many. When several came to the last one it waits a little for more, and
-// longer when there were many: whoever is that busy has better use for what a flush costs.
-const (
-	gather     = 500 * time.Microsecond
-	gatherMany = 2 * time.Millisecond
-	many       = 8
-)
-
 // write makes durable what is pending, group by group, until the journal is closed.
 func (j *Journal) write() {
 	var spare []chunk
-	last := 0 // how many came to the last one
+	comes := rate{at: time.Now()}
 	for open := true; open; {
 		select {
 		case <-j.wake:
 		case <-j.stop:
 			open = false
 		}
-		switch {
-		case !open || last <= 1:
-		case last < many:
-			time.Sleep(gather)
-		default:
-			time.Sleep(gatherMany)
+		if wait := comes.gather(); open && wait > 0 {
+			time.Sleep(wait)
 		}
 		j.mu.Lock()
 		chunks, g := j.pending, j.group
@@ -41,7 +29,7 @@ func (j *Journal) write() {
 			j.timer.Stop()
 		}
 		j.mu.Unlock()
-		last = g.waiting
+		comes.took(g.waiting, time.Now())
 		spare = chunks // when they are written; never what is pending now
 		if len(chunks) == 0 {
 			continue
@@ -53,6 +41,37 @@ func (j *Journal) write() {
 			g.err = j.fail(failed)
 		}
 		close(g.done)
+	}
+}
+
+// rate is how many calls come in a millisecond, of late.
+type rate struct {
+	calls float64
+	at    time.Time // up to when they are counted
+}
+
+// recent is how far back a rate looks: two calls that happen to come together are no crowd.
+const recent = 10 * time.Millisecond
+
+// took counts what a flush is for.
+func (r *rate) took(calls int, now time.Time) {
+	passed := max(now.Sub(r.at), time.Microsecond)
+	r.at = now
+	share := float64(passed) / float64(passed+recent)
+	r.calls += (float64(calls)/(float64(passed)/float64(time.Millisecond)) - r.calls) * share
+}
+
+// gather is how long to wait for more before a flush, which costs as much for one as for many: not at all where few
+// would come, who would all be late for little, and longer where there are many: whoever is that busy has better use for
+// what flushes cost.
+func (r *rate) gather() time.Duration {
+	switch {
+	case r.calls < 2:
+		return 0
+	case r.calls < 6:
+		return 500 * time.Microsecond
+	default:
+		return 2 * time.Millisecond
 	}
 }
 
