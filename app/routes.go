@@ -100,7 +100,7 @@ func usualKeys(known *provider.Catalog) []string {
 }
 
 func newProvider(p config.Provider, key provider.Secret) *provider.Provider {
-	return &provider.Provider{ID: p.Name, Facts: p.Facts, Key: key, Private: p.Private(), Concurrency: p.Concurrency, Traced: p.Traceparent, Tags: p.Tags}
+	return &provider.Provider{ID: p.Name, Facts: p.Facts, Key: key, Private: p.Private(), Concurrency: p.Concurrency, Traced: p.Traceparent, ServiceTier: p.ServiceTier, Tags: p.Tags}
 }
 
 func newRoutes(c *config.Config, providers []*provider.Provider) *routes {

@@ -80,6 +80,61 @@ func TestCost(t *testing.T) {
 	}
 }
 
+// TestRatesAtATier prices what is served at a tier: by the model's own price for it, by its service's, or, where nobody knows
+// one, by a guess that is marked; and never as cheaper above a step than the step is.
+func TestRatesAtATier(t *testing.T) {
+	f := &provider.Facts{ServiceTiers: map[string]float64{"flex": 0.5, "slow": 0.1}}
+	p := &provider.Price{
+		Input: 2, Output: 10, CacheRead: 0.2, CacheWrite: 3, Reasoning: 12, AudioInput: 30,
+		Tiers: []provider.Tier{{Above: 1000, Input: 5, Output: 15, CacheRead: 0.9}},
+		ServiceTiers: []provider.ServiceTier{
+			{Name: "priority", Input: 4, Output: 20, CacheRead: 0.4}, {Name: "slow", Times: 0.25},
+		},
+	}
+	all := Tokens{Fresh: 100, CacheRead: 100, CacheWrite: 100, Cache1h: 100, Output: 100, Reasoning: 100}
+	long := Tokens{Fresh: 1001, Output: 100}
+	for _, tc := range []struct {
+		name    string
+		p       *provider.Price
+		tier    string
+		t       Tokens
+		want    string
+		guessed bool
+	}{
+		{"the usual one", p, "", all, "0.00302", false},
+		{"of the service", p, "flex", all, "0.00151", false},
+		{"of the service, above the step", p, "flex", long, "0.0032525", false},
+		{"of the model, which goes first", p, "slow", all, "0.000755", false},
+		// What it does not say of the cache and of thinking costs what other tokens do.
+		{"of the model", p, "priority", all, "0.00524", false},
+		{"of the model, above a step that is dearer", p, "priority", long, "0.007005", false},
+		{"of the model, a cached prompt above the step", p, "priority", Tokens{CacheRead: 1001}, "0.0009009", false},
+		{"by its other name", p, "fast", all, "0.00524", false},
+		{"not known, and cheap", p, "scale", all, "0.00302", true},
+		{"not known", p, "ultrafast", all, "0.00755", true},
+		{"not known, above the step", p, provider.TierOther, long, "0.0162625", true},
+		{"free", &provider.Price{ServiceTiers: p.ServiceTiers}, "priority", all, "0.00", false},
+		{"of no price at all", nil, "priority", Tokens{Fresh: 1e6}, "10.00", false},
+	} {
+		r := RatesAt(f, tc.p, tc.tier)
+		got, err := r.Cost(tc.t)
+		if err != nil || got.String() != tc.want || r.Guessed != tc.guessed || r.ServiceTier != tc.tier {
+			t.Errorf("%s: got %v, %v, tier %q, guessed %v, want %s, %q and %v", tc.name, got, err, r.ServiceTier, r.Guessed, tc.want, tc.tier, tc.guessed)
+		}
+		pinned, err := ParseRates(r.Text())
+		if again, costErr := pinned.Cost(tc.t); err != nil || costErr != nil || again != got || pinned.Text() != r.Text() {
+			t.Errorf("%s, at the pinned rates: got %v, %v, %v and %s, want %v and %s", tc.name, again, err, costErr, pinned.Text(), got, r.Text())
+		}
+	}
+	if before := RatesOf(p); before.Text() != `{"input":2000000000000,"output":10000000000000,"cache_read":200000000000,"cache_write":3000000000000,`+
+		`"reasoning":12000000000000,"audio_in":30000000000000,"tiers":[{"above":1000,"input":5000000000000,"output":15000000000000,"cache_read":900000000000}]}` {
+		t.Errorf("got %s of a usual price, want the text that ledgers have of it", before.Text())
+	}
+	if dear := RatesAt(&provider.Facts{ServiceTiers: map[string]float64{"x": 100}}, &provider.Price{Input: 1e6, Output: 1}, "x"); dear.Input != 1e18 {
+		t.Errorf("got an input of %d, want no more than the dearest there is", dear.Input)
+	}
+}
+
 // TestNoPrice gives prices and counts that are none: they are never cheap, never negative and never wrap (S84).
 // TestWhatIsNotBilled: a vendor's own words in a prompt are counted by it and not paid for.
 func TestWhatIsNotBilled(t *testing.T) {

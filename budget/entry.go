@@ -17,7 +17,7 @@ type Kind uint8
 const (
 	Open      Kind = iota // reserved; the attempt runs
 	Posted                // by the vendor's count
-	Estimated             // by the gateway's: the vendor gave none, or none that can be true
+	Estimated             // by the gateway's: the vendor gave none, or none that can be true; or at rates that are guessed
 	Uncertain             // nobody knows whether the vendor ran it
 	Void                  // the vendor has not run it
 )

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 
 	"github.com/understudy-ai/understudy/llm"
 	"github.com/understudy-ai/understudy/provider"
@@ -66,6 +67,10 @@ type Rates struct {
 	Tiers        []Tier `json:"tiers,omitempty"`
 	// Assumed marks the rates that stand in for a price that nobody knows.
 	Assumed bool `json:"assumed,omitempty"`
+	// ServiceTier is the tier of the vendor's service that the rates are for; empty for the usual one. Guessed says that
+	// nobody knows what it costs, and that the rates are made from the usual ones.
+	ServiceTier string `json:"service_tier,omitempty"`
+	Guessed     bool   `json:"guessed,omitempty"`
 }
 
 // Tier is the rates of calls whose prompts have more than Above tokens.
@@ -102,13 +107,74 @@ func RatesOf(p *provider.Price) Rates {
 	return r
 }
 
+// RatesAt are the rates of a price at a tier of a vendor's service, which is named as its facts name it.
+func RatesAt(f *provider.Facts, p *provider.Price, tier string) Rates {
+	r := RatesOf(p)
+	if tier == "" {
+		return r
+	}
+	if r.ServiceTier = tier; p == nil || p.Input == 0 && p.Output == 0 { // what is free is so at every tier
+		return r
+	}
+	t, known := f.TierPrice(p, tier)
+	if t.Times != 0 {
+		r = r.times(t.Times)
+	} else {
+		r = r.instead(RatesOf(&provider.Price{
+			Input: t.Input, Output: t.Output, CacheRead: t.CacheRead, CacheWrite: t.CacheWrite, CacheWrite1h: t.CacheWrite1h,
+			AudioInput: t.AudioInput, AudioOutput: t.AudioOutput,
+		}))
+	}
+	r.ServiceTier, r.Guessed = tier, !known
+	return r
+}
+
+// times is the rates n times as high, each rounded up.
+func (r Rates) times(n float64) Rates {
+	millionths := int64(math.Round(n * 1e6))
+	high := func(rate *int64) {
+		var s sum
+		s.add(*rate, millionths)
+		m, err := s.money()
+		if *rate = min(int64(m), mostRate); err != nil {
+			*rate = mostRate
+		}
+	}
+	for _, rate := range []*int64{&r.Input, &r.Output, &r.CacheRead, &r.CacheWrite, &r.CacheWrite1h, &r.Reasoning, &r.AudioIn, &r.AudioOut} {
+		high(rate)
+	}
+	r.Tiers = slices.Clone(r.Tiers)
+	for i := range r.Tiers {
+		t := &r.Tiers[i]
+		for _, rate := range []*int64{&t.Input, &t.Output, &t.CacheRead, &t.CacheWrite} {
+			high(rate)
+		}
+	}
+	return r
+}
+
+// instead is other rates in the place of r, above each of its steps no lower than that.
+func (r *Rates) instead(other Rates) Rates {
+	said := other.At(0)
+	for _, t := range r.Tiers {
+		step := r.At(t.Above + 1)
+		other.Tiers = append(other.Tiers, Tier{
+			Above: t.Above, Input: max(step.Input, said.Input), Output: max(step.Output, said.Output),
+			CacheRead: max(step.CacheRead, said.CacheRead), CacheWrite: max(step.CacheWrite, said.CacheWrite),
+		})
+	}
+	return other
+}
+
+// mostRate is a million dollars per million tokens.
+const mostRate = 1e18
+
 // rate turns dollars per million tokens into pico-dollars, rounded up. What is no price at all
 // is as dear as can be.
 func rate(dollars float64) int64 {
-	const most = 1e18 // a million dollars per million tokens
 	pico := math.Ceil(dollars*float64(USD) - 1e-3)
-	if !(pico >= 0 && pico <= most) { // NaN is in neither
-		return most
+	if !(pico >= 0 && pico <= mostRate) { // NaN is in neither
+		return mostRate
 	}
 	return int64(pico)
 }

@@ -16,7 +16,7 @@ type Usage struct {
 	Input     int64
 	Output    int64
 	Cost      Money // all that was posted at a price that is known
-	Estimated Money // of it by the gateway's own count
+	Estimated Money // of it by the gateway's own count, or at guessed rates
 	Uncertain Money // of it for attempts of which nobody knows whether they ran
 	Wasted    Money // of it for what no client has had
 	Unpriced  Money // beside it: what models of unknown price would cost at the cap
@@ -39,11 +39,12 @@ const (
 	ByTeam      Column = "team"
 
 	ByOrganisation Column = "organisation"
+	ByServiceTier  Column = "service_tier" // the vendor's; empty for the usual one
 )
 
 // Columns lists them.
 func Columns() []Column {
-	return []Column{ByDay, ByProvider, ByModel, ByAsked, ByOperation, ByCaller, ByTag, ByKey, ByUser, ByTeam, ByOrganisation}
+	return []Column{ByDay, ByProvider, ByModel, ByAsked, ByOperation, ByCaller, ByTag, ByKey, ByUser, ByTeam, ByOrganisation, ByServiceTier}
 }
 
 func (t *Total) name(c Column) string {
@@ -70,6 +71,8 @@ func (t *Total) name(c Column) string {
 		return t.Line.Team
 	case ByOrganisation:
 		return t.Line.Organisation
+	case ByServiceTier:
+		return t.Line.Rates.ServiceTier
 	}
 	return ""
 }

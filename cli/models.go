@@ -212,6 +212,7 @@ func compare(models []app.Model) []row {
 	usd("audio_input", func(p *app.Price) float64 { return p.AudioInput })
 	usd("audio_output", func(p *app.Price) float64 { return p.AudioOutput })
 	add("tiers", func(m app.Model) string { return tiers(m.Price) })
+	add("service_tiers", func(m app.Model) string { return serviceTiers(m.Price) })
 	add("tools", func(m app.Model) string { return yesNo(m.Tools) })
 	add("parallel_tools", func(m app.Model) string { return yesNo(m.ParallelTools) })
 	add("structured", func(m app.Model) string { return yesNo(m.Structured) })
@@ -272,6 +273,21 @@ func tiers(p *app.Price) string {
 		steps = append(steps, "above "+count(t.Above)+": "+dollars(t.Input)+"/"+dollars(t.Output))
 	}
 	return strings.Join(steps, ", ")
+}
+
+func serviceTiers(p *app.Price) string {
+	if p == nil {
+		return ""
+	}
+	var all []string
+	for _, t := range p.ServiceTiers {
+		price := dollars(t.Input) + "/" + dollars(t.Output)
+		if t.Times != 0 {
+			price = dollars(t.Times) + " times"
+		}
+		all = append(all, t.Name+": "+price)
+	}
+	return strings.Join(all, ", ")
 }
 
 func yesNo(b *bool) string {

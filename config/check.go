@@ -138,6 +138,9 @@ func (k *checker) provider(p *Provider) {
 	if _, given := k.config.at[path+".concurrency"]; given && (p.Concurrency < 1 || p.Concurrency > 100_000) {
 		k.bad(path+".concurrency", "", "%s.concurrency: got %d, want 1 to 100000", path, p.Concurrency)
 	}
+	if p.ServiceTier != "" && !provider.IsTier(p.ServiceTier) {
+		k.bad(path+".service_tier", "", "%s.service_tier: got %s, want a vendor's word for a tier, as flex or priority", path, quote(p.ServiceTier))
+	}
 	for i, tag := range p.Tags {
 		if !isProviderName(tag) {
 			k.bad(path+".tags."+strconv.Itoa(i), "", "%s.tags: got %s, want up to 64 letters, digits, dots, dashes or underscores", path, quote(tag))

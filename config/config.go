@@ -97,6 +97,9 @@ type Provider struct {
 	// Tags are words of your choice for what the service is (eu, no-training), by which a model or
 	// a request can require it. Its region is one, too.
 	Tags []string `yaml:"tags"`
+	// ServiceTier is the tier at which the service answers your account where a request asks for none, or for auto: fast,
+	// as of a project that is set so. The usual one if not given.
+	ServiceTier string `yaml:"service_tier"`
 	// Facts are the keys of a provider.yaml. What is given here replaces what is
 	// known of the service; maps are merged key by key, models by id.
 	Facts provider.Facts `yaml:",inline"`

@@ -225,7 +225,7 @@ func TestEveryKey(t *testing.T) {
 		t.Errorf("keys: got %+v and %v, want %+v and the first", p.Keys, p.Key, wantKeys)
 	}
 	p, ok := c.Provider("acme")
-	wantProvider := Provider{Name: "acme", Key: Key{File: filepath.Join("testdata", "acme.key")}, PrivateNet: true, Concurrency: 50, Traceparent: true, Tags: []string{"eu", "no-training"}, Facts: provider.Facts{
+	wantProvider := Provider{Name: "acme", Key: Key{File: filepath.Join("testdata", "acme.key")}, PrivateNet: true, Concurrency: 50, ServiceTier: "fast", Traceparent: true, Tags: []string{"eu", "no-training"}, Facts: provider.Facts{
 		Name: "Acme", Vendor: "acme.ai", Docs: "https://docs.acme.example", Checked: "2026-08-20", KeyEnv: "ACME_API_KEY", Auth: "bearer",
 		Scope: "https://acme.example/.default", Region: "eu-1", Project: "acme-prod",
 		BaseURL: "https://api.acme.example/v1", Dialects: map[dialect.Name]string{dialect.OpenAIChat: "/chat/completions", dialect.BedrockCount: "/{model}/count"},
@@ -235,7 +235,7 @@ func TestEveryKey(t *testing.T) {
 		Prefer:     dialect.OpenAIChat,
 		Relays:     map[dialect.Name][]dialect.Operation{dialect.OpenAIChat: {dialect.Files, dialect.Realtime}},
 		Only:       map[dialect.Name][]string{dialect.OpenAIChat: {"lar*"}},
-		ModelsPath: "/models", Headers: map[string]string{"x-acme-version": "7"},
+		ModelsPath: "/models", Headers: map[string]string{"x-acme-version": "7"}, ServiceTiers: map[string]float64{"flex": 0.5, "priority": 1.8},
 		Edits: map[dialect.Name]provider.Edits{dialect.OpenAIChat: {
 			Drop: []string{"logprobs"}, Rename: map[string]string{"max_completion_tokens": "max_tokens"},
 			Set:        map[string]any{"store": false, "nested": map[string]any{"list": []any{int64(1), 2.5, "x"}}},
@@ -250,6 +250,9 @@ func TestEveryKey(t *testing.T) {
 			Price: &provider.Price{
 				Input: 0.5, Output: 1.5, CacheRead: 0.05, CacheWrite: 0.6, CacheWrite1h: 0.8, Reasoning: 2, AudioInput: 3, AudioOutput: 6,
 				Tiers: []provider.Tier{{Above: 64000, Input: 1, Output: 3, CacheRead: 0.1, CacheWrite: 1.2}},
+				ServiceTiers: []provider.ServiceTier{{Name: "flex", Times: 0.4}, {
+					Name: "fast", Input: 1, Output: 3, CacheRead: 0.1, CacheWrite: 1.2, CacheWrite1h: 1.6, AudioInput: 6, AudioOutput: 12,
+				}},
 			},
 			Released: "2026-01-31", Retires: "2027-01", Status: "beta", Tools: &yes, ParallelTools: &no, Structured: &yes, NoSampling: true, NoStop: true, Prefill: true, MidSystem: true, Thinking: llm.ThinkingEffort, Efforts: []string{"low", "medium", "high"},
 		}, {ID: "vectors", Operation: dialect.Embed, Dimensions: 1024}},

@@ -29,6 +29,7 @@ var (
 	word        = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	regionName  = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 	projectName = regexp.MustCompile(`^[a-z0-9][a-z0-9.:-]*$`)
+	tierWord    = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
 	headerName  = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 	// editPath is names with dots between them, "[]" after one that is a list.
 	editPath = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*(\[\])*(\.[A-Za-z_][A-Za-z0-9_-]*(\[\])*)*$`)
@@ -70,6 +71,10 @@ func (f Facts) Check() []Problem {
 	}
 	for i, rule := range f.Errors {
 		c.rule("errors."+strconv.Itoa(i), rule)
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.ServiceTiers)) {
+		c.tierName("service_tiers."+name, name)
+		c.times("service_tiers."+name, f.ServiceTiers[name])
 	}
 	c.models("models", f.Models)
 	return c.problems
@@ -345,9 +350,41 @@ func (c *checker) price(at string, p Price) {
 		above = t.Above
 		amounts = append(amounts, t.Input, t.Output, t.CacheRead, t.CacheWrite)
 	}
+	for i, t := range p.ServiceTiers {
+		at := at + ".service_tiers." + strconv.Itoa(i)
+		c.tierName(at+".name", t.Name)
+		said := []float64{t.Input, t.Output, t.CacheRead, t.CacheWrite, t.CacheWrite1h, t.AudioInput, t.AudioOutput}
+		amounts = append(amounts, said...)
+		switch isSaid := slices.ContainsFunc(said, func(usd float64) bool { return usd != 0 }); {
+		case t.Times == 0 && (t.Input == 0 || t.Output == 0):
+			c.bad(at, "got no price, want either times or input and output")
+		case t.Times != 0 && isSaid:
+			c.bad(at, "got times and prices, want either")
+		case t.Times != 0:
+			c.times(at+".times", t.Times)
+		}
+		if slices.ContainsFunc(p.ServiceTiers[:i], func(other ServiceTier) bool { return other.Name == t.Name }) {
+			c.bad(at+".name", "got %q again, want each tier once", t.Name)
+		}
+	}
 	for _, usd := range amounts {
 		if !(usd >= 0) || math.IsInf(usd, 0) {
 			c.bad(at, "got %v, want USD per million tokens", usd)
 		}
+	}
+}
+
+// tierName checks the name of a tier that costs something else than usual.
+func (c *checker) tierName(at, name string) {
+	if !IsTier(name) {
+		c.bad(at, "got %q, want a vendor's word for a tier, as flex or priority", name)
+	}
+}
+
+// times checks how many times the usual price something costs.
+func (c *checker) times(at string, n float64) {
+	const most = 100
+	if !(n > 0 && n <= most) {
+		c.bad(at, "got %v, want how many times the price: more than 0, and %d at most", n, most)
 	}
 }

@@ -62,7 +62,10 @@ type Facts struct {
 	Headers    map[string]string      `yaml:"headers"` // sent where the client's request has none of the name
 	Edits      map[dialect.Name]Edits `yaml:"edits"`
 	Errors     []ErrorRule            `yaml:"errors"`
-	Models     []Model                `yaml:"models"`
+	// ServiceTiers are what calls at a tier of the service (flex, priority) cost, as a multiple of a model's price, where
+	// that does not say itself.
+	ServiceTiers map[string]float64 `yaml:"service_tiers"`
+	Models       []Model            `yaml:"models"`
 }
 
 // Edits change a request on its way to a service that is not quite like its
@@ -206,6 +209,8 @@ type Price struct {
 	// Tiers are the prices of calls with longer prompts, shortest first. The last one
 	// that a prompt is above holds for all of the call.
 	Tiers []Tier `yaml:"tiers" json:"tiers,omitempty"`
+	// ServiceTiers are the prices of calls at a tier of the vendor's service.
+	ServiceTiers []ServiceTier `yaml:"service_tiers" json:"service_tiers,omitempty"`
 }
 
 // Tier is the price of calls whose prompts have more than Above tokens. What it does
@@ -216,6 +221,21 @@ type Tier struct {
 	Output     float64 `yaml:"output" json:"output"`                     // likewise
 	CacheRead  float64 `yaml:"cache_read" json:"cache_read,omitempty"`   // likewise
 	CacheWrite float64 `yaml:"cache_write" json:"cache_write,omitempty"` // likewise
+}
+
+// ServiceTier is the price of calls that are served at a tier of the vendor's service. Either it is so many times the
+// Price, or what it says; what it does not say of a cache or of sound costs what its other tokens do. Above the steps of
+// the Price it is no cheaper than these.
+type ServiceTier struct {
+	Name         string  `yaml:"name" json:"name"`                               // the vendor's word: flex, priority
+	Times        float64 `yaml:"times" json:"times,omitempty"`                   // as dear as the Price, in the place of all below
+	Input        float64 `yaml:"input" json:"input,omitempty"`                   // as a price's
+	Output       float64 `yaml:"output" json:"output,omitempty"`                 // likewise
+	CacheRead    float64 `yaml:"cache_read" json:"cache_read,omitempty"`         // likewise
+	CacheWrite   float64 `yaml:"cache_write" json:"cache_write,omitempty"`       // likewise
+	CacheWrite1h float64 `yaml:"cache_write_1h" json:"cache_write_1h,omitempty"` // likewise
+	AudioInput   float64 `yaml:"audio_input" json:"audio_input,omitempty"`       // likewise
+	AudioOutput  float64 `yaml:"audio_output" json:"audio_output,omitempty"`     // likewise
 }
 
 // Identity names the model, whoever serves it, for comparing models of two services:
@@ -257,6 +277,8 @@ type Provider struct {
 	Private bool
 	// Concurrency is how many requests may run at a time; 0 if there is no limit.
 	Concurrency int
+	// ServiceTier is the tier at which it answers requests that ask for none; empty for the usual one.
+	ServiceTier string
 	// Traced says that it is told which trace a request belongs to.
 	Traced bool
 	// Tags are what the user says of the provider: where it is, what it does with data.
