@@ -308,6 +308,8 @@ type Peeked struct {
 	// Object is the id of what a vendor keeps and the request builds on: only the provider
 	// that has made it can answer.
 	Object string
+	// Tier is the service tier that is asked for, in the dialect's own word; empty if none is.
+	Tier string
 	// Background is set when the vendor is to go on with the answer whether anybody waits for it or not.
 	Background bool
 }
@@ -433,6 +435,8 @@ type Signal struct {
 	Finish bool // a finish reason of a choice
 	End    bool // the stream's terminator; what follows is not forwarded
 	Model  string
+	// Tier is the service tier that the vendor says it serves; empty if it does not say.
+	Tier string
 	// Event is the event's name where the frame came without one and the dialect has one.
 	Event string
 	// Hide says that the frame is a trace of Ask and not for the client.

@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/understudy-ai/understudy/dialect"
@@ -403,7 +404,7 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 	usage := doc.Get("usage")
 	n.merge(usage)
 	resp.Usage = n.usage()
-	resp.Tier = forms.TextOf(usage.Get("service_tier").Value())
+	resp.Tier = cmp.Or(tierOf(usage.Value()), forms.TextOf(usage.Get("service_tier").Value()))
 	resp.Extra = keepStop(nil, doc)
 	resp.Choices = []llm.Choice{{Parts: parts, Stop: forms.Agree(readStop(doc), hasCall)}}
 	return resp, nil

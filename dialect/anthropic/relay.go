@@ -33,6 +33,7 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 		return dialect.Peeked{}, forms.Invalid(jsontext.Mismatch("object", doc))
 	}
 	var p dialect.Peeked
+	var tier, speed, place jsontext.Value
 	err := doc.Members(func(name []byte, v jsontext.Value) error {
 		err := types.Check(name, v)
 		switch key := string(name); {
@@ -43,9 +44,16 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 			p.Stream, err = v.Bool()
 		case key == "max_tokens":
 			p.MaxTokens, _ = v.Int() // whether it is legal is the vendor's to say
+		case key == "service_tier":
+			tier = v
+		case key == "speed":
+			speed = v
+		case key == "inference_geo":
+			place = v
 		}
 		return err
 	})
+	p.Tier = servedAt(tier, speed, place)
 	switch {
 	case err != nil:
 		return dialect.Peeked{}, forms.Invalid(err)
@@ -190,8 +198,10 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 		err = t.blockStop(&e)
 	case is(e.kind, "message_start"):
 		s.Model, err = t.start(e.message)
+		s.Tier = tierOf(e.message.Get("usage"))
 	case is(e.kind, "message_delta"):
 		s.Finish, err = t.messageDelta(&e)
+		s.Tier = tierOf(e.usage.Value())
 	case is(e.kind, "message_stop"):
 		if !t.finished {
 			return s, truncated("it has no stop reason")
@@ -393,7 +403,9 @@ func (t *tap) Body(body []byte) (dialect.Signal, error) {
 	}
 	s.End = true
 	s.Model = forms.TextOf(doc.Get("model").Value())
-	t.counts.merge(doc.Get("usage"))
+	usage := doc.Get("usage")
+	t.counts.merge(usage)
+	s.Tier = tierOf(usage.Value())
 	return s, nil
 }
 

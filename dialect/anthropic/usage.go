@@ -1,6 +1,8 @@
 package anthropic
 
 import (
+	"cmp"
+
 	"github.com/understudy-ai/understudy/dialect/forms"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
@@ -65,6 +67,30 @@ func (c *counts) usage() llm.Usage {
 	u.OutReasoning = min(max(c.thinking, 0), output)
 	u.OutVisible = output - u.OutReasoning
 	return c.read.Usage(u)
+}
+
+// tierOf is the service tier that a usage object names.
+func tierOf(usage jsontext.Value) string {
+	return servedAt(usage.Get("service_tier"), usage.Get("speed"), usage.Get("inference_geo"))
+}
+
+// servedAt is one name for all that makes a service cost something else than usual: how fast it is, and that it is of
+// one country [asdk:Usage]. What a vendor says of the tier alone does not say that it was not fast.
+func servedAt(tier, speed, place jsontext.Value) string {
+	isFast, isNear := is(speed, "fast"), is(place, "us")
+	switch {
+	case isFast && isNear:
+		return "fast-us"
+	case isFast:
+		return "fast"
+	case isNear:
+		return "us"
+	case speed.Kind() == jsontext.String:
+		return cmp.Or(forms.TextOf(tier), "standard")
+	case is(tier, "standard"):
+		return ""
+	}
+	return forms.TextOf(tier)
 }
 
 // writeUsage writes the usage object of a whole message, with the members that every one has

@@ -29,8 +29,11 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	}
 	p := dialect.Peeked{StreamUsage: true}
 	err := doc.Members(func(name []byte, v jsontext.Value) error {
-		if string(name) == inferenceConfig {
+		switch string(name) {
+		case inferenceConfig:
 			p.MaxTokens, _ = v.Get("maxTokens").Int() // whether it is legal is the vendor's to say
+		case "serviceTier":
+			p.Tier = forms.TextOf(v.Get("type"))
 		}
 		return types.Check(name, v)
 	})
@@ -131,6 +134,7 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 			return s, truncated("it has no stop reason")
 		}
 		t.usage = readUsage(jsontext.Plain(e.all.Get("usage")))
+		s.Tier = forms.TextOf(e.all.Get("serviceTier", "type"))
 		t.ended, s.End = true, true
 	}
 	if err != nil {
@@ -281,6 +285,7 @@ func (t *tap) Body(body []byte) (dialect.Signal, error) {
 	}
 	s.Finish, s.End = !doc.Get("stopReason").IsNull(), true
 	t.usage = readUsage(doc.Get("usage"))
+	s.Tier = forms.TextOf(doc.Get("serviceTier").Get("type").Value())
 	return s, nil
 }
 

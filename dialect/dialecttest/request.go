@@ -110,6 +110,9 @@ func (r *runner) relayed(t *testing.T, body []byte) {
 	if peeked.Model != model && peeked.Model != "" || peeked.Stream != r.s.Request.Stream && !streamsByPath(r.d) {
 		t.Errorf("Peek: got %+v want model %q, stream %v", peeked, model, r.s.Request.Stream)
 	}
+	if req, err := r.d.Client.DecodeRequest(body); err == nil && req.Tier != peeked.Tier {
+		t.Errorf("Peek: got the tier %q want %q", peeked.Tier, req.Tier)
+	}
 	other, err := r.d.Relay.SetModel(body, "model-y", dialect.Ask{})
 	if err != nil {
 		t.Fatalf("SetModel: %v", err)

@@ -1,6 +1,7 @@
 package dialecttest
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"testing"
@@ -41,6 +42,7 @@ func (r *runner) response(t *testing.T) {
 	if want := hasContent(got); sig.Content != want {
 		t.Errorf("Body: got content %v want %v", sig.Content, want)
 	}
+	checkTier(t, "Body", sig.Tier, got.Tier)
 	r.beside(t, body)
 }
 
@@ -120,6 +122,7 @@ func (r *runner) tapped(t *testing.T, list []dialect.Frame, want *llm.Response) 
 	tap := r.d.Relay.NewTap(dialect.Ask{})
 	var content, finish, end bool
 	var last dialect.Signal
+	tier := ""
 	for i, f := range list {
 		sig, err := tap.Frame(f)
 		if err != nil {
@@ -129,7 +132,7 @@ func (r *runner) tapped(t *testing.T, list []dialect.Frame, want *llm.Response) 
 			t.Errorf("tap: frame %d: got it changed, want it left alone since nothing was asked for", i)
 		}
 		content, finish, end = content || sig.Content, finish || sig.Finish, end || sig.End
-		last = sig
+		last, tier = sig, cmp.Or(sig.Tier, tier)
 	}
 	if last.Finish {
 		end = true // a dialect without a terminator: nothing follows the finish
@@ -142,6 +145,15 @@ func (r *runner) tapped(t *testing.T, list []dialect.Frame, want *llm.Response) 
 	}
 	if want.Usage.Known {
 		equal(t, "tap: usage", tap.Usage(), want.Usage)
+	}
+	checkTier(t, "tap", tier, want.Tier)
+}
+
+// checkTier asserts that a tap sees the tier that a reader reads. The usual one may go without saying.
+func checkTier(t *testing.T, what, got, want string) {
+	t.Helper()
+	if got != want && (got != "" || want != "standard") && want != "auto" { // what was asked for says nothing
+		t.Errorf("%s: got the tier %q want %q", what, got, want)
 	}
 }
 

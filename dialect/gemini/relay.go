@@ -43,8 +43,13 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 	p := dialect.Peeked{StreamUsage: true}
 	var config jsontext.Value
 	err := doc.Members(func(name []byte, v jsontext.Value) error {
-		if key := string(name); !v.IsNull() && (key == "generationConfig" || key == "generation_config") {
-			config = v
+		if !v.IsNull() {
+			switch string(name) {
+			case "generationConfig", "generation_config":
+				config = v
+			case "serviceTier", "service_tier":
+				p.Tier = forms.TextOf(v)
+			}
 		}
 		return types.Check(name, v)
 	})

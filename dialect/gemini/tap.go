@@ -15,6 +15,7 @@ type tap struct {
 	latest  chunk
 	repeat  repeat
 	model   string // that the latest chunk names
+	tier    string // likewise
 	usage   llm.Usage
 	blocked bool
 	choices []tapChoice
@@ -34,7 +35,7 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	}
 	if text, ok := t.repeat.matches(f.Data); ok {
 		t.usage.Hear(t.repeat.counts.usage())
-		s.Model = t.model
+		s.Model, s.Tier = t.model, t.tier
 		t.part(&s, &piece{text: text, hasAny: true})
 		return s, nil
 	}
@@ -81,6 +82,9 @@ func (t *tap) chunk(s *dialect.Signal, n jsontext.Node) error {
 		t.sent.id = id
 	}
 	t.usage.Hear(usageOf(c.usage))
+	if t.tier = c.tier(); t.tier != "" {
+		s.Tier = t.tier
+	}
 	if t.model = forms.TextOf(c.model); t.model != "" {
 		s.Model, t.sent.model = t.model, t.model
 	}

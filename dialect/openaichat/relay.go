@@ -48,6 +48,8 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 			p.MaxTokens = max(p.MaxTokens, limit) // and which of the two it follows
 		case key == "n":
 			p.Choices, _ = v.Int()
+		case key == "service_tier":
+			p.Tier, err = v.Text()
 		}
 		return err
 	})

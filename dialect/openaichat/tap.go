@@ -46,7 +46,7 @@ func (t *tap) frame(f dialect.Frame) error {
 	}
 	tree := jsontext.Borrow()
 	defer tree.Return()
-	before := t.renamed
+	before, late := t.renamed, t.late
 	c, err := t.chunk(tree, f)
 	if err != nil {
 		return err
@@ -56,6 +56,9 @@ func (t *tap) frame(f dialect.Frame) error {
 	}
 	if t.renamed != before {
 		t.signal.Model = t.renamed
+	}
+	if t.late != late {
+		t.signal.Tier = t.late
 	}
 	t.repeat.learn(f.Data, &c)
 	if t.ask.StreamUsage && c.usage != nil {
@@ -120,7 +123,7 @@ func (t *tap) choice(i int, n jsontext.Node) error {
 	}
 	if !t.started {
 		t.started = true
-		t.signal.Model = t.model
+		t.signal.Model, t.signal.Tier = t.model, t.tier
 	}
 	ch := t.open(indexOf(c.index, i))
 	var a answer
@@ -275,7 +278,7 @@ func (t *tap) Body(body []byte) (dialect.Signal, error) {
 	if err != nil {
 		return dialect.Signal{}, err
 	}
-	s := dialect.Signal{Model: forms.Scalar(w.model), Finish: true, End: true}
+	s := dialect.Signal{Model: forms.Scalar(w.model), Tier: forms.Scalar(w.tier), Finish: true, End: true}
 	err = w.eachChoice(func(_ int, c *wholeChoice) (bool, error) {
 		has, err := c.answer.hasParts()
 		s.Content = s.Content || has || len(logProbsOf(c.logprobs)) > 0

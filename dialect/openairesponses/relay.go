@@ -39,6 +39,8 @@ func (relay) Peek(body []byte) (dialect.Peeked, error) {
 			p.Model, err = v.Text()
 		case key == "stream":
 			p.Stream, err = v.Bool()
+		case key == "service_tier":
+			p.Tier, err = v.Text()
 		case key == "background":
 			p.Background, err = v.Bool()
 		case key == "previous_response_id", key == "conversation":

@@ -110,7 +110,7 @@ func (t *tap) start(n jsontext.Node, s *dialect.Signal) error {
 		}
 	}
 	t.response = responseHead{forms.Scalar(r.id), forms.Scalar(r.model), forms.Scalar(r.tier), r.seconds()}
-	s.Model, s.Object = t.response.model, t.response.id
+	s.Model, s.Tier, s.Object = t.response.model, t.response.tier, t.response.id
 	return nil
 }
 
@@ -181,7 +181,7 @@ func (t *tap) end(e *eventText, s *dialect.Signal) error {
 	if model := forms.Scalar(r.model); model != t.response.model {
 		s.Model = model
 	}
-	t.ended, s.Finish, s.End = true, true, true
+	t.ended, s.Finish, s.End, s.Tier = true, true, true, forms.Scalar(r.tier)
 	t.usage = usageOf(r.usage)
 	return nil
 }
@@ -250,7 +250,7 @@ func (t *tap) Body(body []byte) (dialect.Signal, error) {
 	if err != nil {
 		return dialect.Signal{}, err
 	}
-	s := dialect.Signal{Model: forms.Scalar(r.model), Object: forms.Scalar(r.id), Finish: true, End: true, Content: true}
+	s := dialect.Signal{Model: forms.Scalar(r.model), Tier: forms.Scalar(r.tier), Object: forms.Scalar(r.id), Finish: true, End: true, Content: true}
 	if !r.isUnfinished() {
 		s.Content, err = anyContent(r.output)
 	}
