@@ -9,6 +9,15 @@ import (
 
 // What vendors check of what concerns the account alone: who asks, how fast, under which labels.
 
+// served is the tier that a request is served at: the one that it asks for, the usual one, or what a marker says.
+func (a Ask) served(usual string) string {
+	tier := or(a.markers["tier"], a.Tier)
+	if tier == "" || tier == "auto" {
+		return usual
+	}
+	return tier
+}
+
 // account checks what both of OpenAI's APIs take.
 func (o *openaiReader) account() {
 	if o.lax {
@@ -17,7 +26,9 @@ func (o *openaiReader) account() {
 	for _, key := range []string{"user", "safety_identifier", "prompt_cache_key"} {
 		o.atMost(key, str(o.body, key), 64)
 	}
-	if tier := str(o.body, "service_tier"); tier != "" && !slices.Contains([]string{"auto", "default", "flex", "scale", "priority", "fast"}, tier) {
+	tier := str(o.body, "service_tier")
+	o.ask.Tier = tier
+	if tier != "" && !slices.Contains([]string{"auto", "default", "flex", "scale", "priority", "fast"}, tier) {
 		o.fail("service_tier", "invalid_value", "Invalid value: '%s'. Supported values are: 'auto', 'default', 'fast', 'flex', 'priority', and 'scale'.", tier)
 	}
 	if !has(o.body, "metadata") {
@@ -68,6 +79,7 @@ func (a *anthropicReader) account() {
 	case phoneNumber.MatchString(user):
 		a.say("metadata.user_id", "user_id appears to contain a phone number. Please send a uuid or hash value instead")
 	}
+	a.ask.Speed, a.ask.Place = str(a.body, "speed"), str(a.body, "inference_geo")
 	if tier := str(a.body, "service_tier"); tier != "" && tier != "auto" && tier != "standard_only" {
 		a.say("service_tier", "Input should be 'auto' or 'standard_only'")
 	}
@@ -77,7 +89,9 @@ var bedrockLabel = regexp.MustCompile(`^[a-zA-Z0-9\s:_@$#=/+,-.]*$`)
 
 // account checks what concerns the account at Bedrock.
 func (r *bedrockReader) account() {
-	if tier := str(obj(r.body, "serviceTier"), "type"); tier != "" && !slices.Contains([]string{"priority", "default", "flex", "reserved"}, tier) {
+	tier := str(obj(r.body, "serviceTier"), "type")
+	r.ask.Tier = tier
+	if tier != "" && !slices.Contains([]string{"priority", "default", "flex", "reserved"}, tier) {
 		r.bad("Value at 'serviceTier.type' failed to satisfy constraint: Member must satisfy enum value set: [priority, default, flex, reserved]")
 	}
 	if !has(r.body, "requestMetadata") {
@@ -97,7 +111,9 @@ func (r *bedrockReader) account() {
 
 // account checks what concerns the account at Google.
 func (c *geminiReader) account() {
-	if tier := str(c.body, "serviceTier"); tier != "" && !slices.Contains([]string{"unspecified", "standard", "flex", "priority"}, tier) {
+	tier := str(c.body, "serviceTier")
+	c.ask.Tier = tier
+	if tier != "" && !slices.Contains([]string{"unspecified", "standard", "flex", "priority"}, tier) {
 		c.bad("Invalid value at 'service_tier' (type.googleapis.com/google.ai.generativelanguage.v1beta.ServiceTier), \"%s\"", tier)
 	}
 }

@@ -135,14 +135,19 @@ func (anthropic) stop(r *Reply) (reason, sequence string) {
 	return quote(reason), sequence
 }
 
-func (anthropic) usage(u Usage, output int) string {
+func (anthropic) usage(a Ask, u Usage, output int) string {
 	details := ""
 	if u.Reasoning > 0 && output >= u.Reasoning {
 		details = fmt.Sprintf(`,"output_tokens_details":{"thinking_tokens":%d}`, u.Reasoning)
 	}
+	for _, said := range [][2]string{{"speed", a.Speed}, {"inference_geo", a.Place}} {
+		if said[1] != "" {
+			details += `,"` + said[0] + `":` + quote(said[1])
+		}
+	}
 	return fmt.Sprintf(`{"input_tokens":%d,"cache_creation_input_tokens":%d,"cache_read_input_tokens":%d,`+
-		`"cache_creation":{"ephemeral_5m_input_tokens":%d,"ephemeral_1h_input_tokens":0},"output_tokens":%d%s,"service_tier":"standard"}`,
-		u.Input, u.CacheWrite, u.CacheRead, u.CacheWrite, output, details)
+		`"cache_creation":{"ephemeral_5m_input_tokens":%d,"ephemeral_1h_input_tokens":0},"output_tokens":%d%s,"service_tier":%s}`,
+		u.Input, u.CacheWrite, u.CacheRead, u.CacheWrite, output, details, quote(a.served("standard")))
 }
 
 // block is a content block and the deltas that make it, in the order of a stream.
@@ -217,7 +222,7 @@ func (an anthropic) unary(a Ask, r *Reply, number int64) []byte {
 	reason, sequence := an.stop(r)
 	u := r.usage(a)
 	return fmt.Appendf(nil, `{"id":"msg_%020d","type":"message","role":"assistant","model":%s,"content":[%s],"stop_reason":%s,"stop_sequence":%s,"usage":%s}`,
-		number, quote(a.Model), strings.Join(whole, ","), reason, sequence, an.usage(u, u.Output))
+		number, quote(a.Model), strings.Join(whole, ","), reason, sequence, an.usage(a, u, u.Output))
 }
 
 // stream writes a whole streamed answer.
@@ -228,7 +233,7 @@ func (an anthropic) stream(a Ask, r *Reply, number int64) []frame {
 		fs = append(fs, frame{name: name, kind: kind, data: `{"type":"` + name + `"` + rest + `}`})
 	}
 	add(frameStart, "message_start", fmt.Sprintf(`,"message":{"id":"msg_%020d","type":"message","role":"assistant","model":%s,"content":[],"stop_reason":null,"stop_sequence":null,"usage":%s}`,
-		number, quote(a.Model), an.usage(u, 1)))
+		number, quote(a.Model), an.usage(a, u, 1)))
 	for i, b := range an.content(r, number) {
 		add(frameOpen, "content_block_start", fmt.Sprintf(`,"index":%d,"content_block":%s`, i, b.start))
 		if i == 0 {

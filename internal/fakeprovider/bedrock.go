@@ -145,10 +145,14 @@ func (bedrock) finish(r *Reply) string {
 	return "end_turn"
 }
 
-func (bedrock) usage(u Usage) string {
+func (bedrock) usage(a Ask, u Usage) string {
+	tier := ""
+	if at := a.served(""); at != "" {
+		tier = `,"serviceTier":{"type":` + quote(at) + "}"
+	}
 	return fmt.Sprintf(`"usage":{"inputTokens":%d,"outputTokens":%d,"totalTokens":%d,"cacheReadInputTokens":%d,"cacheReadInputTokenCount":%d,`+
 		`"cacheWriteInputTokens":%d,"cacheWriteInputTokenCount":%d}`,
-		u.Input, u.Output, u.Input+u.CacheRead+u.CacheWrite+u.Output, u.CacheRead, u.CacheRead, u.CacheWrite, u.CacheWrite)
+		u.Input, u.Output, u.Input+u.CacheRead+u.CacheWrite+u.Output, u.CacheRead, u.CacheRead, u.CacheWrite, u.CacheWrite) + tier
 }
 
 // content writes the blocks of a reply. Only calls have a start.
@@ -206,12 +210,12 @@ func (b bedrock) unary(a Ask, r *Reply, number int64) []byte {
 		whole = append(whole, block.whole)
 	}
 	return fmt.Appendf(nil, `{"metrics":{"latencyMs":12},"output":{"message":{"content":[%s],"role":"assistant"}},"stopReason":%s,%s}`,
-		strings.Join(whole, ","), quote(b.finish(r)), b.usage(r.usage(a)))
+		strings.Join(whole, ","), quote(b.finish(r)), b.usage(a, r.usage(a)))
 }
 
 // nothing is an answer without content and without a reason.
 func (b bedrock) nothing(content string) []byte {
-	return fmt.Appendf(nil, `{"output":{"message":{"content":%s,"role":"assistant"}},%s}`, content, b.usage(Usage{Input: 9}))
+	return fmt.Appendf(nil, `{"output":{"message":{"content":%s,"role":"assistant"}},%s}`, content, b.usage(Ask{}, Usage{Input: 9}))
 }
 
 // stream writes a whole streamed answer. Every event is padded.
@@ -232,7 +236,7 @@ func (b bedrock) stream(a Ask, r *Reply, number int64) []frame {
 		add(frameShut, "contentBlockStop", at)
 	}
 	add(frameFinish, "messageStop", `"stopReason":`+quote(b.finish(r)))
-	add(frameUsage, "metadata", `"metrics":{"latencyMs":12},`+b.usage(r.usage(a)))
+	add(frameUsage, "metadata", `"metrics":{"latencyMs":12},`+b.usage(a, r.usage(a)))
 	return fs
 }
 

@@ -54,6 +54,7 @@
 //	again-N      a quoted answer is gone on with after its last N bytes were said again
 //	preamble     a quoted answer is gone on with after some words and the end of it
 //	stop-X       the finish reason or stop reason is X
+//	tier-X       the service tier is X, whichever was asked for
 //	fault-K      the fault K of Faults; fault-K=N sets Fault.After to N
 //
 // The fault of a request is the one its X-Fault header names ("K" or "K=N"), else the next queued

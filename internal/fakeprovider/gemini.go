@@ -159,11 +159,14 @@ func (g gemini) models(names []string, id string) (string, *Error) {
 // finish returns the finish reason of a reply: calls and stop sequences have none of their own.
 func (gemini) finish(r *Reply) string { return or(r.Stop, "STOP") }
 
-func (gemini) usage(u Usage) string {
+func (gemini) usage(a Ask, u Usage) string {
 	in := u.Input + u.CacheRead + u.CacheWrite
 	cached := ""
 	if u.CacheRead > 0 {
 		cached = fmt.Sprintf(`,"cachedContentTokenCount":%d`, u.CacheRead)
+	}
+	if tier := a.served(""); tier != "" {
+		cached += `,"serviceTier":` + quote(tier)
 	}
 	return fmt.Sprintf(`"usageMetadata":{"promptTokenCount":%d%s,"candidatesTokenCount":%d,"thoughtsTokenCount":%d,"totalTokenCount":%d}`,
 		in, cached, u.Output-u.Reasoning, u.Reasoning, in+u.Output)
@@ -229,7 +232,7 @@ func (gemini) rest(a Ask, number int64) string {
 
 // blocked is the answer to a prompt that is refused: it has no candidates.
 func (g gemini) blocked(a Ask, r *Reply, number int64) string {
-	return `{"promptFeedback":{"blockReason":"PROHIBITED_CONTENT"},` + g.usage(Usage{Input: r.usage(a).Input}) + "," + g.rest(a, number)
+	return `{"promptFeedback":{"blockReason":"PROHIBITED_CONTENT"},` + g.usage(a, Usage{Input: r.usage(a).Input}) + "," + g.rest(a, number)
 }
 
 func (g gemini) unary(a Ask, r *Reply, number int64) []byte {
@@ -249,12 +252,12 @@ func (g gemini) unary(a Ask, r *Reply, number int64) []byte {
 		candidates = append(candidates, fmt.Sprintf(`{"content":{"parts":[%s],"role":"model"},"finishReason":%s,"index":%d%s}`,
 			strings.Join(list, ","), quote(g.finish(r)), i, g.metadata(a, r)))
 	}
-	return []byte(`{"candidates":[` + strings.Join(candidates, ",") + `],` + g.usage(r.usage(a)) + "," + g.rest(a, number))
+	return []byte(`{"candidates":[` + strings.Join(candidates, ",") + `],` + g.usage(a, r.usage(a)) + "," + g.rest(a, number))
 }
 
 // nothing is an answer without content and without a reason.
 func (g gemini) nothing(a Ask, number int64, candidates string) []byte {
-	return []byte(`{"candidates":` + candidates + `,` + g.usage(Usage{Input: 9}) + "," + g.rest(a, number))
+	return []byte(`{"candidates":` + candidates + `,` + g.usage(a, Usage{Input: 9}) + "," + g.rest(a, number))
 }
 
 // stream writes a whole streamed answer: each chunk is an answer that holds only what is new.
@@ -266,7 +269,7 @@ func (g gemini) stream(a Ask, r *Reply, number int64) []frame {
 		return g.framed(fs)
 	}
 	in := r.usage(a)
-	add(frameStart, `{"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"index":0}],`+g.usage(Usage{Input: in.Input, CacheRead: in.CacheRead, CacheWrite: in.CacheWrite})+`,`+g.rest(a, number))
+	add(frameStart, `{"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"index":0}],`+g.usage(a, Usage{Input: in.Input, CacheRead: in.CacheRead, CacheWrite: in.CacheWrite})+`,`+g.rest(a, number))
 	for _, p := range g.parts(r, number) {
 		var candidates []string
 		for i := range max(a.N, 1) {
@@ -278,7 +281,7 @@ func (g gemini) stream(a Ask, r *Reply, number int64) []frame {
 	for i := range max(a.N, 1) {
 		candidates = append(candidates, fmt.Sprintf(`{"content":{"parts":[{"text":""}],"role":"model"},"finishReason":%s,"index":%d%s}`, quote(g.finish(r)), i, g.metadata(a, r)))
 	}
-	add(frameFinish, `{"candidates":[`+strings.Join(candidates, ",")+`],`+g.usage(in)+`,`+g.rest(a, number))
+	add(frameFinish, `{"candidates":[`+strings.Join(candidates, ",")+`],`+g.usage(a, in)+`,`+g.rest(a, number))
 	return g.framed(fs)
 }
 

@@ -169,8 +169,8 @@ func (o openai) unary(a Ask, r *Reply, number int64) []byte {
 	}
 	u := r.usage(a)
 	u.Output *= a.N
-	return fmt.Appendf(nil, `{"id":"chatcmpl-%d","object":"chat.completion","created":%d,"model":%s,"choices":[%s],"usage":%s,"service_tier":"default","system_fingerprint":"fp_fake"}`,
-		number, created, quote(a.Model), strings.Join(choices, ","), o.usage(u))
+	return fmt.Appendf(nil, `{"id":"chatcmpl-%d","object":"chat.completion","created":%d,"model":%s,"choices":[%s],"usage":%s,"service_tier":%s,"system_fingerprint":"fp_fake"}`,
+		number, created, quote(a.Model), strings.Join(choices, ","), o.usage(u), quote(a.served("default")))
 }
 
 func (o openai) choice(a Ask, r *Reply, number int64, index int) string {
@@ -206,7 +206,7 @@ func (o openai) choice(a Ask, r *Reply, number int64, index int) string {
 
 // stream writes a whole streamed answer.
 func (o openai) stream(a Ask, r *Reply, number int64) []frame {
-	head := fmt.Sprintf(`{"id":"chatcmpl-%d","object":"chat.completion.chunk","created":%d,"model":%s,"service_tier":"default","system_fingerprint":"fp_fake"`, number, created, quote(a.Model))
+	head := fmt.Sprintf(`{"id":"chatcmpl-%d","object":"chat.completion.chunk","created":%d,"model":%s,"service_tier":%s,"system_fingerprint":"fp_fake"`, number, created, quote(a.Model), quote(a.served("default")))
 	tail := "}"
 	if a.Usage {
 		tail = `,"usage":null}`

@@ -46,16 +46,16 @@ func (responses) status(r *Reply) (status, reason string) {
 // response writes a response with some output, or none where it has only begun.
 func (v responses) response(a Ask, r *Reply, number int64, output []string, begun bool) string {
 	status, reason := v.status(r)
-	usage, done := v.usage(r.usage(a)), strconv.Itoa(created+1)
+	usage, done, tier := v.usage(r.usage(a)), strconv.Itoa(created+1), a.served("default")
 	if begun {
-		status, reason, usage, done = "in_progress", "null", "null", "null"
+		status, reason, usage, done, tier = "in_progress", "null", "null", "null", or(a.Tier, "auto") // what is asked for
 	}
 	return fmt.Sprintf(`{"id":"resp_%032d","object":"response","created_at":%d,"status":%s,"background":false,"completed_at":%s,"error":null,`+
 		`"incomplete_details":%s,"instructions":null,"max_output_tokens":null,"max_tool_calls":null,"model":%s,"output":[%s],"parallel_tool_calls":true,`+
-		`"previous_response_id":null,"prompt_cache_key":null,"reasoning":{"effort":null,"summary":null},"safety_identifier":null,"service_tier":"default",`+
+		`"previous_response_id":null,"prompt_cache_key":null,"reasoning":{"effort":null,"summary":null},"safety_identifier":null,"service_tier":%s,`+
 		`"store":false,"temperature":1.0,"text":{"format":{"type":"text"},"verbosity":"medium"},"tool_choice":"auto","tools":[],"top_logprobs":0,`+
 		`"top_p":1.0,"truncation":"disabled","usage":%s,"user":null,"metadata":{}}`,
-		number, created, quote(status), done, reason, quote(a.Model), strings.Join(output, ","), usage)
+		number, created, quote(status), done, reason, quote(a.Model), strings.Join(output, ","), quote(tier), usage)
 }
 
 // nothing is a body without output and without a status.

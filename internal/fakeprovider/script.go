@@ -75,6 +75,9 @@ type Ask struct {
 	Sealed      bool       // encrypted reasoning asked for
 	Usage       bool       // the stream shall end with usage
 	MaxTokens   int        // 0 for no limit
+	Tier        string     // of the service
+	Speed       string     // Anthropic's
+	Place       string     // likewise, of inference
 	Stops       []string   // stop sequences
 	Tokens      int        // input tokens, counted roughly
 	Embed       *EmbedAsk  // of an embedding model
