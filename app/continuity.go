@@ -130,8 +130,8 @@ func dialectsBetween(from dialect.Name, at route.Target) (client, to *dialect.Di
 func (a *App) pick(model string) (route.Route, bool) { return a.routes.Load().Pick(model) }
 
 // price is what an attempt has cost in USD, by the catalog.
-func (a *App) price(target string, u llm.Usage) (usd float64, known bool) {
-	id, name, _ := strings.Cut(target, "/")
+func (a *App) price(of *drill.Attempt) (usd float64, known bool) {
+	id, name, _ := strings.Cut(of.Target, "/")
 	p, ok := a.routes.Load().provider(id)
 	if !ok {
 		return 0, false
@@ -140,8 +140,8 @@ func (a *App) price(target string, u llm.Usage) (usd float64, known bool) {
 	if m.Price == nil {
 		return 0, false
 	}
-	rates := budget.RatesOf(m.Price)
-	cost, err := rates.Cost(budget.TokensOf(u))
+	rates := budget.RatesAt(&p.Facts, m.Price, of.ServiceTier)
+	cost, err := rates.Cost(budget.TokensOf(of.Usage))
 	return float64(cost) / float64(budget.USD), err == nil
 }
 
@@ -186,7 +186,7 @@ func toDrill(rec *gateway.Record) *drill.Call {
 		a := &rec.Attempts[i]
 		c.Attempts = append(c.Attempts, drill.Attempt{
 			Target: a.Target, Start: a.Start, FirstContent: a.FirstContent, Code: a.Code, Committed: a.Committed,
-			Rescue: a.Rescue, Status: a.Status, Usage: a.Usage, Losses: a.Losses,
+			Rescue: a.Rescue, Status: a.Status, Usage: a.Usage, ServiceTier: a.ServiceTier, Losses: a.Losses,
 		})
 	}
 	for _, t := range rec.Refused {

@@ -34,6 +34,10 @@ const (
 // attacks are.
 var scenarios = regexp.MustCompile(`^TestS\d`)
 
+// tiers are the tests of service tiers, of which the list of fail-over has a row that is called as one of the list of
+// acceptance is.
+var tiers = regexp.MustCompile(`^TestServiceTier`)
+
 var caseLists = []caseList{
 	{file: "translation-bugs.md", note: noteOfTranslation, row: regexp.MustCompile(`^T\d{3}$`)},
 	{file: "security.md", note: noteOfAttacks, part: "## Attacks", row: regexp.MustCompile(`^S\d{1,3}$`), beside: scenarios},
@@ -41,7 +45,8 @@ var caseLists = []caseList{
 	{file: "failover-bugs.md", note: noteOfAttacks, part: "## Fail-over", row: regexp.MustCompile(`^F\d\d$`)},
 	{file: "ledger.md", note: noteOfLedger, part: "## Faults", row: regexp.MustCompile(`^K\d\d?$`)},
 	{file: "ledger.md", note: noteOfLedger, part: "## Invariants", row: regexp.MustCompile(`^I\d\d?$`)},
-	{file: "acceptance.md", note: noteOfAttacks, part: "## Acceptance", row: regexp.MustCompile(`^A\d\d$`)},
+	{file: "failover-bugs.md", note: noteOfAttacks, part: "## Fail-over", row: regexp.MustCompile(`^A08$`), in: tiers},
+	{file: "acceptance.md", note: noteOfAttacks, part: "## Acceptance", row: regexp.MustCompile(`^A\d\d$`), beside: tiers},
 }
 
 // TestCasesHaveTests holds that every case that went wrong elsewhere, and every attack, is named by a test of ours, or

@@ -43,6 +43,8 @@ type attempt struct {
 	model     string
 	other     bool   // that, or one named before, is another than was asked
 	told      string // the client was, of which model
+	tier      string // of the service, that is asked for; empty for the usual one
+	served    string // the tier that the vendor says it serves, in its own word
 	object    Object // the answer, if the vendor keeps it
 	usage     llm.Usage
 	committed bool // the client has had content from here
@@ -56,12 +58,14 @@ type attempt struct {
 	outcome   budget.Outcome
 	// race is what the attempt takes part in, if another is made beside it, or may be; and hedge
 	// says that it is that other.
-	race   *race
-	hedge  bool
-	writer dialect.StreamWriter // of its stream
-	span   [8]byte              // in the call's trace
-	life   *life
-	over   func() // of life
+	race  *race
+	hedge bool
+	// guessed says that what it cost was, since nobody knows what its tier of the service costs.
+	guessed bool
+	writer  dialect.StreamWriter // of its stream
+	span    [8]byte              // in the call's trace
+	life    *life
+	over    func() // of life
 	// number and line are the attempt's in the ledger.
 	number int64
 	most   budget.Tokens // that were reserved
@@ -168,6 +172,7 @@ func (c *call) newAttempt(t route.Target, how manner, r *rescue) *attempt {
 	if a.err = c.prepare(a); a.err != nil {
 		return a
 	}
+	a.tier = c.tierOf(a)
 	a.err = c.enter(a)
 	return a
 }

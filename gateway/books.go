@@ -22,7 +22,7 @@ func (c *call) reserve(ctx context.Context, a *attempt) *llm.Error {
 	if c.g.opts.Ledger == nil && c.route.Most == 0 {
 		return nil
 	}
-	a.line = c.g.lines.of(c.lineKey(a))
+	a.line = c.lineOf(a)
 	a.most = c.most(a)
 	most := c.dearest(a, a.most)
 	if err := c.afford(a, most); err != nil || c.g.opts.Ledger == nil {
@@ -121,12 +121,16 @@ func (c *call) account(a *attempt) {
 	if a.line != nil && c.peeked.Background && (outcome.Kind == budget.Estimated || outcome.Kind == budget.Uncertain) {
 		outcome = budget.Outcome{Kind: budget.Uncertain, Tokens: c.dearest(a, a.most), Rejected: outcome.Rejected} // it runs on, seen by nobody
 	}
-	a.outcome = outcome
-	s := budget.Settlement{Outcome: outcome, At: a.end, Status: a.status, Code: r.Code}
-	if a.line != nil && a.model != "" && a.model != a.target.Model {
-		s.Line = c.g.lines.answeredBy(c.lineKey(a), a.model)
+	var line *budget.Line
+	if a.line != nil {
+		line = c.settledLine(a)
+		if cmp.Or(line, a.line).Rates.Guessed && outcome.Kind == budget.Posted {
+			outcome.Kind, a.guessed = budget.Estimated, true
+		}
 	}
-	c.repay(a, cmp.Or(s.Line, a.line))
+	a.outcome = outcome
+	s := budget.Settlement{Outcome: outcome, At: a.end, Line: line, Status: a.status, Code: r.Code}
+	c.repay(a, cmp.Or(line, a.line))
 	if a.number == 0 {
 		return
 	}
@@ -277,6 +281,7 @@ type lineKey struct {
 	provider     *provider.Provider
 	price        *provider.Price
 	model, asked string
+	tier         string // of the provider's service; empty for the usual one
 	caller, tag  string
 	operation    dialect.Operation
 
@@ -316,7 +321,7 @@ func (l *lines) of(k lineKey) *budget.Line {
 	}
 	line = budget.NewLine(budget.Line{
 		Provider: k.provider.ID, Model: k.model, Asked: k.asked, Operation: string(k.operation), Caller: k.caller, Tag: k.tag,
-		Key: k.key, User: k.user, Team: k.team, Organisation: k.organisation, Rates: ratesOf(k.operation, k.price),
+		Key: k.key, User: k.user, Team: k.team, Organisation: k.organisation, Rates: k.rates(),
 	})
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -327,11 +332,11 @@ func (l *lines) of(k lineKey) *budget.Line {
 	return line
 }
 
-func ratesOf(o dialect.Operation, p *provider.Price) budget.Rates {
-	if !isPriced(o) {
+func (k *lineKey) rates() budget.Rates {
+	if !isPriced(k.operation) {
 		return budget.Rates{}
 	}
-	return budget.RatesOf(p)
+	return budget.RatesAt(&k.provider.Facts, k.price, k.tier)
 }
 
 // answeredBy is the line of a model that answered in the place of the one that was asked, if that
@@ -345,9 +350,10 @@ func (l *lines) answeredBy(k lineKey, answered string) *budget.Line {
 		return line
 	}
 	if m, ok := k.provider.Model(answered); ok && m.Price != nil && isPriced(k.operation) {
-		if rates := budget.RatesOf(m.Price); k.price == nil || rates.Text() != budget.RatesOf(k.price).Text() {
-			k.model, k.price = answered, m.Price
-			line = l.of(k)
+		other := k
+		other.model, other.price = answered, m.Price
+		if here, there := k.rates(), other.rates(); k.price == nil || here.Text() != there.Text() {
+			line = l.of(other)
 		}
 	}
 	l.mu.Lock()

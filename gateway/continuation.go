@@ -56,6 +56,7 @@ func (c *continuation) pass(dst []llm.Event, err error) ([]llm.Event, error) {
 }
 
 func (c *continuation) event(dst []llm.Event, e *llm.Event) ([]llm.Event, error) {
+	c.attempt.serves(e.Tier)
 	switch e.Kind {
 	case llm.EventStart:
 		c.attempt.named(e.Model)

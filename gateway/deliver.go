@@ -40,6 +40,7 @@ func (c *call) deliverWhole(a *attempt, resp *transport.Response, w *watchdog) *
 	seen, tapErr := tap.Body(body)
 	a.usage = tap.Usage()
 	a.named(seen.Model)
+	a.serves(seen.Tier)
 	c.keeps(a, seen.Object)
 	if tapErr != nil {
 		return c.answerError(a, resp, body, tapErr)
@@ -161,6 +162,7 @@ func (c *call) complete(a *attempt, answer *llm.Response) {
 	a.encoded.RestoreResponse(answer)
 	a.usage = answer.Usage
 	a.named(answer.Model)
+	a.serves(answer.Tier)
 	answer.ID, answer.Model = cmp.Or(answer.ID, c.id), cmp.Or(answer.Model, c.peeked.Model)
 	answer.Created = cmp.Or(answer.Created, c.start.Unix())
 }

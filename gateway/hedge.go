@@ -230,7 +230,7 @@ func (c *call) costBeside(a, lead *attempt) float64 {
 		if a.target.Price == nil {
 			return 0
 		}
-		rates := budget.RatesOf(a.target.Price)
+		rates := budget.RatesAt(&a.target.Provider.Facts, a.target.Price, a.tier)
 		usd, err := rates.Cost(c.most(a))
 		if err != nil {
 			return 0

@@ -69,7 +69,8 @@ type AttemptRecord struct {
 	Hedge        bool          // it was asked beside another that took long
 	Rescue       bool          // it was asked to go on with what another attempt began
 	Usage        llm.Usage
-	Rejected     bool // that cannot be true: the ledger has the gateway's own count
+	ServiceTier  string // of the vendor's service, at which it was served; empty for the usual one
+	Rejected     bool   // that cannot be true: the ledger has the gateway's own count
 	Losses       []llm.Loss
 	Span         [8]byte // in the call's trace
 }
@@ -113,7 +114,7 @@ func (c *call) record() Record {
 	for _, a := range c.attempts {
 		r := AttemptRecord{
 			Target: a.target.Name(), Vendor: cmp.Or(a.target.Provider.Facts.Vendor, a.target.Provider.ID), Answered: a.model, Other: a.other, Mode: a.plan.mode, Start: a.start,
-			Duration: a.end.Sub(a.start), Status: a.status, Committed: a.committed, Hedge: a.hedge, Rescue: a.rescue != nil, Usage: a.usage, Rejected: a.outcome.Rejected,
+			Duration: a.end.Sub(a.start), Status: a.status, Committed: a.committed, Hedge: a.hedge, Rescue: a.rescue != nil, Usage: a.usage, ServiceTier: a.servedTier(), Rejected: a.outcome.Rejected,
 			Losses: a.losses, Span: a.span,
 		}
 		if !a.firstContent.IsZero() {
@@ -177,6 +178,11 @@ func (c *call) logRecord(rec Record) {
 		well = slog.LevelDebug
 	}
 	for i, a := range c.attempts {
+		if a.guessed {
+			log.LogAttrs(ctx, slog.LevelWarn, "nobody knows what the service tier costs, and a multiple of the usual price stands", slog.String("call", c.id),
+				slog.Int("attempt", i+1), slog.String("provider", a.target.Provider.ID), slog.String("model", a.target.Model),
+				slog.String("tier", a.servedTier()))
+		}
 		if a.outcome.Rejected {
 			log.LogAttrs(ctx, slog.LevelWarn, "the provider's count of tokens cannot be true, and the gateway's own stands", slog.String("call", c.id),
 				slog.Int("attempt", i+1), slog.String("provider", a.target.Provider.ID), slog.String("model", a.target.Model),
@@ -210,6 +216,9 @@ func (c *call) logRecord(rec Record) {
 	if last := rec.Last(); last != nil {
 		attrs = append(attrs, slog.String("target", last.Target), slog.String("mode", string(last.Mode)),
 			slog.Int64("in", last.Usage.Input()), slog.Int64("out", last.Usage.Output()))
+		if last.ServiceTier != "" {
+			attrs = append(attrs, slog.String("tier", last.ServiceTier))
+		}
 		if last.Other {
 			attrs = append(attrs, slog.String("answered", last.Answered))
 		}

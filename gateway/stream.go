@@ -113,6 +113,7 @@ func (s *stream) relay(tap dialect.Tap) *llm.Error {
 			s.a.named(seen.Model)
 			s.c.keeps(s.a, seen.Object)
 		}
+		s.a.serves(seen.Tier)
 		b := f.Raw
 		switch {
 		case seen.Hide:
@@ -220,6 +221,7 @@ func (s *stream) note(e *llm.Event) {
 	if s.a.rescue != nil {
 		return
 	}
+	s.a.serves(e.Tier)
 	switch e.Kind {
 	case llm.EventStart:
 		s.a.named(e.Model)

@@ -60,7 +60,7 @@ type Options struct {
 	// IsCaller reports whether there is a caller of a name. May be nil.
 	IsCaller func(name string) bool
 	// Price is what an attempt has cost in USD, where that is known. May be nil.
-	Price func(target string, u llm.Usage) (usd float64, known bool)
+	Price func(a *Attempt) (usd float64, known bool)
 	// Usual is how long a provider took of late, to the first content of streams and to the end
 	// of whole answers; 0 where that is not known. May be nil.
 	Usual func(provider string) (first, whole time.Duration)

@@ -132,7 +132,7 @@ func newDrills(t *testing.T, v *vendor) (*Drills, *memory) {
 		IsCaller:  func(name string) bool { return name == "ann" || name == "bob" },
 		Providers: func() []*provider.Provider { return []*provider.Provider{acme, other} },
 		Usual:     func(string) (first, whole time.Duration) { return 5 * time.Millisecond, 50 * time.Millisecond },
-		Price:     func(target string, u llm.Usage) (float64, bool) { return float64(u.Output()), target == "other/big" },
+		Price:     func(a *Attempt) (float64, bool) { return float64(a.Usage.Output()), a.Target == "other/big" },
 	})
 	t.Cleanup(d.Close)
 	return d, files

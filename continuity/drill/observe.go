@@ -34,6 +34,7 @@ type Attempt struct {
 	Rescue       bool
 	Status       int
 	Usage        llm.Usage
+	ServiceTier  string // at which it was served; empty for the usual one
 	Losses       []llm.Loss
 }
 
@@ -222,7 +223,7 @@ func (r *run) price(t *tally, a *Attempt) {
 	}
 	usd, known := 0.0, false
 	if price := r.drills.opts.Price; price != nil && a.Usage.Known {
-		usd, known = price(a.Target, a.Usage)
+		usd, known = price(a)
 	}
 	if !known {
 		t.Unpriced++
