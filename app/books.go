@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -172,8 +171,8 @@ func (b *books) Keep(ctx context.Context, r *gateway.Replay) error {
 }
 
 // Forget passes on to the store.
-func (b *books) Forget(ctx context.Context, id [sha256.Size]byte) error {
-	return b.store.Forget(ctx, id) //nolint:wrapcheck // likewise
+func (b *books) Forget(ctx context.Context, r *gateway.Replay) error {
+	return b.store.Forget(ctx, r) //nolint:wrapcheck // likewise
 }
 
 // Settle passes on to the journal.

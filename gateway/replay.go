@@ -30,10 +30,10 @@ type Replays interface {
 	// Claim remembers a request that is about to be made. If there is one of its id, that is returned, and nothing has
 	// changed.
 	Claim(ctx context.Context, r *Replay) (*Replay, error)
-	// Keep remembers what a request was answered, or that its answer is not kept.
+	// Keep remembers what a request was answered that the call has claimed, or that its answer is not kept. The first holds.
 	Keep(ctx context.Context, r *Replay) error
-	// Forget lets a request be made again.
-	Forget(ctx context.Context, id [sha256.Size]byte) error
+	// Forget lets a request be made again that the call has claimed.
+	Forget(ctx context.Context, r *Replay) error
 }
 
 // ReplayTime is how long a request is remembered.
@@ -115,6 +115,47 @@ func (c *call) claim() (answered bool, _ *llm.Error) {
 type claims struct {
 	failed atomic.Pointer[error] // of a store that did not answer in time
 	trying sync.Mutex
+
+	mu   sync.Mutex
+	owed []*Replay // what became of requests that the store could not be told of; of those that run, that they do not
+}
+
+// maxOwed bounds what the store is told later. What is more is over for it when the gateway starts again.
+const maxOwed = 10_000
+
+func (s *claims) owe(all ...*Replay) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.owed = append(s.owed, all[:min(len(all), maxOwed-len(s.owed))]...)
+}
+
+// pay tells a store what it could not be told before: of a request above all, and of some others.
+func (s *claims) pay(ctx context.Context, store Replays, id [sha256.Size]byte) error {
+	s.mu.Lock()
+	var now []*Replay
+	s.owed = slices.DeleteFunc(s.owed, func(r *Replay) bool {
+		isNow := r.ID == id || len(now) < ReplaysAtOnce
+		if isNow {
+			now = append(now, r)
+		}
+		return isNow
+	})
+	s.mu.Unlock()
+	for i, r := range now {
+		if err := tell(ctx, store, r); err != nil {
+			s.owe(now[i:]...)
+			return err
+		}
+	}
+	return nil
+}
+
+// tell tells a store what became of a request.
+func tell(ctx context.Context, store Replays, r *Replay) error {
+	if r.State == ReplayRuns { // and does so no more, or never did
+		return store.Forget(ctx, r) //nolint:wrapcheck // the caller says what it is about
+	}
+	return store.Keep(ctx, r) //nolint:wrapcheck // likewise
 }
 
 func (s *claims) claim(ctx context.Context, store Replays, r *Replay) (before *Replay, err error) {
@@ -124,7 +165,11 @@ func (s *claims) claim(ctx context.Context, store Replays, r *Replay) (before *R
 		}
 		defer s.trying.Unlock()
 	}
-	before, err = store.Claim(ctx, r)
+	if err = s.pay(ctx, store, r.ID); err == nil {
+		if before, err = store.Claim(ctx, r); err != nil {
+			s.owe(r) // the store may have it all the same
+		}
+	}
 	if ctx.Err() != nil && err != nil {
 		s.failed.Store(&err)
 	} else {
@@ -221,18 +266,18 @@ func (c *call) settleClaim() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), replayTime)
 	defer cancel()
-	var err error
-	if !slices.ContainsFunc(c.attempts, func(a *attempt) bool { return !a.unsent }) {
-		err = c.g.opts.Replays.Forget(ctx, r.ID)
-	} else {
+	if slices.ContainsFunc(c.attempts, func(a *attempt) bool { return !a.unsent }) {
 		r.State = ReplayLost
 		brokeOff := c.failure != nil && (c.failure.Code == llm.CodeClientGone || c.failure.Code == llm.CodeUnavailable)
 		if p := c.reply; !brokeOff && p.err == nil && !p.cut && p.keep != nil && p.begun {
 			r.State, r.Status, r.Header, r.Body = ReplayKept, p.status, c.keptHeader(), p.keep.Bytes()
 		}
-		err = c.g.opts.Replays.Keep(ctx, r)
 	}
-	if err != nil { // it is as if the gateway had ended in the middle
+	if err := tell(ctx, c.g.opts.Replays, r); err != nil {
+		if r.State == ReplayKept { // the answer would take memory as long as the store does not answer
+			r = &Replay{ID: r.ID, Call: r.Call, State: ReplayLost}
+		}
+		c.g.claims.owe(r)
 		c.g.opts.Log.Warn("an answer to a request with an Idempotency-Key is not kept", "call", c.id, "error", err.Error())
 	}
 }

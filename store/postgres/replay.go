@@ -90,8 +90,8 @@ func (d *DB) Keep(ctx context.Context, r *gateway.Replay) error {
 		kept.State, kept.Header, kept.Body = gateway.ReplayLost, nil, nil
 	}
 	return d.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "UPDATE replay SET state = $1, status = $2, header = $3, body = $4, size = $5 WHERE id = $6",
-			int64(kept.State), kept.Status, kept.Header, kept.Body, len(kept.Header)+len(kept.Body), r.ID[:])
+		_, err := tx.Exec(ctx, "UPDATE replay SET state = $1, status = $2, header = $3, body = $4, size = $5 WHERE id = $6 AND call = $7 AND state = 0",
+			int64(kept.State), kept.Status, kept.Header, kept.Body, len(kept.Header)+len(kept.Body), r.ID[:], r.Call)
 		if err != nil {
 			return fmt.Errorf("keep an answer: %w", err)
 		}
@@ -100,6 +100,6 @@ func (d *DB) Keep(ctx context.Context, r *gateway.Replay) error {
 }
 
 // Forget lets a request be made again.
-func (d *DB) Forget(ctx context.Context, id [sha256.Size]byte) error {
-	return d.change(ctx, "DELETE FROM replay WHERE id = $1", id[:])
+func (d *DB) Forget(ctx context.Context, r *gateway.Replay) error {
+	return d.change(ctx, "DELETE FROM replay WHERE id = $1 AND call = $2", r.ID[:], r.Call)
 }

@@ -70,8 +70,8 @@ func (d *DB) Keep(ctx context.Context, r *gateway.Replay) error {
 		kept.State, kept.Header, kept.Body = gateway.ReplayLost, nil, nil
 	}
 	return d.perform(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "UPDATE replay SET state = ?, status = ?, header = ?, body = ?, size = ? WHERE id = ?",
-			int64(kept.State), kept.Status, kept.Header, kept.Body, len(kept.Header)+len(kept.Body), r.ID[:])
+		_, err := tx.ExecContext(ctx, "UPDATE replay SET state = ?, status = ?, header = ?, body = ?, size = ? WHERE id = ? AND call = ? AND state = 0",
+			int64(kept.State), kept.Status, kept.Header, kept.Body, len(kept.Header)+len(kept.Body), r.ID[:], r.Call)
 		if err != nil {
 			return fmt.Errorf("keep an answer: %w", err)
 		}
@@ -80,6 +80,6 @@ func (d *DB) Keep(ctx context.Context, r *gateway.Replay) error {
 }
 
 // Forget lets a request be made again.
-func (d *DB) Forget(ctx context.Context, id [sha256.Size]byte) error {
-	return d.change(ctx, "DELETE FROM replay WHERE id = ?", id[:])
+func (d *DB) Forget(ctx context.Context, r *gateway.Replay) error {
+	return d.change(ctx, "DELETE FROM replay WHERE id = ? AND call = ?", r.ID[:], r.Call)
 }

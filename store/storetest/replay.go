@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -38,12 +39,22 @@ func Replays(t *testing.T, open func() (gateway.Replays, func() error)) {
 	kept.State, kept.Status, kept.Header, kept.Body = gateway.ReplayKept, 200, []byte("{}"), []byte("an answer")
 	lost := request("lost", at)
 	lost.State = gateway.ReplayLost
-	for _, r := range []*gateway.Replay{kept, lost} {
+	belated := request("kept", at) // the answer is there, and whoever kept it was not told
+	belated.State = gateway.ReplayLost
+	for _, r := range []*gateway.Replay{kept, lost, belated} {
 		if err := s.Keep(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Forget(t.Context(), request("forgotten", at).ID); err != nil {
+	other := request("forgotten", at)
+	other.Call = "call_other" // has not claimed it
+	if err := errors.Join(s.Forget(t.Context(), other), s.Keep(t.Context(), other)); err != nil {
+		t.Fatal(err)
+	}
+	if before := claim(request("forgotten", at)); before == nil || before.Call != "call_forgotten" {
+		t.Errorf("forgotten by another call: got %+v, want it claimed still", before)
+	}
+	if err := s.Forget(t.Context(), request("forgotten", at)); err != nil {
 		t.Fatal(err)
 	}
 	if before := claim(request("forgotten", at)); before != nil {
