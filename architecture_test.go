@@ -432,10 +432,16 @@ func boundedReads(syntax *ast.File) []*ast.SelectorExpr {
 	return found
 }
 
+// parsed is the tree of the first test that asked for it, which is that of all.
+var parsed *tree
+
 // parseTree reads the files itself. `go test` then knows which files the result depends on; had it asked `go list`, a
 // cached pass would outlive the change that breaks the rule.
 func parseTree(t *testing.T) *tree {
 	t.Helper()
+	if parsed != nil {
+		return parsed
+	}
 	tr := &tree{fset: token.NewFileSet(), module: moduleName(t)}
 	ignored := ignoredFolders(t)
 	err := filepath.WalkDir(".", func(name string, entry fs.DirEntry, err error) error {
@@ -479,6 +485,7 @@ func parseTree(t *testing.T) *tree {
 			tr.dialectInterfaces = append(tr.dialectInterfaces, interfaces(f.syntax)...)
 		}
 	}
+	parsed = tr
 	return tr
 }
 
