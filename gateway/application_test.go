@@ -138,7 +138,8 @@ func (o *answer) readStream(a api, r io.Reader) {
 	o.ended = "cut"
 	reader := sse.NewReader(r, 0)
 	var raw bytes.Buffer
-	defer func() { o.body = raw.Bytes() }()
+	var text strings.Builder
+	defer func() { o.body, o.text = raw.Bytes(), text.String() }()
 	for {
 		e, err := reader.Next()
 		raw.Write(e.Raw)
@@ -164,9 +165,9 @@ func (o *answer) readStream(a api, r io.Reader) {
 		}
 		_ = json.Unmarshal(e.Data, &v)
 		for _, c := range v.Choices {
-			o.text += c.Delta.Content
+			text.WriteString(c.Delta.Content)
 		}
-		o.text += v.Delta.Text
+		text.WriteString(v.Delta.Text)
 		if v.Error != nil {
 			o.ended, o.errTyp = "error", v.Error.Type
 		}
