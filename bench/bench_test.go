@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -35,6 +36,9 @@ func testAll(m *testing.M) int {
 		defer os.RemoveAll(dir)
 		understudy = filepath.Join(dir, "understudy")
 		err = build(context.Background(), understudy)
+	}
+	if err == nil {
+		err = flag.Set("test.parallel", "4") // most wait
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -124,6 +124,7 @@ func TestBadCertificateForAMoment(t *testing.T) {
 }
 
 func TestHandshakeStall(t *testing.T) {
+	t.Parallel()
 	at := listen(t, func(conn net.Conn, _ int) { io.Copy(io.Discard, conn) })
 	// So long that the connection itself is there by then, also where another process has the machine for a while.
 	e := failingSend(t, newTransport(t, Options{}), Request{URL: "https://" + at, Connect: 500 * time.Millisecond})

@@ -105,6 +105,7 @@ func TestProxyFailures(t *testing.T) {
 
 // TestProxySlowAnswer gives a provider behind a proxy its time once it is reached.
 func TestProxySlowAnswer(t *testing.T) {
+	t.Parallel()
 	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		connect, _ := time.ParseDuration(strings.TrimPrefix(r.URL.Path, "/"))
 		time.Sleep(connect * 3 / 2)

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) {
 	// They wait for the store or the disk for most of their time.
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "16"); err != nil {
 		panic("BUG: " + err.Error())
 	}
 	goleak.VerifyTestMain(m)

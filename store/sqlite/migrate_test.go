@@ -16,6 +16,7 @@ import (
 // TestMigrates opens databases of every earlier schema, as an earlier version left them when it was killed: between two steps of
 // bringing them up to date, with what it wrote still in the log (K11).
 func TestMigrates(t *testing.T) {
+	t.Parallel()
 	steps, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil || len(steps) != newest {
 		t.Fatalf("got %d migrations, %v, want as many as the newest schema's number, %d", len(steps), err, newest)

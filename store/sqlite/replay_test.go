@@ -9,6 +9,7 @@ import (
 )
 
 func TestReplays(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	storetest.Replays(t, func() (gateway.Replays, func() error) {
 		d, err := Open(t.Context(), path)

@@ -25,6 +25,7 @@ func open(t *testing.T, path string) *DB {
 // TestStore is the suite of all stores: sums and windows are those of the rows at each step (I1, I4), an attempt is closed once,
 // by the schema and not by code (I3), and nothing but money changes what was spent (I12).
 func TestStore(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, func(t *testing.T) (storetest.Store, func(func(budget.Book) error) error) {
 		path := filepath.Join(t.TempDir(), "ledger.db")
 		d := open(t, path)
@@ -75,6 +76,7 @@ func filled(t *testing.T) string {
 
 // TestRowsAreFinal tries to change and remove what is written, then does it behind the triggers' back: it is found (I6).
 func TestRowsAreFinal(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct{ name, statement, trigger, want string }{
 		{"changed", "UPDATE entry SET amount = 0 WHERE seq = 3", "entry_is_final", "columns are not those of its body"},
 		{"forged", "UPDATE entry SET body = (SELECT body FROM entry WHERE seq = 2), line = 1 WHERE seq = 3", "entry_is_final", "chain is broken"},
@@ -117,6 +119,7 @@ func TestRowsAreFinal(t *testing.T) {
 
 // TestSumsAreThoseOfTheRows changes what is summed up of the rows, and how accounts stand: it is found (I1, I4, I8).
 func TestSumsAreThoseOfTheRows(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct{ name, statement, want string }{
 		{"as it is", "SELECT 1", ""},
 		{"a sum", "UPDATE usage SET amount = amount + 1", "usage of acme/m on day 0: got"},
@@ -175,6 +178,7 @@ func TestSumsAreThoseOfTheRows(t *testing.T) {
 
 // TestRefused opens neither what a newer version has written nor what another program has (K11).
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name, statement string
 		want            string
@@ -204,6 +208,7 @@ func TestRefused(t *testing.T) {
 
 // TestNoDatabase says what to do about a file that is something else.
 func TestNoDatabase(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	if err := os.WriteFile(path, bytes.Repeat([]byte("junk"), 1000), 0o600); err != nil {
 		t.Fatal(err)
@@ -215,6 +220,7 @@ func TestNoDatabase(t *testing.T) {
 
 // TestMode refuses a file that others can read (K10, S96).
 func TestMode(t *testing.T) {
+	t.Parallel()
 	path := filled(t)
 	if err := os.Chmod(path, 0o640); err != nil { //nolint:gosec // a file that is too open is what is tested
 		t.Fatal(err)
@@ -226,6 +232,7 @@ func TestMode(t *testing.T) {
 
 // TestFull fills the disk, as far as SQLite can tell: nothing is written by halves, and it goes on when there is room (K4).
 func TestFull(t *testing.T) {
+	t.Parallel()
 	path := filled(t)
 	d := open(t, path)
 	limit := func(pages int) {
