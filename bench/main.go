@@ -18,6 +18,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -143,8 +144,13 @@ func run(ctx context.Context, o options, out, progress io.Writer) error {
 
 // build compiles the product as `make build` does: without tables for debuggers.
 func build(ctx context.Context, path string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", path, "github.com/understudy-ai/understudy")
-	if said, err := cmd.CombinedOutput(); err != nil {
+	const program = "github.com/understudy-ai/understudy"
+	// What `go run` makes is kept in Go's cache, where `go build` links it anew each time. There is no cp on Windows.
+	args := []string{"run", "-exec", "cp", program, path}
+	if runtime.GOOS == "windows" {
+		args = []string{"build", "-ldflags=-s -w", "-o", path, program}
+	}
+	if said, err := exec.CommandContext(ctx, "go", args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("build understudy: %w\n%s", err, said)
 	}
 	return nil
