@@ -75,10 +75,11 @@ func clamp(d time.Duration) time.Duration { return min(max(d, minRetryAfter), ma
 
 // plainNumber is a number as these headers have it. Exponents, signs, NaN and lists
 // are nobody's honest answer.
-var plainNumber = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,20})?$`)
+var plainNumber = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?$`)
 
 func number(s string) (float64, bool) {
-	if !plainNumber.MatchString(s) {
+	whole, decimals, _ := strings.Cut(s, ".")
+	if len(whole) > 15 || len(decimals) > 20 || !plainNumber.MatchString(s) {
 		return 0, false
 	}
 	n, err := strconv.ParseFloat(s, 64)

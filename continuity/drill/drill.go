@@ -92,13 +92,15 @@ type Drills struct {
 // New builds Drills. The options must be complete.
 func New(o Options) *Drills { return &Drills{opts: o} }
 
-// idForm is what a drill may be called: the name of a file, too.
-var idForm = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
+var idForm = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
+
+// isID reports whether a drill may be called so: it is the name of a file, too.
+func isID(s string) bool { return len(s) <= 64 && idForm.MatchString(s) }
 
 // Start begins a drill under an id of the caller's choice. Asked for again with the same id
 // and the same Spec, it returns the drill that there is.
 func (d *Drills) Start(id string, s Spec) (Report, error) {
-	if !idForm.MatchString(id) {
+	if !isID(id) {
 		return Report{}, llm.Invalid("id", "A drill's id must be of letters a to z, digits, - and _, and at most 64 of them.")
 	}
 	r, err := d.newRun(id, s)
@@ -336,7 +338,7 @@ func (d *Drills) Get(id string) (Report, error) {
 		return r.report(), nil
 	}
 	unknown := &llm.Error{Code: llm.CodePathNotFound, Origin: llm.OriginClient, Message: "There is no drill of this id. GET /v1/drills lists those that there were."}
-	if !idForm.MatchString(id) {
+	if !isID(id) {
 		return Report{}, unknown
 	}
 	text, err := d.opts.Files.Read(fileName(id))

@@ -271,7 +271,7 @@ func (a *anthropicReader) tools() {
 			continue // run by the vendor
 		}
 		at, name := fmt.Sprintf("tools.%d.custom", i), str(t, "name")
-		if !name128.MatchString(name) {
+		if !isName(name, 128) {
 			a.say(at+".name", "String should match pattern '^[a-zA-Z0-9_-]{1,128}$'")
 		}
 		if names[name] {
@@ -422,7 +422,7 @@ func (a *anthropicReader) block(at, role string, b object) {
 		if _, ok := b["input"].(object); !ok {
 			a.say(at+".tool_use.input", "Input should be a valid dictionary")
 		}
-		if !name128.MatchString(str(b, "name")) {
+		if !isName(str(b, "name"), 128) {
 			a.say(at+".tool_use.name", "String should match pattern '^[a-zA-Z0-9_-]{1,128}$'")
 		}
 		if key := unknown(b, "type", "id", "name", "input", "cache_control", "caller"); key != "" {

@@ -128,7 +128,7 @@ func (r *bedrockReader) tools() {
 		}
 		schema := obj(obj(spec, "inputSchema"), "json")
 		switch description, present := spec["description"]; {
-		case !name64.MatchString(str(spec, "name")):
+		case !isName(str(spec, "name"), 64):
 			r.bad("Value at '%s.name' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_-]+", at)
 		case present && description == "":
 			r.bad("Value at '%s.description' failed to satisfy constraint: Member must have length greater than or equal to 1", at)
@@ -259,7 +259,7 @@ func (r *bedrockReader) call(at string, o object, others []string) string {
 		r.bad("Value at '%s.toolUse.toolUseId' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.:-]+", at)
 	case slices.Contains(others, id):
 		r.bad("The toolUse blocks at %s contain duplicate Ids: %s", at, id)
-	case !name64.MatchString(str(o, "name")):
+	case !isName(str(o, "name"), 64):
 		r.bad("Value at '%s.toolUse.name' failed to satisfy constraint", at)
 	case !isObject:
 		r.bad("The format of the value at %s.toolUse.input is invalid. Provide a json object for the field and try again.", at)

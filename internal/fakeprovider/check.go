@@ -90,11 +90,10 @@ func count(o object, key string) (n int, ok bool) {
 	return int(i), err == nil
 }
 
-var (
-	name64  = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
-	name128 = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,128}$`)
-	idChars = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
-)
+var idChars = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
+
+// isName reports whether something that has at most so many characters may be called so.
+func isName(s string, most int) bool { return len(s) <= most && idChars.MatchString(s) }
 
 var imageTypes = []string{"image/jpeg", "image/png", "image/gif", "image/webp"}
 

@@ -140,7 +140,7 @@ func (o *openaiReader) schema(js object) {
 		o.missing(at)
 	case name == "":
 		o.missing(at + ".name")
-	case !name64.MatchString(name):
+	case !isName(name, 64):
 		o.badName(at+".name", name)
 	case obj(js, "schema") == nil:
 		o.missing(at + ".schema")

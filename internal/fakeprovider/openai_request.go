@@ -273,7 +273,7 @@ func (o *openaiReader) calls(at string, m object) []string {
 		if _, ok := fn["arguments"].(string); !ok {
 			o.wrongType(at+".function.arguments", "a string", fn["arguments"])
 		}
-		if !name64.MatchString(str(fn, "name")) {
+		if !isName(str(fn, "name"), 64) {
 			o.badName(at+".function.name", str(fn, "name"))
 		}
 		if key := unknown(call, "id", "type", "function"); key != "" && !o.lax {
@@ -344,7 +344,7 @@ func (o *openaiReader) tool(at string, fn object) {
 	name := str(fn, "name")
 	if fn == nil {
 		o.missing(at)
-	} else if !name64.MatchString(name) {
+	} else if !isName(name, 64) {
 		o.badName(at+".name", name)
 	}
 	if key := unknown(fn, "name", "description", "parameters", "strict"); key != "" && !o.lax {

@@ -223,7 +223,7 @@ func (v *responsesReader) call(at, kind string, m object) {
 	if _, ok := m[key].(string); !ok {
 		v.wrongType(at+"."+key, "a string", m[key])
 	}
-	if !name128.MatchString(str(m, "name")) {
+	if !isName(str(m, "name"), 128) {
 		v.fail(at+".name", "invalid_value", "Invalid '%s.name': string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'.", at)
 	}
 	if other := unknown(m, "type", "id", "status", "call_id", "name", key, "namespace", "caller"); other != "" && !v.lax {
@@ -295,7 +295,7 @@ func (v *responsesReader) tools() {
 // says otherwise.
 func (v *responsesReader) function(at string, t object) {
 	name := str(t, "name")
-	if !name128.MatchString(name) {
+	if !isName(name, 128) {
 		v.fail(at+".name", "invalid_value", "Invalid '%s.name': string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'.", at)
 	}
 	schema := t["parameters"]
@@ -423,7 +423,7 @@ func (v *responsesReader) form(form object) {
 	switch name := str(form, "name"); {
 	case name == "":
 		v.missing("text.format.name")
-	case !name64.MatchString(name):
+	case !isName(name, 64):
 		v.badName("text.format.name", name)
 	case obj(form, "schema") == nil:
 		v.missing("text.format.schema")
