@@ -404,7 +404,7 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 	usage := doc.Get("usage")
 	n.merge(usage)
 	resp.Usage = n.usage()
-	resp.Tier = cmp.Or(tierOf(usage.Value()), forms.TextOf(usage.Get("service_tier").Value()))
+	resp.Tier = cmp.Or(tierOf(usage), forms.TextOf(usage.Get("service_tier").Value()))
 	resp.Extra = keepStop(nil, doc)
 	resp.Choices = []llm.Choice{{Parts: parts, Stop: forms.Agree(readStop(doc), hasCall)}}
 	return resp, nil

@@ -197,11 +197,9 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	case is(e.kind, "content_block_stop"):
 		err = t.blockStop(&e)
 	case is(e.kind, "message_start"):
-		s.Model, err = t.start(e.message)
-		s.Tier = tierOf(e.message.Get("usage"))
+		s.Model, s.Tier, err = t.start(e.message)
 	case is(e.kind, "message_delta"):
 		s.Finish, err = t.messageDelta(&e)
-		s.Tier = tierOf(e.usage.Value())
 	case is(e.kind, "message_stop"):
 		if !t.finished {
 			return s, truncated("it has no stop reason")
@@ -220,15 +218,16 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	return s, nil
 }
 
-// start returns the model that answers.
-func (t *tap) start(message jsontext.Value) (string, error) {
+// start returns the model that answers, and at which tier.
+func (t *tap) start(message jsontext.Value) (model, tier string, err error) {
 	id := forms.TextOf(message.Get("id"))
 	if t.started && (id != t.id || len(t.begun) > 0) {
-		return "", badAnswer("a second message_start", nil)
+		return "", "", badAnswer("a second message_start", nil)
 	}
 	t.started, t.id = true, id
-	t.counts.merge(jsontext.Plain(message.Get("usage")))
-	return forms.TextOf(message.Get("model")), nil
+	usage := jsontext.Plain(message.Get("usage"))
+	t.counts.merge(usage)
+	return forms.TextOf(message.Get("model")), tierOf(usage), nil
 }
 
 // piece says what a delta adds that the client would see or act on.
@@ -405,7 +404,7 @@ func (t *tap) Body(body []byte) (dialect.Signal, error) {
 	s.Model = forms.TextOf(doc.Get("model").Value())
 	usage := doc.Get("usage")
 	t.counts.merge(usage)
-	s.Tier = tierOf(usage.Value())
+	s.Tier = tierOf(usage)
 	return s, nil
 }
 

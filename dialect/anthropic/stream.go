@@ -112,7 +112,7 @@ func (r *streamReader) start(dst []llm.Event, message jsontext.Value) ([]llm.Eve
 	r.counts.merge(jsontext.Plain(message.Get("usage")))
 	return append(dst, llm.Event{
 		Kind: llm.EventStart, ID: r.id, Model: forms.TextOf(message.Get("model")),
-		Tier: cmp.Or(tierOf(message.Get("usage")), forms.TextOf(message.Get("usage", "service_tier"))), Usage: r.counts.usage(),
+		Tier: cmp.Or(tierOf(jsontext.Plain(message.Get("usage"))), forms.TextOf(message.Get("usage", "service_tier"))), Usage: r.counts.usage(),
 	}), nil
 }
 

@@ -69,9 +69,24 @@ func (c *counts) usage() llm.Usage {
 	return c.read.Usage(u)
 }
 
-// tierOf is the service tier that a usage object names.
-func tierOf(usage jsontext.Value) string {
-	return servedAt(usage.Get("service_tier"), usage.Get("speed"), usage.Get("inference_geo"))
+// tierOf is the service tier that a usage object names, by which a message begins.
+func tierOf(usage jsontext.Node) string {
+	if usage.Kind() != jsontext.Object {
+		return ""
+	}
+	var tier, speed, place jsontext.Value
+	_ = usage.Members(func(name []byte, n jsontext.Node) error { // it is an object, and the function returns no error
+		switch string(name) {
+		case "service_tier":
+			tier = n.Value()
+		case "speed":
+			speed = n.Value()
+		case "inference_geo":
+			place = n.Value()
+		}
+		return nil
+	})
+	return servedAt(tier, speed, place)
 }
 
 // servedAt is one name for all that makes a service cost something else than usual: how fast it is, and that it is of
