@@ -209,6 +209,10 @@ func TestRules(t *testing.T) {
 		{"scanner at the terminal", "cli/a.go", `package x; import "bufio"; var _ = bufio.NewScanner(nil)`, ""},
 		{"random", "gateway/a.go", `package x; import "math/rand/v2"`, "math/rand"},
 		{"program", "gateway/a.go", `package x; import "os/exec"`, "os/exec"},
+		{"program beside", "internal/program/group.go", `package program; import "os/exec"`, "os/exec"},
+		{"program in its place", "internal/program/program.go", `package program; import "os/exec"`, ""},
+		{"program in app", "app/a.go", `package app; import "os/exec"`, "os/exec"},
+		{"program without os/exec", "app/a.go", `package app; import "os"; var _ = os.StartProcess`, "StartProcess"},
 		{"program in a test", "gateway/a_test.go", `package x; import "os/exec"`, ""},
 		{"profiles over HTTP", "app/a.go", `package x; import _ "net/http/pprof"`, "pprof"},
 		{"unknown peer", "transport/a.go", `package x; var _ = tls.Config{InsecureSkipVerify: true}`, "InsecureSkipVerify"},
@@ -311,6 +315,12 @@ func (tr *tree) forbidden(f file) []string {
 			add(use.Pos(), "got bufio.NewScanner, want a reader that survives a long line")
 		}
 	}
+	for _, use := range append(uses(f, "os"), uses(f, "syscall")...) {
+		switch use.Sel.Name {
+		case "StartProcess", "ForkExec", "Exec":
+			add(use.Pos(), "got %s, want programs started in %s alone", use.Sel.Name, onlyIn["os/exec"])
+		}
+	}
 	bounded := boundedReads(f.syntax)
 	for _, use := range uses(f, "io") {
 		if use.Sel.Name == "ReadAll" && !slices.Contains(bounded, use) {
@@ -322,8 +332,8 @@ func (tr *tree) forbidden(f file) []string {
 		if (name == "math/rand" || name == "math/rand/v2") && path.Base(f.path) != "jitter.go" {
 			add(spec.Pos(), "got %s, want crypto/rand, or the code in jitter.go", name)
 		}
-		if folders, ok := onlyIn[name]; ok && !slices.Contains(folders, f.folder) {
-			add(spec.Pos(), "got %s, want it only in %v", name, folders)
+		if places, ok := onlyIn[name]; ok && !slices.Contains(places, f.folder) && !slices.Contains(places, f.path) {
+			add(spec.Pos(), "got %s, want it only in %v", name, places)
 		}
 	}
 	ast.Inspect(f.syntax, func(n ast.Node) bool {
@@ -336,9 +346,9 @@ func (tr *tree) forbidden(f file) []string {
 }
 
 // onlyIn are imports with which a mistake is dear: programs started, memory read as something else, and text that a
-// template makes of what it is given. They are left to few packages.
+// template makes of what it is given. They are left to few packages, or to a file.
 var onlyIn = map[string][]string{
-	"os/exec":        {"bench", "app"},
+	"os/exec":        {"bench", "internal/program/program.go"},
 	"plugin":         {},
 	"unsafe":         {"bench", "cli"},
 	"text/template":  {"demo"},
