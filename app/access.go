@@ -86,7 +86,7 @@ func readAccessSecret(c *config.Config, env func(string) (string, bool)) (access
 
 // readReference reads what a reference says where it is.
 func readReference(k config.Key, env func(string) (string, bool)) (string, error) {
-	secret, err := resolve(config.Provider{Key: k, Facts: provider.Facts{Auth: provider.AuthBearer}}, env)
+	secret, err := resolve(config.Provider{Key: k, Facts: provider.Facts{Auth: provider.AuthBearer}}, sources{env: env})
 	return secret.Reveal(), err
 }
 

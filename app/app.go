@@ -103,16 +103,17 @@ type App struct {
 
 	keysRead [sha256.Size]byte // of the files with keys, when New read them
 
-	mu     sync.Mutex
-	config *config.Config // the one in force
+	mu      sync.Mutex
+	config  *config.Config         // the one in force
+	printed map[config.Key]printed // by its commands
 }
 
 // New builds an App. The error names everything in the config that cannot be
-// used, as config.Problems; a key is never in it.
+// used, as config.Problems; a key is never in it. No command is run.
 func New(o Options) (*App, error) {
 	o.complete()
 	keysRead := sumOfKeys(o.Config)
-	r, err := buildRoutes(o.Config, o.Env)
+	r, err := buildRoutes(o.Config, sources{env: o.Env})
 	if err != nil {
 		return nil, err
 	}
@@ -188,21 +189,30 @@ func newID() string {
 	return string(id)
 }
 
-// Start opens the listeners and serves. The App is then to be stopped.
-func (a *App) Start() error {
+// Start runs the commands of the config, opens the listeners and serves. The App is then to be stopped. When ctx ends
+// while commands run, the error is that of ctx.
+func (a *App) Start(ctx context.Context) error {
 	c := a.current()
+	given, err := takeSockets(a.opts.Env) // before something runs that would have them, too
+	if err != nil {
+		return err
+	}
+	defer func() { given.close() }()
+	if err := a.startCommands(ctx, c); err != nil {
+		return err
+	}
 	if err := a.openData(c); err != nil {
 		return err
 	}
 	if a.data != nil {
 		a.files.use(a.data.path)
 	}
-	err := a.openAccess(c)
+	err = a.openAccess(c)
 	if err == nil {
 		err = a.openAdmin(c)
 	}
 	if err == nil {
-		err = a.listen(c)
+		err = a.listen(c, &given)
 	}
 	if err != nil {
 		a.evacuations.Close()
@@ -306,14 +316,9 @@ func (a *App) closeData() {
 	})
 }
 
-// listen opens the listeners.
-func (a *App) listen(c *config.Config) error {
-	given, err := takeSockets(a.opts.Env)
-	if err != nil {
-		return err
-	}
+// listen opens the listeners, by the sockets that were given where they are for its addresses.
+func (a *App) listen(c *config.Config, given *sockets) error {
 	admin, clients := given.at(c.Admin), given.at(c.Listen)
-	defer given.close()
 	if err := given.wanted(); err != nil {
 		sockets{admin, clients}.close()
 		return err

@@ -81,12 +81,12 @@ func TestReloadUnderLoad(t *testing.T) {
 	for i := range 100 {
 		if i%5 == 4 {
 			var problems config.Problems
-			if err := a.Reload(bad); !errors.As(err, &problems) || problems[0].Line == 0 || !strings.Contains(err.Error(), "NOT_SET") {
+			if err := a.Reload(t.Context(), bad); !errors.As(err, &problems) || problems[0].Line == 0 || !strings.Contains(err.Error(), "NOT_SET") {
 				t.Errorf("got %v, want a problem with its line", err)
 			}
 			continue
 		}
-		if err := a.Reload(versions[i%2]); err != nil {
+		if err := a.Reload(t.Context(), versions[i%2]); err != nil {
 			t.Error(err)
 		}
 		since := answered.Load() // the next one but those that run is served by this version
@@ -115,6 +115,12 @@ func TestKeys(t *testing.T) {
 		return path
 	}
 	const credentials = "{\n  \"type\": \"service_account\"\n}"
+	results := map[config.Key]printed{}
+	said := func(program, text string, err error) config.Key {
+		k := config.Key{Command: config.Command(program + "\x00canary\x00"), Timeout: time.Second}
+		results[k] = printed{text: provider.NewSecret(text), err: err}
+		return k
+	}
 	for _, tc := range []struct {
 		name string
 		key  config.Key
@@ -135,10 +141,15 @@ func TestKeys(t *testing.T) {
 		{"env two lines", config.Key{Env: "TWO_LINES"}, "env:TWO_LINES holds something else than a key", ""},
 		{"file absent", config.Key{File: filepath.Join(folder, "absent")}, "the key file " + filepath.Join(folder, "absent") + " cannot be opened", ""},
 		{"file empty", config.Key{File: file("empty", "\n")}, "file:" + filepath.Join(folder, "empty") + " is empty", ""},
+		{"command", said("good", "\n"+canary+"\n", nil), canary, ""},
+		{"command for credentials", said("credentials", credentials, nil), credentials, provider.AuthGoogle},
+		{"command without words", said("silent", " \n", nil), "what command silent printed is empty", ""},
+		{"command of two lines", said("two", canary+"\n"+canary, nil), "what command two printed holds something else than a key", ""},
+		{"command that fails", said("bad", canary, errors.New("command bad ended")), "command bad ended", ""},
 		{"file large", config.Key{File: file("large", strings.Repeat(canary, 2000))}, "file:" + filepath.Join(folder, "large") + " holds something else", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			secret, err := resolve(config.Provider{Key: tc.key, Facts: provider.Facts{Auth: cmp.Or(tc.auth, provider.AuthBearer)}}, env)
+			secret, err := resolve(config.Provider{Key: tc.key, Facts: provider.Facts{Auth: cmp.Or(tc.auth, provider.AuthBearer)}}, sources{env, results})
 			switch {
 			case err == nil && secret.Reveal() != tc.want:
 				t.Errorf("got %q, want %q", secret.Reveal(), tc.want)
@@ -159,7 +170,7 @@ func TestNoSecretInLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Start(); err != nil {
+	if err := a.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	client := newClient(t)
@@ -278,7 +289,7 @@ func TestTooManyConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.clients.most = 3
-	if err := a.Start(); err != nil {
+	if err := a.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
@@ -322,7 +333,7 @@ func TestStartTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := second.Start(); err == nil || !strings.Contains(err.Error(), "listen on "+a.Addr()+": ") {
+	if err := second.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "listen on "+a.Addr()+": ") {
 		t.Errorf("got %v, want the address that is taken", err)
 	}
 }
@@ -338,7 +349,7 @@ func TestTokenOfAFailedStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := failed.Start(); err == nil {
+	if err := failed.Start(t.Context()); err == nil {
 		t.Fatal("got a start at an address that is taken")
 	}
 	a := start(t, parse(t, text, nil), io.Discard)
@@ -358,7 +369,7 @@ providers:
 models:
   assistant: {lead: mine/small, understudies: [openai/gpt-5]}
   small: {lead: openai/gpt-5}`, nil)
-	r, err := buildRoutes(c, env)
+	r, err := buildRoutes(c, sources{env: env})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -119,7 +119,7 @@ func addressOf(c *config.Config, text string, env func(string) (string, bool)) (
 	if key.File != "" && !filepath.IsAbs(key.File) {
 		key.File = filepath.Join(filepath.Dir(c.File()), key.File)
 	}
-	secret, err := resolve(config.Provider{Key: key, Facts: provider.Facts{Auth: provider.AuthBearer}}, env)
+	secret, err := resolve(config.Provider{Key: key, Facts: provider.Facts{Auth: provider.AuthBearer}}, sources{env: env})
 	if err != nil {
 		return "", err
 	}

@@ -55,7 +55,7 @@ func TestReadOnly(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := a.Start(); err != nil {
+		if err := a.Start(t.Context()); err != nil {
 			return err
 		}
 		return a.Stop(t.Context())

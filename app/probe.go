@@ -37,13 +37,14 @@ const (
 // IsBad reports whether v is a problem.
 func (v Verdict) IsBad() bool { return v != VerdictOK && v != VerdictUntried }
 
-// ProbeAll asks every provider of a config for its models, all at once, and returns
-// what came of it in the config's order.
+// ProbeAll runs the commands of a config, asks every provider for its models, all at once, and
+// returns what came of it in the config's order.
 func ProbeAll(ctx context.Context, o Options) ([]Probe, error) {
 	o.complete()
-	if _, err := buildRoutes(o.Config, o.Env); err != nil {
+	if _, err := buildRoutes(o.Config, sources{env: o.Env}); err != nil {
 		return nil, err
 	}
+	from := sources{o.Env, runCommands(ctx, o.Config, commandsOf(o.Config))}
 	t := transport.New(transport.Options{Log: o.Log, UserAgent: "understudy/" + o.Version})
 	defer t.Close()
 	var each []config.Provider // with each of its keys
@@ -61,7 +62,7 @@ func ProbeAll(ctx context.Context, o Options) ([]Probe, error) {
 	var all sync.WaitGroup
 	for i, p := range each {
 		all.Go(func() {
-			probes[i] = probe(ctx, t, p, o.Env)
+			probes[i] = probe(ctx, t, p, from)
 			probes[i].Provider = names[i]
 		})
 	}
@@ -75,16 +76,16 @@ const (
 	probeBody = 1 << 20
 )
 
-func probe(ctx context.Context, t *transport.Transport, p config.Provider, env func(string) (string, bool)) Probe {
+func probe(ctx context.Context, t *transport.Transport, p config.Provider, from sources) Probe {
 	result := Probe{Provider: p.Name, Verdict: VerdictUntried}
+	key, err := resolve(p, from)
+	if err != nil {
+		result.Verdict, result.Detail = VerdictFailed, err.Error()
+		return result
+	}
 	address := p.Facts.ModelsURL()
 	if address == "" {
 		result.Detail = "no models_path is known"
-		return result
-	}
-	key, err := resolve(p, env)
-	if err != nil {
-		result.Verdict, result.Detail = VerdictFailed, err.Error()
 		return result
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTime)

@@ -24,16 +24,21 @@ func Load(path string, env func(string) (string, bool)) (*config.Config, error) 
 	return config.Load(path, provider.Known())
 }
 
-// Reload puts a config in force for the calls that open from now on; those that
-// run keep the one they began with. On an error the old one stays, whole. What is
+// Reload runs the commands of a config and puts it in force for the calls that open from now on;
+// those that run keep the one they began with. On an error the old one stays, whole. What is
 // fixed when the program starts cannot be changed so.
-func (a *App) Reload(c *config.Config) error {
+func (a *App) Reload(ctx context.Context, c *config.Config) error {
+	return a.enforce(c, runCommands(ctx, c, commandsOf(c)))
+}
+
+// enforce is Reload when the commands have been run. Nobody waits for it.
+func (a *App) enforce(c *config.Config, printed map[config.Key]printed) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err := fixed(a.config, c); err != nil {
 		return err
 	}
-	r, err := buildRoutes(c, a.opts.Env)
+	r, err := buildRoutes(c, sources{a.opts.Env, printed})
 	if err != nil {
 		return err
 	}
@@ -45,11 +50,16 @@ func (a *App) Reload(c *config.Config) error {
 	if a.data != nil {
 		a.books.budgets.reload(c.SpendingLimits())
 	}
+	a.use(r)
+	a.config, a.printed = c, printed
+	return nil
+}
+
+// use puts routes in force.
+func (a *App) use(r *routes) {
 	a.gateway.Reload(r)
 	a.health.Keep(r.providers)
 	a.routes.Store(r)
-	a.config = c
-	return nil
 }
 
 // fixed reports what of the new config would need a restart.
@@ -87,7 +97,8 @@ const watchInterval = 500 * time.Millisecond
 // logged and leaves the old config in force. The content counts, not the time, since
 // editors and orchestrators replace files in many ways; and only content that is
 // seen twice, since a file may be looked at while it is being written. Keys that stand in files of their own are
-// read again likewise, as where a mounted secret is replaced.
+// read again likewise, as where a mounted secret is replaced. Commands whose key says every are run when it is time;
+// while one runs, nothing else is looked at.
 func (a *App) Watch(ctx context.Context, now <-chan os.Signal) {
 	path := a.current().File()
 	ticker := time.NewTicker(watchInterval)
@@ -95,7 +106,7 @@ func (a *App) Watch(ctx context.Context, now <-chan os.Signal) {
 	file := watched{tried: a.current().Sum()}
 	keys := watched{tried: a.keysRead}
 	reload := func() {
-		file.tried, keys.tried = a.reloadFile(path)
+		file.tried, keys.tried = a.reloadFile(ctx, path)
 		file.seen = file.tried
 	}
 	for {
@@ -121,6 +132,7 @@ func (a *App) Watch(ctx context.Context, now <-chan os.Signal) {
 				keys.tried = sum
 				a.readKeys()
 			}
+			a.runDue(ctx)
 		}
 	}
 }
@@ -137,7 +149,7 @@ func (w *watched) isNew(sum [sha256.Size]byte) bool {
 
 // readKeys puts keys in force that stand in files.
 func (a *App) readKeys() {
-	if err := a.Reload(a.current()); err != nil {
+	if err := a.enforce(a.inForce()); err != nil {
 		a.opts.Log.Error("keys not read again, the old ones stay in force", "error", err.Error())
 		return
 	}
@@ -146,6 +158,22 @@ func (a *App) readKeys() {
 
 // sumOfKeys sums up the files that keys of providers, clients and administrators are in, and those that are missing.
 func sumOfKeys(c *config.Config) [sha256.Size]byte {
+	var all []byte
+	for _, k := range keysOf(c) {
+		if k.File == "" || isPipe(k.File) {
+			continue
+		}
+		sum, ok := sumOf(k.File)
+		if ok {
+			all = append(all, 1)
+		}
+		all = append(all, sum[:]...)
+	}
+	return sha256.Sum256(all)
+}
+
+// keysOf lists where keys of providers, clients and administrators are.
+func keysOf(c *config.Config) []config.Key {
 	var keys []config.Key
 	for i := range c.Providers {
 		keys = append(keys, c.Providers[i].Key)
@@ -159,28 +187,20 @@ func sumOfKeys(c *config.Config) [sha256.Size]byte {
 	for _, a := range c.Access.Administrators {
 		keys = append(keys, a.Token)
 	}
-	var all []byte
-	for _, k := range keys {
-		if k.File == "" || isPipe(k.File) {
-			continue
-		}
-		sum, ok := sumOf(k.File)
-		if ok {
-			all = append(all, 1)
-		}
-		all = append(all, sum[:]...)
-	}
-	return sha256.Sum256(all)
+	return keys
 }
 
 // reloadFile reloads once and returns the sums of what it found, and of the keys with it.
-func (a *App) reloadFile(path string) (file, keys [sha256.Size]byte) {
+func (a *App) reloadFile(ctx context.Context, path string) (file, keys [sha256.Size]byte) {
 	file, _ = sumOf(path)
 	keys = sumOfKeys(a.current())
 	c, err := Load(path, a.opts.Env)
 	if err == nil {
 		keys = sumOfKeys(c)
-		err = a.Reload(c)
+		err = a.Reload(ctx, c)
+	}
+	if ctx.Err() != nil {
+		return file, keys // it is to end, and its commands have
 	}
 	if err != nil {
 		a.opts.Log.Error("config not reloaded, the old one stays in force", "error", err.Error())

@@ -32,9 +32,9 @@ func (r *routes) Entries() []dialect.ModelEntry { return r.entries }
 
 var _ gateway.Routes = (*routes)(nil)
 
-// buildRoutes makes the routes of a config, with keys from env and files. The
-// error is config.Problems.
-func buildRoutes(c *config.Config, env func(string) (string, bool)) (*routes, error) {
+// buildRoutes makes the routes of a config, with keys from where it says. The error is
+// config.Problems.
+func buildRoutes(c *config.Config, from sources) (*routes, error) {
 	var problems config.Problems
 	if len(c.Providers) == 0 {
 		problems = append(problems, noProviders(c))
@@ -44,13 +44,13 @@ func buildRoutes(c *config.Config, env func(string) (string, bool)) (*routes, er
 		path := "providers." + p.Name
 		if len(p.Keys) > 0 {
 			var bad config.Problems
-			providers[i], bad = withKeys(c, p, path, env)
+			providers[i], bad = withKeys(c, p, path, from)
 			problems = append(problems, bad...)
 			continue
 		}
-		key, err := resolve(p, env)
+		key, err := resolve(p, from)
 		if err != nil {
-			problems = append(problems, c.Problem(path+".key", path+".key: "+err.Error(), ""))
+			problems = append(problems, c.Problem(path+".key", path+".key: "+err.Error(), hint(p.Key)))
 		}
 		providers[i] = newProvider(p, key)
 	}
@@ -61,15 +61,15 @@ func buildRoutes(c *config.Config, env func(string) (string, bool)) (*routes, er
 }
 
 // withKeys makes a provider that has several keys: the same with each of them.
-func withKeys(c *config.Config, p config.Provider, path string, env func(string) (string, bool)) (*provider.Provider, config.Problems) {
+func withKeys(c *config.Config, p config.Provider, path string, from sources) (*provider.Provider, config.Problems) {
 	var problems config.Problems
 	keys := make([]*provider.Provider, len(p.Keys))
 	for i, k := range p.Keys {
 		p.Key = k.Key
-		key, err := resolve(p, env)
+		key, err := resolve(p, from)
 		if err != nil {
 			at := fmt.Sprintf("%s.keys.%d.key", path, i)
-			problems = append(problems, c.Problem(at, at+": "+err.Error(), ""))
+			problems = append(problems, c.Problem(at, at+": "+err.Error(), hint(k.Key)))
 		}
 		made := newProvider(p, key)
 		made.Keys, made.Slot, made.Weight = keys, i, 1
@@ -233,15 +233,22 @@ func entry(t *route.Table, name string) dialect.ModelEntry {
 // maxKey bounds a key file: no vendor's key comes near it.
 const maxKey = 16 << 10
 
+// sources are where keys are: variables, files, and what commands have printed.
+type sources struct {
+	env     func(string) (string, bool)
+	printed map[config.Key]printed // nil where no command has been run
+}
+
 // resolve reads a provider's key from where the config says it is. Its errors name the
-// place and never what is there.
-func resolve(p config.Provider, env func(string) (string, bool)) (provider.Secret, error) {
-	k, text := p.Key, ""
+// place and never what is there. Where no command has been run there is no key of one, and
+// its program is only looked for.
+func resolve(p config.Provider, from sources) (provider.Secret, error) {
+	k, text, place := p.Key, "", p.Key.String()
 	switch {
 	case k.None:
 		return provider.Secret{}, nil
 	case k.Env != "":
-		value, ok := env(k.Env)
+		value, ok := from.env(k.Env)
 		if k.Optional && strings.TrimSpace(value) == "" {
 			return provider.Secret{}, nil
 		}
@@ -249,6 +256,14 @@ func resolve(p config.Provider, env func(string) (string, bool)) (provider.Secre
 			return provider.Secret{}, errors.New("the variable " + k.Env + " is not set")
 		}
 		text = value
+	case k.Command != "" && from.printed == nil:
+		return provider.Secret{}, findCommand(k)
+	case k.Command != "":
+		got := from.printed[k]
+		if got.err != nil {
+			return provider.Secret{}, got.err
+		}
+		text, place = got.text.Reveal(), "what "+place+" printed"
 	default:
 		value, err := readKey(k.File)
 		if err != nil {
@@ -259,13 +274,13 @@ func resolve(p config.Provider, env func(string) (string, bool)) (provider.Secre
 	text = strings.TrimSpace(text)
 	switch {
 	case text == "":
-		return provider.Secret{}, errors.New(k.String() + " is empty")
+		return provider.Secret{}, errors.New(place + " is empty")
 	case provider.KeyUseOf(p.Facts.Auth) == provider.KeyFile:
 		if len(text) > maxKey || text[0] != '{' || !json.Valid([]byte(text)) {
-			return provider.Secret{}, errors.New(k.String() + " holds something else than a file of credentials, which is a JSON object")
+			return provider.Secret{}, errors.New(place + " holds something else than a file of credentials, which is a JSON object")
 		}
 	case len(text) > maxKey || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return provider.Secret{}, errors.New(k.String() + " holds something else than a key: it has spaces, line breaks or other characters that no key has")
+		return provider.Secret{}, errors.New(place + " holds something else than a key: it has spaces, line breaks or other characters that no key has")
 	}
 	return provider.NewSecret(text), nil
 }

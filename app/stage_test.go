@@ -75,7 +75,7 @@ func start(t *testing.T, c *config.Config, log io.Writer) *App {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Start(); err != nil {
+	if err := a.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -55,7 +55,7 @@ func stage(t *testing.T, vendor string) *App {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Start(); err != nil {
+	if err := a.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return a
@@ -160,7 +160,7 @@ func TestStopEndsSessions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Start(); err != nil {
+	if err := a.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -196,7 +196,7 @@ func TestSlowHeader(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.clients.http.ReadHeaderTimeout = 100 * time.Millisecond
-	if err := a.Start(); err != nil {
+	if err := a.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {

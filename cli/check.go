@@ -16,14 +16,14 @@ import (
 
 type checkCommand struct {
 	configFlag
-	Live bool `help:"Ask each provider for its models, to see whether its key is good. Costs nothing."`
+	Live bool `help:"Run the commands that keys come from, and ask each provider for its models, to see whether its key is good. Costs nothing."`
 	JSON bool `help:"Write JSON: whether it is good, the problems with their lines, the notes, and what --live found."`
 }
 
 // Help shows how check is used.
 func (checkCommand) Help() string {
 	return "Prints what is configured, with the defaults filled in, or everything that is wrong, each with its line. " +
-		"Exits with 1 if anything is.\n\n" +
+		"Without --live nothing is asked, and no command is run. Exits with 1 if anything is.\n\n" +
 		examples("understudy check", "understudy check --config understudy.yaml --live", "understudy check --json | jq '.problems[]'")
 }
 

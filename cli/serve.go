@@ -71,19 +71,24 @@ func (c serveCommand) Run(s *session) error {
 		return err
 	}
 	starting := make(chan error, 1)
-	go func() { starting <- a.Start() }()
+	begin, giveUp := context.WithCancel(context.Background())
+	defer giveUp()
+	go func() { starting <- a.Start(begin) }()
 	select {
 	case err = <-starting:
 	case sig := <-stop:
+		giveUp() // commands end with it
 		select {
 		case err = <-starting:
 			stop <- sig
 		case <-time.After(startGrace): // it waits for a database; to the data folder this is as if the program were killed
-			s.log.Info("stopped before it had started")
-			return nil
+			err = context.Canceled
 		}
 	}
 	switch {
+	case errors.Is(err, context.Canceled):
+		s.log.Info("stopped before it had started")
+		return nil
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("%w\nhint: another program listens there, maybe a gateway; listen and admin in the config name other addresses", err)
 	case err != nil:

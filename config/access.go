@@ -106,8 +106,11 @@ func (k *checker) administrators() {
 	}
 }
 
-// reference holds what says where a secret is to naming a place.
+// reference holds what says where a secret is to naming a place. Commands are for keys of providers alone.
 func (k *checker) reference(path string, key Key, wanted bool) {
+	if key.Command != "" {
+		k.bad(path, "", "%s: got a command, want env:NAME or file:/path: commands are for keys of providers", path)
+	}
 	if key.None || wanted && key == (Key{}) {
 		k.bad(path, "", "%s: got none, want env:NAME or file:/path", path)
 	}

@@ -148,6 +148,9 @@ func (k *checker) provider(p *Provider) {
 	}
 	k.keys(p, path)
 	k.key(p, path)
+	if len(p.Keys) == 0 {
+		k.command(p.Key, path+".key")
+	}
 	k.address(p, path)
 	k.facts(p, path)
 }
@@ -162,13 +165,27 @@ func (k *checker) keys(p *Provider, path string) {
 	}
 	for i, key := range p.Keys {
 		at := path + ".keys." + strconv.Itoa(i)
-		k.reference(at+".key", key.Key, true)
+		if key.Key.Command == "" {
+			k.reference(at+".key", key.Key, true)
+		}
+		k.command(key.Key, at+".key")
 		if slices.ContainsFunc(p.Keys[:i], func(other ProviderKey) bool { return other.Key == key.Key && key.Key != Key{} }) {
 			k.bad(at+".key", "", "%s.key: got %s again, want each once", at, key.Key)
 		}
 		if w := key.Weight; w != nil && (*w < 0 || *w > 1000) {
 			k.bad(at+".weight", "", "%s.weight: got %v, want 0 to 1000", at, *w)
 		}
+	}
+}
+
+// command checks when a command is run, and for how long.
+func (k *checker) command(key Key, path string) {
+	if key.Command == "" {
+		return
+	}
+	k.between(path+".timeout", key.Timeout, 100*time.Millisecond, 2*time.Minute)
+	if _, given := k.config.at[path+".every"]; given {
+		k.between(path+".every", key.Every, time.Second, 24*time.Hour)
 	}
 }
 

@@ -75,8 +75,10 @@ type Provider struct {
 	// Use names the known service whose facts apply; if not given, the one of the
 	// provider's own name, if there is one.
 	Use string `yaml:"use"`
-	// Key says where the service's key is: env:NAME, file:/path, or none. If not
-	// given, it is in the variable the service's documentation uses. With auth aws it
+	// Key says where the service's key is: env:NAME, file:/path, {command: [PROGRAM, ARGUMENT, ...]}, or none. A command is
+	// run for the key that it prints, as it stands: no shell reads it, and the program is on PATH or named by an absolute path.
+	// It is run at the start, at each reload and, with every: 45m (1s to 24h), again and again; it may take 10s, or as long as
+	// timeout says (100ms to 2m). See docs/keys.md. If not given, it is in the variable the service's documentation uses. With auth aws it
 	// may be missing: the AWS SDKs' credentials are used then. With auth google it is a
 	// file of credentials, or missing: the default credentials are used then. With auth
 	// entra there is none: the identity is the environment's.
@@ -107,7 +109,7 @@ type Provider struct {
 
 // ProviderKey is one of several keys of a service.
 type ProviderKey struct {
-	// Key says where the key is: env:NAME or file:/path.
+	// Key says where the key is: env:NAME, file:/path or a command, as in the provider's key.
 	Key Key `yaml:"key"`
 	// Weight is how often it is used, compared to the others: 0 to 1000, 1 if not given. One
 	// with 0 is used when the others are out.

@@ -220,7 +220,11 @@ func TestEveryKey(t *testing.T) {
 	}
 	yes, no := true, false
 	three := 3.0
-	wantKeys := []ProviderKey{{Key: Key{Env: "OPENAI_API_KEY"}, Weight: &three}, {Key: Key{File: filepath.Join("testdata", "other.key")}}}
+	wantKeys := []ProviderKey{
+		{Key: Key{Env: "OPENAI_API_KEY"}, Weight: &three},
+		{Key: Key{File: filepath.Join("testdata", "other.key")}},
+		{Key: Key{Command: "op\x00read\x00op://vault/a key\x00", Every: 45 * time.Minute, Timeout: 30 * time.Second}},
+	}
 	if p, _ := c.Provider("openai"); !reflect.DeepEqual(p.Keys, wantKeys) || p.Key != wantKeys[0].Key {
 		t.Errorf("keys: got %+v and %v, want %+v and the first", p.Keys, p.Key, wantKeys)
 	}
@@ -435,6 +439,14 @@ func TestNoSecrets(t *testing.T) {
 		"providers: {openai: {key: env:%s}}",
 		"providers: {openai: %s}",
 		"providers: {openai: {key: [%s]}}",
+		"providers: {openai: {key: {%s}}}",
+		"providers: {openai: {key: {{%s}}}}",
+		"providers: {openai: {key: {env: %s}}}",
+		"providers: {openai: {key: {command: %s}}}",
+		"providers: {openai: {key: command:echo %s}}",
+		"providers: {openai: {key: {command: [./echo, %s]}}}",
+		"providers: {openai: {key: {command: [echo, %s], every: -1s}}}",
+		"access: {secret: {command: [echo, %s]}}",
 		"providers: %s",
 		"%s",
 		"providers: {openai: {key: \"%s}}",
@@ -482,4 +494,29 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("got an empty problem in %q, want words", err)
 		}
 	})
+}
+
+// TestCommand says what is run for a key, and when.
+func TestCommand(t *testing.T) {
+	for text, want := range map[string]Key{
+		`{command: [op]}`: {Command: "op\x00", Timeout: 10 * time.Second},
+		`{command: [op, read, op://vault/item/key]}`:                       {Command: "op\x00read\x00op://vault/item/key\x00", Timeout: 10 * time.Second},
+		`{every: 1h, command: ["op", "", "a b", "$HOME; ` + "`id`" + `"]}`: {Command: "op\x00\x00a b\x00$HOME; `id`\x00", Every: time.Hour, Timeout: 10 * time.Second},
+	} {
+		c, err := Parse("f", []byte("providers: {openai: {key: "+text+"}}"), catalog{})
+		if err != nil {
+			t.Errorf("%s: got %v, want it taken", text, err)
+			continue
+		}
+		got := c.Providers[0].Key
+		if got != want {
+			t.Errorf("%s: got %+v, want %+v", text, got, want)
+		}
+		if words := got.Command.Words(); strings.Join(words, "\x00")+"\x00" != string(want.Command) || words[0] != "op" {
+			t.Errorf("%s: got words %q, want those of the file", text, words)
+		}
+		if s := got.String(); s != "command op" {
+			t.Errorf("%s: got it told as %q, want the program alone", text, s)
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding"
 	"fmt"
 	"math"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -67,6 +68,12 @@ func (d *decoder) decode(n ast.Node, v reflect.Value, path string) {
 		d.fail(n, path, "", "got nothing for %s, want %s", path, wanted(v))
 		return
 	}
+	if k, ok := v.Addr().Interface().(*Key); ok {
+		if m, ok := n.(ast.MapNode); ok {
+			d.command(n, m, k, path)
+			return
+		}
+	}
 	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		text, ok := scalarText(n)
 		if !ok {
@@ -115,6 +122,40 @@ func (d *decoder) decode(n ast.Node, v reflect.Value, path string) {
 // be a key that was put in the wrong place.
 func (d *decoder) mismatch(n ast.Node, v reflect.Value, path string) {
 	d.fail(n, path, "", "got %s for %s, want %s", kindOf(n), cmp.Or(path, "the file"), wanted(v))
+}
+
+// command fills a key that a command prints. Keys and values that name none may be anything, such as a key in braces, and are
+// not quoted.
+func (d *decoder) command(n ast.Node, m ast.MapNode, k *Key, path string) {
+	given := struct {
+		Command []string      `yaml:"command"`
+		Every   time.Duration `yaml:"every"`
+		Timeout time.Duration `yaml:"timeout"`
+	}{Timeout: usualCommandTime}
+	v := reflect.ValueOf(&given).Elem()
+	named := false
+	for it := m.MapRange(); it.Next(); {
+		name, _ := scalarText(it.Key())
+		named = named || name == "command"
+	}
+	if !named {
+		d.mismatch(n, reflect.ValueOf(k).Elem(), path)
+		return
+	}
+	known := len(d.problems)
+	d.structure(m, v, path)
+	switch words := given.Command; {
+	case len(d.problems) > known:
+		d.failed[path] = true
+	case len(words) == 0 || words[0] == "":
+		d.fail(n, path, "", "%s.command: got no program, want it and its arguments, such as [op, read, \"op://vault/item/key\"]", path)
+	case strings.ContainsAny(words[0], `/\`) && !filepath.IsAbs(words[0]):
+		d.fail(n, path, "", "%s.command: got a relative path, want a program's name, which is looked for on PATH, or an absolute path", path)
+	case slices.ContainsFunc(words, func(word string) bool { return strings.Contains(word, "\x00") }):
+		d.fail(n, path, "", "%s.command: got a NUL, want words without any", path)
+	default:
+		*k = Key{Command: Command(strings.Join(words, "\x00") + "\x00"), Every: given.Every, Timeout: given.Timeout}
+	}
 }
 
 func (d *decoder) duration(n ast.Node, v reflect.Value, path string) {
@@ -430,7 +471,7 @@ func kindOf(n ast.Node) string {
 func wanted(v reflect.Value) string {
 	switch v.Addr().Interface().(type) {
 	case *Key:
-		return "env:NAME, file:/path or none"
+		return "env:NAME, file:/path, {command: [PROGRAM, ARGUMENT, ...]} or none"
 	case *Target:
 		return "provider/model"
 	case *Time:

@@ -17,10 +17,25 @@ type Key struct {
 	Env  string // name of an environment variable
 	File string // path of a file that holds the key and nothing else
 	None bool   // there is no key
+	// Command is what prints the key and nothing else, and Every how often it is run beside the start and each reload; 0 for
+	// not at all. Timeout is how long it may take.
+	Command        Command
+	Every, Timeout time.Duration
 	// Optional is set where nothing is said and the environment may have credentials of
 	// another kind: the variable need not be set.
 	Optional bool
 }
+
+// Command is a program and its arguments, each ended by a NUL, so that keys can be compared.
+type Command string
+
+// Words are the program and its arguments.
+func (c Command) Words() []string {
+	return strings.Split(strings.TrimSuffix(string(c), "\x00"), "\x00")
+}
+
+// usualCommandTime is how long a command may take if nothing is said.
+const usualCommandTime = 10 * time.Second
 
 var (
 	envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
@@ -30,6 +45,7 @@ var (
 	errEnvName = errors.New("got env: without a variable's name, want env:NAME of letters, digits and _" +
 		" (the key itself does not belong in this file)")
 	errFilePath = errors.New("got file: without a path, want file:/path")
+	errCommand  = errors.New("got a command as one text, want its words: {command: [PROGRAM, ARGUMENT, ...]}, which no shell reads")
 )
 
 // UnmarshalText reads a reference. What it is given may be a key, so errors do not
@@ -47,13 +63,16 @@ func (k *Key) UnmarshalText(text []byte) error {
 		*k = Key{File: rest}
 	case kind == "file":
 		return errFilePath
+	case kind == "command":
+		return errCommand
 	default:
 		return errLiteralKey
 	}
 	return nil
 }
 
-// String writes the reference as in the file, and one that may lead nowhere as such.
+// String writes the reference as in the file, and one that may lead nowhere as such. Of a command it names the program alone:
+// what its arguments say of a vault is for readers of the file, and goes into no log.
 func (k Key) String() string {
 	switch {
 	case k.Optional:
@@ -62,6 +81,8 @@ func (k Key) String() string {
 		return "none"
 	case k.File != "":
 		return "file:" + k.File
+	case k.Command != "":
+		return "command " + k.Command.Words()[0]
 	case k.Env != "":
 		return "env:" + k.Env
 	}

@@ -23,7 +23,7 @@ type gateway struct {
 }
 
 // startGateway serves the stage's config. Stop what it returns.
-func startGateway(st *stage, log *slog.Logger) (*gateway, error) {
+func startGateway(ctx context.Context, st *stage, log *slog.Logger) (*gateway, error) {
 	conf, err := app.Load(st.configPath(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("load the demo's config: %w", err)
@@ -32,19 +32,19 @@ func startGateway(st *stage, log *slog.Logger) (*gateway, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build the gateway: %w", err)
 	}
-	if err := a.Start(); err != nil {
+	if err := a.Start(ctx); err != nil {
 		return nil, fmt.Errorf("start the gateway: %w", err)
 	}
 	return &gateway{app: a, url: "http://" + a.Addr(), conf: conf, operator: client.New(a.AdminAddr(), a.AdminToken())}, nil
 }
 
 // reload puts the stage's config in force again.
-func (g *gateway) reload(st *stage) error {
+func (g *gateway) reload(ctx context.Context, st *stage) error {
 	conf, err := app.Load(st.configPath(), nil)
 	if err != nil {
 		return fmt.Errorf("load the demo's config: %w", err)
 	}
-	if err := g.app.Reload(conf); err != nil {
+	if err := g.app.Reload(ctx, conf); err != nil {
 		return fmt.Errorf("reload the demo's config: %w", err)
 	}
 	return nil

@@ -74,7 +74,7 @@ func run(ctx context.Context, o Options, faults []fault, standby bool) (r Result
 	if err := st.writeConfig(mostLimit); err != nil {
 		return Result{}, err
 	}
-	gw, err := startGateway(st, o.Log)
+	gw, err := startGateway(ctx, st, o.Log)
 	if err != nil {
 		return Result{}, err
 	}
@@ -92,7 +92,7 @@ func run(ctx context.Context, o Options, faults []fault, standby bool) (r Result
 	if err := st.writeConfig(limit); err != nil {
 		return Result{}, err
 	}
-	if err := gw.reload(st); err != nil {
+	if err := gw.reload(ctx, st); err != nil {
 		return Result{}, err
 	}
 	return o.perform(ctx, st, gw, apps, faults)
