@@ -120,13 +120,19 @@ func TestReadmeCommands(t *testing.T) {
 func TestReadmeConfigs(t *testing.T) {
 	t.Parallel()
 	_, configs := readme(t, "yaml")
+	programs := t.TempDir() // which are looked for, and not run
+	for _, name := range []string{"op", "vault", "aws", "gcloud"} {
+		if err := os.WriteFile(filepath.Join(programs, name), []byte("#!/bin/false\n"), 0o700); err != nil { //nolint:gosec // it is to be a program
+			t.Fatal(err)
+		}
+	}
 	for _, config := range configs {
 		file := filepath.Join(t.TempDir(), "understudy.yaml")
 		if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		cmd := exec.Command("understudy", "check", "--config", file)
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "OPENAI_API_KEY=" + canary, "ANTHROPIC_API_KEY=" + canary, "AZURE_KEY=" + canary, "WEB_KEY=" + canary + canary, "PROMETHEUS_TOKEN=us-" + canary + canary, "OTHER_KEY=" + canary}
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH") + ":" + programs, "OPENAI_API_KEY=" + canary, "ANTHROPIC_API_KEY=" + canary, "AZURE_KEY=" + canary, "WEB_KEY=" + canary + canary, "PROMETHEUS_TOKEN=us-" + canary + canary, "OTHER_KEY=" + canary}
 		if out, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(out), "note:") {
 			t.Errorf("got %v and\n%s\nwant success without a note, for\n%s", err, out, config)
 		}

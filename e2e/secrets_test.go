@@ -119,6 +119,8 @@ telemetry: {otlp: %q}
 providers:
   chat: {use: openai, base_url: "%s/v1", key: env:TEST_KEY, models: [{id: small, price: {input: 1, output: 2}}]}
   claude: {use: anthropic, base_url: "%s", keys: [{key: env:WRONG_KEY}, {key: file:%s}]}
+  printed: {use: openai, base_url: "%s/v1", key: {command: [sh, -c, "echo $1 >&2; cat printed.key", sh, %s], every: 1s}}
+  failed: {use: openai, base_url: "%s/v1", keys: [{key: env:TEST_KEY, weight: 0}, {key: {command: [sh, -c, "cat later.key", %s]}}]}
   gone: {use: openai, base_url: "http://127.0.0.1:1/v1", key: env:DEAD_KEY}
   aws: {use: bedrock, base_url: "%s", region: eu-central-1}
   azure: {base_url: "%s", auth: entra}
@@ -130,12 +132,20 @@ access:
   secret: env:ACCESS_SECRET
   keys: {web: {key: env:WEB_KEY, models: ["*"]}, app: {key: file:%s, models: ["*"]}}
   administrators: {cert: {token: env:VIEWER_TOKEN, role: viewer}, ops: {token: file:%s, role: operator}}
-`, collector.URL, h.chat.RootURL(), h.claude.RootURL(), file("wrong.key", v.plant("provider's key of a file", "sk-")+"\n"), h.chat.RootURL(), h.chat.RootURL(), h.chat.RootURL(),
+`, collector.URL, h.chat.RootURL(), h.claude.RootURL(), file("wrong.key", v.plant("provider's key of a file", "sk-")+"\n"),
+		h.chat.RootURL(), v.plant("what a command says of an error, and is told", ""), h.chat.RootURL(), v.plant("what a command is told", ""),
+		h.chat.RootURL(), h.chat.RootURL(), h.chat.RootURL(),
 		file("google.json", `{"type":"service_account","client_email":"a@b","token_uri":"http://127.0.0.1:1/token","private_key":"-----BEGIN PRIVATE KEY-----\n`+v.plant("key of Google", "")+`\n-----END PRIVATE KEY-----\n"}`),
 		file("app.key", app), file("ops.token", ops))
 	file("understudy.yaml", config)
+	file("printed.key", v.plant("provider's key of a command", "sk-")+"\n")
+	file("later.key", v.plant("one of several keys, of a command", "sk-")+"\n")
 	h.start()
 	root := h.token()
+	file("printed.key", v.plant("provider's key of a command, later", "sk-")+"\n")
+	if _, err := h.log.find("its command has printed another"); err != nil {
+		t.Error(err)
+	}
 	v.secrets["admin token"] = root
 
 	// What is made while it runs is secret from its answer on.
@@ -162,7 +172,7 @@ access:
 	}
 	answered := 0
 	for i, key := range []string{web, app, one, two, guess, good, root, one[:20], strings.ToUpper(one)} {
-		for j, model := range []string{"assistant", "chat/small", "claude/small", "gone/small", "aws/amazon.nova-pro-v1:0", "azure/m", "vertex/gemini-2.5-pro", "nobody/m"} {
+		for j, model := range []string{"assistant", "chat/small", "claude/small", "gone/small", "printed/small", "failed/small", "aws/amazon.nova-pro-v1:0", "azure/m", "vertex/gemini-2.5-pro", "nobody/m"} {
 			for _, path := range []string{chatPath, messagesPath} {
 				header := []string{"Authorization", "X-Api-Key", "Api-Key", "X-Goog-Api-Key"}[j%4]
 				shown := key
@@ -206,6 +216,15 @@ access:
 			all.WriteString(fmt.Sprint(a.header) + a.body)
 		}
 	}
+	// A command that fails with what may be a key is not quoted, nor what is none.
+	for _, text := range []string{v.plant("first of two words of a command", "sk-") + " " + v.plant("second of two words of a command", "sk-") + "\n", strings.Repeat(v.plant("too much of a command", "sk-"), 400)} {
+		file("later.key", text)
+		h.signal(syscall.SIGHUP)
+		if _, err := h.log.find("config not reloaded.*providers.failed.keys.1.key: .*command sh printed"); err != nil {
+			t.Error(err)
+		}
+	}
+	file("later.key", v.plant("one of several keys, of a command, later", "sk-"))
 	// A file in which somebody has written a key is not taken.
 	file("understudy.yaml", strings.Replace(config, "env:DEAD_KEY", good, 1))
 	h.signal(syscall.SIGHUP)
@@ -259,7 +278,7 @@ access:
 	if answered < 16 {
 		t.Errorf("got %d answers, want those of four keys", answered)
 	}
-	for _, want := range []string{`"provider":"claude"`, `"provider":"gone"`, `"target":"aws/amazon.nova`, `"provider":"azure"`, `"provider":"vertex"`, "SIGQUIT: quit", "\ngoroutine 1 "} {
+	for _, want := range []string{`"provider":"claude"`, `"provider":"gone"`, `"provider":"printed"`, `"provider":"failed"`, `"target":"aws/amazon.nova`, `"provider":"azure"`, `"provider":"vertex"`, "SIGQUIT: quit", "\ngoroutine 1 "} {
 		if !strings.Contains(log, want) {
 			t.Errorf("got no %s in the log, want calls at every provider, and every stack in the end", want)
 		}
