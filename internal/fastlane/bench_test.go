@@ -50,3 +50,31 @@ func BenchmarkRequest(b *testing.B) {
 		_ = s.Close()
 	}
 }
+
+// BenchmarkHead reads the head of a request, and puts out that of an answer.
+func BenchmarkHead(b *testing.B) {
+	b.Run("read", func(b *testing.B) {
+		b.ReportAllocs()
+		text := []byte("POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Type: application/json\r\nAccept: application/json\r\n" +
+			"Authorization: Bearer sk-0123456789abcdef0123456789abcdef\r\nUser-Agent: OpenAI/Python 2.1.0\r\nContent-Length: 1000\r\n")
+		for b.Loop() {
+			if _, ok := parse(string(text)); !ok {
+				b.Fatal("got a head that is not plain")
+			}
+		}
+	})
+	b.Run("put", func(b *testing.B) {
+		b.ReportAllocs()
+		x := &exchange{c: &conn{s: New(quiet(nil))}}
+		h := http.Header{
+			"Content-Type": {"application/json"}, "Content-Length": {"600"}, "X-Request-Id": {"call-0123456789"}, "X-Understudy-Mode": {"relay"},
+			"X-Understudy-Target": {"acme/large"}, "X-Understudy-Attempts": {"1"}, "Openai-Processing-Ms": {"12"},
+		}
+		for b.Loop() {
+			r := response{x: x, header: h, asked: true, length: -1}
+			r.WriteHeader(http.StatusOK)
+			x.c.out.Reset(nil)
+			x.body.closed = false
+		}
+	})
+}
