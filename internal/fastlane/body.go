@@ -84,6 +84,9 @@ func (b *body) Close() error {
 
 // discard reads what is left.
 func (b *body) discard() error {
+	if b.left == 0 {
+		return nil
+	}
 	_, err := io.Copy(io.Discard, readerFunc(b.read))
 	return err //nolint:wrapcheck // a reader passes its source's error on
 }
