@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -15,10 +16,17 @@ type life struct {
 	cause error         // nil while it lasts
 	done  chan struct{} // made when somebody first waits
 	// At its end, after are called and within end with it.
-	after  []*func()
+	after  []hook
 	within []*life
-	roomA  [1]*func() // as many as there mostly are
+	roomA  [1]hook // as many as there mostly are
 	roomW  [1]*life
+	hooks  int // so far
+}
+
+// hook is what is to be called, and which one it is.
+type hook struct {
+	f      func()
+	number int
 }
 
 var _ context.Context = (*life)(nil)
@@ -43,8 +51,8 @@ func (l *life) end(cause error) {
 	for _, w := range within {
 		w.end(cause)
 	}
-	for _, f := range after {
-		go (*f)()
+	for _, h := range after {
+		go h.f()
 	}
 }
 
@@ -83,18 +91,20 @@ func (l *life) AfterFunc(f func()) (stop func() bool) {
 	if l.after == nil {
 		l.after = l.roomA[:0]
 	}
-	l.after = append(l.after, &f)
+	l.hooks++
+	number := l.hooks
+	l.after = append(l.after, hook{f, number})
 	return func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		n := len(l.after)
-		l.after = without(l.after, &f)
+		l.after = slices.DeleteFunc(l.after, func(h hook) bool { return h.number == number })
 		return len(l.after) < n
 	}
 }
 
 // without removes one item; the order does not matter.
-func without[T comparable](list []T, item T) []T {
+func without(list []*life, item *life) []*life {
 	for i, x := range list {
 		if x == item {
 			last := len(list) - 1

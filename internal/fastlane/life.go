@@ -3,6 +3,7 @@ package fastlane
 import (
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -15,8 +16,15 @@ type life struct {
 	mu    sync.Mutex
 	over  bool
 	done  chan struct{} // made when somebody first waits
-	after []*func()
-	room  [1]*func() // as many as there mostly are
+	after []hook
+	room  [1]hook // as many as there mostly are
+	hooks int     // so far
+}
+
+// hook is what is to be called, and which one it is.
+type hook struct {
+	f      func()
+	number int
 }
 
 var _ context.Context = (*life)(nil)
@@ -34,8 +42,8 @@ func (l *life) end() {
 	after := l.after
 	l.after = nil
 	l.mu.Unlock()
-	for _, f := range after {
-		go (*f)()
+	for _, h := range after {
+		go h.f()
 	}
 }
 
@@ -51,19 +59,15 @@ func (l *life) AfterFunc(f func()) (stop func() bool) {
 	if l.after == nil {
 		l.after = l.room[:0]
 	}
-	l.after = append(l.after, &f)
+	l.hooks++
+	number := l.hooks
+	l.after = append(l.after, hook{f, number})
 	return func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		for i, g := range l.after {
-			if g == &f {
-				last := len(l.after) - 1
-				l.after[i] = l.after[last]
-				l.after = l.after[:last]
-				return true
-			}
-		}
-		return false
+		n := len(l.after)
+		l.after = slices.DeleteFunc(l.after, func(h hook) bool { return h.number == number })
+		return len(l.after) < n
 	}
 }
 
