@@ -30,6 +30,14 @@ func with(h http.HandlerFunc, fields ...string) http.HandlerFunc {
 	}
 }
 
+// fields are n names with their values.
+func fields(n int) (list []string) {
+	for i := range n {
+		list = append(list, fmt.Sprintf("X-%d", i*7919%n), fmt.Sprint(i))
+	}
+	return list
+}
+
 var large = strings.Repeat("large ", 2000)
 
 var handlers = map[string]http.HandlerFunc{
@@ -70,6 +78,9 @@ var handlers = map[string]http.HandlerFunc{
 		_, _ = io.WriteString(w, "x")
 	},
 	"encoded":         with(write(0, "hello"), "Content-Encoding", "gzip"),
+	"several fields":  with(write(0, "hello"), fields(12)...),
+	"many fields":     with(write(0, "hello"), fields(100)...),
+	"a large field":   with(write(0, "hello"), "A", large),
 	"several values":  with(write(0), "A", "1", "B", "2", "A", "3"),
 	"lines in values": with(write(0), "A", " a\r\nB: c\n "),
 	"bad names":       with(write(0), "A B", "c", "", "d", "E:", "f"),

@@ -1,7 +1,6 @@
 package fastlane
 
 import (
-	"bufio"
 	"net/http"
 	"slices"
 	"strconv"
@@ -23,7 +22,7 @@ func (r *response) putHead(p []byte) {
 		r.length, own.length = int64(len(p)), true
 	}
 	drop := r.settleClose(h, &own) | framing
-	if body && len(p) > 0 && !has(h, "Content-Type") && h.Get("Content-Encoding") == "" {
+	if body && len(p) > 0 && !has(h, "Content-Type") && first(h, "Content-Encoding") == "" {
 		own.contentType = http.DetectContentType(p)
 	}
 	if r.status == http.StatusNotModified {
@@ -37,19 +36,18 @@ func (r *response) putHead(p []byte) {
 	}
 	own.date = !has(h, "Date")
 	out := r.x.c.buffer()
-	putStatus(out, r.status)
-	putFields(out, h, drop)
+	b := appendFields(appendStatus(out.AvailableBuffer(), r.status), h, drop)
 	if own.date {
-		putField(out, "Date", r.x.c.s.date())
+		b = appendField(b, "Date", r.x.c.s.date())
 	}
-	own.put(out, r.length)
-	_, _ = out.WriteString("\r\n") // the writer keeps the error
+	b = own.appendTo(b, r.length)
+	_, _ = out.Write(append(b, "\r\n"...)) // the writer keeps the error
 }
 
 // settleClose decides whether the connection is closed after the answer. Before an answer begins, what is left of
 // the request is read.
 func (r *response) settleClose(h http.Header, own *ownFields) (drop dropped) {
-	asked := h.Get("Connection")
+	asked := first(h, "Connection")
 	ending := r.x.c.s.over.Load()
 	if asked == "close" || ending {
 		r.close = true
@@ -76,6 +74,14 @@ func isClose(value string) bool {
 	return false
 }
 
+// first is http.Header.Get for a name that is written as headers have it.
+func first(h http.Header, name string) string {
+	if values := h[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
 func has(h http.Header, name string) bool {
 	_, ok := h[name]
 	return ok
@@ -90,16 +96,13 @@ func hasTrailers(h http.Header) bool {
 	return false
 }
 
-func putStatus(out *bufio.Writer, status int) {
-	var number [4]byte
+func appendStatus(b []byte, status int) []byte {
 	text := http.StatusText(status)
 	if text == "" {
 		text = "status code " + strconv.Itoa(status)
 	}
-	_, _ = out.WriteString("HTTP/1.1 ") // the writer keeps the error of this and what follows
-	_, _ = out.Write(append(strconv.AppendInt(number[:0], int64(status), 10), ' '))
-	_, _ = out.WriteString(text)
-	_, _ = out.WriteString("\r\n")
+	b = append(strconv.AppendInt(append(b, "HTTP/1.1 "...), int64(status), 10), ' ')
+	return append(append(b, text...), "\r\n"...)
 }
 
 // dropped are fields of a handler's header that are not put out.
@@ -127,28 +130,37 @@ func (d dropped) has(name string) bool {
 	return strings.HasPrefix(name, http.TrailerPrefix)
 }
 
-// putFields puts out a header in the order of names.
-func putFields(out *bufio.Writer, h http.Header, drop dropped) {
-	var room [16]string
-	names := room[:0]
-	for name := range h {
-		if isToken(name) && !drop.has(name) {
-			names = append(names, name)
+// appendFields puts out a header in the order of names: few of them are put in their places as they come.
+func appendFields(b []byte, h http.Header, drop dropped) []byte {
+	type field struct {
+		name   string
+		values []string
+	}
+	var room [16]field
+	fields := room[:0]
+	for name, values := range h {
+		if !isToken(name) || drop.has(name) {
+			continue
+		}
+		fields = append(fields, field{name, values})
+		for i := len(fields) - 1; 0 < i && i < len(room) && fields[i-1].name > name; i-- {
+			fields[i-1], fields[i] = fields[i], fields[i-1]
 		}
 	}
-	slices.Sort(names)
-	for _, name := range names {
-		for _, value := range h[name] {
-			putField(out, name, oneLine(value))
+	if len(fields) > len(room) {
+		slices.SortFunc(fields, func(a, b field) int { return strings.Compare(a.name, b.name) })
+	}
+	for _, f := range fields {
+		for _, value := range f.values {
+			b = appendField(b, f.name, oneLine(value))
 		}
 	}
+	return b
 }
 
-func putField(out *bufio.Writer, name, value string) {
-	_, _ = out.WriteString(name) // the writer keeps the error of this and what follows
-	_, _ = out.WriteString(": ")
-	_, _ = out.WriteString(value)
-	_, _ = out.WriteString("\r\n")
+func appendField(b []byte, name, value string) []byte {
+	b = append(append(b, name...), ": "...)
+	return append(append(b, value...), "\r\n"...)
 }
 
 // oneLine is a field's value on one line, whatever is in it.
@@ -165,19 +177,20 @@ type ownFields struct {
 	contentType                  string
 }
 
-func (o *ownFields) put(out *bufio.Writer, length int64) {
+func (o *ownFields) appendTo(b []byte, length int64) []byte {
 	if o.length {
-		putField(out, "Content-Length", strconv.FormatInt(length, 10))
+		b = appendField(b, "Content-Length", strconv.FormatInt(length, 10))
 	}
 	if o.contentType != "" {
-		putField(out, "Content-Type", o.contentType)
+		b = appendField(b, "Content-Type", o.contentType)
 	}
 	if o.close {
-		putField(out, "Connection", "close")
+		b = appendField(b, "Connection", "close")
 	}
 	if o.chunked {
-		putField(out, "Transfer-Encoding", "chunked")
+		b = appendField(b, "Transfer-Encoding", "chunked")
 	}
+	return b
 }
 
 // second is the time of day as it stands in the header of all answers of one second.
@@ -199,8 +212,7 @@ func (s *Server) date() string {
 // inform puts out an informational answer at once. Others follow it.
 func (r *response) inform(status int) {
 	out := r.x.c.buffer()
-	putStatus(out, status)
-	putFields(out, r.header, framing|contentLength)
-	_, _ = out.WriteString("\r\n") // as above
+	b := appendFields(appendStatus(out.AvailableBuffer(), status), r.header, framing|contentLength)
+	_, _ = out.Write(append(b, "\r\n"...)) // as above
 	_ = r.x.c.flush()
 }

@@ -66,7 +66,7 @@ func (r *response) WriteHeader(status int) {
 		return
 	}
 	r.status = status
-	if told := r.header.Get("Content-Length"); told != "" {
+	if told := first(r.header, "Content-Length"); told != "" {
 		n, err := strconv.ParseInt(told, 10, 64)
 		if err != nil || n < 0 {
 			r.x.c.s.logf("fastlane: invalid Content-Length of %q", told)
@@ -185,9 +185,8 @@ func (r *response) finish() {
 	}
 	if r.chunked {
 		out := r.x.c.buffer()
-		_, _ = out.WriteString("0\r\n") // as above
-		putFields(out, r.trailer(), none)
-		_, _ = out.WriteString("\r\n")
+		b := appendFields(append(out.AvailableBuffer(), "0\r\n"...), r.trailer(), none)
+		_, _ = out.Write(append(b, "\r\n"...)) // as above
 	}
 	_ = r.x.c.flush()
 }
