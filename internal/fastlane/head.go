@@ -50,10 +50,11 @@ func parse(text string) (h head, ok bool) {
 	h.header, h.length = make(http.Header, n), -1
 	values := make([]string, n)
 	for i := 0; rest != ""; i++ {
-		line, rest, _ = strings.Cut(rest, "\r\n")
+		line, rest, _ = strings.Cut(rest, "\n")
 		name, value, ok := strings.Cut(line, ":")
+		value, ends := strings.CutSuffix(value, "\r")
 		value = trim(value)
-		if !ok || !isToken(name) || !isFieldValue(value) {
+		if !ok || !ends || !isToken(name) || !isFieldValue(value) {
 			return h, false
 		}
 		name = textproto.CanonicalMIMEHeaderKey(name)
@@ -135,7 +136,7 @@ func isHost(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case strings.IndexByte("-._:[]", c) >= 0:
+		case c == '-' || c == '.' || c == '_' || c == ':' || c == '[' || c == ']':
 		default:
 			return false
 		}
@@ -154,20 +155,13 @@ func trim(s string) string {
 	return s
 }
 
-// The bytes of tokens (RFC 9110 section 5.6.2), a bit for each: those below 64, and those from there on.
-const (
-	tokensLow  = 0x03ff6cfa00000000
-	tokensHigh = 0x57ffffffc7fffffe
-)
+// tokens are the bytes of tokens (RFC 9110 section 5.6.2), a bit for each.
+var tokens = [4]uint64{0x03ff6cfa00000000, 0x57ffffffc7fffffe}
 
 // isToken reports whether s can be a field's name.
 func isToken(s string) bool {
 	for i := range len(s) {
-		c, set := s[i], uint64(tokensLow)
-		if c >= 64 {
-			c, set = c-64, tokensHigh
-		}
-		if c >= 64 || set>>c&1 == 0 {
+		if c := s[i]; tokens[c>>6]>>(c&63)&1 == 0 {
 			return false
 		}
 	}
