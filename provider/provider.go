@@ -410,16 +410,29 @@ func joinURL(base, path string) string {
 type Secret struct {
 	// value is a pointer since fmt calls no methods for %p or below an unexported
 	// field; there it prints what it finds, but follows no pointer.
-	value *string
+	value *string // behind "Bearer ", so that no request needs a copy
 }
 
+const bearer = "Bearer "
+
 // NewSecret wraps a key.
-func NewSecret(value string) Secret { return Secret{&value} }
+func NewSecret(key string) Secret {
+	value := bearer + key
+	return Secret{&value}
+}
 
 // Reveal returns the key, for the one place that puts it on the wire.
 func (s Secret) Reveal() string {
 	if s.value == nil {
 		return ""
+	}
+	return (*s.value)[len(bearer):]
+}
+
+// Bearer returns the key as the value of an Authorization header.
+func (s Secret) Bearer() string {
+	if s.value == nil {
+		return bearer
 	}
 	return *s.value
 }

@@ -55,7 +55,7 @@ func showKey(h http.Header, p *provider.Provider) {
 	key := p.Key.Reveal()
 	switch p.Facts.Auth {
 	case provider.AuthBearer, provider.AuthAWS:
-		h["Authorization"] = []string{"Bearer " + key}
+		h["Authorization"] = []string{p.Key.Bearer()}
 	case provider.AuthXAPIKey:
 		h["X-Api-Key"] = []string{key}
 	case provider.AuthXGoogKey:
@@ -71,7 +71,7 @@ func (t *Transport) showToken(ctx context.Context, req *http.Request, r Request)
 	if err != nil {
 		return token, err
 	}
-	req.Header["Authorization"] = []string{"Bearer " + token.Reveal()}
+	req.Header["Authorization"] = []string{token.Bearer()}
 	return token, nil
 }
 
