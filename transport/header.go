@@ -45,14 +45,14 @@ type fixedHeaders struct{ json, identity, userAgent []string }
 // Credentials would be the client's own; an idempotency key makes proxies and
 // net/http send a request twice; the rest belongs to one connection or is set here.
 func relayed(name string) bool {
-	switch name := strings.ToLower(name); name {
-	case "authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie",
-		"x-amz-security-token", "x-amz-date", "x-amz-content-sha256",
-		"idempotency-key", "x-idempotency-key",
-		"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect",
-		"host", "content-length", "content-encoding", "accept", "accept-encoding", "user-agent", "forwarded":
+	switch name := http.CanonicalHeaderKey(name); name {
+	case "Authorization", "X-Api-Key", "Api-Key", "X-Goog-Api-Key", "Cookie",
+		"X-Amz-Security-Token", "X-Amz-Date", "X-Amz-Content-Sha256",
+		"Idempotency-Key", "X-Idempotency-Key",
+		"Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect",
+		"Host", "Content-Length", "Content-Encoding", "Accept", "Accept-Encoding", "User-Agent", "Forwarded":
 		return false
 	default:
-		return !strings.HasPrefix(name, "proxy-") && !strings.HasPrefix(name, "x-forwarded-")
+		return !strings.HasPrefix(name, "Proxy-") && !strings.HasPrefix(name, "X-Forwarded-")
 	}
 }
