@@ -20,19 +20,18 @@ var (
 	ErrEncoding = errors.New("the answer's encoding cannot be read")
 )
 
-// decoded returns resp's body without its compression, and bounded if limit is not
+// decode sets a to resp's body without its compression, and bounded if limit is not
 // 0. Nothing is compressed on request; some servers do it all the same.
-func decoded(resp *http.Response, limit int64) io.ReadCloser {
-	out := &answer{source: resp.Body, r: resp.Body, bounded: limit > 0, left: limit}
-	switch encoding := strings.ToLower(strings.Join(resp.Header.Values("Content-Encoding"), ",")); encoding {
+func (a *answer) decode(resp *http.Response, limit int64) {
+	*a = answer{source: resp.Body, r: resp.Body, bounded: limit > 0, left: limit}
+	switch encoding := strings.ToLower(strings.Join(resp.Header["Content-Encoding"], ",")); encoding {
 	case "", "identity":
 	case "gzip", "x-gzip":
-		out.r = &gunzip{source: resp.Body}
+		a.r = &gunzip{source: resp.Body}
 	default:
-		out.r = &failing{fmt.Errorf("%w: %.40q", ErrEncoding, encoding)}
+		a.r = &failing{fmt.Errorf("%w: %.40q", ErrEncoding, encoding)}
 	}
-	resp.Header.Del("Content-Encoding")
-	return out
+	delete(resp.Header, "Content-Encoding")
 }
 
 // answer is an answer's body.

@@ -23,19 +23,27 @@ func (l *line) plainHead() *http.Response {
 		return nil
 	}
 	head := string(text[:end+len("\r\n")])
-	resp, ok := readHead(head)
+	a, ok := readHead(head)
 	if !ok {
 		return nil
 	}
 	if _, err := l.reader.Discard(end + len("\r\n\r\n")); err != nil {
 		return nil
 	}
-	resp.Body = &sized{l: l, left: resp.ContentLength}
-	return resp
+	a.body = sized{l: l, left: a.resp.ContentLength}
+	a.resp.Body = &a.body
+	return &a.resp
+}
+
+// plainAnswer is an answer with its body, made at once.
+type plainAnswer struct {
+	resp http.Response
+	body sized
+	room [12]string // for as many fields as there mostly are
 }
 
 // readHead reads lines that each end in CRLF. It takes no answer without a body (RFC 9112 section 6.3).
-func readHead(head string) (*http.Response, bool) {
+func readHead(head string) (*plainAnswer, bool) {
 	const version = "HTTP/1.1 "
 	status, rest, _ := strings.Cut(head, "\r\n")
 	code, reason, _ := strings.Cut(strings.TrimPrefix(status, version), " ")
@@ -45,17 +53,21 @@ func readHead(head string) (*http.Response, bool) {
 		return nil, false
 	}
 	lines := strings.Count(rest, "\n")
-	resp := &http.Response{
+	a := &plainAnswer{resp: http.Response{
 		StatusCode: n, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: make(http.Header, lines), ContentLength: -1,
+	}}
+	resp, values := &a.resp, a.room[:]
+	if lines > len(values) {
+		values = make([]string, lines)
 	}
-	values := make([]string, lines)
 	for i := 0; rest != ""; i++ {
 		var field string
-		field, rest, _ = strings.Cut(rest, "\r\n")
+		field, rest, _ = strings.Cut(rest, "\n")
 		name, value, ok := strings.Cut(field, ":")
+		value, ends := strings.CutSuffix(value, "\r")
 		value = strings.Trim(value, " \t")
-		if !ok || !isToken(name) || !isFieldValue(value) {
+		if !ok || !ends || !isToken(name) || !isFieldValue(value) {
 			return nil, false
 		}
 		name = textproto.CanonicalMIMEHeaderKey(name)
@@ -69,7 +81,7 @@ func readHead(head string) (*http.Response, bool) {
 		values[i] = value
 		resp.Header[name] = values[i : i+1 : i+1]
 	}
-	return resp, resp.ContentLength >= 0
+	return a, resp.ContentLength >= 0
 }
 
 // frames notes what a field says of where the body ends and of what follows. It is false for
@@ -91,13 +103,13 @@ func frames(resp *http.Response, name, value string) bool {
 	return true
 }
 
-// isToken reports whether s can be a field's name (RFC 9110 section 5.6.2).
+// tokens are the bytes of tokens (RFC 9110 section 5.6.2), a bit for each.
+var tokens = [4]uint64{0x03ff6cfa00000000, 0x57ffffffc7fffffe}
+
+// isToken reports whether s can be a field's name.
 func isToken(s string) bool {
 	for i := range len(s) {
-		switch c := s[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
-		default:
+		if c := s[i]; tokens[c>>6]>>(c&63)&1 == 0 {
 			return false
 		}
 	}

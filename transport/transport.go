@@ -241,7 +241,13 @@ func (t *Transport) response(resp *http.Response, shown provider.Secret, stream 
 	if stream && resp.StatusCode == http.StatusOK {
 		limit = 0
 	}
-	out := &Response{Status: resp.StatusCode, Header: resp.Header, Body: decoded(resp, limit), Shown: shown, now: t.opts.Now}
+	made := new(struct { // at once, as they live as long as each other
+		resp Response
+		body answer
+	})
+	made.body.decode(resp, limit)
+	made.resp = Response{Status: resp.StatusCode, Header: resp.Header, Body: &made.body, Shown: shown, now: t.opts.Now}
+	out := &made.resp
 	if resp.ProtoMajor == 2 && resp.Request != nil {
 		out.Conn = resp.Request.Context().Value(sharedKey{})
 	}
