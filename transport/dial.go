@@ -242,7 +242,8 @@ func (w *writeBound) Write(b []byte) (int, error) {
 	now := time.Now()
 	begun := w.begun.Load()
 	if begun == nil {
-		begun = &now
+		first := now // which is kept, unlike that of other writes
+		begun = &first
 		w.begun.Store(begun)
 	}
 	if until := now.Sub(*begun) + w.limit; until-time.Duration(w.until.Load()) > w.limit/4 {

@@ -51,6 +51,7 @@ type line struct {
 	used   bool        // it has carried a request before
 	since  time.Time   // when it was last put to use, or back
 	quiet  func() bool // see probe
+	hangUp func()      // closes conn
 }
 
 const unbounded = int64(1) << 62
@@ -59,6 +60,7 @@ func newLine(conn net.Conn) *line {
 	l := &line{conn: conn, tcp: under(conn), left: unbounded}
 	l.reader = bufio.NewReaderSize(source{l}, ioBuffer)
 	l.quiet = probe(l.tcp)
+	l.hangUp = func() { conn.Close() }
 	return l
 }
 
@@ -222,7 +224,7 @@ type exchange struct {
 
 // exchange sends a request and reads the head of its answer.
 func (p *pool) exchange(ctx context.Context, l *line, req *http.Request, r Request) (*http.Response, error) {
-	e := &exchange{ctx: ctx, p: p, l: l, stop: AfterFunc(ctx, func() { l.conn.Close() })}
+	e := &exchange{ctx: ctx, p: p, l: l, stop: AfterFunc(ctx, l.hangUp)}
 	l.since, l.read, l.left = time.Now(), 0, maxHeader
 	if err := e.write(req, r.Body); err != nil {
 		return nil, e.failure(PhaseWrite, err)
