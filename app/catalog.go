@@ -122,11 +122,13 @@ func (d Dump) Overlay(c *config.Config, only []string) ([]byte, []Imported, erro
 			continue
 		}
 		list, _ := provider.KnownModels(p.Use)
+		before := list.Models
 		list.Models = d.dump.Models(p.Use, list)
 		if len(list.Models) == 0 {
 			continue
 		}
-		now := list.All()
+		isGone := func(m provider.Model) bool { return !hasModel(list.Models, m.ID) && hasModel(before, m.ID) }
+		now := slices.DeleteFunc(list.All(), isGone) // what is kept by hand is no more than a part of it
 		text = append(text, provider.Overlay(p.Name, facts.Models, now)...)
 		all = append(all, Imported{Provider: p.Name, Change: provider.Compare(facts.Models, now)})
 	}
@@ -134,6 +136,10 @@ func (d Dump) Overlay(c *config.Config, only []string) ([]byte, []Imported, erro
 		text = append([]byte("providers:\n"), text...)
 	}
 	return text, all, nil
+}
+
+func hasModel(models []provider.Model, id string) bool {
+	return slices.ContainsFunc(models, func(m provider.Model) bool { return m.ID == id })
 }
 
 // amongThem reports a name that is none of known.
