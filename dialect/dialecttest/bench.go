@@ -51,10 +51,20 @@ func Bench(b *testing.B, d *dialect.Dialect) {
 		b.Fatal(err)
 	}
 	bench(b, "Peek", func() error { _, err := d.Relay.Peek(relayed.Body); return err })
+	bench(b, "SetModel", func() error { _, err := d.Relay.SetModel(relayed.Body, "model-y", dialect.Ask{}); return err })
 	bench(b, "DecodeRequest", func() error { _, err := d.Client.DecodeRequest(asked.Body); return err })
 	bench(b, "EncodeResponse", func() error { _, _, err := d.Client.EncodeResponse(answer); return err })
 	bench(b, "DecodeResponse", func() error { _, err := d.Provider.DecodeResponse(said); return err })
 	bench(b, "TapBody", func() error { _, err := d.Relay.NewTap(dialect.Ask{}).Body(said); return err })
+	plain, _, err := d.Client.EncodeResponse(&llm.Response{
+		ID: "resp_1234567890", Model: model, Created: 1767225600,
+		Choices: []llm.Choice{{Parts: []llm.Part{llm.Text(strings.Repeat("An answer of some length. ", 24))}, Stop: llm.Stop{Reason: llm.StopEnd}}},
+		Usage:   llm.Usage{Known: true, InFresh: 9, OutVisible: 100},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	bench(b, "TapText", func() error { _, err := d.Relay.NewTap(dialect.Ask{}).Body(plain); return err })
 	benchStream(b, d)
 }
 
