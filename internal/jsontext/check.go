@@ -107,12 +107,6 @@ func (s *stack[T]) push(v T) {
 	s.n++
 }
 
-// forget lets go of all that the values hold.
-func (s *stack[T]) forget() {
-	clear(s.near[:])
-	s.far, s.n = nil, 0
-}
-
 // cut takes values off until n are left.
 func (s *stack[T]) cut(n int) {
 	s.n = n

@@ -22,9 +22,7 @@ func Borrow() *Tree { return trees.Get().(*Tree) } //nolint:forcetypeassert // t
 
 // Return gives a borrowed tree back. Its nodes mean nothing from now on; values stay what they are.
 func (t *Tree) Return() {
-	t.c.text = nil
-	t.c.names.forget()
-	t.c.open.forget()
+	t.c.text = nil // all else that it holds are numbers: no names are noted where they may repeat
 	trees.Put(t)
 }
 
@@ -83,17 +81,26 @@ func (n Node) IsNull() bool { return n.text.IsNull() }
 func Plain(v Value) Node { return Node{text: v} }
 
 // Get returns the member of that name, the last if there are several; absent if n is no object.
-func (n Node) Get(name string) (found Node) {
+func (n Node) Get(name string) Node {
 	if n.tree == nil || n.Kind() != Object {
 		return Node{text: n.text.Get(name)}
 	}
-	c := &n.tree.c
-	for at, end := n.at+1, c.nodes[n.at].next; at < end; at = c.nodes[at].next {
-		if it := &c.nodes[at]; isNamed(c.text[it.key:it.keyEnd], name) {
-			found = n.tree.node(at)
+	text, nodes := n.tree.c.text, n.tree.c.nodes
+	last := n.at // which is no member of itself
+	for at, end := n.at+1, nodes[n.at].next; at < end; at = nodes[at].next {
+		switch it := &nodes[at]; {
+		case it.escaped:
+			if isNamed(text[it.key:it.keyEnd], name) {
+				last = at
+			}
+		case int(it.keyEnd-it.key) == len(name) && string(text[it.key:it.keyEnd]) == name:
+			last = at
 		}
 	}
-	return found
+	if last == n.at {
+		return Node{}
+	}
+	return n.tree.node(last)
 }
 
 // Members is [Value.Members].
