@@ -112,10 +112,11 @@ func isAbove(v Value, limit float64) bool {
 	return err == nil && f > limit
 }
 
-// SetTopString replaces the string that is the value of a top-level member, such as "model". It returns an error
-// if there is no such member or its value is not a string. doc is not changed.
+// SetTopString replaces the string that is the value of a top-level member, such as "model", in a document that [Parse]
+// let through, whose names do not repeat. It returns an error if there is no such member or its value is not a string.
+// doc is not changed, and is returned itself if it says s already.
 func SetTopString(doc []byte, key, s string) ([]byte, error) {
-	it, ok := find(doc, skipSpace(doc, 0), key)
+	it, ok := findFirst(doc, skipSpace(doc, 0), key)
 	var old Value
 	if ok {
 		old = doc[it.val:it.end]
@@ -123,9 +124,14 @@ func SetTopString(doc []byte, key, s string) ([]byte, error) {
 	if old.Kind() != String {
 		return nil, At(key, Mismatch("string", old))
 	}
-	out := make([]byte, 0, len(doc)+len(s)+2)
+	var near [64]byte
+	text := AppendString(near[:0], s)
+	if bytes.Equal(text, old) {
+		return doc, nil
+	}
+	out := make([]byte, 0, len(doc)-len(old)+len(text))
 	out = append(out, doc[:it.val]...)
-	out = AppendString(out, s)
+	out = append(out, text...)
 	return append(out, doc[it.end:]...), nil
 }
 

@@ -184,6 +184,10 @@ func TestSetTopString(t *testing.T) {
 			t.Errorf("the input changed: got %s, want %s", in, before)
 		}
 	}
+	same := []byte(`{"model":"same"}`)
+	if got, err := SetTopString(same, "model", "same"); err != nil || len(got) != len(same) || &got[0] != &same[0] {
+		t.Errorf("got %s, %v; want the document itself, which says it already", got, err)
+	}
 	for doc, want := range map[string]string{
 		`{}`: "nothing", `{"Model":"a"}`: "nothing", `{"model":5}`: "number", `{"model":null}`: "null", `["model"]`: "nothing", ``: "nothing",
 	} {

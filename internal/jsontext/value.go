@@ -141,6 +141,20 @@ func find(text []byte, at int, key string) (found item, ok bool) {
 	return found, ok
 }
 
+// findFirst is find where names do not repeat: it reads no further than to the member.
+func findFirst(text []byte, at int, key string) (it item, ok bool) {
+	if at >= len(text) || text[at] != '{' {
+		return item{}, false
+	}
+	w := walk(text, at)
+	for w.next(&it) {
+		if isNamed(it.name(text), key) {
+			return it, true
+		}
+	}
+	return item{}, false
+}
+
 // Object calls f for each member in order. It returns an error if v is not an object, and the first error of f,
 // as a [PathError] that names the member.
 func (v Value) Object(f func(key string, val Value) error) error {
