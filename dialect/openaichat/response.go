@@ -22,7 +22,8 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 	r := &llm.Response{
 		ID: forms.Scalar(w.id), Model: forms.Scalar(w.model), Created: forms.Count(w.created), Tier: forms.Scalar(w.tier), Usage: usageOf(w.usage),
 	}
-	err = w.eachChoice(func(i int, c *wholeChoice) (bool, error) {
+	var c wholeChoice
+	err = w.eachChoice(&c, func(i int) (bool, error) {
 		index, a := indexOf(c.index, i), &c.answer
 		if err := a.parts(r.ID, index); err != nil {
 			return false, err

@@ -279,7 +279,8 @@ func (t *tap) Body(body []byte) (dialect.Signal, error) {
 		return dialect.Signal{}, err
 	}
 	s := dialect.Signal{Model: forms.Scalar(w.model), Tier: forms.Scalar(w.tier), Finish: true, End: true}
-	err = w.eachChoice(func(_ int, c *wholeChoice) (bool, error) {
+	var c wholeChoice
+	err = w.eachChoice(&c, func(int) (bool, error) {
 		has, err := c.answer.hasParts()
 		s.Content = s.Content || has || len(logProbsOf(c.logprobs)) > 0
 		return has, err

@@ -67,27 +67,28 @@ type wholeChoice struct {
 	answer answer
 }
 
-// eachChoice calls f for each choice, which returns whether there is anything in it. There must be a choice, and each
-// must have something or a finish reason.
-func (w *wholeText) eachChoice(f func(i int, c *wholeChoice) (bool, error)) error {
+// eachChoice reads each choice into c and calls f, which returns whether there is anything in it. There must be a choice,
+// and each must have something or a finish reason.
+func (w *wholeText) eachChoice(c *wholeChoice, f func(i int) (bool, error)) error {
 	hasChoice := false
 	err := w.choices.Array(func(i int, n jsontext.Node) error {
 		hasChoice = true
-		c := wholeChoice{}
+		*c = wholeChoice{}
 		if err := c.read(n); err != nil {
 			return err
 		}
-		hasContent, err := f(i, &c)
+		hasContent, err := f(i)
 		if err == nil && !hasContent && c.word == "" {
 			err = forms.BadAnswer("choice %d has neither content nor a finish reason", indexOf(c.index, i))
 		}
 		return err
 	})
-	var e *llm.Error
 	switch {
-	case errors.As(err, &e):
-		return e
 	case err != nil:
+		var e *llm.Error
+		if errors.As(err, &e) {
+			return e
+		}
 		return forms.BadAnswer("read answer: %w", err)
 	case !hasChoice:
 		return forms.BadAnswer("answer has no choice")
