@@ -254,11 +254,11 @@ func (t *tap) Body(body []byte) (dialect.Signal, error) {
 	if !r.isUnfinished() {
 		s.Content, err = anyContent(r.output)
 	}
-	var e *llm.Error
-	switch {
-	case errors.As(err, &e):
-		return dialect.Signal{}, e
-	case err != nil:
+	if err != nil {
+		var e *llm.Error
+		if errors.As(err, &e) {
+			return dialect.Signal{}, e
+		}
 		return dialect.Signal{}, forms.BadAnswer("read answer: %w", err)
 	}
 	t.usage = usageOf(r.usage)
