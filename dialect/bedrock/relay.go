@@ -79,7 +79,6 @@ var _ dialect.Resumable = (*tap)(nil)
 
 // tap follows an answer that goes by. It holds a stream to the same grammar as streamReader and decodes nothing.
 type tap struct {
-	tree                     jsontext.Tree
 	repeat                   repeat
 	started, finished, ended bool
 	usage                    llm.Usage
@@ -101,7 +100,9 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	if d, ok := t.repeat.matches(f); ok {
 		return t.delta(t.repeat.index, &d)
 	}
-	e, err := readEvent(&t.tree, f)
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	e, err := readEvent(tree, f)
 	if err != nil {
 		return s, err
 	}

@@ -16,7 +16,6 @@ func (providerSide) NewStreamReader() dialect.StreamReader { return &streamReade
 // streamReader turns the vendor's events into llm's. Only blocks of some kinds have a start: one of text or thinking
 // begins with its first delta, also when a block of the same index has ended before.
 type streamReader struct {
-	tree     jsontext.Tree
 	repeat   repeat
 	started  bool
 	finished bool
@@ -56,7 +55,9 @@ func (r *streamReader) Read(dst []llm.Event, f dialect.Frame) ([]llm.Event, erro
 	if d, ok := r.repeat.matches(f); ok {
 		return r.delta(dst, r.repeat.index, &d)
 	}
-	e, err := readEvent(&r.tree, f)
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	e, err := readEvent(tree, f)
 	if err != nil {
 		return dst, err
 	}
