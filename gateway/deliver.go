@@ -219,7 +219,7 @@ func (c *call) sendAnswer(a *attempt, body []byte) *llm.Error {
 // readAnswer reads a whole body, never an empty one. Once it has begun it must come within the stall
 // limit: what drips is treated as what hangs.
 func (c *call) readAnswer(resp *transport.Response, w *watchdog) ([]byte, *llm.Error) {
-	first := &firstByte{r: resp.Body, begun: func() { w.begun(c.route.Timeouts.Stall, pace{}) }}
+	first := &firstByte{r: resp.Body, w: w, stall: c.route.Timeouts.Stall}
 	promised, _ := strconv.ParseInt(resp.Header.Get("Content-Length"), 10, 64)
 	c.hold(min(promised, maxAnswer))
 	body, err := readAll(first, maxAnswer, promised)
@@ -240,11 +240,12 @@ func (c *call) readAnswer(resp *transport.Response, w *watchdog) ([]byte, *llm.E
 	return body, nil
 }
 
-// firstByte calls begun when the first byte that is not white space arrives: some
+// firstByte tells the watchdog when the first byte that is not white space arrives: some
 // services send spaces to keep a connection open while they think.
 type firstByte struct {
 	r     io.Reader
-	begun func()
+	w     *watchdog
+	stall time.Duration
 	seen  bool
 }
 
@@ -252,7 +253,7 @@ func (f *firstByte) Read(b []byte) (int, error) {
 	n, err := f.r.Read(b)
 	if !f.seen && len(bytes.TrimSpace(b[:n])) > 0 {
 		f.seen = true
-		f.begun()
+		f.w.begun(f.stall, pace{})
 	}
 	return n, err //nolint:wrapcheck // a reader passes its source's error on
 }
