@@ -81,7 +81,7 @@ func (g *Gateway) newCall(w http.ResponseWriter, r *http.Request) *call {
 	if g.opts.Trace {
 		c.trace = traceOf(r.Header, g.opts.Sampled)
 	}
-	c.dialect = g.dialectOf(r)
+	c.dialect = g.opts.Dialects[0] // until it is opened
 	c.reply = newReply(c, w)
 	return c
 }

@@ -85,8 +85,8 @@ func (e *endpoint) asks(r *http.Request) (exact int, ok bool) {
 	return exact, true
 }
 
-// dialectOf guesses the dialect of a client before its path is known to be
-// served, so that even the first error is in its own words.
+// dialectOf guesses the dialect of a client whose path is not served, so that even
+// this error is in its own words.
 func (g *Gateway) dialectOf(r *http.Request) *dialect.Dialect {
 	for _, d := range g.opts.Dialects {
 		if v := r.Header[d.ErrorHeader]; len(v) > 0 && v[0] != "" {
@@ -151,10 +151,12 @@ func (c *call) open() *llm.Error {
 			c.otherwise, found, c.path = found, e, n
 		}
 	})
-	switch {
-	case found != nil:
+	if found != nil {
 		c.become(found)
 		return nil
+	}
+	c.dialect = c.g.dialectOf(c.r)
+	switch {
 	case len(allowed) > 0:
 		c.reply.header().Set("Allow", strings.Join(allowed, ", "))
 		return &llm.Error{
