@@ -21,6 +21,7 @@ package e2e
 import (
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,6 +67,25 @@ func build(path string, flags ...string) ([]byte, error) {
 		args = append(append([]string{"build", "-o", path}, flags...), "..")
 	}
 	return exec.Command("go", args...).CombinedOutput()
+}
+
+// TestProgramIsLookedAt looks at each file that the program may be made of. Go keeps the results of tests until a file changes that
+// they have looked at, and what the go command reads to build the program is not among them.
+func TestProgramIsLookedAt(t *testing.T) {
+	const tree = ".."
+	err := filepath.WalkDir(tree, func(path string, d fs.DirEntry, err error) error {
+		switch name := filepath.Base(path); {
+		case err != nil:
+			return err
+		case d.IsDir() && path != tree && (name[0] == '.' || name == "bin" || name == "sdktest"):
+			return filepath.SkipDir
+		}
+		_, err = os.Stat(path)
+		return err //nolint:wrapcheck // it says which file
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // TestScripts plays every script that no test below plays by name.
