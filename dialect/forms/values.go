@@ -152,6 +152,24 @@ func (c *Counts) Usage(u llm.Usage) llm.Usage {
 	return u
 }
 
+// OfSums is the usage in OpenAI's form: tokens that were cached, written to a cache or thought are part of the input and of the
+// output (openai.yaml, CompletionUsage and ResponseUsage). What total has beside both is output, too: some servers tell of
+// what was thought nowhere else, and xAI, which bills it, counts it beside the output. Who has more from a cache than was
+// asked in all counts it beside the input, if total says so, and else what cannot be true.
+func (c *Counts) OfSums(u llm.Usage, input, output, total int64) llm.Usage {
+	if cached := u.InCacheRead + u.InCacheWrite; cached > input {
+		input += cached
+		c.absurd = c.absurd || total != input+output
+	}
+	if input > 0 {
+		output = max(output, total-input)
+	}
+	u.InFresh = input - u.InCacheRead - u.InCacheWrite
+	u.OutReasoning = min(u.OutReasoning, output)
+	u.OutVisible = output - u.OutReasoning
+	return c.Usage(u)
+}
+
 // Clip shortens s to at most n bytes, between characters.
 func Clip(s string, n int) string {
 	if len(s) <= n {

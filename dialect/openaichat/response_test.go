@@ -184,7 +184,8 @@ func TestUsage(t *testing.T) {
 			llm.Usage{Known: true, InFresh: 100, InCacheRead: 40, InCacheWrite: 10, InAudio: 5, OutVisible: 18, OutReasoning: 12, OutAudio: 3, AcceptedPrediction: 2, RejectedPrediction: 1},
 		},
 		{`{"prompt_tokens":10,"completion_tokens":3,"prompt_cache_hit_tokens":4,"prompt_cache_miss_tokens":6}`, llm.Usage{Known: true, InFresh: 6, InCacheRead: 4, OutVisible: 3}},
-		{`{"prompt_tokens":10,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":40},"completion_tokens_details":{"reasoning_tokens":9}}`, llm.Usage{Known: true, InCacheRead: 10, OutReasoning: 3}},
+		{`{"prompt_tokens":10,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":10},"completion_tokens_details":{"reasoning_tokens":9}}`, llm.Usage{Known: true, InCacheRead: 10, OutReasoning: 3}},
+		{`{"prompt_tokens":12,"completion_tokens":2,"total_tokens":354,"prompt_tokens_details":{"cached_tokens":11},"completion_tokens_details":{"reasoning_tokens":340}}`, llm.Usage{Known: true, InFresh: 1, InCacheRead: 11, OutVisible: 2, OutReasoning: 340}},
 		{`{"prompt_tokens":10,"completion_tokens":3,"prompt_tokens_details":null,"completion_tokens_details":{"reasoning_tokens":-9}}`, llm.Usage{Known: true, InFresh: 10, OutVisible: 3}},
 	} {
 		body := strings.Replace(one(`{"content":"x"}`, `"stop"`), `{"id"`, `{"usage":`+tc.usage+`,"id"`, 1)

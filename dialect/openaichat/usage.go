@@ -6,7 +6,7 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// usageOf reads usage: openai.yaml, CompletionUsage. Here cached and reasoning tokens are part of the sums.
+// usageOf reads usage: openai.yaml, CompletionUsage.
 func usageOf(n jsontext.Node) llm.Usage {
 	if n.Kind() != jsontext.Object {
 		return llm.Usage{}
@@ -37,15 +37,7 @@ func usageOf(n jsontext.Node) llm.Usage {
 		}
 		return nil
 	})
-	if completion == 0 && total > prompt && prompt > 0 {
-		completion = total - prompt
-	}
-	u.InCacheRead = min(u.InCacheRead, prompt)
-	u.InCacheWrite = min(u.InCacheWrite, prompt-u.InCacheRead)
-	u.InFresh = prompt - u.InCacheRead - u.InCacheWrite
-	u.OutReasoning = min(u.OutReasoning, completion)
-	u.OutVisible = completion - u.OutReasoning
-	return counts.Usage(u)
+	return counts.OfSums(u, prompt, completion, total)
 }
 
 // writeUsage writes usage.

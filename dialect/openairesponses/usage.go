@@ -6,7 +6,7 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// usageOf reads usage: openai.yaml, ResponseUsage. Here cached, written and reasoning tokens are part of the sums.
+// usageOf reads usage: openai.yaml, ResponseUsage.
 func usageOf(n jsontext.Node) llm.Usage {
 	if n.Kind() != jsontext.Object {
 		return llm.Usage{}
@@ -31,15 +31,7 @@ func usageOf(n jsontext.Node) llm.Usage {
 		}
 		return nil
 	})
-	if output == 0 && total > input && input > 0 {
-		output = total - input
-	}
-	u.InCacheRead = min(u.InCacheRead, input)
-	u.InCacheWrite = min(u.InCacheWrite, input-u.InCacheRead)
-	u.InFresh = input - u.InCacheRead - u.InCacheWrite
-	u.OutReasoning = min(u.OutReasoning, output)
-	u.OutVisible = output - u.OutReasoning
-	return counts.Usage(u)
+	return counts.OfSums(u, input, output, total)
 }
 
 // writeUsage writes usage.
