@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -90,6 +91,7 @@ func clientVanishes(t *testing.T, size int) {
 		t.Fatal(err)
 	}
 	vanished := time.Now()
+	ours.next.Store(0) // the next write looks, so that what is found is from here on
 	for err = nil; err == nil && time.Since(vanished) < 20*time.Second; time.Sleep(30 * time.Millisecond) {
 		err = write(size)
 	}
@@ -151,6 +153,24 @@ func TestClientReadsSlowly(t *testing.T) {
 		if _, err := ours.Write(make([]byte, 4<<10)); err != nil {
 			t.Fatalf("got %v, want all written to a client that reads", err)
 		}
+	}
+}
+
+// TestClientReadsNothing writes to a client that is there and reads nothing. What comes when there is no room is dropped, and
+// sent again at ever greater intervals: between those the client has no reason to say anything.
+func TestClientReadsNothing(t *testing.T) {
+	t.Parallel()
+	ours, theirs := clientPair(t, time.Minute)
+	ours.gone = 300 * time.Millisecond
+	if err := theirs.SetReadBuffer(4 << 10); err != nil {
+		t.Fatal(err)
+	}
+	patience := 8 * ours.gone
+	if err := ours.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ours.Write(make([]byte, 8<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("got %v, want the client kept for %v", err, patience)
 	}
 }
 

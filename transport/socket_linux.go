@@ -37,7 +37,8 @@ func boundSegments(c syscall.RawConn) error {
 func acknowledged(c syscall.RawConn) (ago time.Duration, underWay bool) {
 	_ = c.Control(func(fd uintptr) { // if that fails the connection is closed already
 		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
-			ago, underWay = time.Duration(info.Last_ack_recv)*time.Millisecond, info.Unacked > 0 || info.Probes > 0
+			ago = time.Duration(info.Last_ack_recv) * time.Millisecond
+			underWay = info.Probes > 0 || info.Unacked > 0 && info.Last_data_sent < info.Last_ack_recv
 		}
 	})
 	return ago, underWay
