@@ -27,7 +27,7 @@ type List struct {
 	ByHand []Model `yaml:"by_hand"`
 	Models []Model `yaml:"models"`
 
-	byHand []ast.Node // ByHand as it is written, which tells false from absent
+	lay []func(*Model) // lays one of ByHand over a model as it is written, which tells false from absent
 }
 
 // ParseList reads the text of a models.yaml, and says everything that is wrong with
@@ -52,7 +52,13 @@ func decodeList(data []byte, file string) (List, ast.Node, error) {
 	if m, ok := body.(ast.MapNode); ok {
 		for it := m.MapRange(); it.Next(); {
 			if seq, ok := it.Value().(*ast.SequenceNode); ok && it.Key().GetToken().Value == "by_hand" {
-				l.byHand = seq.Values
+				for _, n := range seq.Values {
+					l.lay = append(l.lay, func(m *Model) {
+						if err := yaml.NodeToValue(n, m); err != nil {
+							panic("BUG: provider: " + err.Error()) // it could be decoded before
+						}
+					})
+				}
 			}
 		}
 	}
@@ -99,9 +105,7 @@ func (l List) All() []Model {
 		for j := range all {
 			if id := all[j].ID; matches(hand.ID, id) {
 				found = true
-				if err := yaml.NodeToValue(l.byHand[i], &all[j]); err != nil {
-					panic("BUG: provider: " + err.Error()) // it could be decoded before
-				}
+				l.lay[i](&all[j])
 				all[j].ID = id
 			}
 		}

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"bytes"
 	"cmp"
 	"embed"
 	"errors"
@@ -127,12 +126,18 @@ func KnownModels(id string) (List, bool) {
 	if err != nil {
 		return List{}, false
 	}
-	head, written, _ := bytes.Cut(data, []byte("\nmodels:\n"))
-	list, _, err := decodeList(head, name)
+	head, written, _ := strings.Cut(string(data), "\nmodels:")
+	head, hand, _ := strings.Cut(head, "\nby_hand:\n")
+	list, _, err := decodeList([]byte(head), name)
 	if err != nil {
 		panic("BUG: " + err.Error())
 	}
-	list.Models = readItems(string(written))
+	if hand != "" {
+		list.ByHand, list.lay = readHand(hand + "\n")
+	}
+	if written != " []\n" {
+		list.Models = readItems(mustCut(written, "\n"))
+	}
 	return list, true
 }
 

@@ -21,21 +21,43 @@ func readItems(text string) []Model {
 	return models
 }
 
-// readField reads a key and its value into a field of v from the one at next on, as fields are written in their
-// order. It returns the place after it, and the text that follows.
-func readField(v reflect.Value, next int, text string) (int, string) {
-	key, text, _ := strings.Cut(text, ": ")
-	for v.Type().Field(next).Tag.Get("yaml") != key {
-		next++
+// readHand reads what is kept by hand, if each model has a line of its own, in braces: what it says when nothing is known, and what
+// lays it over a model.
+func readHand(text string) (models []Model, lay []func(*Model)) {
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(strings.TrimSpace(line), "#") {
+			continue
+		}
+		line = mustCut(line, "  - ")
+		over := func(m *Model) { mustCut(readInline(reflect.ValueOf(m).Elem(), line), "\n") }
+		var m Model
+		over(&m)
+		models, lay = append(models, m), append(lay, over)
 	}
-	return next + 1, readInline(v.Field(next), text)
+	return models, lay
 }
 
-// readInline reads into v what inline has made of it, and returns the text that follows.
+// readField reads a key and its value into a field of v. It looks from the one at next on, since fields are mostly written
+// in their order. It returns the place after it, and the text that follows.
+func readField(v reflect.Value, next int, text string) (int, string) {
+	key, text, _ := strings.Cut(text, ": ")
+	for range v.NumField() {
+		next %= v.NumField()
+		if v.Type().Field(next).Tag.Get("yaml") == key {
+			return next + 1, readInline(v.Field(next), text)
+		}
+		next++
+	}
+	panic("BUG: provider: got the key " + strconv.Quote(key) + " of a model")
+}
+
+// readInline reads into v what inline has made of it, and returns the text that follows. What is not there stays as it is.
 func readInline(v reflect.Value, text string) string {
 	switch v.Kind() {
 	case reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
+		if v.IsNil() {
+			v.Set(reflect.New(v.Type().Elem()))
+		}
 		return readInline(v.Elem(), text)
 	case reflect.Struct:
 		text = mustCut(text, "{")
@@ -46,6 +68,7 @@ func readInline(v reflect.Value, text string) string {
 		return mustCut(text, "}")
 	case reflect.Slice:
 		text = mustCut(text, "[")
+		v.SetZero()
 		for more := true; more; {
 			one := reflect.New(v.Type().Elem()).Elem()
 			text = readInline(one, text)
