@@ -136,7 +136,7 @@ func (d *DB) Close() error {
 // ErrNewer is a database that a newer version has written.
 var ErrNewer = errors.New("a newer version of understudy has written it: use that, or restore a copy from before")
 
-// migrate brings the schema up to date, each step in a transaction of its own.
+// migrate brings the schema up to date, all missing steps or none.
 func migrate(ctx context.Context, db *sql.DB) error {
 	steps, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
@@ -153,15 +153,28 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	case version > len(steps):
 		return fmt.Errorf("schema %d, this version knows %d: %w", version, len(steps), ErrNewer)
 	}
+	if version == len(steps) {
+		return nil
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // it is committed, or the error tells of more
 	for ; version < len(steps); version++ {
 		text, err := migrations.ReadFile(steps[version])
 		if err != nil {
 			return err
 		}
-		script := fmt.Sprintf("BEGIN IMMEDIATE;\n%s\nPRAGMA application_id = %d;\nPRAGMA user_version = %d;\nCOMMIT;", text, applicationID, version+1)
-		if _, err := db.ExecContext(ctx, script); err != nil {
+		if _, err := tx.ExecContext(ctx, string(text)); err != nil {
 			return fmt.Errorf("migrate to schema %d: %w", version+1, err)
 		}
+	}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, version)); err != nil {
+		return fmt.Errorf("migrate to schema %d: %w", version, err)
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("migrate to schema %d: %w", version, err)
 	}
 	return nil
 }
