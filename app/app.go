@@ -155,7 +155,7 @@ func New(o Options) (*App, error) {
 			Body: int64(l.Body), BodyTimeout: l.BodyTimeout, Heartbeat: l.Heartbeat, WriteTimeout: l.WriteTimeout,
 			Calls: int64(l.Calls), Memory: memoryOfCalls(MemoryLimit(o.Config)), Text: int64(l.Rescue),
 		},
-		Now: time.Now, NewID: newID,
+		Now: time.Now, NewID: new(ids).next,
 	})
 	var spans func() (sent, failed, dropped int64)
 	if a.traces != nil {
@@ -177,16 +177,30 @@ func New(o Options) (*App, error) {
 	return a, nil
 }
 
-// newID makes the id of a call, which nobody can guess.
-func newID() string {
-	const prefix, letters, length = "call_", "abcdefghijklmnopqrstuvwxyz234567", 26 // of 5 bits each
-	id := make([]byte, len(prefix)+length)
-	_, _ = rand.Read(id) // never fails
-	copy(id, prefix)
+// ids makes the ids of calls, which nobody can guess.
+type ids struct {
+	mu   sync.Mutex
+	left []byte // random bytes, of which many cost as much as few
+	room [32 * idLength]byte
+}
+
+const idLength = 26 // letters, of 5 bits each
+
+// next makes an id.
+func (s *ids) next() string {
+	const prefix, letters = "call_", "abcdefghijklmnopqrstuvwxyz234567"
+	var id [len(prefix) + idLength]byte
+	s.mu.Lock()
+	if len(s.left) == 0 {
+		s.left = s.room[:]
+		_, _ = rand.Read(s.left) // never fails
+	}
+	s.left = s.left[copy(id[copy(id[:], prefix):], s.left):]
+	s.mu.Unlock()
 	for i := len(prefix); i < len(id); i++ {
 		id[i] = letters[id[i]%32]
 	}
-	return string(id)
+	return string(id[:])
 }
 
 // Start runs the commands of the config, opens the listeners and serves. The App is then to be stopped. When ctx ends

@@ -4,6 +4,7 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -119,7 +120,7 @@ func (b *books) spend(tb testing.TB, stop <-chan struct{}) (took []time.Duration
 		}
 		running.Go(func() {
 			at := time.Now()
-			n, err := b.Reserve(tb.Context(), &budget.Reservation{Call: newID(), Ordinal: 1, Line: line, At: at, Most: budget.Tokens{Fresh: 500, Output: 1000}})
+			n, err := b.Reserve(tb.Context(), &budget.Reservation{Call: rand.Text(), Ordinal: 1, Line: line, At: at, Most: budget.Tokens{Fresh: 500, Output: 1000}})
 			if err != nil {
 				tb.Error(err)
 				return

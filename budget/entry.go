@@ -158,6 +158,14 @@ func (e *Entry) Append(b []byte) []byte {
 	return b
 }
 
+// ParseClosed is ParseEntry, but that of an open entry it reads the kind alone.
+func ParseClosed(b []byte) (Entry, error) {
+	if len(b) >= 18 && Kind(b[16]) == Open {
+		return Entry{Kind: Open}, nil
+	}
+	return ParseEntry(b)
+}
+
 // ParseEntry reads what Append wrote.
 func ParseEntry(b []byte) (Entry, error) {
 	var e Entry

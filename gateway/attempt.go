@@ -19,6 +19,7 @@ import (
 // attempt is one try at one target.
 type attempt struct {
 	target route.Target
+	name   string // the target's
 	plan   plan
 	lead   bool // the target is the first that was asked
 	manner
@@ -159,7 +160,7 @@ func (c *call) attempt(t route.Target, how manner, r *rescue) *attempt {
 // newAttempt plans and prepares a try, and asks the target's health for leave. What stands in the
 // way is its err; otherwise end is to be called.
 func (c *call) newAttempt(t route.Target, how manner, r *rescue) *attempt {
-	a := &attempt{target: t, manner: how, rescue: r, lead: len(c.attempts) == 0 || c.attempts[0].target.IsSame(t)}
+	a := &attempt{target: t, name: t.Name(), manner: how, rescue: r, lead: len(c.attempts) == 0 || c.attempts[0].target.IsSame(t)}
 	p, ok := c.plan(t)
 	if !ok {
 		a.err = &llm.Error{Code: llm.CodeModelGone, Origin: llm.OriginGateway, Message: "The provider speaks no dialect of this gateway about this model in which it could be asked to " + string(c.operation) + "."}

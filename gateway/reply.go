@@ -386,7 +386,7 @@ func (c *call) answerHeaders(a *attempt) {
 	if c.reply.begun {
 		prefix = http.TrailerPrefix
 	}
-	c.reply.put(prefix+HeaderTarget, a.target.Name())
+	c.reply.put(prefix+HeaderTarget, a.name)
 	c.reply.put(prefix+HeaderAttempts, strconv.Itoa(len(c.attempts)))
 	c.reply.put(prefix+HeaderMode, string(a.plan.mode))
 	if len(a.losses) > 0 {

@@ -113,7 +113,7 @@ func (c *call) record() Record {
 	}
 	for _, a := range c.attempts {
 		r := AttemptRecord{
-			Target: a.target.Name(), Vendor: cmp.Or(a.target.Provider.Facts.Vendor, a.target.Provider.ID), Answered: a.model, Other: a.other, Mode: a.plan.mode, Start: a.start,
+			Target: a.name, Vendor: cmp.Or(a.target.Provider.Facts.Vendor, a.target.Provider.ID), Answered: a.model, Other: a.other, Mode: a.plan.mode, Start: a.start,
 			Duration: a.end.Sub(a.start), Status: a.status, Committed: a.committed, Hedge: a.hedge, Rescue: a.rescue != nil, Usage: a.usage, ServiceTier: a.servedTier(), Rejected: a.outcome.Rejected,
 			Losses: a.losses, Span: a.span,
 		}
@@ -126,7 +126,7 @@ func (c *call) record() Record {
 		rec.Attempts = append(rec.Attempts, r)
 	}
 	for _, a := range c.refused {
-		rec.Refused = append(rec.Refused, RefusedTarget{a.target.Name(), a.err.Code, a.err.Param})
+		rec.Refused = append(rec.Refused, RefusedTarget{a.name, a.err.Code, a.err.Param})
 	}
 	return rec
 }

@@ -327,7 +327,7 @@ func (f *follower) take(b *budget.Batch, used map[int64]bool, holds byte, body [
 			return err
 		}
 		f.lines[line.ID()] = line
-	} else if e, err := budget.ParseEntry(body); err != nil {
+	} else if e, err := budget.ParseClosed(body); err != nil {
 		return err
 	} else if e.Kind != budget.Open && f.mark.Before(at) {
 		line := f.lines[e.Line]
