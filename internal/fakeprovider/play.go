@@ -152,6 +152,9 @@ func (x *exchange) play(p *plan) {
 		}
 		if s.act != proceed {
 			x.act(s)
+			if p.status == 0 && x.r.Context().Err() != nil {
+				panic(http.ErrAbortHandler) // a return would be an answer, and a client that leaves may still hear it
+			}
 			return
 		}
 	}
