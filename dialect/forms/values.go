@@ -152,17 +152,21 @@ func (c *Counts) Usage(u llm.Usage) llm.Usage {
 	return u
 }
 
-// OfSums is the usage in OpenAI's form: tokens that were cached, written to a cache or thought are part of the input and of the
-// output (openai.yaml, CompletionUsage and ResponseUsage). What total has beside both is output, too: some servers tell of
-// what was thought nowhere else, and xAI, which bills it, counts it beside the output. Who has more from a cache than was
-// asked in all counts it beside the input, if total says so, and else what cannot be true.
+// OfSums is the usage in OpenAI's form: tokens that were cached, written to a cache, heard or thought are part of the input and of
+// the output (openai.yaml, CompletionUsage and ResponseUsage). Some count one of these beside, and bill it: xAI what was thought,
+// Mistral what was heard. Only total has it then, and more than both by just so much. Who has more from a cache than was asked
+// in all counts that beside the input, if total says so, and else what cannot be true.
 func (c *Counts) OfSums(u llm.Usage, input, output, total int64) llm.Usage {
 	if cached := u.InCacheRead + u.InCacheWrite; cached > input {
 		input += cached
 		c.absurd = c.absurd || total != input+output
 	}
-	if input > 0 {
-		output = max(output, total-input)
+	switch beside := total - input - output; {
+	case beside <= 0 || input == 0:
+	case beside == u.InAudio:
+		input += beside
+	case beside == u.OutReasoning || output == 0:
+		output += beside
 	}
 	u.InFresh = input - u.InCacheRead - u.InCacheWrite
 	u.OutReasoning = min(u.OutReasoning, output)

@@ -185,6 +185,9 @@ func TestUsage(t *testing.T) {
 		},
 		{`{"prompt_tokens":10,"completion_tokens":3,"prompt_cache_hit_tokens":4,"prompt_cache_miss_tokens":6}`, llm.Usage{Known: true, InFresh: 6, InCacheRead: 4, OutVisible: 3}},
 		{`{"prompt_tokens":10,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":10},"completion_tokens_details":{"reasoning_tokens":9}}`, llm.Usage{Known: true, InCacheRead: 10, OutReasoning: 3}},
+		{`{"prompt_audio_seconds":5,"prompt_tokens":11,"completion_tokens":15,"total_tokens":401,"prompt_tokens_details":{"audio_tokens":375,"cached_tokens":9}}`, llm.Usage{Known: true, InFresh: 377, InCacheRead: 9, InAudio: 375, OutVisible: 15}},
+		{`{"prompt_audio_seconds":0,"prompt_tokens":16,"total_tokens":393,"completion_tokens":2}`, llm.Usage{Known: true, InFresh: 391, InAudio: 375, OutVisible: 2}},
+		{`{"prompt_audio_seconds":null,"prompt_tokens":13,"total_tokens":20,"completion_tokens":2}`, llm.Usage{Known: true, InFresh: 13, OutVisible: 2}},
 		{`{"prompt_tokens":12,"completion_tokens":2,"total_tokens":354,"prompt_tokens_details":{"cached_tokens":11},"completion_tokens_details":{"reasoning_tokens":340}}`, llm.Usage{Known: true, InFresh: 1, InCacheRead: 11, OutVisible: 2, OutReasoning: 340}},
 		{`{"prompt_tokens":10,"completion_tokens":3,"prompt_tokens_details":null,"completion_tokens_details":{"reasoning_tokens":-9}}`, llm.Usage{Known: true, InFresh: 10, OutVisible: 3}},
 	} {

@@ -13,6 +13,7 @@ func usageOf(n jsontext.Node) llm.Usage {
 	}
 	var counts forms.Counts
 	var prompt, completion, total int64
+	heard := false // counted in seconds, which is Mistral's way
 	var u llm.Usage
 	_ = n.Members(func(key []byte, n jsontext.Node) error {
 		v := n.Value()
@@ -23,6 +24,8 @@ func usageOf(n jsontext.Node) llm.Usage {
 			completion = counts.Read(v)
 		case "total_tokens":
 			total = counts.Read(v)
+		case "prompt_audio_seconds":
+			heard = v.Kind() == jsontext.Number
 		case "prompt_tokens_details":
 			u.InCacheRead = max(u.InCacheRead, forms.Count(n.Get("cached_tokens").Value()))
 			u.InCacheWrite = forms.Count(n.Get("cache_write_tokens").Value())
@@ -37,6 +40,9 @@ func usageOf(n jsontext.Node) llm.Usage {
 		}
 		return nil
 	})
+	if heard && u.InAudio == 0 { // streams do not say how many tokens that is
+		u.InAudio = max(total-prompt-completion, 0)
+	}
 	return counts.OfSums(u, prompt, completion, total)
 }
 

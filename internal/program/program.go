@@ -51,7 +51,8 @@ func (p Program) Run(ctx context.Context) ([]byte, error) {
 	defer end()
 	out := output{most: p.Most, over: end}
 	cmd := exec.CommandContext(limited, path, p.Words[1:]...) //nolint:gosec // it is the operator's, from the config
-	cmd.Dir, cmd.Env, cmd.Stdout = p.Dir, p.Env, &out         // no input, and what it says beside is thrown away
+	cmd.Dir, cmd.Stdout = p.Dir, &out                         // no input, and what it says beside is thrown away
+	cmd.Env = append([]string{}, p.Env...)                    // never nil, which would be all of ours
 	cmd.SysProcAttr = apart()
 	cmd.Cancel = func() error { return endAll(cmd.Process) }
 	cmd.WaitDelay = grace

@@ -90,24 +90,17 @@ func TestReturnInDoubt(t *testing.T) {
 	d.free(2 * d.cost)
 }
 
-// TestDrawInDoubt frees what was drawn and not known to be.
-func TestDrawInDoubt(t *testing.T) {
-	t.Parallel()
-	d := openDoubtful(t, false)
-	d.s.set(func() { d.s.doubt = 1 })
-	if _, err := d.reserve("a"); !errors.Is(err, budget.ErrUnavailable) {
-		t.Errorf("got %v, want %v", err, budget.ErrUnavailable)
+// TestReservedInDoubt frees what was drawn and not known to be, and what an attempt holds that was not made.
+func TestReservedInDoubt(t *testing.T) {
+	for name, strict := range map[string]bool{"draw": false, "hold": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := openDoubtful(t, strict)
+			d.s.set(func() { d.s.doubt = 1 })
+			if _, err := d.reserve("a"); !errors.Is(err, budget.ErrUnavailable) {
+				t.Errorf("got %v, want %v", err, budget.ErrUnavailable)
+			}
+			d.free(0)
+		})
 	}
-	d.free(0)
-}
-
-// TestHoldInDoubt frees what an attempt holds that was not made.
-func TestHoldInDoubt(t *testing.T) {
-	t.Parallel()
-	d := openDoubtful(t, true)
-	d.s.set(func() { d.s.doubt = 1 })
-	if _, err := d.reserve("a"); !errors.Is(err, budget.ErrUnavailable) {
-		t.Errorf("got %v, want %v", err, budget.ErrUnavailable)
-	}
-	d.free(0)
 }
