@@ -259,8 +259,8 @@ func hasFault(kind string) bool {
 	return false
 }
 
-// TestWasted tells what no client has had from what one has, and marks a rescue (A69).
-func TestWasted(t *testing.T) {
+// A69: TestA69WastedIsCountedOnce tells what no client has had from what one has, and marks a rescue.
+func TestA69WastedIsCountedOnce(t *testing.T) {
 	l := &notebook{}
 	w := newWorld(t, withLedger(l))
 	w.fail("chat1", "bad-gateway-502")
