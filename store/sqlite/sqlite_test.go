@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
 	"errors"
 	"os"
@@ -264,6 +265,36 @@ func TestFull(t *testing.T) {
 		return err
 	})
 	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOutOfTime adds entries when their transaction has been taken back because time was up: outside of one they would stay.
+func TestOutOfTime(t *testing.T) {
+	t.Parallel()
+	d := open(t, filled(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, err := d.transaction(ctx, []*job{{do: func(ctx context.Context, tx *sql.Tx) error {
+		cancel()
+		for {
+			if _, err := tx.ExecContext(t.Context(), "SELECT 1"); errors.Is(err, sql.ErrTxDone) {
+				break
+			}
+		}
+		var line int64
+		if err := d.conn.QueryRowContext(t.Context(), "SELECT id FROM line").Scan(&line); err != nil {
+			return err
+		}
+		return d.addEntries(ctx, []budget.Entry{{Attempt: 6, Ordinal: 1, Line: line, Kind: budget.Void}})
+	}}})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want it told that time was up", err)
+	}
+	if l, err := lastLink(t.Context(), d.conn); err != nil || l.seq != 5 {
+		t.Errorf("got %d entries and %v, want the 5 of before", l.seq, err)
+	}
+	if err := d.Close(); err != nil {
 		t.Error(err)
 	}
 }

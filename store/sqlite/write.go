@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strings"
@@ -169,7 +170,7 @@ func (d *DB) add(ctx context.Context, tx *sql.Tx, b *budget.Batch) error {
 		}
 		d.lines[l.ID()] = true
 	}
-	if err := d.addEntries(ctx, tx, b.Entries); err != nil {
+	if err := d.addEntries(ctx, b.Entries); err != nil {
 		return err
 	}
 	if err := addTotals(ctx, tx, b.Entries); err != nil {
@@ -189,46 +190,70 @@ func (d *DB) add(ctx context.Context, tx *sql.Tx, b *budget.Batch) error {
 // rowsAtOnce is how many rows one statement inserts: it halves what a row costs.
 const rowsAtOnce = 32
 
-// columns of an entry.
-const columns = 12
+// columns of an entry, but for its link of the chain.
+const columns = 11
 
-func (d *DB) addEntries(ctx context.Context, tx *sql.Tx, entries []budget.Entry) error {
+// insertion is a statement that adds entries, with what there is for the chain in the last of them.
+func insertion(rows int, chain string) string {
+	one := "(" + strings.Repeat("?,", columns)
+	return "INSERT INTO entry VALUES " + strings.Repeat(one+"NULL),", rows-1) + one + chain + ")"
+}
+
+// driverConn is what a connection of SQLite's driver can do.
+type driverConn interface {
+	driver.ConnPrepareContext
+	driver.ExecerContext
+}
+
+// addEntries asks the driver itself: what database/sql does about an argument costs as much as what SQLite does.
+func (d *DB) addEntries(ctx context.Context, entries []budget.Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	h := sha256.New()
-	h.Write(d.last.chain)
-	one := "(" + strings.TrimSuffix(strings.Repeat("?,", columns), ",") + ")"
-	insert := "INSERT INTO entry VALUES " + one
-	many, err := tx.PrepareContext(ctx, insert+strings.Repeat(","+one, rowsAtOnce-1))
+	err := d.conn.Raw(func(conn any) error {
+		if err := ctx.Err(); err != nil { // the transaction may be over; while this runs nothing ends it
+			return err
+		}
+		return d.insert(context.WithoutCancel(ctx), conn.(driverConn), entries)
+	})
 	if err != nil {
 		return fmt.Errorf("write entries: %w", err)
 	}
+	return nil
+}
+
+func (d *DB) insert(ctx context.Context, conn driverConn, entries []budget.Entry) error {
+	many, err := conn.PrepareContext(ctx, insertion(rowsAtOnce, "NULL"))
+	if err != nil {
+		return err
+	}
 	defer many.Close() //nolint:errcheck // it was used, or the error tells of more
-	args := make([]any, 0, columns*rowsAtOnce)
-	for i := range entries {
-		r := budget.RowOf(d.last.seq+1, &entries[i])
-		d.last.seq++
-		h.Write(r.Body)
-		var chain any
-		if i == len(entries)-1 {
-			d.last.chain = h.Sum(nil)
-			chain = d.last.chain
+	h := sha256.New()
+	h.Write(d.last.chain)
+	args := make([]driver.NamedValue, 0, columns*rowsAtOnce+1)
+	for len(entries) > 0 {
+		rows := min(len(entries), rowsAtOnce)
+		args = args[:0]
+		for i := range rows {
+			d.last.seq++
+			r := budget.RowOf(d.last.seq, &entries[i])
+			h.Write(r.Body)
+			for _, v := range [columns]any{
+				r.Seq, r.Attempt, r.Line, r.At, int64(r.Kind), int64(r.Flags), int64(r.Reserved), int64(r.Amount), r.Input, r.Output, r.Body,
+			} {
+				args = append(args, driver.NamedValue{Ordinal: len(args) + 1, Value: v})
+			}
 		}
-		args = append(args, r.Seq, r.Attempt, r.Line, r.At, int64(r.Kind), int64(r.Flags), int64(r.Reserved), int64(r.Amount),
-			r.Input, r.Output, r.Body, chain)
-		switch n := len(args) / columns; {
-		case n == rowsAtOnce:
-			_, err = many.ExecContext(ctx, args...)
-		case i == len(entries)-1:
-			_, err = tx.ExecContext(ctx, insert+strings.Repeat(","+one, n-1), args...)
-		default:
-			continue
+		if entries = entries[rows:]; len(entries) > 0 {
+			_, err = many.(driver.StmtExecContext).ExecContext(ctx, args)
+		} else {
+			d.last.chain = h.Sum(nil)
+			args = append(args, driver.NamedValue{Ordinal: len(args) + 1, Value: d.last.chain})
+			_, err = conn.ExecContext(ctx, insertion(rows, "?"), args)
 		}
 		if err != nil {
-			return fmt.Errorf("write entries: %w", err)
+			return err
 		}
-		args = args[:0]
 	}
 	return nil
 }
