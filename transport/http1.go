@@ -38,6 +38,7 @@ var (
 	errStatus         = errors.New("the answer's status is none of HTTP's")
 	errInformational  = errors.New("the provider sends no final answer")
 	errSwitching      = errors.New("the provider switches to a protocol that was not asked for")
+	errUnclean        = errors.New("the connection is not as its last answer should have left it")
 	errClosed         = errors.New("the answer's body is closed")
 )
 
@@ -46,20 +47,24 @@ type line struct {
 	conn   net.Conn // as it is written to and read from
 	tcp    *writeBound
 	reader *bufio.Reader
-	left   int64       // bytes that may still be read; headers are bounded so
-	read   int64       // bytes read since the request was written
-	used   bool        // it has carried a request before
-	since  time.Time   // when it was last put to use, or back
-	quiet  func() bool // see probe
-	hangUp func()      // closes conn
+	left   int64                                         // bytes that may still be read; headers are bounded so
+	read   int64                                         // bytes read since the request was written
+	used   bool                                          // it has carried a request before
+	since  time.Time                                     // when it was last put to use, or back
+	quiet  func() bool                                   // see probe
+	ask    func(request *[]byte) (quiet bool, err error) // see asker; nil if there is none
+	hangUp func()                                        // closes conn
 }
 
 const unbounded = int64(1) << 62
 
 func newLine(conn net.Conn) *line {
-	l := &line{conn: conn, tcp: under(conn), left: unbounded}
+	l := &line{conn: conn, tcp: under(conn), left: unbounded, since: time.Now()}
 	l.reader = bufio.NewReaderSize(source{l}, ioBuffer)
 	l.quiet = probe(l.tcp)
+	if _, secure := conn.(*tls.Conn); !secure {
+		l.ask = asker(l.tcp)
+	}
 	l.hangUp = func() { conn.Close() }
 	return l
 }
@@ -222,11 +227,17 @@ type exchange struct {
 	err   error // what a read gives after the end
 }
 
-// exchange sends a request and reads the head of its answer.
+// exchange sends a request and reads the head of its answer. It fails with errUnclean, and has sent nothing, if another line must
+// be taken.
 func (p *pool) exchange(ctx context.Context, l *line, req *http.Request, r Request) (*http.Response, error) {
 	e := &exchange{ctx: ctx, p: p, l: l, stop: AfterFunc(ctx, l.hangUp)}
-	l.since, l.read, l.left = time.Now(), 0, maxHeader
-	if err := e.write(req, r.Body); err != nil {
+	l.read, l.left = 0, maxHeader
+	switch err := e.write(req, r.Body); {
+	case errors.Is(err, errUnclean):
+		e.stop()
+		l.conn.Close()
+		return nil, err
+	case err != nil:
 		return nil, e.failure(PhaseWrite, err)
 	}
 	resp, err := l.head(req)
@@ -254,18 +265,30 @@ func contradictory(resp *http.Response) bool {
 	return resp.StatusCode == http.StatusNoContent && (length != "" && length != "0" || len(resp.TransferEncoding) > 0)
 }
 
-// write sends the request, or begins to.
+// write sends the request, or begins to, unless the line has been used before and is not clean.
 func (e *exchange) write(req *http.Request, body []byte) error {
 	buf := buffers.Get().(*[]byte) //nolint:forcetypeassert // it holds nothing else
 	*buf = appendHead((*buf)[:0], req, len(body))
-	if len(*buf)+len(body) > inOne {
+	inPieces := len(*buf)+len(body) > inOne
+	asks := e.l.used && e.l.ask != nil && !inPieces
+	if e.l.used && !asks && !e.l.isClean() {
+		return errUnclean
+	}
+	if inPieces {
 		e.w = &writing{done: make(chan struct{})}
 		go e.w.run(e.l.conn, buf, body)
 		return nil
 	}
 	*buf = append(*buf, body...)
-	_, err := e.l.conn.Write(*buf)
-	buffers.Put(buf)
+	if !asks {
+		_, err := e.l.conn.Write(*buf)
+		buffers.Put(buf)
+		return err
+	}
+	quiet, err := e.l.ask(buf)
+	if !quiet {
+		return errUnclean
+	}
 	return err
 }
 
@@ -336,15 +359,8 @@ func (e *exchange) end(whole bool, err error) {
 // speak HTTP/2.
 func (p *pool) line(ctx context.Context, r Request) (*line, *SendError) {
 	if !r.Fresh {
-		for {
-			l := p.take()
-			if l == nil {
-				break
-			}
-			if l.isClean() {
-				return l, nil
-			}
-			l.conn.Close()
+		if l := p.take(); l != nil {
+			return l, nil
 		}
 	}
 	dial := p.dialer.dial

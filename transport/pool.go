@@ -111,10 +111,12 @@ func (p *pool) take() *line {
 	l := p.lines[n-1]
 	p.lines[n-1] = nil
 	p.lines = p.lines[:n-1]
-	if time.Since(l.since) > idleTimeout {
+	now := time.Now()
+	if now.Sub(l.since) > idleTimeout {
 		l.conn.Close() // and so are all others, which the sweep will find
 		return nil
 	}
+	l.since = now
 	return l
 }
 

@@ -217,13 +217,16 @@ func (t *Transport) Send(ctx context.Context, r Request) (*Response, error) {
 // send sends in HTTP/1.1 or, where the provider speaks it or a proxy stands before it, as
 // net/http does.
 func (p *pool) send(ctx context.Context, req *http.Request, r Request) (*http.Response, error) {
-	if !p.proxied && !p.speaksHTTP2.Load() {
-		l, err := p.line(ctx, r)
-		switch {
-		case err != nil:
-			return nil, err
-		case l != nil:
-			return p.exchange(ctx, l, req, r)
+	for !p.proxied && !p.speaksHTTP2.Load() {
+		l, failed := p.line(ctx, r)
+		if failed != nil {
+			return nil, failed
+		}
+		if l == nil {
+			break
+		}
+		if resp, err := p.exchange(ctx, l, req, r); !errors.Is(err, errUnclean) {
+			return resp, err
 		}
 	}
 	return p.sendHTTP2(withConnectTime(ctx, r), req, r)
