@@ -82,7 +82,7 @@ func BenchmarkHead(b *testing.B) {
 		l.reader = bufio.NewReaderSize(answer, ioBuffer)
 		for b.Loop() {
 			answer.Reset(benchAnswer)
-			if l.plainHead() == nil {
+			if !l.plainHead(&(&exchange{}).plain) {
 				b.Fatal("got an answer that is not plain")
 			}
 		}

@@ -100,10 +100,10 @@ func (l *line) isDrained() bool {
 	return n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && secure.SetReadDeadline(time.Time{}) == nil
 }
 
-// head reads up to the answer's body, past what is only informational.
-func (l *line) head(req *http.Request) (*http.Response, error) {
-	if resp := l.plainHead(); resp != nil {
-		return resp, nil
+// head reads up to the answer's body, past what is only informational. It has a for a plain one.
+func (l *line) head(req *http.Request, a *plainAnswer) (*http.Response, error) {
+	if l.plainHead(a) {
+		return &a.resp, nil
 	}
 	for range maxInformational + 1 {
 		resp, err := http.ReadResponse(l.reader, req)
@@ -165,7 +165,7 @@ func appendHead(dst []byte, req *http.Request, body int) []byte {
 
 // plain is a header's value on one line, whatever is in it.
 func plain(value string) string {
-	if strings.ContainsAny(value, "\r\n\x00") {
+	if !isFieldValue(value) {
 		return strings.NewReplacer("\r", " ", "\n", " ", "\x00", " ").Replace(value)
 	}
 	return value
@@ -225,6 +225,7 @@ type exchange struct {
 	keep  bool // the line may carry another request
 	ended bool
 	err   error // what a read gives after the end
+	plain plainAnswer
 }
 
 // exchange sends a request and reads the head of its answer. It fails with errUnclean, and has sent nothing, if another line must
@@ -240,7 +241,7 @@ func (p *pool) exchange(ctx context.Context, l *line, req *http.Request, r Reque
 	case err != nil:
 		return nil, e.failure(PhaseWrite, err)
 	}
-	resp, err := l.head(req)
+	resp, err := l.head(req, &e.plain)
 	if err != nil {
 		return nil, e.failure(PhaseHeaders, err)
 	}
