@@ -58,7 +58,7 @@ func BenchmarkHead(b *testing.B) {
 		text := []byte("POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Type: application/json\r\nAccept: application/json\r\n" +
 			"Authorization: Bearer sk-0123456789abcdef0123456789abcdef\r\nUser-Agent: OpenAI/Python 2.1.0\r\nContent-Length: 1000\r\n")
 		for b.Loop() {
-			if _, ok := parse(string(text)); !ok {
+			if h := new(head); !h.parse(string(text)) {
 				b.Fatal("got a head that is not plain")
 			}
 		}

@@ -86,7 +86,7 @@ func (c *conn) serve() {
 		c.s.forget(c)
 	}()
 	for first := true; ; first = false {
-		h, found := c.next(first)
+		x, found := c.next(first)
 		switch found {
 		case nothing:
 			return
@@ -98,7 +98,7 @@ func (c *conn) serve() {
 			return
 		case plain:
 		}
-		if !c.answer(h) {
+		if !c.answer(x) {
 			return
 		}
 		if c.s.over.Load() {
@@ -124,7 +124,7 @@ const (
 const aRequest = 4
 
 // next reads the next request's head. A client may take its time before a request, but not in its head.
-func (c *conn) next(first bool) (head, found) {
+func (c *conn) next(first bool) (*exchange, found) {
 	since, by, limited := c.opened, time.Time{}, first
 	if c.headBy = by; first {
 		by = after(since, c.s.headerTime())
@@ -156,7 +156,7 @@ func (c *conn) next(first bool) (head, found) {
 		err := c.fill()
 		if c.since.Store(0); err != nil {
 			if c.start == c.end || !first && got < aRequest || errors.Is(err, os.ErrDeadlineExceeded) {
-				return head{}, nothing
+				return nil, nothing
 			}
 			return c.leave() // net/http has words for what is cut short
 		}
@@ -165,27 +165,27 @@ func (c *conn) next(first bool) (head, found) {
 }
 
 // take reads a head that is there up to its end.
-func (c *conn) take(end int) (head, found) {
-	h, ok := parse(string(c.in[c.start : c.start+end+len(lineEnd)]))
-	if !ok {
+func (c *conn) take(end int) (*exchange, found) {
+	x := &exchange{c: c}
+	if !x.head.parse(string(c.in[c.start : c.start+end+len(lineEnd)])) {
 		return c.leave()
 	}
 	c.start += end + len(headEnd)
-	if h.method == http.MethodPost {
+	if x.head.request.Method == http.MethodPost {
 		c.spare = maxSpare
 	}
 	if !c.begin() {
-		return head{}, nothing
+		return nil, nothing
 	}
-	return h, plain
+	return x, plain
 }
 
 // leave leaves the connection to net/http.
-func (c *conn) leave() (head, found) {
+func (c *conn) leave() (*exchange, found) {
 	if !c.begin() {
-		return head{}, nothing
+		return nil, nothing
 	}
-	return head{}, odd
+	return nil, odd
 }
 
 // begin says that a request has begun, unless the connection is being closed.

@@ -2,7 +2,6 @@ package fastlane
 
 import (
 	"net/http"
-	"net/url"
 	"time"
 )
 
@@ -10,7 +9,7 @@ import (
 // it is given.
 type exchange struct {
 	c        *conn
-	url      url.URL
+	head     head
 	life     life
 	body     body
 	answer   response
@@ -18,16 +17,13 @@ type exchange struct {
 }
 
 // answer has a request answered, and reports whether another may follow.
-func (c *conn) answer(h head) bool {
-	x := &exchange{c: c, url: h.url}
+func (c *conn) answer(x *exchange) bool {
 	x.life.c = c
-	r := (&http.Request{
-		Method: h.method, URL: &x.url, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: h.header, Body: http.NoBody, ContentLength: h.length, Close: h.close, Host: h.host,
-		RemoteAddr: c.remote, RequestURI: h.target,
-	}).WithContext(&x.life)
-	if h.length > 0 {
-		x.body.x, x.body.left = x, h.length
+	r := &x.head.request
+	*r = *r.WithContext(&x.life)
+	r.Proto, r.ProtoMajor, r.ProtoMinor, r.RemoteAddr, r.Body = "HTTP/1.1", 1, 1, c.remote, http.NoBody
+	if r.ContentLength > 0 {
+		x.body.x, x.body.left = x, r.ContentLength
 		r.Body = &x.body
 	} else {
 		x.watching.bodyOver = true

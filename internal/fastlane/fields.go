@@ -142,10 +142,12 @@ func appendFields(b []byte, h http.Header, drop dropped) []byte {
 		if !isToken(name) || drop.has(name) {
 			continue
 		}
-		fields = append(fields, field{name, values})
-		for i := len(fields) - 1; 0 < i && i < len(room) && fields[i-1].name > name; i-- {
-			fields[i-1], fields[i] = fields[i], fields[i-1]
+		i := len(fields)
+		fields = append(fields, field{})
+		for ; 0 < i && i < len(room) && fields[i-1].name > name; i-- {
+			fields[i] = fields[i-1]
 		}
+		fields[i] = field{name, values}
 	}
 	if len(fields) > len(room) {
 		slices.SortFunc(fields, func(a, b field) int { return strings.Compare(a.name, b.name) })
@@ -165,7 +167,7 @@ func appendField(b []byte, name, value string) []byte {
 
 // oneLine is a field's value on one line, whatever is in it.
 func oneLine(value string) string {
-	if strings.IndexByte(value, '\n') >= 0 || strings.IndexByte(value, '\r') >= 0 {
+	if !isFieldValue(value) {
 		value = strings.NewReplacer("\r", " ", "\n", " ").Replace(value)
 	}
 	return trim(value)

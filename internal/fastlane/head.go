@@ -14,13 +14,11 @@ var (
 	headEnd = []byte("\r\n\r\n")
 )
 
-// head is the head of a plain request.
+// head is a plain request, but for its body. It is made in one piece with all that it points to.
 type head struct {
-	method, target, host string
-	url                  url.URL
-	header               http.Header
-	length               int64 // of the body
-	close                bool  // the client wants no other request answered
+	request http.Request
+	url     url.URL
+	room    [8]string // for the values of as many fields as there mostly are
 }
 
 // couldBePlain reports whether what there is of a head may become a plain one. It spares net/http's answer to
@@ -41,38 +39,41 @@ func couldBePlain(text []byte) bool {
 
 // parse reads lines that each end in CRLF. It is false for what is not plain: net/http knows whether it is a
 // request at all.
-func parse(text string) (h head, ok bool) {
+func (h *head) parse(text string) bool {
 	line, rest, _ := strings.Cut(text, "\r\n")
 	if !h.parseLine(line) {
-		return h, false
+		return false
 	}
 	n := strings.Count(rest, "\n")
-	h.header, h.length = make(http.Header, n), -1
-	values := make([]string, n)
+	r := &h.request
+	r.Header, r.ContentLength = make(http.Header, max(n-1, 0)), -1 // the host is no part of it
+	values := h.room[:]
+	if n > len(values) {
+		values = make([]string, n)
+	}
 	for i := 0; rest != ""; i++ {
 		line, rest, _ = strings.Cut(rest, "\n")
 		name, value, ok := strings.Cut(line, ":")
 		value, ends := strings.CutSuffix(value, "\r")
-		value = trim(value)
-		if !ok || !ends || !isToken(name) || !isFieldValue(value) {
-			return h, false
+		name, value = fieldName(name), trim(value)
+		if !ok || !ends || name == "" || !isFieldValue(value) {
+			return false
 		}
-		name = textproto.CanonicalMIMEHeaderKey(name)
-		if !h.take(name, value) {
-			return h, false
-		}
-		if before := h.header[name]; before != nil {
-			h.header[name] = append(before, value)
-			continue
+		if !take(r, name, value) {
+			return false
 		}
 		if name == "Host" {
-			continue // it is no part of a request's header
+			continue
+		}
+		if before := r.Header[name]; before != nil {
+			r.Header[name] = append(before, value)
+			continue
 		}
 		values[i] = value
-		h.header[name] = values[i : i+1 : i+1]
+		r.Header[name] = values[i : i+1 : i+1]
 	}
-	h.length = max(h.length, 0)
-	return h, h.host != ""
+	r.ContentLength = max(r.ContentLength, 0)
+	return r.Host != ""
 }
 
 // parseLine reads the first line. The target must be a path, so that the host is the header's.
@@ -82,7 +83,7 @@ func (h *head) parseLine(line string) bool {
 	if version != "HTTP/1.1" || !isToken(method) || method == http.MethodConnect || !strings.HasPrefix(target, "/") {
 		return false
 	}
-	h.method, h.target = method, target
+	h.request.Method, h.request.RequestURI, h.request.URL = method, target, &h.url
 	if isPlainPath(target) {
 		h.url = url.URL{Path: target}
 		return true
@@ -96,21 +97,21 @@ func (h *head) parseLine(line string) bool {
 }
 
 // take notes what a field says of the request. It is false for what takes more than a look.
-func (h *head) take(name, value string) bool {
+func take(r *http.Request, name, value string) bool {
 	switch name {
 	case "Host":
-		ok := h.host == "" && isHost(value)
-		h.host = value
+		ok := r.Host == "" && isHost(value)
+		r.Host = value
 		return ok
 	case "Content-Length":
 		n, err := strconv.ParseUint(value, 10, 63)
-		if err != nil || value[0] == '+' || h.length >= 0 {
+		if err != nil || value[0] == '+' || r.ContentLength >= 0 {
 			return false
 		}
-		h.length = int64(n)
+		r.ContentLength = int64(n)
 	case "Connection":
 		isClose := strings.EqualFold(value, "close")
-		h.close = h.close || isClose
+		r.Close = r.Close || isClose
 		return isClose || strings.EqualFold(value, "keep-alive")
 	case "Transfer-Encoding", "Trailer", "Upgrade", "Expect", "Pragma":
 		return false
@@ -168,8 +169,35 @@ func isToken(s string) bool {
 	return s != ""
 }
 
+// fieldName is a field's name as headers have it; empty if s can be none.
+func fieldName(s string) string {
+	upper, differs := true, false
+	for i := range len(s) {
+		c := s[i]
+		if tokens[c>>6]>>(c&63)&1 == 0 {
+			return ""
+		}
+		differs = differs || upper && 'a' <= c && c <= 'z' || !upper && 'A' <= c && c <= 'Z'
+		upper = c == '-'
+	}
+	if differs {
+		return textproto.CanonicalMIMEHeaderKey(s)
+	}
+	return s
+}
+
 // isFieldValue reports whether s can be a field's value, on one line.
 func isFieldValue(s string) bool {
+	const each = 0x0101010101010101
+	for len(s) >= 8 { // eight at once, as long as all are text
+		x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		del := x ^ 0x7f*each
+		if ((x-' '*each)&^x|(del-each)&^del)&(0x80*each) != 0 {
+			break
+		}
+		s = s[8:]
+	}
 	for i := range len(s) {
 		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
 			return false
