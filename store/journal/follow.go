@@ -151,6 +151,7 @@ func (f *follower) fill() error {
 		durable := *f.j.durable.Load()
 		b, err := f.collect(durable)
 		if err != nil {
+			f.rewind() // it is past what the batch would have had
 			return err
 		}
 		// What is only open need not be told; but files of starts in which nothing was closed are not kept for ever.
@@ -306,6 +307,8 @@ func (f *follower) collect(durable budget.Mark) (*budget.Batch, error) {
 				return nil, err
 			}
 			continue
+		case errors.Is(err, io.EOF) && f.reader.at < limit:
+			return nil, fmt.Errorf("the journal ends at %d, and was written up to %d: %w", f.reader.at, limit, errTorn)
 		case errors.Is(err, io.EOF):
 			return b, nil
 		case err != nil:

@@ -130,6 +130,65 @@ func TestFlushFails(t *testing.T) {
 	}
 }
 
+// TestReadFails has the disk return something else for a while: what the store lacks is read again, from its mark on.
+func TestReadFails(t *testing.T) {
+	t.Parallel()
+	s := newShelf()
+	folder := t.TempDir()
+	d := openJournal(t, folder, s)
+	s.set(func() { s.down = true }) // all stays in the journal
+	const calls = 60
+	for range calls {
+		n, err := d.reserve("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.settle(n)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := d.Close(over); err != nil {
+		t.Fatal(err)
+	}
+	s.set(func() { s.down = false })
+	number := d.current.number
+	r, err := openReader(pathOf(folder, number), number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range calls {
+		if _, _, err := r.next(d.end().Offset); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.close()
+	f, err := os.OpenFile(pathOf(folder, number), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var frame [frameSize]byte
+	if _, err := f.ReadAt(frame[:], r.at); err != nil {
+		t.Fatal(err)
+	}
+	late := newFollower(d.Journal, []int64{number})
+	defer late.finish(over)
+	for _, read := range []struct {
+		what [frameSize]byte
+		want error
+	}{{[frameSize]byte{0xff}, errTorn}, {[frameSize]byte{}, errTorn}, {frame, nil}} {
+		if _, err := f.WriteAt(read.what[:], r.at); err != nil {
+			t.Fatal(err)
+		}
+		if err := late.fill(); !errors.Is(err, read.want) {
+			t.Errorf("with %x in a record's place: got %v, want %v", read.what, err, read.want)
+		}
+	}
+	if got := s.have()[budget.Estimated]; got != calls {
+		t.Errorf("got %d entries in the store, want %d", got, calls)
+	}
+}
+
 // TestHolds takes what is held only with a place in the journal, and frees what a crash left.
 func TestHolds(t *testing.T) {
 	t.Parallel()
