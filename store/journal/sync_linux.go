@@ -17,6 +17,11 @@ func flush(f *os.File) error {
 	}
 }
 
+// openDirect opens a file past the kernel's cache.
+func openDirect(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDWR|syscall.O_DIRECT, 0)
+}
+
 // syncFolder makes a file's name durable.
 func syncFolder(path string) error {
 	d, err := os.Open(path)

@@ -80,7 +80,7 @@ func (j *Journal) commit(chunks []chunk) error {
 	j.opts.Reach("before write")
 	for i := range chunks {
 		c := &chunks[i]
-		if _, err := c.seg.file.WriteAt(c.buf, c.at); err != nil {
+		if err := c.seg.write(c.buf, c.at); err != nil {
 			return fmt.Errorf("write the journal: %w", err)
 		}
 		j.opts.Reach("written")
