@@ -58,14 +58,14 @@ func Check(b []byte, l Limits) error {
 }
 
 // checker reads a document once. It keeps its own stack: the depth of the text is not the depth of the calls.
-// Its methods return false if the text is to be refused, with at, kind and msg saying where and why.
+// Its methods return -1 or false if the text is to be refused, with at, kind and msg saying where and why.
 type checker struct {
 	text       []byte
-	at         int
 	depth      int
 	duplicates bool
 	open       stack[frame]
 	names      stack[name] // of all open objects, innermost last
+	at         int
 	kind       ErrorKind
 	msg        string
 
@@ -110,192 +110,196 @@ func (s *stack[T]) push(v T) {
 // cut takes values off until n are left.
 func (s *stack[T]) cut(n int) {
 	s.n = n
-	s.far = s.far[:max(0, n-len(s.near))]
+	if len(s.far) > 0 {
+		s.far = s.far[:max(0, n-len(s.near))]
+	}
 }
 
+// document reads the text from one value to the next.
 func (c *checker) document() bool {
-	c.space()
-	if c.at == len(c.text) {
-		return c.fail(Empty, "no value")
+	b := c.text
+	i := skipSpace(b, 0)
+	if i == len(b) {
+		return c.fail(i, Empty, "no value")
 	}
+	inObject := false
 	for {
-		depth, at := c.open.n, len(c.nodes)
-		if c.records = c.records && len(c.nodes) < maxNodes; c.records {
+		if inObject {
+			if i = c.member(i); i < 0 {
+				return false
+			}
+		}
+		at := len(c.nodes)
+		if c.records = c.records && at < maxNodes; c.records {
 			c.nodes = slices.Grow(c.nodes, 1)[:at+1]
 			n := &c.nodes[at] // set one by one, which is faster than to copy a node that was just made
-			n.key, n.keyEnd, n.val, n.escaped = int32(c.key), int32(c.keyEnd), int32(c.at), c.escaped
+			n.key, n.keyEnd, n.val, n.escaped = int32(c.key), int32(c.keyEnd), int32(i), c.escaped
 		}
-		if !c.value() {
+		if i == len(b) {
+			return c.unexpected(i)
+		}
+		switch first := b[i]; first {
+		case '"':
+			i, _ = c.str(i)
+		case '{', '[':
+			start := i
+			i = skipSpace(b, i+1)
+			switch {
+			case c.open.n >= c.depth:
+				return c.fail(start, Depth, "nested more than "+strconv.Itoa(c.depth)+" deep")
+			case i < len(b) && b[i] == first+2: // the bracket that closes it
+				i++
+			default:
+				inObject = first == '{'
+				c.open.push(frame{object: inObject, node: at, names: c.names.n})
+				continue // to the first value inside
+			}
+		case 't':
+			i = c.literal(i, "true")
+		case 'f':
+			i = c.literal(i, "false")
+		case 'n':
+			i = c.literal(i, "null")
+		default:
+			end, ok := numberEnd(b, i)
+			if !ok {
+				return c.unexpected(end)
+			}
+			i = end
+		}
+		if i < 0 {
 			return false
 		}
-		if c.open.n > depth {
-			c.open.at(depth).node = at
-			continue // to the first value inside
+		if c.records {
+			c.nodes[at].end, c.nodes[at].next = int32(i), int32(len(c.nodes))
 		}
-		c.close(at)
-		if !c.after() {
+		if i = c.after(i); i < 0 {
 			return false
 		}
 		if c.open.n == 0 {
 			break
 		}
+		inObject = c.open.at(c.open.n - 1).object
 	}
-	c.space()
-	if c.at < len(c.text) {
-		return c.fail(Trailing, "something follows the value")
+	if i = skipSpace(b, i); i < len(b) {
+		return c.fail(i, Trailing, "something follows the value")
 	}
 	return true
 }
 
-// close notes that a value has ended.
-func (c *checker) close(at int) {
-	if c.records {
-		c.nodes[at].end, c.nodes[at].next = int32(c.at), int32(len(c.nodes))
-	}
-}
-
-// value reads a scalar or an empty container whole. Any other container it opens: it reads the bracket and, in
-// an object, the first name.
-func (c *checker) value() bool {
-	if c.at == len(c.text) {
-		return c.unexpected()
-	}
-	switch b := c.text[c.at]; b {
-	case '"':
-		_, ok := c.str()
-		return ok
-	case '{', '[':
-		return c.begin(b == '{')
-	case 't':
-		return c.literal("true")
-	case 'f':
-		return c.literal("false")
-	case 'n':
-		return c.literal("null")
-	default:
-		end, ok := numberEnd(c.text, c.at)
-		c.at = end
-		return ok || c.unexpected()
-	}
-}
-
-func (c *checker) begin(object bool) bool {
-	if c.open.n >= c.depth {
-		return c.fail(Depth, "nested more than "+strconv.Itoa(c.depth)+" deep")
-	}
-	c.at++
-	c.space()
-	closing := byte(']')
-	if object {
-		closing = '}'
-	}
-	if c.at < len(c.text) && c.text[c.at] == closing {
-		c.at++
-		return true
-	}
-	c.open.push(frame{object: object, names: c.names.n})
-	return !object || c.member()
-}
-
-// after reads what follows a value: closing brackets, then a comma and, in an object, the next name. It leaves
-// nothing open if the document has ended.
-func (c *checker) after() bool {
+// after reads what follows a value, which ends at i: closing brackets, then a comma. It leaves nothing open if the
+// document has ended.
+func (c *checker) after(i int) int {
+	b := c.text
 	for c.open.n > 0 {
 		top := c.open.at(c.open.n - 1)
-		c.space()
-		if c.at == len(c.text) {
-			return c.unexpected()
-		}
-		switch b := c.text[c.at]; {
-		case b == ',':
-			c.at++
-			c.space()
-			return !top.object || c.member()
-		case b == '}' && top.object, b == ']' && !top.object:
-			c.at++
-			c.close(top.node)
+		i = skipSpace(b, i)
+		switch {
+		case i == len(b):
+			c.unexpected(i)
+			return -1
+		case b[i] == ',':
+			return skipSpace(b, i+1)
+		case b[i] == '}' && top.object, b[i] == ']' && !top.object:
+			i++
+			if c.records {
+				c.nodes[top.node].end, c.nodes[top.node].next = int32(i), int32(len(c.nodes))
+			}
 			c.names.cut(top.names)
 			c.open.cut(c.open.n - 1)
 		default:
-			return c.unexpected()
+			c.unexpected(i)
+			return -1
 		}
 	}
-	return true
+	return i
 }
 
-// member reads a name and its colon.
-func (c *checker) member() bool {
-	if c.at == len(c.text) || c.text[c.at] != '"' {
-		return c.unexpected()
-	}
-	start := c.at
-	plain, ok := c.str()
-	if !ok {
-		return false
-	}
-	if raw := c.text[start+1 : c.at-1]; !c.duplicates && !c.isNew(raw, plain) {
-		c.at = start
-		return c.fail(Duplicate, "name "+strconv.Quote(clip(nameOf(raw)))+" repeats, or differs only by case")
-	}
-	if raw := c.text[start+1 : c.at-1]; !plain && !c.duplicates && c.open.n == 1 && isDisguised(raw) {
-		c.at = start
-		return c.fail(Duplicate, "name "+strconv.Quote(clip(nameOf(raw)))+" is another one to readers that ignore case")
-	}
-	c.key, c.keyEnd, c.escaped = start+1, c.at-1, !plain
-	c.space()
-	if c.at == len(c.text) || c.text[c.at] != ':' {
-		return c.unexpected()
-	}
-	c.at++
-	c.space()
-	return true
-}
-
-// str reads a string and tells whether it is plain: ASCII without escapes.
-func (c *checker) str() (plain, ok bool) {
+// member reads a name, which begins at i, and its colon, and returns where the value begins.
+func (c *checker) member(i int) int {
 	b := c.text
-	i := c.at + 1
+	if i == len(b) || b[i] != '"' {
+		c.unexpected(i)
+		return -1
+	}
+	start := i
+	i, plain := c.str(i)
+	if i < 0 {
+		return -1
+	}
+	if !c.duplicates {
+		raw := b[start+1 : i-1]
+		if !c.isNew(raw, plain) {
+			c.fail(start, Duplicate, "name "+strconv.Quote(clip(nameOf(raw)))+" repeats, or differs only by case")
+			return -1
+		}
+		if !plain && c.open.n == 1 && isDisguised(raw) {
+			c.fail(start, Duplicate, "name "+strconv.Quote(clip(nameOf(raw)))+" is another one to readers that ignore case")
+			return -1
+		}
+	}
+	c.key, c.keyEnd, c.escaped = start+1, i-1, !plain
+	if i = skipSpace(b, i); i == len(b) || b[i] != ':' {
+		c.unexpected(i)
+		return -1
+	}
+	return skipSpace(b, i+1)
+}
+
+// str reads the string that begins at i and tells whether it is plain: ASCII without escapes.
+func (c *checker) str(i int) (end int, plain bool) {
+	b := c.text
 	plain = true
-	for {
+	for i++; ; plain = false {
 		i = plainEnd(b, i)
-		c.at = i
 		if i == len(b) {
-			return false, c.unexpected()
+			c.unexpected(i)
+			return -1, false
 		}
 		switch x := b[i]; {
 		case x == '"':
-			c.at++
-			return plain, true
+			return i + 1, plain
 		case x == '\\':
 			n := escapeLen(b, i)
 			if n == 0 {
-				return false, c.fail(Syntax, "broken escape in string")
+				c.fail(i, Syntax, "broken escape in string")
+				return -1, false
 			}
 			i += n
 		case x < ' ':
-			return false, c.fail(Syntax, "control character in string")
+			c.fail(i, Syntax, "control character in string")
+			return -1, false
 		default:
 			i = runesEnd(b, i)
 			if i < len(b) && b[i] >= utf8.RuneSelf {
-				c.at = i
-				return false, c.fail(UTF8, "string is not UTF-8")
+				c.fail(i, UTF8, "string is not UTF-8")
+				return -1, false
 			}
 		}
-		plain = false
 	}
 }
 
 // runesEnd returns the index after the multi-byte runes that begin at i.
 func runesEnd(b []byte, i int) int {
 	for i < len(b) && b[i] >= utf8.RuneSelf {
-		r, n := utf8.DecodeRune(b[i:])
-		if r == utf8.RuneError && n == 1 {
-			return i
+		switch x := b[i]; { // first what is most of all text there is
+		case 0xC2 <= x && x <= 0xDF && i+1 < len(b) && isContinued(b[i+1]):
+			i += 2
+		case 0xE1 <= x && x <= 0xEC && i+2 < len(b) && isContinued(b[i+1]) && isContinued(b[i+2]):
+			i += 3
+		default:
+			r, n := utf8.DecodeRune(b[i:])
+			if r == utf8.RuneError && n == 1 {
+				return i
+			}
+			i += n
 		}
-		i += n
 	}
 	return i
 }
+
+// isContinued reports whether a byte is one of a multi-byte rune, but not its first.
+func isContinued(c byte) bool { return c&0xC0 == 0x80 }
 
 // escapeLen returns the length of the escape at i, or 0 if it is none.
 func escapeLen(b []byte, i int) int {
@@ -313,33 +317,30 @@ func escapeLen(b []byte, i int) int {
 	return 0
 }
 
-func (c *checker) literal(word string) bool {
-	for i := range len(word) {
-		if c.at == len(c.text) || c.text[c.at] != word[i] {
-			return c.unexpected()
-		}
-		c.at++
+func (c *checker) literal(i int, word string) int {
+	if end := i + len(word); end <= len(c.text) && string(c.text[i:end]) == word {
+		return end
 	}
-	return true
+	for n := 0; i < len(c.text) && c.text[i] == word[n]; n++ {
+		i++
+	}
+	c.unexpected(i)
+	return -1
 }
 
-func (c *checker) space() {
-	c.at = skipSpace(c.text, c.at)
-}
-
-func (c *checker) fail(kind ErrorKind, msg string) bool {
-	c.kind, c.msg = kind, msg
+func (c *checker) fail(at int, kind ErrorKind, msg string) bool {
+	c.at, c.kind, c.msg = at, kind, msg
 	return false
 }
 
-func (c *checker) unexpected() bool {
-	if c.at >= len(c.text) {
-		return c.fail(Syntax, "text breaks off")
+func (c *checker) unexpected(at int) bool {
+	if at >= len(c.text) {
+		return c.fail(at, Syntax, "text breaks off")
 	}
-	if b := c.text[c.at]; b < utf8.RuneSelf {
-		return c.fail(Syntax, "unexpected "+strconv.QuoteRune(rune(b)))
+	if b := c.text[at]; b < utf8.RuneSelf {
+		return c.fail(at, Syntax, "unexpected "+strconv.QuoteRune(rune(b)))
 	}
-	return c.fail(Syntax, "unexpected byte outside of a string")
+	return c.fail(at, Syntax, "unexpected byte outside of a string")
 }
 
 // name is the name of a member, made ready for comparing.

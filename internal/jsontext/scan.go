@@ -17,12 +17,9 @@ const (
 func plainEnd(b []byte, i int) int {
 	for ; i+8 <= len(b); i += 8 {
 		x := binary.LittleEndian.Uint64(b[i:])
-		quote, slash := x^('"'*ones), x^('\\'*ones)
-		// Each term sets the high bit of a byte it looks for; a borrow may set bits above the first hit only.
-		hit := (x - ' '*ones) &^ x
-		hit |= (quote - ones) &^ quote
-		hit |= (slash - ones) &^ slash
-		hit = (hit | x) & highs
+		// Each term sets the high bit of the bytes it looks for, and of some that have it set anyway; a borrow may set it
+		// above the first hit only.
+		hit := (x | (x - ' '*ones) | (x ^ '"'*ones - ones) | (x ^ '\\'*ones - ones)) & highs
 		if hit != 0 {
 			return i + bits.TrailingZeros64(hit)/8
 		}

@@ -41,7 +41,7 @@ type node struct {
 // before mean nothing from now on.
 func (t *Tree) ParseLenient(b []byte) (Node, error) {
 	c := &t.c
-	c.text, c.at, c.depth, c.duplicates, c.records = b, 0, DefaultDepth, true, len(b) <= math.MaxInt32
+	c.text, c.depth, c.duplicates, c.records = b, DefaultDepth, true, len(b) <= math.MaxInt32
 	c.open.cut(0)
 	if c.nodes == nil {
 		c.nodes = make([]node, 0, 64) // enough for a chunk
