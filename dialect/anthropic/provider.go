@@ -373,23 +373,16 @@ func (e *encoder) cacheControl(mark *llm.CacheMark) {
 func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 	tree := jsontext.Borrow()
 	defer tree.Return()
-	doc, err := tree.ParseLenient(body)
+	doc, m, err := readMessage(tree, body)
 	if err != nil {
-		return nil, badAnswer("it is not JSON", err)
+		return nil, err
 	}
-	if e := errorIn(doc); e != nil {
-		return nil, e
-	}
-	content := doc.Get("content").Value()
-	if doc.Kind() != jsontext.Object || content.Kind() != jsontext.Array {
-		return nil, badAnswer("it has no content", nil)
-	}
-	resp := &llm.Response{ID: forms.TextOf(doc.Get("id").Value()), Model: forms.TextOf(doc.Get("model").Value())}
-	parts, err := readBlocks(content)
+	resp := &llm.Response{ID: forms.TextOf(doc.Get("id").Value()), Model: forms.TextOf(m.model)}
+	parts, err := readBlocks(m.content.Value())
 	if err != nil {
 		return nil, badAnswer("its content is not what it should be", err)
 	}
-	if len(parts) == 0 && doc.Get("stop_reason").IsNull() {
+	if len(parts) == 0 && m.reason.IsNull() {
 		return nil, badAnswer("it is empty and has no stop reason", nil)
 	}
 	hasCall := false
@@ -401,10 +394,9 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 		}
 	}
 	n := noCounts()
-	usage := doc.Get("usage")
-	n.merge(usage)
+	tier := n.merge(m.usage)
 	resp.Usage = n.usage()
-	resp.Tier = cmp.Or(tierOf(usage), forms.TextOf(usage.Get("service_tier").Value()))
+	resp.Tier = cmp.Or(tier, forms.TextOf(m.usage.Get("service_tier").Value()))
 	resp.Extra = keepStop(nil, doc)
 	resp.Choices = []llm.Choice{{Parts: parts, Stop: forms.Agree(readStop(doc), hasCall)}}
 	return resp, nil
@@ -423,11 +415,41 @@ func isPlain(p *llm.Part) bool {
 	return p.Kind == llm.PartText && p.Cache == nil && len(p.Citations) == 0 && len(p.Extra[issuer]) == 0
 }
 
-// errorIn returns the error that a body or a frame holds instead of an answer, or nil.
-func errorIn(doc jsontext.Node) *llm.Error {
-	kind := doc.Get("type").Value()
-	if is(kind, "error") || kind.IsNull() && !doc.Get("error").IsNull() {
-		return readError(0, doc.Value())
+// messageText is where a whole answer says what.
+type messageText struct {
+	kind, fault, model, reason jsontext.Value
+
+	content, usage jsontext.Node
+}
+
+func (m *messageText) member(name []byte, n jsontext.Node) {
+	switch string(name) {
+	case "type":
+		m.kind = n.Value()
+	case "error":
+		m.fault = n.Value()
+	case "model":
+		m.model = n.Value()
+	case "stop_reason":
+		m.reason = n.Value()
+	case "content":
+		m.content = n
+	case "usage":
+		m.usage = n
 	}
-	return nil
+}
+
+// readMessage reads the top of an answer's body, and throws the error that it may hold instead.
+func readMessage(tree *jsontext.Tree, body []byte) (doc jsontext.Node, m messageText, err error) {
+	if doc, err = tree.ParseLenient(body); err != nil {
+		return doc, m, badAnswer("it is not JSON", err)
+	}
+	doc.Each(m.member)
+	switch {
+	case is(m.kind, "error"), m.kind.IsNull() && !m.fault.IsNull():
+		return doc, m, readError(0, doc.Value())
+	case m.content.Kind() != jsontext.Array:
+		return doc, m, badAnswer("it has no content", nil)
+	}
+	return doc, m, nil
 }

@@ -225,9 +225,8 @@ func (t *tap) start(message jsontext.Value) (model, tier string, err error) {
 		return "", "", badAnswer("a second message_start", nil)
 	}
 	t.started, t.id = true, id
-	usage := jsontext.Plain(message.Get("usage"))
-	t.counts.merge(usage)
-	return forms.TextOf(message.Get("model")), tierOf(usage), nil
+	tier = t.counts.merge(jsontext.Plain(message.Get("usage")))
+	return forms.TextOf(message.Get("model")), tier, nil
 }
 
 // piece says what a delta adds that the client would see or act on.
@@ -375,18 +374,11 @@ func (t *tap) Body(body []byte) (dialect.Signal, error) {
 	var s dialect.Signal
 	tree := jsontext.Borrow()
 	defer tree.Return()
-	doc, err := tree.ParseLenient(body)
+	_, m, err := readMessage(tree, body)
 	if err != nil {
-		return s, badAnswer("it is not JSON", err)
+		return s, err
 	}
-	if e := errorIn(doc); e != nil {
-		return s, e
-	}
-	content := doc.Get("content")
-	if content.Kind() != jsontext.Array {
-		return s, badAnswer("it has no content", nil)
-	}
-	err = content.Array(func(_ int, block jsontext.Node) error {
+	err = m.content.Array(func(_ int, block jsontext.Node) error {
 		if block.Kind() != jsontext.Object {
 			return jsontext.Mismatch("content block", block.Value())
 		}
@@ -396,15 +388,13 @@ func (t *tap) Body(body []byte) (dialect.Signal, error) {
 	if err != nil {
 		return dialect.Signal{}, badAnswer("its content is not what it should be", err)
 	}
-	s.Finish = !doc.Get("stop_reason").IsNull()
+	s.Finish = !m.reason.IsNull()
 	if !s.Content && !s.Finish {
 		return dialect.Signal{}, badAnswer("it is empty and has no stop reason", nil)
 	}
 	s.End = true
-	s.Model = forms.TextOf(doc.Get("model").Value())
-	usage := doc.Get("usage")
-	t.counts.merge(usage)
-	s.Tier = tierOf(usage)
+	s.Model = forms.TextOf(m.model)
+	s.Tier = t.counts.merge(m.usage)
 	return s, nil
 }
 

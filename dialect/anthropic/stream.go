@@ -109,10 +109,10 @@ func (r *streamReader) start(dst []llm.Event, message jsontext.Value) ([]llm.Eve
 		return dst, badAnswer("a second message_start", nil)
 	}
 	r.started, r.id = true, id
-	r.counts.merge(jsontext.Plain(message.Get("usage")))
+	tier := r.counts.merge(jsontext.Plain(message.Get("usage")))
 	return append(dst, llm.Event{
 		Kind: llm.EventStart, ID: r.id, Model: forms.TextOf(message.Get("model")),
-		Tier: cmp.Or(tierOf(jsontext.Plain(message.Get("usage"))), forms.TextOf(message.Get("usage", "service_tier"))), Usage: r.counts.usage(),
+		Tier: cmp.Or(tier, forms.TextOf(message.Get("usage", "service_tier"))), Usage: r.counts.usage(),
 	}), nil
 }
 

@@ -27,22 +27,49 @@ func noCounts() counts {
 	}
 }
 
-// merge takes over the numbers that a usage object gives.
-func (c *counts) merge(usage jsontext.Node) {
-	if usage.Kind() != jsontext.Object {
-		return
+// usageText is where a usage object says what.
+type usageText struct {
+	input, output, cacheRead, cacheWrite, tier, speed, place jsontext.Value
+
+	split, details jsontext.Node
+}
+
+func (u *usageText) member(name []byte, n jsontext.Node) {
+	switch v := n.Value(); string(name) {
+	case "input_tokens":
+		u.input = v
+	case "output_tokens":
+		u.output = v
+	case "cache_read_input_tokens":
+		u.cacheRead = v
+	case "cache_creation_input_tokens":
+		u.cacheWrite = v
+	case "cache_creation":
+		u.split = n
+	case "output_tokens_details":
+		u.details = n
+	case "service_tier":
+		u.tier = v
+	case "speed":
+		u.speed = v
+	case "inference_geo":
+		u.place = v
 	}
-	c.take(&c.input, usage.Get("input_tokens").Value())
-	c.take(&c.output, usage.Get("output_tokens").Value())
-	c.take(&c.cacheRead, usage.Get("cache_read_input_tokens").Value())
-	c.take(&c.cacheWrite, usage.Get("cache_creation_input_tokens").Value())
-	if split := usage.Get("cache_creation"); split.Kind() == jsontext.Object {
-		c.take(&c.write5, split.Get("ephemeral_5m_input_tokens").Value())
-		c.take(&c.write1h, split.Get("ephemeral_1h_input_tokens").Value())
-	}
-	if details := usage.Get("output_tokens_details"); details.Kind() == jsontext.Object {
-		c.take(&c.thinking, details.Get("thinking_tokens").Value())
-	}
+}
+
+// merge takes over the numbers that a usage object gives, and returns the service tier that it names, by which a message
+// begins.
+func (c *counts) merge(usage jsontext.Node) (tier string) {
+	var u usageText
+	usage.Each(u.member)
+	c.take(&c.input, u.input)
+	c.take(&c.output, u.output)
+	c.take(&c.cacheRead, u.cacheRead)
+	c.take(&c.cacheWrite, u.cacheWrite)
+	c.take(&c.write5, u.split.Get("ephemeral_5m_input_tokens").Value())
+	c.take(&c.write1h, u.split.Get("ephemeral_1h_input_tokens").Value())
+	c.take(&c.thinking, u.details.Get("thinking_tokens").Value())
+	return servedAt(u.tier, u.speed, u.place)
 }
 
 func (c *counts) take(n *int64, v jsontext.Value) {
@@ -67,26 +94,6 @@ func (c *counts) usage() llm.Usage {
 	u.OutReasoning = min(max(c.thinking, 0), output)
 	u.OutVisible = output - u.OutReasoning
 	return c.read.Usage(u)
-}
-
-// tierOf is the service tier that a usage object names, by which a message begins.
-func tierOf(usage jsontext.Node) string {
-	if usage.Kind() != jsontext.Object {
-		return ""
-	}
-	var tier, speed, place jsontext.Value
-	_ = usage.Members(func(name []byte, n jsontext.Node) error { // it is an object, and the function returns no error
-		switch string(name) {
-		case "service_tier":
-			tier = n.Value()
-		case "speed":
-			speed = n.Value()
-		case "inference_geo":
-			place = n.Value()
-		}
-		return nil
-	})
-	return servedAt(tier, speed, place)
 }
 
 // servedAt is one name for all that makes a service cost something else than usual: how fast it is, and that it is of

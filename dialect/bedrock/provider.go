@@ -395,14 +395,15 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 	if err != nil {
 		return nil, badAnswer("it is not JSON", err)
 	}
-	content, err := contentOf(doc)
+	a, err := readAnswer(doc)
 	if err != nil {
 		return nil, err
 	}
 	var parts []llm.Part
 	hasCall := false
-	err = content.Array(func(i int, block jsontext.Value) error {
-		key, member, err := only(block)
+	err = a.content.Array(func(i int, n jsontext.Node) error {
+		block := n.Value()
+		key, member, err := onlyIn(n)
 		if err != nil {
 			return err
 		}
@@ -424,27 +425,43 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 	if err != nil {
 		return nil, badAnswer("its content is not what it should be", err)
 	}
-	resp := &llm.Response{Tier: forms.TextOf(doc.Get("serviceTier").Get("type").Value())}
-	resp.Usage = readUsage(doc.Get("usage"))
+	resp := &llm.Response{Tier: forms.TextOf(a.tier.Get("type").Value()), Usage: readUsage(a.usage)}
 	resp.Extra = keep(nil, doc, "additionalModelResponseFields", "metrics", "trace", "performanceConfig")
 	resp.Choices = []llm.Choice{{Parts: parts, Stop: forms.Agree(readStop(doc), hasCall)}}
 	return resp, nil
 }
 
-// contentOf is the content of a whole answer, or the error that the body is instead.
-func contentOf(doc jsontext.Node) (jsontext.Value, error) {
-	content := doc.Get("output").Get("message").Get("content").Value()
+// answerText is where a whole answer says what.
+type answerText struct{ output, content, reason, usage, tier jsontext.Node }
+
+func (a *answerText) member(name []byte, n jsontext.Node) {
+	switch string(name) {
+	case "output":
+		a.output = n
+	case "stopReason":
+		a.reason = n
+	case "usage":
+		a.usage = n
+	case "serviceTier":
+		a.tier = n
+	}
+}
+
+// readAnswer reads the top of a whole answer, or the error that the body is instead.
+func readAnswer(doc jsontext.Node) (a answerText, err error) {
+	doc.Each(a.member)
+	a.content = a.output.Get("message").Get("content")
 	switch {
-	case doc.Kind() == jsontext.Object && content.Kind() == jsontext.Array:
-	case doc.Get("output").IsNull() && (!doc.Get("message").IsNull() || !doc.Get(dialect.ExceptionMember).IsNull()):
-		return nil, readError(0, "", doc.Value())
+	case a.content.Kind() == jsontext.Array:
+	case a.output.IsNull() && (!doc.Get("message").IsNull() || !doc.Get(dialect.ExceptionMember).IsNull()):
+		return a, readError(0, "", doc.Value())
 	default:
-		return nil, badAnswer("it has no output", nil)
+		return a, badAnswer("it has no output", nil)
 	}
-	if string(content) == "[]" && doc.Get("stopReason").IsNull() {
-		return nil, badAnswer("it is empty and has no stop reason", nil)
+	if string(a.content.Value()) == "[]" && a.reason.IsNull() {
+		return a, badAnswer("it is empty and has no stop reason", nil)
 	}
-	return content, nil
+	return a, nil
 }
 
 // isNothing reports whether a part of an answer holds nothing at all.

@@ -269,12 +269,12 @@ func (t *tap) Body(body []byte) (dialect.Signal, error) {
 	if err != nil {
 		return s, badAnswer("it is not JSON", err)
 	}
-	content, err := contentOf(doc)
+	a, err := readAnswer(doc)
 	if err != nil {
 		return s, err
 	}
-	err = content.Array(func(_ int, block jsontext.Value) error {
-		key, member, err := only(block)
+	err = a.content.Array(func(_ int, block jsontext.Node) error {
+		key, member, err := onlyIn(block)
 		if err != nil {
 			return err
 		}
@@ -284,9 +284,9 @@ func (t *tap) Body(body []byte) (dialect.Signal, error) {
 	if err != nil {
 		return dialect.Signal{}, badAnswer("its content is not what it should be", err)
 	}
-	s.Finish, s.End = !doc.Get("stopReason").IsNull(), true
-	t.usage = readUsage(doc.Get("usage"))
-	s.Tier = forms.TextOf(doc.Get("serviceTier").Get("type").Value())
+	s.Finish, s.End = !a.reason.IsNull(), true
+	t.usage = readUsage(a.usage)
+	s.Tier = forms.TextOf(a.tier.Get("type").Value())
 	return s, nil
 }
 

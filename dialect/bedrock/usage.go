@@ -9,18 +9,17 @@ import (
 // readUsage puts each token into one field [bed:TokenUsage]: what was read from a cache or written to one is not in
 // inputTokens.
 func readUsage(n jsontext.Node) llm.Usage {
-	if n.Kind() != jsontext.Object {
-		return llm.Usage{}
-	}
+	var t usageText
+	n.Each(t.member)
 	var counts forms.Counts
 	u := llm.Usage{
-		InFresh:      counts.Read(n.Get("inputTokens").Value()),
-		InCacheRead:  max(counts.Read(n.Get("cacheReadInputTokens").Value()), counts.Read(n.Get("cacheReadInputTokenCount").Value())),
-		InCacheWrite: max(counts.Read(n.Get("cacheWriteInputTokens").Value()), counts.Read(n.Get("cacheWriteInputTokenCount").Value())),
-		OutVisible:   counts.Read(n.Get("outputTokens").Value()),
+		InFresh:      counts.Read(t.input),
+		InCacheRead:  max(counts.Read(t.cacheRead), counts.Read(t.cacheReadCount)),
+		InCacheWrite: max(counts.Read(t.cacheWrite), counts.Read(t.cacheWriteCount)),
+		OutVisible:   counts.Read(t.output),
 	}
-	if details := n.Get("cacheDetails").Value(); details.Kind() == jsontext.Array {
-		_ = details.Array(func(_ int, d jsontext.Value) error { // it is one, and the function returns no error
+	if t.details.Kind() == jsontext.Array {
+		_ = t.details.Array(func(_ int, d jsontext.Value) error { // it is one, and the function returns no error
 			if is(d.Get("ttl"), "1h") {
 				u.InCache1h = min(counts.Read(d.Get("inputTokens")), u.InCacheWrite)
 			}
@@ -29,6 +28,30 @@ func readUsage(n jsontext.Node) llm.Usage {
 		u.InCacheWrite -= u.InCache1h
 	}
 	return counts.Usage(u)
+}
+
+// usageText is where a usage object says what. What is cached goes by either of two names.
+type usageText struct {
+	input, output, cacheRead, cacheReadCount, cacheWrite, cacheWriteCount, details jsontext.Value
+}
+
+func (u *usageText) member(name []byte, n jsontext.Node) {
+	switch v := n.Value(); string(name) {
+	case "inputTokens":
+		u.input = v
+	case "outputTokens":
+		u.output = v
+	case "cacheReadInputTokens":
+		u.cacheRead = v
+	case "cacheReadInputTokenCount":
+		u.cacheReadCount = v
+	case "cacheWriteInputTokens":
+		u.cacheWrite = v
+	case "cacheWriteInputTokenCount":
+		u.cacheWriteCount = v
+	case "cacheDetails":
+		u.details = v
+	}
 }
 
 // writeUsage writes the usage of an answer. Reasoning is part of the output, and not told apart.

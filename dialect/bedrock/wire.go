@@ -70,15 +70,19 @@ func is(v jsontext.Value, s string) bool {
 
 // only returns the one member that a union has beside those that are null.
 func only(v jsontext.Value) (key string, member jsontext.Value, err error) {
-	n := 0
-	err = v.Object(func(k string, m jsontext.Value) error {
-		if !m.IsNull() {
-			key, member = k, m
-			n++
+	return onlyIn(jsontext.Plain(v))
+}
+
+func onlyIn(n jsontext.Node) (key string, member jsontext.Value, err error) {
+	count := 0
+	err = n.Members(func(name []byte, n jsontext.Node) error {
+		if !n.IsNull() {
+			key, member = string(name), n.Value()
+			count++
 		}
 		return nil
 	})
-	if err == nil && n != 1 {
+	if err == nil && count != 1 {
 		err = errors.New("want an object with exactly one member")
 	}
 	return key, member, err

@@ -193,13 +193,22 @@ func (t *tap) Close() ([]byte, error) {
 
 // Body reads a whole answer.
 func (t *tap) Body(body []byte) (dialect.Signal, error) {
-	r, err := providerSide{}.DecodeResponse(body)
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	w, err := readWhole(tree, body)
 	if err != nil {
 		return dialect.Signal{}, err
 	}
-	t.usage = r.Usage
-	ch := &r.Choices[0]
-	return dialect.Signal{Content: len(ch.Parts) > 0 || len(ch.LogProbs) > 0, Finish: true, End: true}, nil
+	hasContent := w.hasOnlyText()
+	if !hasContent {
+		c, err := w.choice()
+		if err != nil {
+			return dialect.Signal{}, err
+		}
+		hasContent = len(c.Parts) > 0 || len(c.LogProbs) > 0
+	}
+	t.usage = w.counted
+	return dialect.Signal{Content: hasContent, Finish: true, End: true}, nil
 }
 
 // Usage is what has been counted so far.

@@ -9,35 +9,103 @@ import (
 	"github.com/understudy-ai/understudy/llm"
 )
 
-// DecodeResponse reads a chat response [coh:ChatResponseV2].
+// whole is where a whole answer says what [coh:ChatResponseV2].
+type whole struct {
+	id, reason, fault, logprobs jsontext.Value
+	message, usage              jsontext.Node
+
+	word    string // the finish reason
+	counted llm.Usage
+}
+
+func (w *whole) member(name []byte, n jsontext.Node) {
+	switch string(name) {
+	case "id":
+		w.id = n.Value()
+	case "message":
+		w.message = n
+	case "finish_reason":
+		w.reason = n.Value()
+	case "error":
+		w.fault = n.Value()
+	case "usage":
+		w.usage = n
+	case "logprobs":
+		w.logprobs = n.Value()
+	}
+}
+
+// readWhole reads the top of an answer's body, and throws the error that it may hold instead.
+func readWhole(tree *jsontext.Tree, body []byte) (w whole, err error) {
+	root, err := tree.ParseLenient(body)
+	if err != nil {
+		return w, forms.BadAnswer("read answer: %w", err)
+	}
+	root.Each(w.member)
+	if w.message.Kind() != jsontext.Object {
+		if e := inBandError(root.Value()); e != nil {
+			return w, e
+		}
+		return w, forms.BadAnswer("answer has no message")
+	}
+	w.word, w.counted = textOf(w.reason), usageOf(w.usage)
+	if e := failure(w.word, textOf(w.fault), w.counted.Known); e != nil {
+		return w, e
+	}
+	return w, nil
+}
+
+// DecodeResponse reads a chat response.
 func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 	tree := jsontext.Borrow()
 	defer tree.Return()
-	v, err := tree.ParseLenient(body)
+	w, err := readWhole(tree, body)
 	if err != nil {
-		return nil, forms.BadAnswer("read answer: %w", err)
+		return nil, err
 	}
-	m := v.Get("message")
-	if m.Kind() != jsontext.Object {
-		if e := inBandError(v.Value()); e != nil {
-			return nil, e
-		}
-		return nil, forms.BadAnswer("answer has no message")
+	c, err := w.choice()
+	if err != nil {
+		return nil, err
 	}
-	word := textOf(v.Get("finish_reason").Value())
-	r := &llm.Response{ID: textOf(v.Get("id").Value()), Usage: usageOf(v.Get("usage").Value())}
-	if e := failure(word, textOf(v.Get("error").Value()), r.Usage.Known); e != nil {
-		return nil, e
-	}
+	return &llm.Response{ID: textOf(w.id), Usage: w.counted, Choices: []llm.Choice{c}}, nil
+}
+
+// choice reads the message, and what else there is of it.
+func (w *whole) choice() (llm.Choice, error) {
 	var a answer
-	if err := a.read(m, r.ID); err != nil {
-		return nil, forms.BadAnswer("read answer: %w", jsontext.At("message", err))
+	if err := a.read(w.message, textOf(w.id)); err != nil {
+		return llm.Choice{}, forms.BadAnswer("read answer: %w", jsontext.At("message", err))
 	}
-	if len(a.parts) == 0 && word == "" {
-		return nil, forms.BadAnswer("answer has neither content nor a finish reason")
+	if len(a.parts) == 0 && w.word == "" {
+		return llm.Choice{}, forms.BadAnswer("answer has neither content nor a finish reason")
 	}
-	r.Choices = []llm.Choice{{Parts: a.parts, Stop: stopOf(word, a.calls > 0), LogProbs: logProbsOf(v.Get("logprobs").Value())}}
-	return r, nil
+	return llm.Choice{Parts: a.parts, Stop: stopOf(w.word, a.calls > 0), LogProbs: logProbsOf(w.logprobs)}, nil
+}
+
+// hasOnlyText reports whether the message is text that says something and nothing else, as most are: there is nothing in
+// it that could be wrong.
+func (w *whole) hasOnlyText() bool {
+	isText, saysAny := true, false
+	w.message.Each(func(name []byte, n jsontext.Node) {
+		switch string(name) {
+		case "role":
+		case "content":
+			saysAny = false // of two, the last counts
+			if n.Kind() != jsontext.Array {
+				isText = false
+				return
+			}
+			_ = n.Array(func(_ int, n jsontext.Node) error { // it is one, and the function returns no error
+				text := n.Get("text").Value()
+				isText = isText && string(n.Get("type").Value()) == `"`+typeText+`"` && text.Kind() == jsontext.String
+				saysAny = saysAny || len(text) > len(`""`)
+				return nil
+			})
+		default:
+			isText = isText && n.IsNull()
+		}
+	})
+	return isText && saysAny
 }
 
 // answer is the parts of a whole message: content, plan, calls.

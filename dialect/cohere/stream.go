@@ -105,8 +105,8 @@ func (r *streamReader) emit(e llm.Event) { r.out = append(r.out, e) }
 // streamText is where an event says what.
 type streamText struct {
 	kind, id, index, logprobs jsontext.Value
-	message                   jsontext.Node
-	reason, usage, fault      jsontext.Value
+	message, usage            jsontext.Node
+	reason, fault             jsontext.Value
 }
 
 func (t *streamText) member(name []byte, n jsontext.Node) error {
@@ -134,7 +134,7 @@ func (t *streamText) inDelta(name []byte, n jsontext.Node) error {
 	case "finish_reason":
 		t.reason = n.Value()
 	case "usage":
-		t.usage = n.Value()
+		t.usage = n
 	case "error":
 		t.fault = n.Value()
 	}

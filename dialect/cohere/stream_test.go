@@ -9,6 +9,7 @@ import (
 
 	"github.com/understudy-ai/understudy/dialect"
 	"github.com/understudy-ai/understudy/dialect/dialecttest"
+	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -272,7 +273,7 @@ func TestBilledUnits(t *testing.T) {
 		{`{"billed_units":{"input_tokens":50,"output_tokens":20}}`, llm.Usage{Known: true, InFresh: 50, OutVisible: 20}},
 		{`{"billed_units":{"input_tokens":1,"output_tokens":1},"tokens":{"input_tokens":9,"output_tokens":9,"reasoning_tokens":9}}`, llm.Usage{Known: true, InFresh: 9, InFree: 8, OutReasoning: 9}},
 	} {
-		if got := usageOf([]byte(tc.usage)); got != tc.want {
+		if got := usageOf(jsontext.Plain([]byte(tc.usage))); got != tc.want {
 			t.Errorf("%s: got %+v want %+v", tc.usage, got, tc.want)
 		}
 	}

@@ -8,17 +8,29 @@ import (
 
 // usageOf reads usage [coh:Usage]. Cached and reasoning tokens are part of the sums. What is billed leaves out the
 // vendor's own preamble; it stands for the tokens only where they are missing.
-func usageOf(v jsontext.Value) llm.Usage {
+func usageOf(n jsontext.Node) llm.Usage {
+	var tokens, billed pair
+	var cached jsontext.Value
+	n.Each(func(name []byte, n jsontext.Node) {
+		switch string(name) {
+		case "tokens":
+			tokens = pairOf(n)
+		case "billed_units":
+			billed = pairOf(n)
+		case "cached_tokens":
+			cached = n.Value()
+		}
+	})
 	var counts forms.Counts
-	in, out := tokensOf(&counts, v.Get("tokens"))
-	billedIn, billedOut := tokensOf(&counts, v.Get("billed_units"))
+	in, out := counts.Read(tokens.in), counts.Read(tokens.out)
+	billedIn, billedOut := counts.Read(billed.in), counts.Read(billed.out)
 	if in+out == 0 {
 		in, out = billedIn, billedOut
 	}
 	var u llm.Usage
-	u.InCacheRead = min(forms.Count(v.Get("cached_tokens")), in)
+	u.InCacheRead = min(forms.Count(cached), in)
 	u.InFresh = in - u.InCacheRead
-	u.OutReasoning = min(forms.Count(v.Get("tokens", "reasoning_tokens")), out)
+	u.OutReasoning = min(forms.Count(tokens.reasoning), out)
 	u.OutVisible = out - u.OutReasoning
 	if billedIn > 0 { // nothing is not believed
 		u.InFree = max(in-billedIn, 0)
@@ -29,9 +41,21 @@ func usageOf(v jsontext.Value) llm.Usage {
 	return counts.Usage(u)
 }
 
-// tokensOf reads a pair of counts.
-func tokensOf(c *forms.Counts, v jsontext.Value) (in, out int64) {
-	return c.Read(v.Get("input_tokens")), c.Read(v.Get("output_tokens"))
+// pair is where a pair of counts says what, and how much of the output was thought.
+type pair struct{ in, out, reasoning jsontext.Value }
+
+func pairOf(n jsontext.Node) (p pair) {
+	n.Each(func(name []byte, n jsontext.Node) {
+		switch string(name) {
+		case "input_tokens":
+			p.in = n.Value()
+		case "output_tokens":
+			p.out = n.Value()
+		case "reasoning_tokens":
+			p.reasoning = n.Value()
+		}
+	})
+	return p
 }
 
 func writeUsage(w *jsontext.Writer, u llm.Usage) {

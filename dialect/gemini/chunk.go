@@ -11,10 +11,10 @@ import (
 
 // chunk is a GenerateContentResponse, whole or a part of a stream, by its members.
 type chunk struct {
-	id, model, usage, feedback, created, fault jsontext.Value
+	id, model, feedback, created, fault jsontext.Value
 
-	candidates jsontext.Node
-	hasAny     bool // there is a member that an answer has
+	candidates, usage jsontext.Node
+	hasAny            bool // there is a member that an answer has
 
 	candidate candidate // the latest
 	count     int       // of those seen
@@ -58,7 +58,7 @@ func (c *chunk) member(name []byte, n jsontext.Node) error {
 	case "candidates":
 		c.candidates = n
 	case "usageMetadata":
-		c.usage = v
+		c.usage = n
 	case "promptFeedback":
 		c.feedback = v
 	case "modelVersion":

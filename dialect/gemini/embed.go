@@ -441,7 +441,7 @@ func (embedProvider) DecodeResponse(body []byte) (*llm.Response, error) {
 	if doc.Get("error") != nil {
 		return nil, readError(0, doc)
 	}
-	r := &llm.Response{Usage: usageOf(doc.Get("usageMetadata"))}
+	r := &llm.Response{Usage: usageOf(jsontext.Plain(doc.Get("usageMetadata")))}
 	var list []llm.Vector
 	add := func(_ int, v jsontext.Value) error {
 		values := v.Get("values")

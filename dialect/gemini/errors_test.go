@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/understudy-ai/understudy/dialect"
+	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
 )
 
@@ -207,7 +208,7 @@ func TestUsage(t *testing.T) {
 		{"nothing", `{}`, llm.Usage{}},
 		{"no numbers", `{"promptTokenCount":"7","candidatesTokenCount":-1,"totalTokenCount":null}`, llm.Usage{Absurd: true}},
 	} {
-		if got := usageOf([]byte(c.json)); got != c.want {
+		if got := usageOf(jsontext.Plain([]byte(c.json))); got != c.want {
 			t.Errorf("%s: got %+v want %+v", c.name, got, c.want)
 		}
 	}

@@ -157,7 +157,7 @@ func (r *streamReader) chunk(dst []llm.Event, n jsontext.Node) ([]llm.Event, err
 }
 
 // tier is the tier, which most streams tell in their last chunk alone.
-func (c *chunk) tier() string { return forms.TextOf(c.usage.Get("serviceTier")) }
+func (c *chunk) tier() string { return forms.TextOf(c.usage.Get("serviceTier").Value()) }
 
 // asError makes an *llm.Error of what was found wrong with a chunk.
 func asError(err error) error {

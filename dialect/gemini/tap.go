@@ -13,9 +13,9 @@ func (relay) NewTap(dialect.Ask) dialect.Tap { return &tap{} }
 // tap follows an answer that goes by. It holds a stream to the same grammar as streamReader and decodes nothing.
 type tap struct {
 	latest  chunk
-	repeat  repeat
-	model   string // that the latest chunk names
-	tier    string // likewise
+	repeat  *repeat // of a stream; it is large
+	model   string  // that the latest chunk names
+	tier    string  // likewise
 	usage   llm.Usage
 	blocked bool
 	choices []tapChoice
@@ -32,6 +32,9 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	var s dialect.Signal
 	if isBlank(f.Data) {
 		return s, nil
+	}
+	if t.repeat == nil {
+		t.repeat = new(repeat)
 	}
 	if text, ok := t.repeat.matches(f.Data); ok {
 		t.usage.Hear(t.repeat.counts.usage())

@@ -18,12 +18,10 @@ type counts struct {
 }
 
 // usageOf reads UsageMetadata. In a stream each one replaces the one before.
-func usageOf(v jsontext.Value) llm.Usage { return countsOf(v).usage() }
+func usageOf(n jsontext.Node) llm.Usage { return countsOf(n).usage() }
 
-func countsOf(v jsontext.Value) (c counts) {
-	if v.Kind() == jsontext.Object {
-		_ = v.Members(c.member) // v is an object, and member returns no error
-	}
+func countsOf(n jsontext.Node) (c counts) {
+	n.Each(c.member)
 	return c
 }
 
@@ -48,8 +46,8 @@ func (c *counts) fill() {
 	}
 }
 
-func (c *counts) member(name []byte, v jsontext.Value) error {
-	switch string(name) {
+func (c *counts) member(name []byte, n jsontext.Node) {
+	switch v := n.Value(); string(name) {
 	case "promptTokenCount":
 		c.hasPrompt = c.take(&c.prompt, v)
 	case "cachedContentTokenCount":
@@ -67,13 +65,12 @@ func (c *counts) member(name []byte, v jsontext.Value) error {
 			c.atTotal = v
 		}
 	case "promptTokensDetails":
-		c.audioIn = audioIn(v)
+		c.audioIn = audioIn(n)
 	case "cacheTokensDetails":
-		c.audioCached = audioIn(v)
+		c.audioCached = audioIn(n)
 	case "candidatesTokensDetails", "responseTokensDetails":
-		c.audioOut = audioIn(v)
+		c.audioOut = audioIn(n)
 	}
-	return nil
 }
 
 // take reads a count, and reports whether there is one. What is no count is none.
@@ -86,19 +83,19 @@ func (c *counts) take(to *int64, v jsontext.Value) bool {
 }
 
 // audioIn is the audio among the modalities of a count.
-func audioIn(v jsontext.Value) (n int64) {
-	if v.Kind() != jsontext.Array {
+func audioIn(list jsontext.Node) (sum int64) {
+	if list.Kind() != jsontext.Array {
 		return 0
 	}
-	_ = v.Array(func(_ int, v jsontext.Value) error { // it is an array, and f returns no error
-		if is(v.Get("modality"), "AUDIO") || string(v.Get("modality")) == "4" {
-			if count, err := v.Get("tokenCount").Int(); err == nil && count > 0 && count < 1<<53 {
-				n += count
+	_ = list.Array(func(_ int, n jsontext.Node) error { // it is an array, and f returns no error
+		if kind := n.Get("modality").Value(); is(kind, "AUDIO") || string(kind) == "4" {
+			if count, err := n.Get("tokenCount").Value().Int(); err == nil && count > 0 && count < 1<<53 {
+				sum += count
 			}
 		}
 		return nil
 	})
-	return n
+	return sum
 }
 
 // writeUsage writes UsageMetadata. What was written to a cache counts as part of the prompt.

@@ -176,13 +176,23 @@ func (t *tap) Sent() any {
 
 // Body reads a whole answer.
 func (t *tap) Body(body []byte) (dialect.Signal, error) {
-	r, err := providerSide{}.DecodeResponse(body)
-	if err != nil {
+	var c chunk
+	tree := jsontext.Borrow()
+	defer tree.Return()
+	if err := c.readWhole(tree, body); err != nil {
 		return dialect.Signal{}, err
 	}
-	t.usage = r.Usage
-	ch := &r.Choices[0]
-	return dialect.Signal{Content: len(ch.Parts) > 0 || len(ch.LogProbs) > 0, Finish: true, End: true, Model: r.Model}, nil
+	s := dialect.Signal{Finish: true, End: true, Model: textOf(c.model)}
+	s.Content = c.calls.IsNull() && c.content.Kind() == jsontext.String && len(c.content) > len(`""`)
+	if !s.Content { // there is more to be read than a text
+		choice, err := c.choice()
+		if err != nil {
+			return dialect.Signal{}, err
+		}
+		s.Content = len(choice.Parts) > 0 || len(choice.LogProbs) > 0
+	}
+	t.usage = usageOf(c.prompt, c.eval)
+	return s, nil
 }
 
 // Usage is what has been counted so far.

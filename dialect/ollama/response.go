@@ -109,17 +109,34 @@ func (c *chunk) eachCall(n int, f func(*llm.ToolCall)) error {
 	return nil
 }
 
+// readWhole finds the members of a whole chat response.
+func (c *chunk) readWhole(tree *jsontext.Tree, body []byte) error {
+	err := c.read(tree, body)
+	if err == nil && !c.isDone() {
+		err = forms.BadAnswer("answer is not done")
+	}
+	return err
+}
+
 // DecodeResponse reads a whole chat response.
 func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 	var c chunk
 	tree := jsontext.Borrow()
 	defer tree.Return()
-	if err := c.read(tree, body); err != nil {
+	if err := c.readWhole(tree, body); err != nil {
 		return nil, err
 	}
-	if !c.isDone() {
-		return nil, forms.BadAnswer("answer is not done")
+	choice, err := c.choice()
+	if err != nil {
+		return nil, err
 	}
+	return &llm.Response{
+		Model: textOf(c.model), Created: createdOf(textOf(c.created)), Usage: usageOf(c.prompt, c.eval), Choices: []llm.Choice{choice},
+	}, nil
+}
+
+// choice reads the message, and what else there is of it.
+func (c *chunk) choice() (llm.Choice, error) {
 	parts := signedThinking(c.signed)
 	if text := textOf(c.thinking); len(parts) == 0 && text != "" {
 		parts = append(parts, llm.Part{Kind: llm.PartThinking, Text: text, Thinking: &llm.Thinking{}})
@@ -133,12 +150,9 @@ func (providerSide) DecodeResponse(body []byte) (*llm.Response, error) {
 		parts = append(parts, llm.Part{Kind: llm.PartToolCall, Call: call})
 	})
 	if err != nil {
-		return nil, err
+		return llm.Choice{}, err
 	}
-	return &llm.Response{
-		Model: textOf(c.model), Created: createdOf(textOf(c.created)), Usage: usageOf(c.prompt, c.eval),
-		Choices: []llm.Choice{{Parts: parts, Stop: stopOf(textOf(c.reason), calls > 0), LogProbs: logProbsOf(c.logprobs)}},
-	}, nil
+	return llm.Choice{Parts: parts, Stop: stopOf(textOf(c.reason), calls > 0), LogProbs: logProbsOf(c.logprobs)}, nil
 }
 
 // logProbsOf reads a list of [oll:Logprob]. What has another shape is not read, and the answer is none the worse.

@@ -8,14 +8,11 @@ import (
 
 // usageOf reads usage: openai.yaml, CompletionUsage.
 func usageOf(n jsontext.Node) llm.Usage {
-	if n.Kind() != jsontext.Object {
-		return llm.Usage{}
-	}
 	var counts forms.Counts
 	var prompt, completion, total int64
 	heard := false // counted in seconds, which is Mistral's way
 	var u llm.Usage
-	_ = n.Members(func(key []byte, n jsontext.Node) error {
+	n.Each(func(key []byte, n jsontext.Node) {
 		v := n.Value()
 		switch string(key) {
 		case "prompt_tokens":
@@ -27,23 +24,41 @@ func usageOf(n jsontext.Node) llm.Usage {
 		case "prompt_audio_seconds":
 			heard = v.Kind() == jsontext.Number
 		case "prompt_tokens_details":
-			u.InCacheRead = max(u.InCacheRead, forms.Count(n.Get("cached_tokens").Value()))
-			u.InCacheWrite = forms.Count(n.Get("cache_write_tokens").Value())
-			u.InAudio = forms.Count(n.Get("audio_tokens").Value())
+			var d details
+			n.Each(d.member)
+			u.InCacheRead, u.InCacheWrite, u.InAudio = max(u.InCacheRead, d.cached), d.written, d.audio
 		case "prompt_cache_hit_tokens", "cached_tokens":
 			u.InCacheRead = max(u.InCacheRead, forms.Count(v))
 		case "completion_tokens_details":
-			u.OutReasoning = forms.Count(n.Get("reasoning_tokens").Value())
-			u.OutAudio = forms.Count(n.Get("audio_tokens").Value())
-			u.AcceptedPrediction = forms.Count(n.Get("accepted_prediction_tokens").Value())
-			u.RejectedPrediction = forms.Count(n.Get("rejected_prediction_tokens").Value())
+			var d details
+			n.Each(d.member)
+			u.OutReasoning, u.OutAudio, u.AcceptedPrediction, u.RejectedPrediction = d.reasoning, d.audio, d.accepted, d.rejected
 		}
-		return nil
 	})
 	if heard && u.InAudio == 0 { // streams do not say how many tokens that is
 		u.InAudio = max(total-prompt-completion, 0)
 	}
 	return counts.OfSums(u, prompt, completion, total)
+}
+
+// details are the counts of prompt_tokens_details and of completion_tokens_details.
+type details struct{ cached, written, audio, reasoning, accepted, rejected int64 }
+
+func (d *details) member(name []byte, n jsontext.Node) {
+	switch string(name) {
+	case "cached_tokens":
+		d.cached = forms.Count(n.Value())
+	case "cache_write_tokens":
+		d.written = forms.Count(n.Value())
+	case "audio_tokens":
+		d.audio = forms.Count(n.Value())
+	case "reasoning_tokens":
+		d.reasoning = forms.Count(n.Value())
+	case "accepted_prediction_tokens":
+		d.accepted = forms.Count(n.Value())
+	case "rejected_prediction_tokens":
+		d.rejected = forms.Count(n.Value())
+	}
 }
 
 // writeUsage writes usage.

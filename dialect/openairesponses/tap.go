@@ -27,7 +27,7 @@ type tap struct {
 	content        bool // some was seen
 	usage          llm.Usage
 	numbers        numbers
-	like           like
+	like           *like // of a stream; it is large
 	passing
 }
 
@@ -39,6 +39,9 @@ func (t *tap) Frame(f dialect.Frame) (dialect.Signal, error) {
 	var s dialect.Signal
 	if t.ended {
 		return s, nil
+	}
+	if t.like == nil {
+		t.like = new(like)
 	}
 	e, isRepeat := t.like.again(f)
 	if !isRepeat {

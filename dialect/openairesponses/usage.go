@@ -8,13 +8,10 @@ import (
 
 // usageOf reads usage: openai.yaml, ResponseUsage.
 func usageOf(n jsontext.Node) llm.Usage {
-	if n.Kind() != jsontext.Object {
-		return llm.Usage{}
-	}
 	var counts forms.Counts
 	var input, output, total int64
 	var u llm.Usage
-	_ = n.Members(func(key []byte, n jsontext.Node) error {
+	n.Each(func(key []byte, n jsontext.Node) {
 		v := n.Value()
 		switch string(key) {
 		case "input_tokens":
@@ -29,7 +26,6 @@ func usageOf(n jsontext.Node) llm.Usage {
 		case "output_tokens_details":
 			u.OutReasoning = forms.Count(n.Get("reasoning_tokens").Value())
 		}
-		return nil
 	})
 	return counts.OfSums(u, input, output, total)
 }

@@ -61,6 +61,16 @@ func (t *Tree) node(at int32) Node {
 	return Node{t, at, t.c.text[it.val:it.end:it.end]}
 }
 
+// name returns the name of the member at a place.
+func (t *Tree) name(at int32) []byte {
+	it := &t.c.nodes[at]
+	name := t.c.text[it.key:it.keyEnd]
+	if it.escaped {
+		name = unescape(nil, name, false)
+	}
+	return name
+}
+
 // Node is one value of a [Tree]. The zero Node stands for an absent one.
 type Node struct {
 	tree *Tree // nil if only the text is known
@@ -110,16 +120,25 @@ func (n Node) Members(f func(name []byte, val Node) error) error {
 	}
 	c := &n.tree.c
 	for at, end := n.at+1, c.nodes[n.at].next; at < end; at = c.nodes[at].next {
-		it := &c.nodes[at]
-		name := c.text[it.key:it.keyEnd]
-		if it.escaped {
-			name = unescape(nil, name, false)
-		}
+		name := n.tree.name(at)
 		if err := f(name, n.tree.node(at)); err != nil {
 			return At(string(name), err)
 		}
 	}
 	return nil
+}
+
+// Each is Members of what may be no object, and then has none, and for an f that never fails.
+func (n Node) Each(f func(name []byte, val Node)) {
+	switch {
+	case n.Kind() != Object:
+	case n.tree == nil:
+		_ = n.text.Members(func(name []byte, v Value) error { f(name, Node{text: v}); return nil })
+	default:
+		for at, end := n.at+1, n.tree.c.nodes[n.at].next; at < end; at = n.tree.c.nodes[at].next {
+			f(n.tree.name(at), n.tree.node(at))
+		}
+	}
 }
 
 // Array is [Value.Array].
