@@ -74,8 +74,11 @@ func FuzzDecodeRequest(f *testing.F) {
 func FuzzDecodeResponse(f *testing.F) {
 	seed(f, "response.json")
 	f.Add([]byte(`{"id":"x","message":"no"}`))
+	f.Add([]byte(`{"message":{"content":[{"type":"text","text":"a"},{"type":"thinking","text":"b"}],"tool_calls":null}}`))
+	f.Add([]byte(`{"message":{"content":[{"type":"text","text":"a"}],"content":[{"type":"text","text":""}],"tool_calls":[{}]}}`))
 	f.Add([]byte(`{"message":{"content":"a","tool_plan":"b","citations":[{"start":0,"end":9,"sources":[{"type":"tool"}],"type":"PLAN"}]}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
+		dialecttest.TapBody(t, New(), body)
 		r, err := providerSide{}.DecodeResponse(body)
 		if err != nil {
 			asLLM(t, err)

@@ -2,6 +2,7 @@ package dialecttest
 
 import (
 	"cmp"
+	"fmt"
 	"reflect"
 	"slices"
 	"testing"
@@ -44,6 +45,24 @@ func (r *runner) response(t *testing.T) {
 	}
 	checkTier(t, "Body", sig.Tier, got.Tier)
 	r.beside(t, body)
+}
+
+// TapBody holds that a tap says of an answer's body what the provider side makes of it.
+func TapBody(t *testing.T, d *dialect.Dialect, body []byte) {
+	t.Helper()
+	r, wantErr := d.Provider.DecodeResponse(body)
+	tap := d.Relay.NewTap(dialect.Ask{})
+	got, gotErr := tap.Body(body)
+	if fmt.Sprint(gotErr) != fmt.Sprint(wantErr) {
+		t.Fatalf("%s: got %v want %v", body, gotErr, wantErr)
+	}
+	if wantErr != nil {
+		return
+	}
+	content := slices.ContainsFunc(r.Choices, func(c llm.Choice) bool { return len(c.Parts) > 0 || len(c.LogProbs) > 0 })
+	if got.Content != content || got.Model != r.Model || !got.Finish || !got.End || tap.Usage() != r.Usage {
+		t.Fatalf("%s: got %+v, usage %+v want content %v, model %s, usage %+v", body, got, tap.Usage(), content, r.Model, r.Usage)
+	}
 }
 
 // beside holds that the dialect's own writer writes nothing that its reader passes over.

@@ -88,6 +88,7 @@ func FuzzDecodeResponse(f *testing.F) {
 	f.Add([]byte(`{"error":"no"}`))
 	f.Add([]byte(`{"done":true,"message":{"content":"a","tool_calls":[{"function":{"name":"f","arguments":"{"}}],"understudy_thinking":[{"issuer":"i","sealed":"s"}]}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
+		dialecttest.TapBody(t, New(), body)
 		r, err := providerSide{}.DecodeResponse(body)
 		if err != nil {
 			asLLM(t, err)

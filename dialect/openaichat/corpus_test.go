@@ -81,7 +81,7 @@ func isChat(body []byte) bool {
 
 func checkResponse(t *testing.T, x *dialecttest.Exchange) {
 	t.Helper()
-	holdTapBody(t, x.ResponseBody)
+	dialecttest.TapBody(t, New(), x.ResponseBody)
 	r, err := providerSide{}.DecodeResponse(x.ResponseBody)
 	if err != nil {
 		if !slices.Contains(x.Flags, "error") && isChat(x.ResponseBody) && !bytes.Contains(x.ResponseBody, []byte(`"error":`)) {

@@ -118,23 +118,5 @@ func FuzzTapBody(f *testing.F) {
 	for _, body := range []string{`{}`, `{"choices":[]}`, `{"choices":[{"error":{"code":429}}]}`, `{"error":"x","choices":[]}`, `{"choices":[{"finish_reason":"error"}]}`, `{"choices":[{"finish_reason":"stop","logprobs":{"content":[{"logprob":1}]}}]}`} {
 		f.Add([]byte(body))
 	}
-	f.Fuzz(func(t *testing.T, body []byte) { holdTapBody(t, body) })
-}
-
-// holdTapBody holds that a tap says of a body what the decoder makes of it.
-func holdTapBody(t *testing.T, body []byte) {
-	t.Helper()
-	r, wantErr := providerSide{}.DecodeResponse(body)
-	tap := relay{}.NewTap(noAsk)
-	got, gotErr := tap.Body(body)
-	if fmt.Sprint(gotErr) != fmt.Sprint(wantErr) {
-		t.Fatalf("%s: got %v want %v", body, gotErr, wantErr)
-	}
-	if wantErr != nil {
-		return
-	}
-	content := slices.ContainsFunc(r.Choices, func(c llm.Choice) bool { return len(c.Parts) > 0 || len(c.LogProbs) > 0 })
-	if got.Content != content || got.Model != r.Model || !got.Finish || !got.End || tap.Usage() != r.Usage {
-		t.Fatalf("%s: got %+v, usage %+v want content %v, model %s, usage %+v", body, got, tap.Usage(), content, r.Model, r.Usage)
-	}
+	f.Fuzz(func(t *testing.T, body []byte) { dialecttest.TapBody(t, New(), body) })
 }
