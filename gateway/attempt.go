@@ -65,8 +65,7 @@ type attempt struct {
 	guessed bool
 	writer  dialect.StreamWriter // of its stream
 	span    [8]byte              // in the call's trace
-	life    *life
-	over    func() // of life
+	*lifetime
 	// number and line are the attempt's in the ledger.
 	number int64
 	most   budget.Tokens // that were reserved
@@ -74,6 +73,12 @@ type attempt struct {
 	cost   budget.Money // what it may cost, or did, of the call's purse
 	// stream is the answer on its way, once it streams.
 	stream *stream
+}
+
+// lifetime is how long an attempt goes on, and the clock that may end it.
+type lifetime struct {
+	life  life
+	clock watchdog
 }
 
 // manner is how a target is asked.
@@ -160,13 +165,14 @@ func (c *call) attempt(t route.Target, how manner, r *rescue) *attempt {
 // newAttempt plans and prepares a try, and asks the target's health for leave. What stands in the
 // way is its err; otherwise end is to be called.
 func (c *call) newAttempt(t route.Target, how manner, r *rescue) *attempt {
-	a := &attempt{target: t, name: t.Name(), manner: how, rescue: r, lead: len(c.attempts) == 0 || c.attempts[0].target.IsSame(t)}
+	a := &attempt{target: t, manner: how, rescue: r, lead: len(c.attempts) == 0 || c.attempts[0].target.IsSame(t)}
 	p, ok := c.plan(t)
 	if !ok {
+		a.name = t.Name()
 		a.err = &llm.Error{Code: llm.CodeModelGone, Origin: llm.OriginGateway, Message: "The provider speaks no dialect of this gateway about this model in which it could be asked to " + string(c.operation) + "."}
 		return a
 	}
-	a.plan = p
+	a.plan, a.name = p, p.target
 	if r != nil {
 		a.plan.mode = ModeTranslate // the request is not the client's
 	}
@@ -183,8 +189,9 @@ func (c *call) begin(a *attempt) bool {
 	// From here on a panic leaves it as a failure of ours.
 	ours := &llm.Error{Code: llm.CodeInternal, Origin: llm.OriginGateway, Message: llm.CodeInternal.Info().Doc}
 	a.err = ours
-	a.life, a.over = c.ctx.begin()
-	if a.err = c.reserve(a.life, a); a.err != nil {
+	a.lifetime = &lifetime{}
+	c.ctx.begin(&a.life)
+	if a.err = c.reserve(&a.life, a); a.err != nil {
 		return false
 	}
 	if a.err = a.race.join(a); a.err != nil {
@@ -205,7 +212,7 @@ func (c *call) begin(a *attempt) bool {
 func (c *call) run(a *attempt) {
 	w := c.watch(a, a.life.end)
 	defer w.stop()
-	a.err = c.blame(a.life, a, c.exchange(a.life, a, w))
+	a.err = c.blame(&a.life, a, c.exchange(&a.life, a, w))
 }
 
 // end closes an attempt, whatever became of it.
@@ -214,8 +221,8 @@ func (c *call) end(a *attempt) {
 		a.end = c.g.opts.Now()
 	}
 	c.account(a)
-	if a.over != nil {
-		a.over()
+	if a.lifetime != nil {
+		a.life.over()
 	}
 	a.pass.Leave(c.result(a))
 }
@@ -224,7 +231,7 @@ func (c *call) plan(t route.Target) (plan, bool) {
 	if c.operation.IsRelayed() {
 		return c.relayPlan(t)
 	}
-	return planFor(c.dialect, c.peeked.Stream, t, c.g.opts.Dialects)
+	return c.g.planOf(c.dialect, c.peeked.Stream, t)
 }
 
 // exchange sends an attempt's request and delivers what comes.

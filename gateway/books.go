@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/understudy-ai/understudy/access"
@@ -298,41 +297,26 @@ func (c *call) lineKey(a *attempt) lineKey {
 
 // lines are the lines that calls have in common, made once.
 type lines struct {
-	mu    sync.RWMutex
-	known map[lineKey]*budget.Line
+	asked memo[lineKey, *budget.Line]
 	// answers are those for models that answered in another's place; nil where it costs the same.
-	answers map[answerKey]*budget.Line
+	answers memo[answerKey, *budget.Line]
 }
 
 type answerKey struct {
-	lineKey
+	line     *budget.Line // that of the model that was asked
 	answered string
 }
 
-// maxLines bounds how many are kept: tags are the clients' to choose.
-const maxLines = 4096
+func (l *lines) of(k lineKey) *budget.Line { return l.asked.of(k, lineKey.line) }
 
-func (l *lines) of(k lineKey) *budget.Line {
-	l.mu.RLock()
-	line := l.known[k]
-	l.mu.RUnlock()
-	if line != nil {
-		return line
-	}
-	line = budget.NewLine(budget.Line{
+func (k lineKey) line() *budget.Line {
+	return budget.NewLine(budget.Line{
 		Provider: k.provider.ID, Model: k.model, Asked: k.asked, Operation: string(k.operation), Caller: k.caller, Tag: k.tag,
 		Key: k.key, User: k.user, Team: k.team, Organisation: k.organisation, Rates: k.rates(),
 	})
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.known == nil || len(l.known) >= maxLines {
-		l.known = map[lineKey]*budget.Line{}
-	}
-	l.known[k] = line
-	return line
 }
 
-func (k *lineKey) rates() budget.Rates {
+func (k lineKey) rates() budget.Rates {
 	if !isPriced(k.operation) {
 		return budget.Rates{}
 	}
@@ -341,28 +325,20 @@ func (k *lineKey) rates() budget.Rates {
 
 // answeredBy is the line of a model that answered in the place of the one that was asked, if that
 // has a price of its own; else nil. Most names that vendors answer with are one model's at a date.
-func (l *lines) answeredBy(k lineKey, answered string) *budget.Line {
-	key := answerKey{k, answered}
-	l.mu.RLock()
-	line, known := l.answers[key]
-	l.mu.RUnlock()
-	if known {
-		return line
-	}
-	if m, ok := k.provider.Model(answered); ok && m.Price != nil && isPriced(k.operation) {
-		other := k
-		other.model, other.price = answered, m.Price
-		if here, there := k.rates(), other.rates(); k.price == nil || here.Text() != there.Text() {
-			line = l.of(other)
+func (l *lines) answeredBy(line *budget.Line, answered string, key func() lineKey) *budget.Line {
+	return l.answers.of(answerKey{line, answered}, func(answerKey) *budget.Line {
+		k := key()
+		m, ok := k.provider.Model(answered)
+		if !ok || m.Price == nil || !isPriced(k.operation) {
+			return nil
 		}
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.answers == nil || len(l.answers) >= maxLines {
-		l.answers = map[answerKey]*budget.Line{}
-	}
-	l.answers[key] = line
-	return line
+		isPriceKnown, rates := k.price != nil, k.rates()
+		k.model, k.price = answered, m.Price
+		if there := k.rates(); isPriceKnown && rates.Text() == there.Text() {
+			return nil
+		}
+		return l.of(k)
+	})
 }
 
 // maxTag bounds the header that says what a call is for.

@@ -49,10 +49,10 @@ type call struct {
 	route    route.Route
 	policy   llm.LossPolicy
 	deadline time.Time
-	onlyOnce bool   // the client forbade every fallback
-	hurried  bool   // the client gives the call less time than its route does
-	tag      string // what the client says that the call is for
-	cleanup  func() // releases what pickTargets started
+	onlyOnce bool        // the client forbade every fallback
+	hurried  bool        // the client gives the call less time than its route does
+	tag      string      // what the client says that the call is for
+	total    *time.Timer // ends the call at the deadline; nil before there is one
 
 	trace     Trace // zero if the gateway does not trace
 	attempts  []*attempt
@@ -70,7 +70,7 @@ type call struct {
 	missed    *route.Target        // the lead, if its health keeps it from being the first that is asked
 	firstLast int                  // from which of the route's targets on they are out, and tried if no other has answered
 	estimated int64                // tokens, where nobody counted them
-	reply     *reply
+	reply     reply
 	failure   *llm.Error // what the client was told, if not an answer
 }
 
@@ -82,7 +82,7 @@ func (g *Gateway) newCall(w http.ResponseWriter, r *http.Request) *call {
 		c.trace = traceOf(r.Header, g.opts.Sampled)
 	}
 	c.dialect = g.opts.Dialects[0] // until it is opened
-	c.reply = newReply(c, w)
+	c.reply.init(c, w)
 	return c
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/internal/vector"
 	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/transport"
 )
 
@@ -117,7 +118,9 @@ func (c *crossing) answer(x *dialecttest.Exchange, req *llm.Request, want *llm.R
 	if body == nil {
 		return
 	}
-	c.back.target.Provider.Facts.Framings = map[dialect.Name]dialect.Framing{c.row.dialect.Name: framingOf(c.row.dialect, x)}
+	c.back.changeFacts(func(f *provider.Facts) {
+		f.Framings = map[dialect.Name]dialect.Framing{c.row.dialect.Name: framingOf(c.row.dialect, x)}
+	})
 	c.back.vendor = func(transport.Request) *transport.Response { return recordedAnswer(c.t, c.row.dialect, x) }
 	got := c.back.serve(d, recordedPath(d, "m", isStreamed(x), framingOf(d, &dialecttest.Exchange{})), body)
 	if len(c.back.sent) != 1 { // the answer is to another request

@@ -14,6 +14,7 @@ import (
 	"github.com/understudy-ai/understudy/gateway"
 	"github.com/understudy-ai/understudy/internal/jsontext"
 	"github.com/understudy-ai/understudy/llm"
+	"github.com/understudy-ai/understudy/provider"
 	"github.com/understudy-ai/understudy/transport"
 )
 
@@ -28,7 +29,7 @@ func newReplay(t *testing.T, row *recordedDialect, sum *tally) *relayed {
 	t.Helper()
 	r := &relayed{stage: newStage(t, row.dialect, row.home), row: row, sum: sum}
 	if row.dialect.Canonical == nil {
-		r.target.Provider.Facts.Edits = nil
+		r.changeFacts(func(f *provider.Facts) { f.Edits = nil })
 	}
 	return r
 }
@@ -48,7 +49,7 @@ func (r *relayed) relay(x *dialecttest.Exchange) {
 		return
 	}
 	framing := framingOf(d, x)
-	r.target.Provider.Facts.Framings = map[dialect.Name]dialect.Framing{d.Name: framing}
+	r.changeFacts(func(f *provider.Facts) { f.Framings = map[dialect.Name]dialect.Framing{d.Name: framing} })
 	r.vendor = func(transport.Request) *transport.Response { return recordedAnswer(r.t, d, x) }
 	body := []byte(x.RequestBody)
 	if !isRecorded(x) {

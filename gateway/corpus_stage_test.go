@@ -56,6 +56,13 @@ func newStage(t *testing.T, d *dialect.Dialect, home string) *stage {
 	return s
 }
 
+// changeFacts makes the target's provider another, of changed facts: those of one never change.
+func (s *stage) changeFacts(change func(*provider.Facts)) {
+	p := *s.target.Provider
+	change(&p.Facts)
+	s.target.Provider = &p
+}
+
 // newFactsStage makes a stage whose target is a provider of these facts.
 func newFactsStage(t *testing.T, id string, facts provider.Facts) *stage {
 	t.Helper()

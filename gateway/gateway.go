@@ -131,6 +131,7 @@ type Gateway struct {
 	patterns map[string][]*endpoint // the others, by the first step of their paths, in which none has a hole
 	objects  Objects
 	lines    lines
+	plans    memo[planKey, plan]
 	routes   atomic.Pointer[Routes]
 	running  running
 	room     room
@@ -164,7 +165,12 @@ func New(opts Options) *Gateway {
 }
 
 // Reload replaces the routes for calls that open from now on.
-func (g *Gateway) Reload(r Routes) { g.routes.Store(&r) }
+func (g *Gateway) Reload(r Routes) {
+	g.routes.Store(&r)
+	g.plans.forget() // and the providers that were before
+	g.lines.asked.forget()
+	g.lines.answers.forget()
+}
 
 // Abort ends the calls that still run: streams with an error event, the rest
 // with an error answer. Serve no more requests after it.

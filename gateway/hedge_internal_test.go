@@ -16,7 +16,7 @@ func TestOutrunSaysNothing(t *testing.T) {
 	t.Parallel()
 	c := &call{g: &Gateway{opts: Options{Now: time.Now, Limits: DefaultLimits()}}}
 	rec := httptest.NewRecorder()
-	c.reply = newReply(c, rec)
+	c.reply.init(c, rec)
 	target := route.Target{Provider: &provider.Provider{ID: "slow"}, Model: "asked"}
 	slow := &attempt{target: target, model: "another", other: true, race: &race{winner: &attempt{}}}
 	for name, err := range map[string]*llm.Error{"whole": c.sendAnswer(slow, nil), "stream": c.commit(slow)} {

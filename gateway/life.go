@@ -20,7 +20,8 @@ type life struct {
 	within []*life
 	roomA  [1]hook // as many as there mostly are
 	roomW  [1]*life
-	hooks  int // so far
+	hooks  int   // so far
+	around *life // what it is within
 }
 
 // hook is what is to be called, and which one it is.
@@ -56,9 +57,9 @@ func (l *life) end(cause error) {
 	}
 }
 
-// begin returns a life within l, and what must be called when it is over by itself.
-func (l *life) begin() (within *life, over func()) {
-	within = &life{}
+// begin begins a life within l, which is new. Its over is to be called.
+func (l *life) begin(within *life) {
+	within.around = l
 	l.mu.Lock()
 	cause := l.cause
 	if cause == nil {
@@ -71,12 +72,14 @@ func (l *life) begin() (within *life, over func()) {
 	if cause != nil {
 		within.end(cause)
 	}
-	return within, func() {
-		l.mu.Lock()
-		l.within = without(l.within, within)
-		l.mu.Unlock()
-		within.end(nil)
-	}
+}
+
+// over ends by itself a life that is within another.
+func (l *life) over() {
+	l.around.mu.Lock()
+	l.around.within = without(l.around.within, l)
+	l.around.mu.Unlock()
+	l.end(nil)
 }
 
 // AfterFunc calls f in a goroutine of its own once l is over. stop prevents that, and reports

@@ -57,20 +57,21 @@ func TestLife(t *testing.T) {
 func TestLifeWithin(t *testing.T) {
 	t.Parallel()
 	var l life
-	first, over := l.begin()
-	second, _ := l.begin()
+	var first, second, third, late life
+	l.begin(&first)
+	l.begin(&second)
 	first.end(errOver)
-	over()
+	first.over()
 	if !errors.Is(first.Err(), errOver) || l.Err() != nil || second.Err() != nil {
 		t.Errorf("got %v, around it %v, beside it %v; want an end of its own", first.Err(), l.Err(), second.Err())
 	}
-	third, over := l.begin()
-	over()
+	l.begin(&third)
+	third.over()
 	if !errors.Is(third.Err(), context.Canceled) || len(l.within) != 1 {
 		t.Errorf("got %v, and %d lives within, want one that is over and one that is not", third.Err(), len(l.within))
 	}
 	l.end(errOver)
-	if late, _ := l.begin(); !errors.Is(second.Err(), errOver) || !errors.Is(late.Err(), errOver) {
+	if l.begin(&late); !errors.Is(second.Err(), errOver) || !errors.Is(late.Err(), errOver) {
 		t.Errorf("got %v and, begun later, %v, want both over", second.Err(), late.Err())
 	}
 }
@@ -82,11 +83,12 @@ func TestLifeRaces(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
-				within, over := l.begin()
+				var within life
+				l.begin(&within)
 				stop := within.AfterFunc(func() {})
 				<-within.Done()
 				stop()
-				over()
+				within.over()
 			})
 		}
 		wg.Go(func() { l.end(errOver) })

@@ -86,13 +86,13 @@ func TestListsHideWhatIsOthers(t *testing.T) {
 		"key_1": `{"object":"list", "data":[{"id":"file-1"}, {"id":"file-3"}, {"id":"file-4"}], "has_more":false}`,
 		"":      `{"object":"list", "data":[{"id":"file-3"}, {"id":"file-4"}], "has_more":false}`,
 	} {
-		got, err := asked(objects, key, "GET").learn(&attempt{target: keptAt("a", "k")}, jsontext.Value(list))
+		got, err := asked(objects, key, "GET").learn(&attempt{target: keptAt("a", "k"), lifetime: &lifetime{}}, jsontext.Value(list))
 		if err != nil || string(got) != want {
 			t.Errorf("key %q: got %s %v, want %s", key, got, err, want)
 		}
 	}
 	objects.Note(Object{ID: "file-2", Provider: "a"})
-	if got, _ := asked(objects, "key_1", "GET").learn(&attempt{target: keptAt("a", "k")}, jsontext.Value(list)); string(got) != list {
+	if got, _ := asked(objects, "key_1", "GET").learn(&attempt{target: keptAt("a", "k"), lifetime: &lifetime{}}, jsontext.Value(list)); string(got) != list {
 		t.Errorf("with nothing to hide: got %s, want %s", got, list)
 	}
 }
@@ -110,11 +110,11 @@ func TestObjectsThatCannotBeFound(t *testing.T) {
 	if _, err := c.ownersOf([]route.Target{keptAt("a", "k")}, "file-1"); err == nil || err.Code != llm.CodeUnavailable {
 		t.Errorf("an object: got %v, want %s", err, llm.CodeUnavailable)
 	}
-	if _, err := c.learn(&attempt{target: keptAt("a", "k")}, jsontext.Value(`{"data":[{"id":"file-1"}]}`)); err == nil || err.Code != llm.CodeUnavailable {
+	if _, err := c.learn(&attempt{target: keptAt("a", "k"), lifetime: &lifetime{}}, jsontext.Value(`{"data":[{"id":"file-1"}]}`)); err == nil || err.Code != llm.CodeUnavailable {
 		t.Errorf("a list: got %v, want %s: it may hold what is another's", err, llm.CodeUnavailable)
 	}
 	c.r.Method = "POST"
-	if _, err := c.learn(&attempt{target: keptAt("a", "k")}, jsontext.Value(`{"id":"file-1"}`)); err != nil {
+	if _, err := c.learn(&attempt{target: keptAt("a", "k"), lifetime: &lifetime{}}, jsontext.Value(`{"id":"file-1"}`)); err != nil {
 		t.Errorf("one just made: got %v, want it told", err)
 	}
 }
@@ -234,7 +234,7 @@ func TestListsOfOthersArePagedThrough(t *testing.T) {
 					c := asked(objects, "key_1", "GET")
 					c.dialect, c.g.opts.Sender = d, l
 					c.r.URL.RawQuery = query.Encode()
-					a := &attempt{target: keptAt("a", "k"), life: &c.ctx}
+					a := &attempt{target: keptAt("a", "k"), lifetime: &lifetime{}}
 					a.plan = plan{dialect: d, url: "https://a.example/v1/files?" + query.Encode(), raw: true}
 					w := c.watch(a, c.ctx.end)
 					w.stop()
@@ -293,7 +293,7 @@ func TestListOfOthersAlone(t *testing.T) {
 	}
 	c := asked(objects, "key_1", "GET")
 	c.dialect, c.g.opts.Sender = &dialect.Dialect{PageOn: "after"}, l
-	a := &attempt{target: keptAt("a", "k"), life: &c.ctx}
+	a := &attempt{target: keptAt("a", "k"), lifetime: &lifetime{}}
 	a.plan = plan{dialect: c.dialect, url: "https://a.example/v1/files", raw: true}
 	w := c.watch(a, c.ctx.end)
 	w.stop()

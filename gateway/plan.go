@@ -24,7 +24,25 @@ type plan struct {
 	url     string
 	framing frames.Kind // of the provider's stream
 	edits   provider.Edits
-	raw     bool // the operation is one that nobody translates
+	raw     bool   // the operation is one that nobody translates
+	target  string // the target's name
+}
+
+// planKey is what decides how a target is to be spoken to.
+type planKey struct {
+	client   *dialect.Dialect
+	stream   bool
+	provider *provider.Provider
+	model    string
+}
+
+// planOf is planFor, found once.
+func (g *Gateway) planOf(client *dialect.Dialect, stream bool, t route.Target) (plan, bool) {
+	p := g.plans.of(planKey{client, stream, t.Provider, t.Model}, func(planKey) plan {
+		p, _ := planFor(client, stream, t, g.opts.Dialects)
+		return p
+	})
+	return p, p.dialect != nil
 }
 
 // planFor chooses the mode for one attempt. It is pure: the client's dialect, the target
@@ -71,7 +89,7 @@ func newPlan(mode Mode, d *dialect.Dialect, t route.Target, url string) plan {
 	if f, differs := facts.Framings[d.Name]; differs {
 		framing = f
 	}
-	return plan{mode: mode, dialect: d, url: url, framing: kindOf(framing), edits: facts.Edits[d.Name]}
+	return plan{mode: mode, dialect: d, url: url, framing: kindOf(framing), edits: facts.Edits[d.Name], target: t.Name()}
 }
 
 // kindOf is the framing's name where streams are read and written.

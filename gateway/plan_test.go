@@ -182,7 +182,7 @@ func TestWatchdog(t *testing.T) {
 				begun := time.Now()
 				var ended time.Duration
 				context.AfterFunc(ctx, func() { ended = time.Since(begun) })
-				w := c.watch(&attempt{target: targets[0]}, cancel)
+				w := c.watch(&attempt{target: targets[0], lifetime: &lifetime{}}, cancel)
 				test.play(w)
 				time.Sleep(10 * time.Minute)
 				synctest.Wait()
@@ -235,7 +235,7 @@ func TestTimeForTheNext(t *testing.T) {
 				c.deadline = time.Now().Add(c.route.Timeouts.Total)
 				c.peeked.Stream = test.stream
 				var late *lateError
-				w := c.watch(&attempt{target: targets[test.at]}, func(err error) { errors.As(err, &late) })
+				w := c.watch(&attempt{target: targets[test.at], lifetime: &lifetime{}}, func(err error) { errors.As(err, &late) })
 				time.Sleep(time.Hour)
 				w.stop()
 				if late == nil {

@@ -193,7 +193,7 @@ func (c *call) relayPlan(t route.Target) (plan, bool) {
 		}
 		address += mark + query
 	}
-	return plan{mode: ModeRelay, dialect: c.dialect, url: address, framing: frames.SSE, raw: true}, ok
+	return plan{mode: ModeRelay, dialect: c.dialect, url: address, framing: frames.SSE, raw: true, target: t.Name()}, ok
 }
 
 // ownPath is the request's path at the dialect's own vendor, for a model. It is written anew: with the client's own

@@ -269,7 +269,7 @@ func (c *call) settleClaim() {
 	if slices.ContainsFunc(c.attempts, func(a *attempt) bool { return !a.unsent }) {
 		r.State = ReplayLost
 		brokeOff := c.failure != nil && (c.failure.Code == llm.CodeClientGone || c.failure.Code == llm.CodeUnavailable)
-		if p := c.reply; !brokeOff && p.err == nil && !p.cut && p.keep != nil && p.begun {
+		if p := &c.reply; !brokeOff && p.err == nil && !p.cut && p.keep != nil && p.begun {
 			r.State, r.Status, r.Header, r.Body = ReplayKept, p.status, c.keptHeader(), p.keep.Bytes()
 		}
 	}

@@ -50,10 +50,10 @@ type reply struct {
 	room      [8]string
 }
 
-func newReply(c *call, w http.ResponseWriter) *reply {
-	p := &reply{c: c, w: w, control: *http.NewResponseController(w)}
+// init makes p the reply to a call.
+func (p *reply) init(c *call, w http.ResponseWriter) {
+	p.c, p.w, p.control = c, w, *http.NewResponseController(w)
 	p.put(HeaderCall, c.id)
-	return p
 }
 
 // list adds an attempt to those of the call, which the headers of an answer that is begun meanwhile count.

@@ -78,8 +78,8 @@ type AttemptRecord struct {
 // settle ends the call: whatever became of it, it is recorded once.
 func (c *call) settle() {
 	c.reply.stop()
-	if c.cleanup != nil {
-		c.cleanup()
+	if c.total != nil {
+		c.total.Stop()
 	}
 	c.stay()
 	c.ctx.end(nil)

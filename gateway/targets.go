@@ -59,8 +59,7 @@ func (c *call) useRoute(r route.Route) *llm.Error {
 	}
 	total := c.route.Timeouts.Total
 	c.deadline = c.start.Add(total)
-	timer := time.AfterFunc(time.Until(c.deadline), func() { c.ctx.end(errTotal) })
-	c.cleanup = func() { timer.Stop() }
+	c.total = time.AfterFunc(time.Until(c.deadline), func() { c.ctx.end(errTotal) })
 	return c.order()
 }
 

@@ -68,19 +68,20 @@ func (c *call) lineOf(a *attempt) *budget.Line {
 // settledLine is the line that an attempt is settled at, if it is another than it was reserved at: it was served at another
 // tier, or by another model.
 func (c *call) settledLine(a *attempt) *budget.Line {
-	tier := a.servedTier()
-	isOtherTier, isOtherModel := tier != a.line.Rates.ServiceTier, a.model != "" && a.model != a.target.Model
-	if !isOtherTier && !isOtherModel {
+	tier, line := a.servedTier(), a.line
+	key := func() lineKey {
+		k := c.lineKey(a)
+		k.tier = tier
+		return k
+	}
+	if tier != line.Rates.ServiceTier {
+		line = c.g.lines.of(key())
+	}
+	if a.model != "" && a.model != a.target.Model {
+		line = cmp.Or(c.g.lines.answeredBy(line, a.model, key), line)
+	}
+	if line == a.line {
 		return nil
-	}
-	k := c.lineKey(a)
-	k.tier = tier
-	var line *budget.Line
-	if isOtherTier {
-		line = c.g.lines.of(k)
-	}
-	if isOtherModel {
-		line = cmp.Or(c.g.lines.answeredBy(k, a.model), line)
 	}
 	return line
 }

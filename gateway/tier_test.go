@@ -166,7 +166,9 @@ func TestServiceTierOfTheAccount(t *testing.T) {
 	w.wantTier(l, "set", "", "flex", 0.5, 1)
 	w.post(messagesAPI, body("chat2", "Who?", true, map[string]any{"service_tier": "auto"}), nil)
 	w.wantTier(l, "set in a translation", "", "flex", 0.5, 1)
-	w.providers["chat2"].Facts.Edits = map[dialect.Name]provider.Edits{dialect.OpenAIChat: {Drop: []string{"service_tier"}}}
+	dropping := *w.providers["chat2"]
+	dropping.Facts.Edits = map[dialect.Name]provider.Edits{dialect.OpenAIChat: {Drop: []string{"service_tier"}}}
+	w.providers["chat2"] = &dropping
 	w.post(chatAPI, body("chat2", "Who?", false, map[string]any{"service_tier": "priority"}), nil)
 	w.wantTier(l, "dropped", "", "", 1, 2)
 

@@ -83,7 +83,8 @@ const (
 // watch starts the clock of an attempt.
 func (c *call) watch(a *attempt, cancel func(cause error)) *watchdog {
 	t := c.route.Timeouts
-	w := &watchdog{cancel: cancel, phase: phaseFirst, limit: t.FirstToken}
+	w := &a.clock
+	w.cancel, w.phase, w.limit = cancel, phaseFirst, t.FirstToken
 	if !c.peeked.Stream {
 		w.phase, w.limit = phaseAnswer, t.Answer
 	}

@@ -60,8 +60,10 @@ type Metrics struct {
 	denials      *prometheus.CounterVec
 
 	// What calls and attempts of a kind count in, found once.
-	callSeries, attemptSeries sync.Map
-	models                    modelNames
+	mu            sync.RWMutex
+	callSeries    map[callKind]*callSeries
+	attemptSeries map[attemptKind]*attemptSeries
+	models        modelNames
 }
 
 // The buckets that the conventions name: seconds, each twice the one before, and tokens, each four times.
@@ -71,7 +73,8 @@ func tokenBuckets() []float64  { return prometheus.ExponentialBuckets(1, 4, 14) 
 // New returns Metrics without counts.
 func New(o Options) *Metrics {
 	m := &Metrics{
-		registry: prometheus.NewRegistry(),
+		registry:   prometheus.NewRegistry(),
+		callSeries: map[callKind]*callSeries{}, attemptSeries: map[attemptKind]*attemptSeries{},
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "understudy_calls_total", Help: "Client calls that are over, by what the client got. code is empty for a whole answer.",
 		}, []string{"dialect", "operation", "stream", "status", "code"}),
@@ -240,24 +243,33 @@ func featureOf(l llm.Loss) string {
 }
 
 func (m *Metrics) callsOf(k callKind) *callSeries {
-	if s, ok := m.callSeries.Load(k); ok {
-		return s.(*callSeries) //nolint:forcetypeassert // it holds nothing else
+	m.mu.RLock()
+	made := m.callSeries[k]
+	m.mu.RUnlock()
+	if made != nil {
+		return made
 	}
 	stream, operation := strconv.FormatBool(k.stream), word(k.operation)
-	s, _ := m.callSeries.LoadOrStore(k, &callSeries{
+	made = &callSeries{
 		count:   m.calls.WithLabelValues(k.dialect, operation, stream, strconv.Itoa(k.status), string(k.code)),
 		seconds: m.callSeconds.WithLabelValues(k.dialect, operation, stream),
-	})
-	return s.(*callSeries) //nolint:forcetypeassert // likewise
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.callSeries[k] = made // another that is made meanwhile counts in the same
+	return made
 }
 
 func (m *Metrics) attemptsOf(k attemptKind) *attemptSeries {
-	if s, ok := m.attemptSeries.Load(k); ok {
-		return s.(*attemptSeries) //nolint:forcetypeassert // it holds nothing else
+	m.mu.RLock()
+	made := m.attemptSeries[k]
+	m.mu.RUnlock()
+	if made != nil {
+		return made
 	}
 	provider, model := m.models.of(k.target)
 	operation := conventional(k.operation)
-	made := &attemptSeries{
+	made = &attemptSeries{
 		count:        m.attempts.WithLabelValues(provider, model, string(k.mode), string(k.code), strconv.FormatBool(k.rescue)),
 		seconds:      m.seconds.WithLabelValues(operation, k.vendor, provider, model, string(k.code)),
 		firstContent: m.firstContent.WithLabelValues(operation, k.vendor, provider, model),
@@ -267,8 +279,10 @@ func (m *Metrics) attemptsOf(k attemptKind) *attemptSeries {
 	if model == otherModels {
 		return made // kept, it would be kept for each of them
 	}
-	s, _ := m.attemptSeries.LoadOrStore(k, made)
-	return s.(*attemptSeries) //nolint:forcetypeassert // likewise
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.attemptSeries[k] = made
+	return made
 }
 
 // conventional is the operation's name in OpenTelemetry's conventions.
