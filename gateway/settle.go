@@ -135,8 +135,11 @@ func (c *call) record() Record {
 func (c *call) over() (all []*budget.LimitError) {
 	for _, list := range [][]*attempt{c.refused, c.attempts} {
 		for _, a := range list {
+			if a.err == nil {
+				continue
+			}
 			var over *budget.LimitError
-			if a.err != nil && errors.As(a.err.Err, &over) {
+			if errors.As(a.err.Err, &over) {
 				all = append(all, over)
 			}
 		}
