@@ -49,7 +49,9 @@ var mayImport = map[string]string{
 	"llm":           "",
 	// One reader for every framing, so that nobody else chooses among them.
 	"internal/frames": "internal/frames/sse",
-	"internal/*":      "",
+	// Both ends of the wire read heads by the same words.
+	"internal/fastlane": "internal/headtext",
+	"internal/*":        "",
 }
 
 // namesOnly lists the rows that may use dialect's names but none of the interfaces it declares: they speak of

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/textproto"
 	"strconv"
 	"strings"
+
+	"github.com/understudy-ai/understudy/internal/headtext"
 )
 
 // plainHead reads the head of an answer as nearly all have it: at hand in one piece, of a status that
@@ -46,7 +47,7 @@ func (a *plainAnswer) read(head string) bool {
 	status, rest, _ := strings.Cut(head, "\r\n")
 	code, reason, _ := strings.Cut(strings.TrimPrefix(status, version), " ")
 	n, err := strconv.Atoi(code)
-	if err != nil || !strings.HasPrefix(status, version) || len(code) != 3 || n < 200 || n > 599 || !isFieldValue(reason) ||
+	if err != nil || !strings.HasPrefix(status, version) || len(code) != 3 || n < 200 || n > 599 || !headtext.IsFieldValue(reason) ||
 		n == http.StatusNoContent || n == http.StatusNotModified {
 		return false
 	}
@@ -64,8 +65,8 @@ func (a *plainAnswer) read(head string) bool {
 		field, rest, _ = strings.Cut(rest, "\n")
 		name, value, ok := strings.Cut(field, ":")
 		value, ends := strings.CutSuffix(value, "\r")
-		name, value = fieldName(name), trim(value)
-		if !ok || !ends || name == "" || !isFieldValue(value) {
+		name, value = headtext.FieldName(name), headtext.Trim(value)
+		if !ok || !ends || name == "" || !headtext.IsFieldValue(value) {
 			return false
 		}
 		if !frames(resp, name, value) {
@@ -96,57 +97,6 @@ func frames(resp *http.Response, name, value string) bool {
 		return resp.Close || strings.EqualFold(value, "keep-alive")
 	case "Transfer-Encoding", "Trailer", "Upgrade":
 		return false
-	}
-	return true
-}
-
-// trim is a field's value without the spaces around it.
-func trim(s string) string {
-	for s != "" && (s[0] == ' ' || s[0] == '\t') {
-		s = s[1:]
-	}
-	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
-		s = s[:len(s)-1]
-	}
-	return s
-}
-
-// tokens are the bytes of tokens (RFC 9110 section 5.6.2), a bit for each.
-var tokens = [4]uint64{0x03ff6cfa00000000, 0x57ffffffc7fffffe}
-
-// fieldName is a field's name as headers have it; empty if s can be none.
-func fieldName(s string) string {
-	upper, differs := true, false
-	for i := range len(s) {
-		c := s[i]
-		if tokens[c>>6]>>(c&63)&1 == 0 {
-			return ""
-		}
-		differs = differs || upper && 'a' <= c && c <= 'z' || !upper && 'A' <= c && c <= 'Z'
-		upper = c == '-'
-	}
-	if differs {
-		return textproto.CanonicalMIMEHeaderKey(s)
-	}
-	return s
-}
-
-// isFieldValue reports whether s can be a field's value, on one line.
-func isFieldValue(s string) bool {
-	const each = 0x0101010101010101
-	for len(s) >= 8 { // eight at once, as long as all are text
-		x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-		del := x ^ 0x7f*each
-		if ((x-' '*each)&^x|(del-each)&^del)&(0x80*each) != 0 {
-			break
-		}
-		s = s[8:]
-	}
-	for i := range len(s) {
-		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return false
-		}
 	}
 	return true
 }

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/understudy-ai/understudy/internal/headtext"
 )
 
 // HTTP/1.1 is spoken here rather than by net/http: its client hands every request from
@@ -165,7 +167,7 @@ func appendHead(dst []byte, req *http.Request, body int) []byte {
 
 // plain is a header's value on one line, whatever is in it.
 func plain(value string) string {
-	if !isFieldValue(value) {
+	if !headtext.IsFieldValue(value) {
 		return strings.NewReplacer("\r", " ", "\n", " ", "\x00", " ").Replace(value)
 	}
 	return value

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/understudy-ai/understudy/internal/headtext"
 )
 
 // putHead puts out the status and the header. p is the beginning of the body, all of it if the handler has
@@ -139,7 +141,7 @@ func appendFields(b []byte, h http.Header, drop dropped) []byte {
 	var room [16]field
 	fields := room[:0]
 	for name, values := range h {
-		if !isToken(name) || drop.has(name) {
+		if !headtext.IsToken(name) || drop.has(name) {
 			continue
 		}
 		i := len(fields)
@@ -167,10 +169,10 @@ func appendField(b []byte, name, value string) []byte {
 
 // oneLine is a field's value on one line, whatever is in it.
 func oneLine(value string) string {
-	if !isFieldValue(value) {
+	if !headtext.IsFieldValue(value) {
 		value = strings.NewReplacer("\r", " ", "\n", " ").Replace(value)
 	}
-	return trim(value)
+	return headtext.Trim(value)
 }
 
 // ownFields are those that a handler leaves to the server.

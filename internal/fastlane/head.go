@@ -3,10 +3,11 @@ package fastlane
 import (
 	"bytes"
 	"net/http"
-	"net/textproto"
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/understudy-ai/understudy/internal/headtext"
 )
 
 var (
@@ -55,8 +56,8 @@ func (h *head) parse(text string) bool {
 		line, rest, _ = strings.Cut(rest, "\n")
 		name, value, ok := strings.Cut(line, ":")
 		value, ends := strings.CutSuffix(value, "\r")
-		name, value = fieldName(name), trim(value)
-		if !ok || !ends || name == "" || !isFieldValue(value) {
+		name, value = headtext.FieldName(name), headtext.Trim(value)
+		if !ok || !ends || name == "" || !headtext.IsFieldValue(value) {
 			return false
 		}
 		if !take(r, name, value) {
@@ -80,7 +81,7 @@ func (h *head) parse(text string) bool {
 func (h *head) parseLine(line string) bool {
 	method, rest, _ := strings.Cut(line, " ")
 	target, version, _ := strings.Cut(rest, " ")
-	if version != "HTTP/1.1" || !isToken(method) || method == http.MethodConnect || !strings.HasPrefix(target, "/") {
+	if version != "HTTP/1.1" || !headtext.IsToken(method) || method == http.MethodConnect || !strings.HasPrefix(target, "/") {
 		return false
 	}
 	h.request.Method, h.request.RequestURI, h.request.URL = method, target, &h.url
@@ -143,65 +144,4 @@ func isHost(s string) bool {
 		}
 	}
 	return s != ""
-}
-
-// trim is a field's value without the spaces around it.
-func trim(s string) string {
-	for s != "" && (s[0] == ' ' || s[0] == '\t') {
-		s = s[1:]
-	}
-	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
-		s = s[:len(s)-1]
-	}
-	return s
-}
-
-// tokens are the bytes of tokens (RFC 9110 section 5.6.2), a bit for each.
-var tokens = [4]uint64{0x03ff6cfa00000000, 0x57ffffffc7fffffe}
-
-// isToken reports whether s can be a field's name.
-func isToken(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; tokens[c>>6]>>(c&63)&1 == 0 {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// fieldName is a field's name as headers have it; empty if s can be none.
-func fieldName(s string) string {
-	upper, differs := true, false
-	for i := range len(s) {
-		c := s[i]
-		if tokens[c>>6]>>(c&63)&1 == 0 {
-			return ""
-		}
-		differs = differs || upper && 'a' <= c && c <= 'z' || !upper && 'A' <= c && c <= 'Z'
-		upper = c == '-'
-	}
-	if differs {
-		return textproto.CanonicalMIMEHeaderKey(s)
-	}
-	return s
-}
-
-// isFieldValue reports whether s can be a field's value, on one line.
-func isFieldValue(s string) bool {
-	const each = 0x0101010101010101
-	for len(s) >= 8 { // eight at once, as long as all are text
-		x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-		del := x ^ 0x7f*each
-		if ((x-' '*each)&^x|(del-each)&^del)&(0x80*each) != 0 {
-			break
-		}
-		s = s[8:]
-	}
-	for i := range len(s) {
-		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return false
-		}
-	}
-	return true
 }

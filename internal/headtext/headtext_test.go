@@ -1,4 +1,4 @@
-package fastlane
+package headtext
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ func TestFieldText(t *testing.T) {
 				for b := range 256 {
 					text := bytes.Repeat([]byte{beside}, length)
 					text[place] = byte(b)
-					if got, want := isFieldValue(string(text)), !bytes.ContainsFunc(text, isControl); got != want {
+					if got, want := IsFieldValue(string(text)), !bytes.ContainsFunc(text, isControl); got != want {
 						t.Fatalf("%q is a value: got %v, want %v", text, got, want)
 					}
 				}
@@ -24,12 +24,12 @@ func TestFieldText(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"a", "A", "Accept", "accept", "ACCEPT", "X-Request-Id", "x-Request-Id", "X-Request-ID", "X-", "-", "Etag", "ETag", "1-a"} {
-		if got, want := fieldName(name), textproto.CanonicalMIMEHeaderKey(name); got != want {
+		if got, want := FieldName(name), textproto.CanonicalMIMEHeaderKey(name); got != want {
 			t.Errorf("%q: got %q, want %q", name, got, want)
 		}
 	}
 	for _, none := range []string{"", " ", "a b", "a\x80", "a:", "a\r"} {
-		if got := fieldName(none); got != "" {
+		if got := FieldName(none); got != "" {
 			t.Errorf("%q: got the name %q, want none", none, got)
 		}
 	}
