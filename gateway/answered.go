@@ -43,8 +43,12 @@ func (c *call) tellAnswered(a *attempt) {
 	}
 }
 
-// named takes up which model the vendor says that answers, which it may say again and again.
+// named takes up which model the vendor says that answers, which it may say again and again. Of what is too long for a
+// model's name that much is kept: it is logged, and its line in the ledger is remembered.
 func (a *attempt) named(model string) {
+	if len(model) > maxModelName {
+		model = strings.Clone(model[:maxModelName+1])
+	}
 	if model == "" || model == a.model {
 		return
 	}

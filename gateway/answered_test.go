@@ -1,10 +1,25 @@
 package gateway
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/understudy-ai/understudy/provider"
+	"github.com/understudy-ai/understudy/route"
 )
+
+// What a vendor calls itself is kept for as long as the config stands, and no vendor decides how much that is.
+func TestNamedIsBounded(t *testing.T) {
+	a := &attempt{target: route.Target{Provider: &provider.Provider{ID: "v"}, Model: "m"}}
+	a.named("m-2025-04-14")
+	if a.model != "m-2025-04-14" || a.other {
+		t.Errorf("got %q, another %v, want the name, and the same model", a.model, a.other)
+	}
+	a.named(strings.Repeat("m", 1<<20))
+	if len(a.model) != maxModelName+1 || isModelName(a.model) || !a.other {
+		t.Errorf("got %d bytes of a name, that of another model %v, want one too long to be any model's", len(a.model), a.other)
+	}
+}
 
 func TestIsSameModel(t *testing.T) {
 	p := &provider.Provider{ID: "azure", Facts: provider.Facts{Models: []provider.Model{
